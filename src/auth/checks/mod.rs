@@ -1,0 +1,1 @@
+//! Auth checks: probe and examination apart, one file per check or tight family.

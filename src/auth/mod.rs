@@ -1,0 +1,115 @@
+//! Spoofed identities: the loopback issuer, tokens with and without flaws, personas, auth checks.
+//!
+//! The harness is its own authority. The issuer lives on loopback with keys made for the run; what it signs is valid
+//! for nobody else. Auth checks send requests and record them ([`checks`]); whether the target did right is decided
+//! from the record alone.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::PersonaName;
+use crate::units::Period;
+
+pub mod checks;
+
+/// A spoofed identity, as a file in `evals/personas` or a suite describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Persona {
+    /// The name suites use. Defaults to the file stem.
+    #[serde(default = "unnamed")]
+    pub name: PersonaName,
+    /// Who this is.
+    #[serde(default)]
+    pub description: String,
+    /// How the identity is obtained.
+    pub identity: IdentitySpec,
+}
+
+fn unnamed() -> PersonaName {
+    PersonaName::from("")
+}
+
+/// How an identity is obtained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum IdentitySpec {
+    /// No credentials at all.
+    Anonymous,
+    /// A token from the embedded issuer.
+    Minted(Minted),
+    /// A bearer token from a declared environment variable.
+    Bearer(FromEnv),
+    /// A header with a value from a declared environment variable, e.g. an API key.
+    Header(HeaderFromEnv),
+}
+
+/// The claims of a minted token.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Minted {
+    /// `sub`; the persona's name when absent.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// Scopes, sent as one space-separated `scope` claim.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Further claims, e.g. `roles: [clerk]`.
+    #[serde(default)]
+    pub claims: BTreeMap<String, Value>,
+    /// How long a token lives. Default 5m, at most 5m.
+    #[serde(default)]
+    pub lifetime: Option<Period>,
+    /// Exactly one thing wrong with the token, for a persona that must be refused.
+    #[serde(default)]
+    pub flaw: Option<Flaw>,
+}
+
+/// A credential in a declared environment variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FromEnv {
+    /// The variable; the suite declares it under `env:`.
+    pub env: String,
+}
+
+/// A header whose value is in a declared environment variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderFromEnv {
+    /// The header's name.
+    pub name: String,
+    /// The variable; the suite declares it under `env:`.
+    pub env: String,
+}
+
+/// Exactly one thing wrong with an otherwise good token (PROTOCOL checklist group D).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Flaw {
+    /// `exp` one hour ago.
+    Expired,
+    /// `nbf` one hour ahead.
+    NotYetValid,
+    /// `aud` names another resource of the same issuer.
+    WrongAudience,
+    /// No `aud`.
+    NoAudience,
+    /// `iss` names somebody else.
+    WrongIssuer,
+    /// The last signature bytes are changed.
+    BadSignature,
+    /// The payload is changed after signing.
+    Tampered,
+    /// Signed by another key under the same `kid`.
+    ForeignKey,
+    /// A `kid` that the JWKS does not list.
+    UnknownKid,
+    /// `alg: none`, no signature (RFC 8725 section 3.1).
+    AlgNone,
+    /// HS256 with the public key's PEM text as the secret (RFC 8725 section 2.1).
+    HmacWithPublicKey,
+}

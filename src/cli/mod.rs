@@ -1,0 +1,5 @@
+//! cli
+/// Entry.
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -1,0 +1,111 @@
+//! The one function through which every untrusted byte passes before a person sees it.
+//!
+//! Tool output, model text, server names and error bodies are hostile: they may carry terminal escapes, bidirectional
+//! overrides, zero-width characters or CI commands. [`safe`] makes them visible marks. Structured formats (XML, HTML,
+//! Markdown, CSV) escape on top of it.
+
+use std::borrow::Cow;
+
+/// Replaces every character that could act on a terminal, reorder text or hide in it by a visible mark, and breaks up
+/// CI runner commands (`##[`, `##vso[`, `##teamcity[`). Line feeds and tabs stay; carriage returns do not.
+pub fn safe(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) && !text.contains("##") && !text.contains("::") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\u{1b}' => out.push('␛'),
+            '\u{7f}' => out.push('␡'),
+            c if (c as u32) < 0x20 && c != '\n' && c != '\t' => {
+                // U+2400 is the block of control pictures, in the order of the control codes.
+                out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'));
+            }
+            c if is_unsafe(c) => out.push_str(&format!("<U+{:04X}>", c as u32)),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(
+        out.replace("##[", "#\u{2060}#[")
+            .replace("##vso[", "#\u{2060}#vso[")
+            .replace("##teamcity[", "#\u{2060}#teamcity[")
+            .replace("\u{2060}", "·")
+            .lines_with_commands_broken(),
+    )
+}
+
+/// The same on one line: line feeds and tabs become visible marks as well.
+pub fn safe_line(text: &str) -> String {
+    safe(text).replace('\n', "␊").replace('\t', "␉")
+}
+
+/// At most `limit` characters of [`safe_line`], with `…` where something was left out.
+pub fn excerpt(text: &str, limit: usize) -> String {
+    // Only a bounded head is looked at, so a megabyte of output costs nothing here.
+    let head: String = text.chars().take(limit + 1).collect();
+    let line = safe_line(&head);
+    if line.chars().count() <= limit {
+        return line;
+    }
+    let mut short: String = line.chars().take(limit.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+fn is_unsafe(c: char) -> bool {
+    matches!(c,
+        '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
+        | '\u{ad}' | '\u{61c}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+trait Commands {
+    fn lines_with_commands_broken(self) -> String;
+}
+
+impl Commands for String {
+    /// `::error::` and its kind count at the start of a line, after trimmed white space.
+    fn lines_with_commands_broken(self) -> String {
+        if !self.contains("::") {
+            return self;
+        }
+        self.split('\n')
+            .map(|line| {
+                if line.trim_start().starts_with("::") {
+                    line.replacen("::", ":·:", 1)
+                } else {
+                    line.to_owned()
+                }
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_become_visible() {
+        assert_eq!(safe("\u{1b}]0;title\u{7}"), "␛]0;title␇");
+        assert_eq!(safe("a\rb"), "a␍b");
+        assert_eq!(safe("\u{202e}gpj.exe"), "<U+202E>gpj.exe");
+        assert_eq!(safe("plain — text ✓"), "plain — text ✓");
+        assert_eq!(safe("\u{9b}31m"), "<U+009B>31m");
+    }
+
+    #[test]
+    fn ci_commands_are_broken() {
+        assert_eq!(safe("x ##[error]boo"), "x #·#[error]boo");
+        assert_eq!(safe("  ::error file=a::boo\nstd::vec"), "  :·:error file=a::boo\nstd::vec");
+    }
+
+    #[test]
+    fn excerpts_are_bounded() {
+        assert_eq!(excerpt("a\nb", 10), "a␊b");
+        assert_eq!(excerpt("abcdef", 4), "abc…");
+    }
+}

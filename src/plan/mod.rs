@@ -1,0 +1,142 @@
+//! Expands a suite into cases in a fixed shuffled order. Pure: the same suite, selection and seed give the same plan.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::auth::Persona;
+use crate::diag::Located;
+use crate::ids::{CaseName, ClientName, ModelName, PersonaName, ScoreKey, ToolName};
+use crate::llm::ModelSpec;
+use crate::mcp::ClientProfile;
+use crate::score::checks::Check;
+use crate::score::judge::Criterion;
+use crate::suite::{ExpectedFailure, Limits, Step, Turn, Verify};
+use crate::transcript::CaseHeader;
+
+/// One trial to run: everything driving and scoring it needs.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Identity, names and place.
+    pub header: CaseHeader,
+    /// What is done.
+    pub work: Work,
+    /// As whom.
+    pub persona: Persona,
+    /// Through which client.
+    pub client: ClientProfile,
+    /// Expectations in code.
+    pub checks: Vec<Located<Check>>,
+    /// Expectations for the judge.
+    pub criteria: Vec<Located<Criterion>>,
+    /// What shapes the score.
+    pub score_key: ScoreKey,
+    /// Set when this trial is known to fail.
+    pub expected_failure: Option<ExpectedFailure>,
+}
+
+/// What a trial does.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// A model works on prompts.
+    Use(Box<UseWork>),
+    /// List as the persona, then try calls.
+    Access(Vec<AccessCall>),
+    /// Run the probe of one auth check.
+    Auth(String),
+}
+
+/// A model works on prompts.
+#[derive(Clone, Debug)]
+pub struct UseWork {
+    /// The model.
+    pub model: ModelSpec,
+    /// What the user says.
+    pub turns: Vec<Turn>,
+    /// Limits.
+    pub limits: Limits,
+    /// Steps before.
+    pub setup: Vec<Located<Step>>,
+    /// Steps after, checked.
+    pub verify: Vec<Located<Verify>>,
+    /// Steps at the end.
+    pub cleanup: Vec<Located<Step>>,
+}
+
+/// A call that an access case tries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessCall {
+    /// The tool.
+    pub tool: ToolName,
+    /// Its arguments; an empty object means: made from the tool's schema where it is known.
+    pub args: Value,
+}
+
+/// Every trial of a run, in the order of execution.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The trials, shuffled by the seed; each [`crate::ids::CaseKey`] occurs once.
+    pub cases: Vec<Case>,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// What the command line selects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Case ids; empty: all. A `*` stands for any run of characters.
+    pub cases: Vec<String>,
+    /// Tags, any of them; empty: all.
+    pub tags: Vec<String>,
+    /// Models; empty: the suite's. Names outside the suite replace the suite's models.
+    pub models: Vec<ModelName>,
+    /// Personas; empty: the suite's.
+    pub personas: Vec<PersonaName>,
+    /// Client profiles; empty: the suite's.
+    pub clients: Vec<ClientName>,
+    /// Trials of each use case; `None`: the suite's.
+    pub trials: Option<u32>,
+    /// Only access cases, only auth cases, ...; empty: every kind.
+    pub kinds: Vec<String>,
+    /// Part I of N.
+    pub shard: Option<Shard>,
+}
+
+/// One of N disjoint parts that together cover the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// From 1.
+    pub index: u32,
+    /// How many.
+    pub of: u32,
+}
+
+/// A planned trial as the record of a run keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Identity, names and place.
+    pub header: CaseHeader,
+    /// What shapes its score.
+    pub score_key: ScoreKey,
+    /// Set when it is known to fail.
+    pub expected_failure: Option<ExpectedFailure>,
+}
+
+impl From<&Case> for Planned {
+    fn from(case: &Case) -> Self {
+        Self {
+            header: case.header.clone(),
+            score_key: case.score_key,
+            expected_failure: case.expected_failure.clone(),
+        }
+    }
+}
+
+/// The name under which an access case appears: `access/PERSONA`.
+pub fn access_case(persona: &PersonaName) -> CaseName {
+    CaseName::new(format!("access/{persona}"))
+}
+
+/// The name under which an auth check appears: `auth/ID`.
+pub fn auth_case(check: &str) -> CaseName {
+    CaseName::new(format!("auth/{check}"))
+}

@@ -1,0 +1,133 @@
+//! Checks and the judge: transcripts in, findings out.
+//!
+//! Code checks come first and are pure; the judge is asked only about trials that no must check has failed already.
+//! Scoring never talks to the server. A fault is not a failure: [`Grade::Unscored`] is never averaged as zero.
+
+use serde::{Deserialize, Serialize};
+
+use crate::diag::Origin;
+use crate::ids::ScoreKey;
+use crate::transcript::{End, Fault, Limit, Transcript};
+
+pub mod checks;
+pub mod judge;
+
+/// The result of one check or criterion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The check's or criterion's name: `tool_called`, `criterion`, `end`, `auth:A01`.
+    pub check: String,
+    /// What it says.
+    pub grade: Grade,
+    /// Why, as one sentence a person understands: expected and observed.
+    pub why: String,
+    /// Numbers of the events it rests on.
+    pub evidence: Vec<u32>,
+    /// The place of the expectation in the suite file.
+    pub origin: Origin,
+    /// How much a failure weighs.
+    pub weight: Weight,
+}
+
+/// What a check or criterion says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// The expectation holds.
+    Pass,
+    /// It does not.
+    Fail,
+    /// It could not be decided; missing data, never a failure.
+    Unscored(Fault),
+}
+
+/// How much a failure weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// The trial fails.
+    Must,
+    /// The trial fails and the exit code is 6: a leak, or a bad token accepted.
+    Security,
+    /// Reported only.
+    Info,
+}
+
+/// The findings of one trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What shaped them.
+    pub score_key: ScoreKey,
+    /// In the order of the suite file: how the trial ended, checks, criteria.
+    pub findings: Vec<Finding>,
+}
+
+/// The outcome of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every must expectation holds.
+    Pass,
+    /// One does not, or the target broke.
+    Fail,
+    /// Our, the model API's or the judge's fault: missing data.
+    Invalid,
+}
+
+impl Outcome {
+    /// The word used in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+impl Verdict {
+    /// The outcome: a failure proven on the evidence outranks missing data, and missing data outranks a pass.
+    pub fn outcome(&self) -> Outcome {
+        let must = || self.findings.iter().filter(|finding| finding.weight != Weight::Info);
+        if must().any(|finding| finding.grade == Grade::Fail) {
+            Outcome::Fail
+        } else if must().any(|finding| matches!(finding.grade, Grade::Unscored(_))) {
+            Outcome::Invalid
+        } else {
+            Outcome::Pass
+        }
+    }
+
+    /// The failed findings that weigh.
+    pub fn failures(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.grade == Grade::Fail && finding.weight != Weight::Info)
+    }
+}
+
+/// What the end of a trial alone says: nothing when the work was done, a failure when the target broke or a limit was
+/// reached, missing data when we or the model's API broke or somebody stopped the run.
+pub fn examine_end(transcript: &Transcript) -> Option<Finding> {
+    let (grade, why) = match &transcript.end {
+        End::Done => return None,
+        End::OutOf(limit) => (
+            Grade::Fail,
+            match limit {
+                Limit::Turns => "the model used up its turns without an answer".to_owned(),
+                Limit::ToolCalls => "the model used up its tool calls without an answer".to_owned(),
+                Limit::Time => "the time limit of the case was reached".to_owned(),
+                Limit::Tokens => "the token limit of the case was reached".to_owned(),
+                Limit::Cost => "the cost limit of the case was reached".to_owned(),
+            },
+        ),
+        End::Interrupted => {
+            let fault =
+                Fault::new(crate::transcript::Side::Harness, "run.interrupted", "the run was stopped");
+            (Grade::Unscored(fault), "the run was stopped during this trial".to_owned())
+        }
+        End::Faulted(fault) if fault.side.counts_against_target() => (Grade::Fail, fault.message.clone()),
+        End::Faulted(fault) => (Grade::Unscored(fault.clone()), fault.message.clone()),
+    };
+    let evidence = transcript.events.last().map(|event| event.seq).into_iter().collect();
+    let origin = transcript.header.origin.clone();
+    Some(Finding { check: "end".to_owned(), grade, why, evidence, origin, weight: Weight::Must })
+}

@@ -1,0 +1,356 @@
+//! Reads suites and instruments, resolves names, reports every mistake with its line.
+//!
+//! Text in, value and diagnostics out. A [`Suite`] is checked and complete: every name is resolved to its definition,
+//! every expectation carries its place in the file. Variables such as `${issuer.url}` are still templates, because
+//! their values exist only once the run has started ([`Template`]).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::auth::Persona;
+use crate::diag::{Located, Origin};
+use crate::ids::{CaseName, ClientName, Digest, ModelName, PersonaName, SuiteName, ToolName};
+use crate::llm::ModelSpec;
+use crate::mcp::{ClientProfile, Isolation};
+use crate::score::checks::Check;
+use crate::score::judge::{Criterion, Rubric};
+use crate::units::{Period, Share};
+
+/// One suite file, checked, with everything it names resolved.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// Its name.
+    pub name: SuiteName,
+    /// Its path as diagnostics show it.
+    pub file: Arc<str>,
+    /// What it is about.
+    pub description: String,
+    /// The server under test.
+    pub target: TargetSpec,
+    /// Who issues tokens.
+    pub issuer: IssuerSpec,
+    /// Environment variables that the suite may read.
+    pub env: Vec<Located<String>>,
+    /// Personas of the suite, in order; the first is the default unless `defaults.persona` says otherwise.
+    pub personas: Vec<Located<Persona>>,
+    /// Client profiles of the suite, in order.
+    pub clients: Vec<Located<ClientProfile>>,
+    /// Models of the suite, in order.
+    pub models: Vec<Located<ModelSpec>>,
+    /// Who judges criteria, if anybody.
+    pub judge: Option<Located<JudgeSpec>>,
+    /// Trials of each use case.
+    pub trials: u32,
+    /// The cases, in order.
+    pub cases: Vec<CaseSpec>,
+    /// The access matrix, in order.
+    pub access: Vec<AccessSpec>,
+    /// Auth checks to run, resolved from the pack; empty when the suite asks for none.
+    pub auth_checks: Vec<Located<String>>,
+    /// When a run passes.
+    pub gate: GatePolicy,
+    /// Every text that was read, by the path that origins name: for excerpts and for the record of a run.
+    pub sources: BTreeMap<Arc<str>, Arc<str>>,
+    /// Every instrument used: kind (`model`, `persona`, `client`, `rubric`, `auth`), name, digest of its content.
+    pub instruments: Vec<InstrumentUse>,
+}
+
+/// An instrument a suite uses, for the record of a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InstrumentUse {
+    /// `model`, `persona`, `client`, `rubric` or `auth`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Where its definition stands: `embedded`, `inline`, or the project's file.
+    pub from: String,
+    /// The digest of its resolved content.
+    pub digest: Digest,
+}
+
+/// A text that may hold `${…}` variables: declared environment variables, `${issuer.url}`, `${target.url}`,
+/// `${target.port}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Template(pub String);
+
+/// The server under test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetSpec {
+    /// Where the block stands.
+    pub origin: Origin,
+    /// How it is started or found.
+    pub source: TargetSource,
+    /// How it is spoken to.
+    pub transport: Transport,
+    /// `auto` or a revision.
+    pub protocol: String,
+    /// Processes per session or per run.
+    pub isolation: Isolation,
+    /// Variables for the child process.
+    pub env: BTreeMap<String, Template>,
+    /// Headers for every HTTP request.
+    pub headers: BTreeMap<String, Template>,
+    /// How long a started server may take until it accepts connections.
+    pub ready: Period,
+    /// The folder a command starts in, relative to the suite file's project.
+    pub cwd: Option<String>,
+    /// The path of the MCP endpoint of a command spoken to over HTTP. Default `/mcp`.
+    pub path: String,
+}
+
+/// How the server is started or found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetSource {
+    /// Started as a child process; the program name `rehearsal` means this program.
+    Command(Vec<Template>),
+    /// Already running.
+    Url(Template),
+}
+
+/// How the server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Standard streams of a child process.
+    Stdio,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+/// Who issues tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuerSpec {
+    /// The embedded authorization server on loopback.
+    Embedded,
+    /// Nobody.
+    None,
+}
+
+/// Who judges criteria.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgeSpec {
+    /// The judge's model.
+    pub model: ModelSpec,
+    /// How it is asked.
+    pub rubric: Rubric,
+}
+
+/// A use case.
+#[derive(Clone, Debug)]
+pub struct CaseSpec {
+    /// Its id, with its place.
+    pub id: Located<CaseName>,
+    /// What the user says, turn by turn; at least one.
+    pub turns: Vec<Turn>,
+    /// Tags, sorted.
+    pub tags: Vec<String>,
+    /// The personas it runs as.
+    pub personas: Vec<PersonaName>,
+    /// The client profiles it runs through.
+    pub clients: Vec<ClientName>,
+    /// The models it runs with; `true` in `models_named` when the case itself names them.
+    pub models: Vec<ModelName>,
+    /// Whether the case itself names its models, so that `--model` selects among them and never replaces them.
+    pub models_named: bool,
+    /// Trials.
+    pub trials: u32,
+    /// Expectations in code.
+    pub expect: Vec<Located<Check>>,
+    /// Expectations for the judge.
+    pub criteria: Vec<Located<Criterion>>,
+    /// Limits.
+    pub limits: Limits,
+    /// What the scripted model does in this case.
+    pub script: Option<Value>,
+    /// Why this case is known to fail; it must keep failing.
+    pub expected_failure: Option<Located<ExpectedFailure>>,
+    /// Steps before the first turn.
+    pub setup: Vec<Located<Step>>,
+    /// Steps after the last turn whose results are checked.
+    pub verify: Vec<Located<Verify>>,
+    /// Steps at the end, whatever happened.
+    pub cleanup: Vec<Located<Step>>,
+}
+
+/// A turn of the user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Turn {
+    /// Fixed words.
+    User(String),
+}
+
+/// A failure that is known and must keep happening; when the case starts to pass, that is reported and fails the gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedFailure {
+    /// Why.
+    pub reason: String,
+    /// The models it holds for; empty: all.
+    pub models: Vec<ModelName>,
+}
+
+/// A step of setup or cleanup.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Step {
+    /// A tool call by the harness, as the case's persona or another one.
+    Tool(ToolStep),
+}
+
+/// A tool call by the harness.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolStep {
+    /// The tool.
+    pub name: ToolName,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Value,
+    /// As whom; the case's persona when absent.
+    #[serde(default)]
+    pub persona: Option<PersonaName>,
+}
+
+/// A step after the trial whose result is checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// The call.
+    pub tool: ToolStep,
+    /// An RFC 9535 JSONPath into the result (structured content, or JSON text); the whole result when absent.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// What must be found there; same matchers as `args` of `tool_called`.
+    pub equals: Value,
+}
+
+/// Limits of a trial. Absent: the built-in default.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Most answers of the model per turn of the user. Default 10.
+    #[serde(default = "default_turns")]
+    pub turns: u32,
+    /// Most tool calls of a trial. Default 20.
+    #[serde(default = "default_calls")]
+    pub tool_calls: u32,
+    /// Most wall time of a trial. Default 2m.
+    #[serde(default = "default_time")]
+    pub time: Period,
+    /// Most tokens of a trial, in and out together.
+    #[serde(default)]
+    pub tokens: Option<u64>,
+    /// Most US dollars of a trial.
+    #[serde(default)]
+    pub cost: Option<f64>,
+}
+
+fn default_turns() -> u32 {
+    10
+}
+
+fn default_calls() -> u32 {
+    20
+}
+
+fn default_time() -> Period {
+    Period::secs(120)
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            turns: default_turns(),
+            tool_calls: default_calls(),
+            time: default_time(),
+            tokens: None,
+            cost: None,
+        }
+    }
+}
+
+/// One row of the access matrix: what a persona must see, may call and must never see or call.
+#[derive(Clone, Debug)]
+pub struct AccessSpec {
+    /// The persona, with the place of the row.
+    pub persona: Located<PersonaName>,
+    /// Tools that must be listed.
+    pub sees: Vec<Located<ToolName>>,
+    /// Tools whose call with these arguments must be allowed.
+    pub calls: Vec<(Located<ToolName>, Value)>,
+    /// Tools that must be neither listed nor callable, with arguments to try (`{}`: made from the schema).
+    pub never: Vec<(Located<ToolName>, Value)>,
+}
+
+/// When a run passes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GatePolicy {
+    /// Without a baseline: the share of trials of a use case that must pass. Absent: more than half.
+    #[serde(default)]
+    pub min_pass: Option<Share>,
+    /// The largest drop that does not matter. Default 5pt.
+    #[serde(default = "default_margin")]
+    pub margin: Share,
+    /// Most rounds of the sequential gate. Default 5.
+    #[serde(default = "default_rounds")]
+    pub max_rounds: u32,
+    /// The share of unchanged nights that may raise an alarm. Default 1%.
+    #[serde(default = "default_alarm")]
+    pub false_alarm: Share,
+    /// The largest share of invalid trials with which a run can pass. Default 5%.
+    #[serde(default = "default_invalid")]
+    pub max_invalid: Share,
+    /// How strict the gate is about missing evidence. Default pr.
+    #[serde(default)]
+    pub mode: GateMode,
+}
+
+impl Default for GatePolicy {
+    fn default() -> Self {
+        Self {
+            min_pass: None,
+            margin: default_margin(),
+            max_rounds: default_rounds(),
+            false_alarm: default_alarm(),
+            max_invalid: default_invalid(),
+            mode: GateMode::default(),
+        }
+    }
+}
+
+fn default_margin() -> Share {
+    Share(0.05)
+}
+
+fn default_rounds() -> u32 {
+    5
+}
+
+fn default_alarm() -> Share {
+    Share(0.01)
+}
+
+fn default_invalid() -> Share {
+    Share(0.05)
+}
+
+/// How strict the gate is about missing evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GateMode {
+    /// Inconclusive exits 3.
+    #[default]
+    Pr,
+    /// Inconclusive warns, and exits 3 from the third night in a row.
+    Nightly,
+    /// Inconclusive exits 3.
+    Release,
+}

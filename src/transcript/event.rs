@@ -1,0 +1,367 @@
+//! Everything that can happen in a trial, as one closed enum.
+
+use base64::Engine;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use super::Usage;
+use crate::ids::{CallId, ToolName};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number in the trial, from 0, without gaps. Findings and the judge cite it.
+    pub seq: u32,
+    /// Milliseconds since the trial began.
+    pub at_ms: u64,
+    /// What it was.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A session with the target was opened.
+    ServerOpened(ServerFacts),
+    /// A complete `tools/list`, all pages, as this persona and client profile see it.
+    ToolsListed {
+        /// The tools in the server's order.
+        tools: Vec<ToolFact>,
+    },
+    /// The user (a person's words from the suite, or a model that plays the user) said something.
+    UserSaid {
+        /// The words.
+        text: String,
+    },
+    /// A request went to the model.
+    ModelAsked {
+        /// The tools offered, in order.
+        offered: Vec<ToolName>,
+        /// How many messages the conversation held.
+        messages: u32,
+        /// The digest of everything the model saw, as 32 hexadecimal digits.
+        request: String,
+    },
+    /// An attempt at a model call failed and may be repeated.
+    ModelAttemptFailed {
+        /// The number of the attempt, from 1.
+        attempt: u32,
+        /// HTTP status, if there was one.
+        status: Option<u16>,
+        /// What went wrong.
+        message: String,
+        /// Milliseconds waited before the next attempt; `None` when there is none.
+        wait_ms: Option<u64>,
+    },
+    /// The model answered.
+    ModelSaid {
+        /// Text, if any.
+        text: Option<String>,
+        /// Private reasoning, if the API shows it. Never given to the judge.
+        reasoning: Option<String>,
+        /// Tool calls asked for, in order.
+        calls: Vec<ToolCall>,
+        /// Tokens of this call.
+        usage: Usage,
+        /// Cost of this call in US dollars; `None` when the model has no price.
+        cost: Option<f64>,
+        /// The model id the provider reported.
+        model_id: Option<String>,
+        /// Why it stopped, in the provider's word.
+        stop: String,
+        /// Milliseconds from request to the end of the answer.
+        took_ms: u64,
+        /// Milliseconds to the first token, when streamed.
+        first_token_ms: Option<u64>,
+    },
+    /// A tool call went to the target.
+    ToolCalled {
+        /// Pairs it with its result.
+        call: CallId,
+        /// The tool.
+        name: ToolName,
+        /// The arguments as sent. Text that was not JSON stands as a JSON string.
+        args: Value,
+        /// Who asked for it.
+        by: Caller,
+    },
+    /// The target returned a result.
+    ToolReturned {
+        /// Pairs it with its call.
+        call: CallId,
+        /// Content blocks, as received.
+        content: Vec<Value>,
+        /// Structured content, as received.
+        structured: Option<Value>,
+        /// Whether the server flagged it as an error.
+        is_error: bool,
+        /// Size of the result in bytes, as received.
+        bytes: u64,
+        /// Bytes that the client profile cut off before the model saw the result.
+        cut_by_client: Option<u64>,
+        /// Milliseconds from call to result.
+        took_ms: u64,
+    },
+    /// The target refused a call with a JSON-RPC error or an HTTP status.
+    ToolRefused {
+        /// Pairs it with its call.
+        call: CallId,
+        /// JSON-RPC error code, if there was one.
+        code: Option<i64>,
+        /// HTTP status, over HTTP.
+        status: Option<u16>,
+        /// The message.
+        message: String,
+        /// Milliseconds from call to refusal.
+        took_ms: u64,
+    },
+    /// The model asked for a call that never left the harness: no such tool, or arguments that are no JSON.
+    ToolRejected {
+        /// Pairs it with the model's call.
+        call: CallId,
+        /// The tool as the model spelled it.
+        name: ToolName,
+        /// What the model was told.
+        message: String,
+    },
+    /// The server asked the client something (elicitation, sampling, roots, ping).
+    ServerAsked {
+        /// The JSON-RPC method.
+        method: String,
+        /// Its parameters.
+        params: Value,
+        /// What was answered: a result, or an error object.
+        answered: Value,
+    },
+    /// The server told the client something (progress, log, list changed).
+    ServerNoted {
+        /// The JSON-RPC method.
+        method: String,
+        /// Its parameters.
+        params: Value,
+    },
+    /// The server broke the protocol without breaking the trial (garbage on stdout, an unknown id, ...).
+    ServerOdd {
+        /// What it did.
+        message: String,
+    },
+    /// Lines of the server's stderr.
+    ServerStderr {
+        /// The text, bounded.
+        text: String,
+    },
+    /// A message on the wire between the embedded client and the target, byte for byte after redaction.
+    Wire(WireMessage),
+    /// An HTTP exchange of an auth probe.
+    Exchanged {
+        /// What was sent, and why, in a few words.
+        label: String,
+        /// The request.
+        request: HttpSide,
+        /// The answer, or what went wrong on the way.
+        response: Result<HttpSide, String>,
+        /// Milliseconds.
+        took_ms: u64,
+    },
+    /// A setup, cleanup or verify step ran.
+    StepRan {
+        /// `setup`, `verify` or `cleanup`.
+        phase: String,
+        /// What ran.
+        about: String,
+        /// What came back; text or JSON.
+        result: Value,
+        /// Whether the step itself worked.
+        ok: bool,
+    },
+}
+
+/// Who asked for a tool call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Caller {
+    /// The model under test.
+    Model,
+    /// The harness: access probes, setup, verify.
+    Harness,
+}
+
+/// A tool call that a model asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The call's id.
+    pub id: CallId,
+    /// The tool as the model spelled it.
+    pub name: ToolName,
+    /// The arguments; a JSON string when the model's text was not JSON.
+    pub args: Value,
+}
+
+/// A tool as the server described it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolFact {
+    /// Its name.
+    pub name: ToolName,
+    /// The whole tool object as received, unknown fields and key order kept.
+    pub raw: Value,
+}
+
+impl ToolFact {
+    /// The description, or an empty text.
+    pub fn description(&self) -> &str {
+        self.raw.get("description").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The input schema; an empty object schema when the server sent none.
+    pub fn input_schema(&self) -> Value {
+        self.raw.get("inputSchema").cloned().unwrap_or_else(|| serde_json::json!({"type": "object"}))
+    }
+}
+
+/// What the server said of itself when the session was opened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerFacts {
+    /// `serverInfo.name`.
+    pub name: String,
+    /// `serverInfo.version`.
+    pub version: String,
+    /// The negotiated protocol revision.
+    pub protocol: String,
+    /// Capabilities as received.
+    pub capabilities: Value,
+    /// Instructions for the model, if any.
+    pub instructions: Option<String>,
+}
+
+/// A message on the wire, in either direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WireMessage {
+    /// To the target.
+    Sent {
+        /// `stdio`, `POST`, `GET`, `DELETE`.
+        via: String,
+        /// HTTP request headers, secrets redacted; empty over stdio.
+        headers: Vec<(String, String)>,
+        /// The message.
+        body: Body,
+    },
+    /// From the target.
+    Received {
+        /// `stdio`, `json`, `sse`, `empty`.
+        via: String,
+        /// HTTP status, on the first message of a response.
+        status: Option<u16>,
+        /// HTTP response headers, on the first message of a response.
+        headers: Vec<(String, String)>,
+        /// The message.
+        body: Body,
+    },
+}
+
+/// One side of an HTTP exchange.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HttpSide {
+    /// `METHOD url` of a request, the status number of a response.
+    pub start: String,
+    /// Headers in order, secrets redacted.
+    pub headers: Vec<(String, String)>,
+    /// The body, bounded.
+    pub body: Body,
+}
+
+impl HttpSide {
+    /// The status of a response.
+    pub fn status(&self) -> Option<u16> {
+        self.start.parse().ok()
+    }
+
+    /// The first header of a name, ignoring case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// Bytes as they were on the wire: text where they are UTF-8, else base64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Valid UTF-8.
+    Text(String),
+    /// Anything else.
+    Bytes(Vec<u8>),
+}
+
+impl Body {
+    /// Bytes as text where possible.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Bytes(bytes.to_vec()),
+        }
+    }
+
+    /// The text; bytes that are not UTF-8 appear as replacement characters.
+    pub fn to_text(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Bytes(bytes) => String::from_utf8_lossy(bytes),
+        }
+    }
+
+    /// The JSON value, if it is one.
+    pub fn json(&self) -> Option<Value> {
+        match self {
+            Self::Text(text) => serde_json::from_str(text).ok(),
+            Self::Bytes(_) => None,
+        }
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Bytes(bytes) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("base64", &base64::engine::general_purpose::STANDARD.encode(bytes))?;
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self::Text(text)),
+            Value::Object(map) => {
+                let text =
+                    map.get("base64").and_then(Value::as_str).ok_or_else(|| D::Error::custom("no base64"))?;
+                base64::engine::general_purpose::STANDARD
+                    .decode(text)
+                    .map(Self::Bytes)
+                    .map_err(D::Error::custom)
+            }
+            _ => Err(D::Error::custom("a body is a text or {base64: text}")),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The only way to write events: it numbers, stamps and redacts them.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{CaseHeader, Clock, End, Event, SCHEMA, Secrets, Transcript, What};
+
+/// Writes the events of one trial. Clones write to the same trial.
+#[derive(Clone)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Clock,
+    secrets: Secrets,
+    begun: Duration,
+    started: String,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Recorder {
+    /// Begins the record of a trial now.
+    pub fn new(clock: Clock, secrets: Secrets) -> Self {
+        let begun = clock.elapsed();
+        let started = clock.wall().to_string();
+        Self { inner: Arc::new(Inner { clock, secrets, begun, started, events: Mutex::new(Vec::new()) }) }
+    }
+
+    /// Records what happened, redacted, and returns its number.
+    pub fn note(&self, what: What) -> u32 {
+        let what = self.clean(what);
+        let at_ms = self.elapsed_ms();
+        let mut events = self.events();
+        let seq = events.len() as u32;
+        events.push(Event { seq, at_ms, what });
+        seq
+    }
+
+    /// Milliseconds since the trial began.
+    pub fn elapsed_ms(&self) -> u64 {
+        self.inner.clock.elapsed().saturating_sub(self.inner.begun).as_millis() as u64
+    }
+
+    /// The clock of this record.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The secrets that are kept out of it.
+    pub fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
+    }
+
+    /// A copy of the event with this number.
+    pub fn event(&self, seq: u32) -> Option<Event> {
+        self.events().get(seq as usize).cloned()
+    }
+
+    /// How many events there are so far.
+    pub fn len(&self) -> usize {
+        self.events().len()
+    }
+
+    /// Whether nothing happened yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Closes the record. Events noted later by a clone that is still held are not part of it.
+    pub fn finish(&self, header: CaseHeader, end: End) -> Transcript {
+        let end = self.clean(end);
+        Transcript {
+            schema: SCHEMA,
+            header,
+            started: self.inner.started.clone(),
+            events: std::mem::take(&mut *self.events()),
+            end,
+            took_ms: self.elapsed_ms(),
+        }
+    }
+
+    fn events(&self) -> std::sync::MutexGuard<'_, Vec<Event>> {
+        self.inner.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Redacts through the JSON form. The common case, nothing secret inside, costs one scan of that text.
+    fn clean<T: Serialize + DeserializeOwned>(&self, value: T) -> T {
+        if self.inner.secrets.is_empty() {
+            return value;
+        }
+        let Ok(text) = serde_json::to_string(&value) else { return value };
+        if matches!(self.inner.secrets.redact(&text), Cow::Borrowed(_)) {
+            return value;
+        }
+        let Ok(mut json) = serde_json::from_str::<Value>(&text) else { return value };
+        self.inner.secrets.redact_json(&mut json);
+        serde_json::from_value(json).unwrap_or(value)
+    }
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Recorder({} events)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_numbered_stamped_and_redacted() {
+        let secrets = Secrets::default();
+        secrets.register("K", "hunter2hunter2");
+        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH, || Duration::from_millis(7));
+        let log = Recorder::new(clock, secrets);
+        assert_eq!(log.note(What::UserSaid { text: "my key is hunter2hunter2".into() }), 0);
+        let seq = log.note(What::ServerOdd { message: "x".into() });
+        assert_eq!(seq, 1);
+        assert_eq!(
+            log.event(0).map(|e| e.what),
+            Some(What::UserSaid { text: "my key is [secret:K]".into() })
+        );
+    }
+}

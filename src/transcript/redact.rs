@@ -1,0 +1,169 @@
+//! Known secrets become stable placeholders before anything is kept or shown.
+//!
+//! Every configured or minted credential is registered before its first use. Redaction is by exact value, in the forms
+//! in which a value travels: as it is, percent-encoded, in base64 (standard and URL-safe, at each of three alignments),
+//! in hexadecimal and as JSON escapes.
+
+use std::borrow::Cow;
+use std::sync::{Arc, RwLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine;
+use serde_json::Value;
+
+/// The secrets of a run. Clones share one list.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    inner: Arc<RwLock<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    patterns: Vec<String>,
+    marks: Vec<String>,
+    finder: Option<AhoCorasick>,
+}
+
+/// Shorter values would redact ordinary words.
+const SHORTEST: usize = 8;
+
+impl Secrets {
+    /// Registers a value under a name that may be shown; occurrences become `[secret:NAME]`. Values shorter than eight
+    /// bytes are not registered, because they occur in ordinary text.
+    pub fn register(&self, name: &str, value: &str) {
+        if value.len() < SHORTEST {
+            return;
+        }
+        let mut known = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.patterns.iter().any(|pattern| pattern == value) {
+            return;
+        }
+        let mark = format!("[secret:{name}]");
+        for form in forms(value) {
+            if form.len() >= SHORTEST && !known.patterns.contains(&form) {
+                known.patterns.push(form);
+                known.marks.push(mark.clone());
+            }
+        }
+        known.finder =
+            AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&known.patterns).ok();
+    }
+
+    /// Registers a JWT: the whole token, and its signature alone, since header and claims are worth reading.
+    pub fn register_jwt(&self, name: &str, token: &str) {
+        if let Some((_, signature)) = token.rsplit_once('.') {
+            self.register(name, signature);
+        }
+        self.register(name, token);
+    }
+
+    /// The text with every known secret replaced.
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let known = self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &known.finder {
+            Some(finder) if finder.is_match(text) => Cow::Owned(finder.replace_all(text, &known.marks)),
+            _ => Cow::Borrowed(text),
+        }
+    }
+
+    /// Redacts every string and key of a JSON value in place.
+    pub fn redact_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(clean) = self.redact(text) {
+                    *text = clean;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_json(item)),
+            Value::Object(map) => {
+                let dirty = map.keys().any(|key| matches!(self.redact(key), Cow::Owned(_)));
+                if dirty {
+                    *map = std::mem::take(map)
+                        .into_iter()
+                        .map(|(k, v)| (self.redact(&k).into_owned(), v))
+                        .collect();
+                }
+                map.values_mut().for_each(|item| self.redact_json(item));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// How many values are registered, encodings included.
+    pub fn len(&self) -> usize {
+        self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner).patterns.len()
+    }
+
+    /// Whether nothing is registered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets({})", self.len())
+    }
+}
+
+fn forms(value: &str) -> Vec<String> {
+    let mut forms = vec![value.to_owned()];
+    forms.push(url::form_urlencoded::byte_serialize(value.as_bytes()).collect());
+    if let Ok(quoted) = serde_json::to_string(value) {
+        forms.push(quoted.trim_matches('"').to_owned());
+    }
+    forms.push(value.bytes().map(|byte| format!("{byte:02x}")).collect());
+    // In base64 of a longer text the value starts at one of three alignments; the part of the encoding that depends
+    // on its neighbours is cut off at both ends.
+    for engine in
+        [base64::engine::general_purpose::STANDARD_NO_PAD, base64::engine::general_purpose::URL_SAFE_NO_PAD]
+    {
+        for lead in 0..3_usize {
+            let mut padded = vec![0; lead];
+            padded.extend_from_slice(value.as_bytes());
+            let text = engine.encode(&padded);
+            let skip = (lead * 8).div_ceil(6);
+            let tail = usize::from(!padded.len().is_multiple_of(3));
+            if text.len() > skip + tail {
+                forms.push(text[skip..text.len() - tail].to_owned());
+            }
+        }
+    }
+    forms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_in_every_form() {
+        let secrets = Secrets::default();
+        let key = "sk-proj/ab+c=12345678";
+        secrets.register("OPENAI_API_KEY", key);
+        let b64 = base64::engine::general_purpose::STANDARD.encode(format!("user:{key}:x"));
+        let hex: String = key.bytes().map(|b| format!("{b:02x}")).collect();
+        let percent: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+        for text in [key.to_owned(), b64, hex, percent] {
+            let clean = secrets.redact(&text).into_owned();
+            assert!(clean.contains("[secret:OPENAI_API_KEY]"), "{text} -> {clean}");
+        }
+        assert_eq!(secrets.redact("nothing here"), "nothing here");
+    }
+
+    #[test]
+    fn short_values_are_left_alone() {
+        let secrets = Secrets::default();
+        secrets.register("PIN", "1234");
+        assert!(secrets.is_empty());
+    }
+
+    #[test]
+    fn json_is_redacted_in_keys_and_values() {
+        let secrets = Secrets::default();
+        secrets.register("T", "abcdefghij");
+        let mut value = serde_json::json!({"abcdefghij": ["x abcdefghij y", 1]});
+        secrets.redact_json(&mut value);
+        assert_eq!(value, serde_json::json!({"[secret:T]": ["x [secret:T] y", 1]}));
+    }
+}

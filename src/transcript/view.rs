@@ -1,0 +1,261 @@
+//! Questions that scoring and reports ask of a transcript.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::event::Caller;
+use super::{CaseHeader, End, Transcript, Usage, What};
+use crate::ids::{CallId, ToolName};
+
+/// A transcript with its calls paired with their results, ready for questions. Building it is one pass.
+#[derive(Debug)]
+pub struct View<'a> {
+    transcript: &'a Transcript,
+    calls: Vec<ToolUse<'a>>,
+}
+
+/// A tool call of the model or the harness with what became of it.
+#[derive(Clone, Copy, Debug)]
+pub struct ToolUse<'a> {
+    /// The number of the event at which the call was sent, or rejected before sending.
+    pub seq: u32,
+    /// The turn of the user it belongs to, from 1; 0 before the first.
+    pub turn: u32,
+    /// The tool.
+    pub name: &'a ToolName,
+    /// The arguments.
+    pub args: &'a Value,
+    /// Who asked.
+    pub by: Caller,
+    /// What became of it.
+    pub fate: Fate<'a>,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate<'a> {
+    /// The server returned a result.
+    Returned {
+        /// The number of the event.
+        seq: u32,
+        /// Content blocks.
+        content: &'a [Value],
+        /// Structured content.
+        structured: Option<&'a Value>,
+        /// Flagged as an error.
+        is_error: bool,
+        /// Size in bytes.
+        bytes: u64,
+        /// Milliseconds.
+        took_ms: u64,
+    },
+    /// The server refused it with a JSON-RPC error or an HTTP status.
+    Refused {
+        /// The number of the event.
+        seq: u32,
+        /// JSON-RPC code.
+        code: Option<i64>,
+        /// HTTP status.
+        status: Option<u16>,
+        /// The message.
+        message: &'a str,
+    },
+    /// It never left the harness: unknown tool or unreadable arguments.
+    Rejected {
+        /// What the model was told.
+        message: &'a str,
+    },
+    /// The trial ended before an answer came.
+    Pending,
+}
+
+impl Fate<'_> {
+    /// Whether the model saw an error: a flagged result, a refusal or a rejection.
+    pub fn failed(&self) -> bool {
+        match self {
+            Self::Returned { is_error, .. } => *is_error,
+            Self::Refused { .. } | Self::Rejected { .. } => true,
+            Self::Pending => false,
+        }
+    }
+
+    /// The number of the event that answered the call.
+    pub fn seq(&self) -> Option<u32> {
+        match self {
+            Self::Returned { seq, .. } | Self::Refused { seq, .. } => Some(*seq),
+            Self::Rejected { .. } | Self::Pending => None,
+        }
+    }
+
+    /// The text of the result: structured content as JSON if present, else all text blocks joined.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Returned { content, structured, .. } => match structured {
+                Some(value) => value.to_string(),
+                None => text_of(content),
+            },
+            Self::Refused { message, .. } | Self::Rejected { message } => (*message).to_owned(),
+            Self::Pending => String::new(),
+        }
+    }
+}
+
+/// The text blocks of a result, joined by line feeds.
+pub fn text_of(content: &[Value]) -> String {
+    content
+        .iter()
+        .filter_map(|block| {
+            block
+                .get("text")
+                .or_else(|| block.get("resource").and_then(|r| r.get("text")))
+                .and_then(Value::as_str)
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+static NO_ARGS: Value = Value::Null;
+
+impl<'a> View<'a> {
+    /// Pairs calls with results.
+    pub fn of(transcript: &'a Transcript) -> Self {
+        let mut calls: Vec<ToolUse<'a>> = Vec::new();
+        let mut open: HashMap<&'a CallId, usize> = HashMap::new();
+        let mut asked: HashMap<&'a CallId, &'a Value> = HashMap::new();
+        let mut turn = 0;
+        for event in &transcript.events {
+            match &event.what {
+                What::UserSaid { .. } => turn += 1,
+                What::ModelSaid { calls: wanted, .. } => {
+                    asked.extend(wanted.iter().map(|call| (&call.id, &call.args)));
+                }
+                What::ToolCalled { call, name, args, by } => {
+                    open.insert(call, calls.len());
+                    calls.push(ToolUse { seq: event.seq, turn, name, args, by: *by, fate: Fate::Pending });
+                }
+                What::ToolRejected { call, name, message } => {
+                    let args = asked.get(call).copied().unwrap_or(&NO_ARGS);
+                    let fate = Fate::Rejected { message };
+                    calls.push(ToolUse { seq: event.seq, turn, name, args, by: Caller::Model, fate });
+                }
+                What::ToolReturned { call, content, structured, is_error, bytes, took_ms, .. } => {
+                    if let Some(index) = open.remove(call) {
+                        calls[index].fate = Fate::Returned {
+                            seq: event.seq,
+                            content,
+                            structured: structured.as_ref(),
+                            is_error: *is_error,
+                            bytes: *bytes,
+                            took_ms: *took_ms,
+                        };
+                    }
+                }
+                What::ToolRefused { call, code, status, message, .. } => {
+                    if let Some(index) = open.remove(call) {
+                        calls[index].fate =
+                            Fate::Refused { seq: event.seq, code: *code, status: *status, message };
+                    }
+                }
+                _ => {}
+            }
+        }
+        Self { transcript, calls }
+    }
+
+    /// The transcript itself.
+    pub fn transcript(&self) -> &'a Transcript {
+        self.transcript
+    }
+
+    /// What it is about.
+    pub fn header(&self) -> &'a CaseHeader {
+        &self.transcript.header
+    }
+
+    /// How it ended.
+    pub fn end(&self) -> &'a End {
+        &self.transcript.end
+    }
+
+    /// Every call, in the order sent, the harness's own included.
+    pub fn all_calls(&self) -> &[ToolUse<'a>] {
+        &self.calls
+    }
+
+    /// The calls the model asked for, in order.
+    pub fn model_calls(&self) -> impl Iterator<Item = &ToolUse<'a>> {
+        self.calls.iter().filter(|call| call.by == Caller::Model)
+    }
+
+    /// The calls the harness made, in order.
+    pub fn harness_calls(&self) -> impl Iterator<Item = &ToolUse<'a>> {
+        self.calls.iter().filter(|call| call.by == Caller::Harness)
+    }
+
+    /// The names of the tools of the last complete list, with the number of that event.
+    pub fn visible_tools(&self) -> Option<(u32, Vec<&'a ToolName>)> {
+        self.transcript.events.iter().rev().find_map(|event| match &event.what {
+            What::ToolsListed { tools } => Some((event.seq, tools.iter().map(|tool| &tool.name).collect())),
+            _ => None,
+        })
+    }
+
+    /// The raw description of a tool in the last complete list.
+    pub fn tool(&self, name: &str) -> Option<&'a super::ToolFact> {
+        self.transcript.events.iter().rev().find_map(|event| match &event.what {
+            What::ToolsListed { tools } => Some(tools.iter().find(|tool| tool.name.as_str() == name)),
+            _ => None,
+        })?
+    }
+
+    /// The model's last words without a tool call, with the number of that event: the answer to the last turn.
+    pub fn answer(&self) -> Option<(u32, &'a str)> {
+        self.answers().pop()
+    }
+
+    /// The answer to each turn of the user, with the numbers of their events; turns without one are left out.
+    pub fn answers(&self) -> Vec<(u32, &'a str)> {
+        let mut answers = Vec::new();
+        let mut last = None;
+        for event in &self.transcript.events {
+            match &event.what {
+                What::UserSaid { .. } => answers.extend(last.take()),
+                What::ModelSaid { text, calls, .. } => {
+                    last = match text {
+                        Some(text) if calls.is_empty() => Some((event.seq, text.as_str())),
+                        _ => None,
+                    };
+                }
+                _ => {}
+            }
+        }
+        answers.extend(last);
+        answers
+    }
+
+    /// Tokens over all model calls.
+    pub fn usage(&self) -> Usage {
+        let mut sum = Usage::default();
+        for event in &self.transcript.events {
+            if let What::ModelSaid { usage, .. } = &event.what {
+                sum += *usage;
+            }
+        }
+        sum
+    }
+
+    /// Cost in US dollars over all model calls; `None` when any of them has no price.
+    pub fn cost(&self) -> Option<f64> {
+        self.transcript.events.iter().try_fold(0.0, |sum, event| match &event.what {
+            What::ModelSaid { cost, .. } => cost.map(|cost| sum + cost),
+            _ => Some(sum),
+        })
+    }
+
+    /// How many times the model answered.
+    pub fn model_turns(&self) -> u32 {
+        self.transcript.events.iter().filter(|event| matches!(event.what, What::ModelSaid { .. })).count()
+            as u32
+    }
+}
