@@ -13,6 +13,8 @@ pub mod ids;
 pub mod units;
 /// The one function through which every untrusted byte passes before a person sees it.
 pub mod display;
+/// The one HTTP layer: deadlines, size caps, errors without secrets.
+pub mod net;
 /// Positions in files, and messages that point at them.
 pub mod diag;
 
