@@ -134,6 +134,8 @@ fn imports(code: &str) -> Vec<String> {
             found.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
         }
     }
+    found.sort();
+    found.dedup();
     found
 }
 
