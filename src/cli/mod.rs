@@ -93,7 +93,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
             Ok(Exit::Pass)
         }
         Command::Guard => wait(async {
-            crate::mcp::process::guard::run().await;
+            crate::mcp::process::guard::run();
             Ok(Exit::Pass)
         }),
     }

@@ -20,6 +20,7 @@ pub mod auth;
 pub mod example;
 pub mod offer;
 pub mod schedule;
+pub mod stage;
 pub mod steps;
 pub mod surface;
 pub mod trial;
