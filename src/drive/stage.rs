@@ -143,7 +143,10 @@ type Models = HashMap<Digest, Arc<dyn ChatModel>>;
 
 /// Builds every model of the plan once. All missing keys are named together.
 fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Option<Judge>), Fault> {
-    let outside = llm::Outside { http: outside.http.clone(), env: Arc::clone(&outside.env), secrets: outside.secrets.clone() };
+    let (env, secrets) = (Arc::clone(&outside.env), outside.secrets.clone());
+    // Whatever a model definition reads from the environment is a credential.
+    let keys: Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
+    let outside = llm::Outside { http: outside.http.clone(), env: keys };
     let mut models = HashMap::new();
     let mut faults: Vec<Fault> = Vec::new();
     for case in &plan.cases {
