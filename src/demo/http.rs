@@ -73,7 +73,7 @@ fn router(options: &DemoOptions, address: SocketAddr, stop: &CancellationToken) 
     let door = Arc::new(Door::new(Arc::clone(&house), verifier, metadata));
     let mcp = Router::new()
         .route_service(ENDPOINT, service(house, address, stop))
-        .layer(middleware::from_fn_with_state(door, guard));
+        .route_layer(middleware::from_fn_with_state(door, guard));
     if !shows_metadata {
         return Ok(mcp);
     }

@@ -14,6 +14,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use super::answers;
 use super::flaws::Flaw;
 use super::orders::{OrderBook, Whose};
 use super::roles::Caller;
@@ -143,7 +144,9 @@ impl ServerHandler for Shop {
             // The same answer for both, so that it tells nothing about tools the caller does not see.
             return Err(ErrorData::invalid_params(format!("unknown tool `{}`", request.name), None));
         }
-        surface::translate(&mut request, self.house.flaw)?;
+        if let Err(why) = surface::translate(&mut request, self.house.flaw) {
+            return Ok(answers::refused(why).into());
+        }
         self.house.router.call(ToolCallContext::new(self, request, context)).await
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rmcp::ErrorData;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::{CallToolRequestParams, JsonObject, Tool};
 use serde_json::Value;
@@ -23,15 +22,15 @@ pub(super) fn spoil<S>(router: &mut ToolRouter<S>, flaw: Option<Flaw>) {
     }
 }
 
-/// Undoes the renaming in a call, so that the tool itself need not know of it.
-pub(super) fn translate(request: &mut CallToolRequestParams, flaw: Option<Flaw>) -> Result<(), ErrorData> {
+/// Undoes the renaming in a call, so that the tool itself need not know of it. The error is for the caller.
+pub(super) fn translate(request: &mut CallToolRequestParams, flaw: Option<Flaw>) -> Result<(), String> {
     if flaw != Some(Flaw::RenamedArgument) || request.name != "get_order" {
         return Ok(());
     }
     let (old, new) = RENAMED;
     let arguments = request.arguments.get_or_insert_default();
     let Some(value) = arguments.remove(new) else {
-        return Err(ErrorData::invalid_params(format!("missing argument `{new}`"), None));
+        return Err(format!("missing field `{new}`"));
     };
     arguments.insert(old.to_owned(), value);
     Ok(())

@@ -95,15 +95,14 @@ impl Verifier {
                 return Err(Denied::Invalid);
             }
             let key = self.key(header.kid.as_deref(), header.alg).await?;
-            decode::<Claims>(token, &key, &self.rules()).map_err(|_| Denied::Invalid)?.claims
+            decode::<Claims>(token, &key, &self.rules(header.alg)).map_err(|_| Denied::Invalid)?.claims
         };
         let scope = claims.scope.or(claims.scp).map_or(String::new(), |scope| scope.0);
         Ok(Caller::new(&claims.sub, &scope))
     }
 
-    fn rules(&self) -> Validation {
-        let mut rules = Validation::default();
-        rules.algorithms = ALGORITHMS.to_vec();
+    fn rules(&self, algorithm: Algorithm) -> Validation {
+        let mut rules = Validation::new(algorithm);
         rules.leeway = LEEWAY.as_secs();
         rules.validate_nbf = true;
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
