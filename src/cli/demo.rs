@@ -27,8 +27,7 @@ pub(super) async fn serve(args: &DemoArgs, context: &Context) -> Outcome {
         DemoTransport::Http => demo::Transport::Http,
     };
     let (issuer, audience) = ((context.env)("BOOKSHOP_ISSUER"), (context.env)("BOOKSHOP_AUDIENCE"));
-    let token = (context.env)("REHEARSAL_TOKEN");
-    let options = DemoOptions { transport, port, issuer, audience, token, flaw, open: args.open };
+    let options = DemoOptions { transport, port, issuer, audience, flaw, open: args.open };
     let printer = context.printer;
     let ready = move |address| printer.talk(&format!("bookshop listening on http://{address}/mcp"));
     match demo::serve(options, ready).await {
@@ -39,8 +38,8 @@ pub(super) async fn serve(args: &DemoArgs, context: &Context) -> Outcome {
 
 /// The flaw of this name.
 pub(super) fn flaw(name: &str) -> Outcome<demo::Flaw> {
-    demo::Flaw::ALL.iter().copied().find(|flaw| flaw.name() == name).ok_or_else(|| {
-        let known = demo::Flaw::ALL.iter().map(|flaw| flaw.name()).collect::<Vec<_>>();
+    demo::Flaw::named(name).ok_or_else(|| {
+        let known: Vec<&str> = demo::Flaw::ALL.iter().map(|flaw| flaw.name()).collect();
         Failure::usage("demo.unknown-flaw", format!("the demo server has no flaw `{name}`"))
             .hint(crate::diag::suggest::hint(name, known))
     })

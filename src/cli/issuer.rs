@@ -13,6 +13,6 @@ pub(super) async fn serve(context: &Context) -> Outcome {
     context.printer.data_line(issuer.url());
     context.printer.talk("a test issuer: never let anything but a test server trust it; Ctrl-C ends it and its keys");
     let _ = tokio::signal::ctrl_c().await;
-    issuer.shutdown().await;
+    issuer.shutdown();
     Ok(Exit::Interrupted)
 }
