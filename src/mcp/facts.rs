@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::ToolOutcome;
-use super::jsonrpc::{Answer, RpcError};
+use super::jsonrpc::Answer;
 use crate::display;
 use crate::ids::ToolName;
 use crate::transcript::{ServerFacts, ToolFact};
@@ -87,16 +87,6 @@ pub fn outcome(mut result: Value, bytes: u64) -> Result<ToolOutcome, String> {
     };
     let is_error = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
     Ok(ToolOutcome::Returned { content, structured, is_error, bytes })
-}
-
-/// An error object in a few words: `-32601 no such method`.
-pub fn error_words(error: &RpcError) -> String {
-    let message = display::excerpt(&error.message, 300);
-    match error.code {
-        Some(code) if message.is_empty() => code.to_string(),
-        Some(code) => format!("{code} {message}"),
-        None => message,
-    }
 }
 
 /// The token of a `notifications/progress`, when it is a number as ours are.

@@ -399,9 +399,9 @@ async fn read(response: Response, cap: usize) -> Result<String, Fault> {
 
 fn no_answer(status: u16, excerpt: &str) -> Fault {
     let message = match excerpt {
-        "" => format!("HTTP {status} with an empty body in place of an answer"),
+        "" => format!("the server answered HTTP {status} with an empty body in place of a JSON-RPC answer"),
         _ => format!(
-            "HTTP {status} with something else than the JSON-RPC answer: `{excerpt}`; check that `target.url` is the MCP endpoint"
+            "the server answered HTTP {status} with something other than the JSON-RPC answer: `{excerpt}`; check that `target.url` is the MCP endpoint"
         ),
     };
     Fault::new(Side::Server, "target.protocol", message)

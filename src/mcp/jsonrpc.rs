@@ -165,7 +165,7 @@ mod tests {
     fn answers_keep_key_order_and_size() {
         let read = read(r#"{"jsonrpc":"2.0","id":7,"result":{"z":1,"a":{"y":2,"b":3}}}"#).unwrap();
         let [Message::Answer(answer)] = read.as_slice() else { panic!("{read:?}") };
-        assert_eq!((answer.id, answer.bytes), (Some(7), 27));
+        assert_eq!((answer.id, answer.bytes), (Some(7), 25));
         assert_eq!(
             serde_json::to_string(answer.outcome.as_ref().unwrap()).unwrap(),
             r#"{"z":1,"a":{"y":2,"b":3}}"#

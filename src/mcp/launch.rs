@@ -46,6 +46,7 @@ impl Launch {
         let mut pause = Duration::from_millis(5);
         loop {
             if process.vitals().exited().is_some() {
+                process.vitals().last_breath().await;
                 return Err(process.vitals().death());
             }
             if accepts(address).await {

@@ -4,6 +4,7 @@
 //! [`guard`] when the harness itself is killed. Nothing here reads the program's output except its stderr.
 
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use super::Program;
 use crate::display;
@@ -28,6 +30,9 @@ pub const STDERR_KEPT: usize = 64 * 1024;
 pub const AFTER_EOF: Duration = Duration::from_secs(1);
 /// How long a group may take to end after TERM.
 pub const AFTER_TERM: Duration = Duration::from_secs(2);
+
+/// How long after its end, or the end of its stdout, a child's exit status and stderr are waited for.
+const LAST_BREATH: Duration = Duration::from_millis(500);
 
 /// Our own variables that a child sees besides those named for it, and every `LC_*`.
 const PASSED: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR", "USER", "SHELL", "TERM", "SYSTEMROOT"];
@@ -78,18 +83,20 @@ impl Process {
             .expect("a child that was not waited for has an id");
         let watched = guard.and_then(|guard| guard.watch(group));
         let stderr = Arc::new(Stderr::default());
+        let drains = TaskTracker::new();
         if let Some(pipe) = child.stderr.take() {
-            tokio::spawn(drain(pipe, Arc::clone(&stderr)));
+            drains.spawn(drain(pipe, Arc::clone(&stderr)));
         }
         let (stdin, mut stdout) = (child.stdin.take(), child.stdout.take());
         if streams == Streams::Drained
             && let Some(pipe) = stdout.take()
         {
-            tokio::spawn(drain(pipe, Arc::clone(&stderr)));
+            drains.spawn(drain(pipe, Arc::clone(&stderr)));
         }
+        drains.close();
         Ok(Self {
             group,
-            vitals: Vitals { name: display::excerpt(name, 80), status: reap(child), stderr },
+            vitals: Vitals { name: display::excerpt(name, 80), status: reap(child), stderr, drains },
             pipes: Mutex::new((stdin, stdout)),
             watched: Mutex::new(watched),
         })
@@ -132,7 +139,7 @@ impl Process {
         }
         self.end();
         // Reaping leaves no zombie behind; KILL cannot be ignored, so this is short.
-        let _ = tokio::time::timeout(AFTER_EOF, self.vitals.wait()).await;
+        self.vitals.last_breath().await;
     }
 
     /// Whether any process of the group is left.
@@ -167,6 +174,7 @@ pub struct Vitals {
     name: String,
     status: watch::Receiver<Option<ExitStatus>>,
     stderr: Arc<Stderr>,
+    drains: TaskTracker,
 }
 
 impl Vitals {
@@ -186,10 +194,20 @@ impl Vitals {
         status.wait_for(Option::is_some).await.ok().and_then(|status| *status)
     }
 
+    /// Waits a moment for its end and for its last words, which come through a pipe of their own.
+    pub async fn last_breath(&self) {
+        let _ =
+            tokio::time::timeout(LAST_BREATH, async { tokio::join!(self.wait(), self.drains.wait()) }).await;
+    }
+
     /// A fault that tells how it ended, with the last lines of its stderr.
     pub fn death(&self) -> Fault {
         let how = match self.exited() {
-            Some(status) => format!("ended with {status}"),
+            Some(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => format!("ended with exit code {code}"),
+                (None, Some(signal)) => format!("was ended by signal {signal}"),
+                (None, None) => format!("ended with {status}"),
+            },
             None => "closed its standard output".to_owned(),
         };
         fault("target.died", format!("the server `{}` {how}{}", self.name, self.stderr.last_words()))

@@ -249,7 +249,7 @@ fn late(method: &str, limit: Duration) -> Fault {
 }
 
 fn refused_handshake(refusal: &Refusal) -> Fault {
-    let message = display::excerpt(&refusal.message, 300);
+    let message = words(refusal);
     match refusal.status {
         Some(status @ (401 | 403)) => unauthorized(status, refusal),
         Some(status @ (404 | 405)) if refusal.code.is_none() => Fault::new(
@@ -262,6 +262,16 @@ fn refused_handshake(refusal: &Refusal) -> Fault {
         _ => {
             Fault::new(Side::Server, "target.protocol", format!("the server refused `initialize`: {message}"))
         }
+    }
+}
+
+/// A refusal in a few words: `-32601 no such method`.
+fn words(refusal: &Refusal) -> String {
+    let message = display::excerpt(&refusal.message, 300);
+    match refusal.code {
+        Some(code) if message.is_empty() => format!("error {code}"),
+        Some(code) => format!("error {code}: {message}"),
+        None => message,
     }
 }
 
@@ -285,7 +295,7 @@ fn unknown_revision(name: &str) -> Fault {
     Fault::new(
         Side::Server,
         "target.protocol",
-        format!("the server wants protocol revision `{name}`; this client speaks {}", known.join(", ")),
+        format!("the server wants protocol revision `{name}`; this client speaks only {}", known.join(", ")),
     )
 }
 
@@ -370,8 +380,8 @@ fn refused_list(refusal: &Refusal) -> Fault {
     match refusal.status {
         Some(status @ (401 | 403)) => unauthorized(status, refusal),
         _ => {
-            let message = display::excerpt(&refusal.message, 300);
-            Fault::new(Side::Server, "target.protocol", format!("the server refused `tools/list`: {message}"))
+            let message = format!("the server refused `tools/list`: {}", words(refusal));
+            Fault::new(Side::Server, "target.protocol", message)
         }
     }
 }

@@ -4,7 +4,6 @@
 //! server cannot fill our memory. The server's death ends every waiting request at once.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,8 +19,6 @@ use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
 
 /// Longest line in bytes: 8 MiB.
 pub(super) const LINE_CAP: usize = 8 * 1024 * 1024;
-/// How long after the end of its stdout a server's exit status is waited for.
-const STATUS: Duration = Duration::from_millis(500);
 /// Texts waiting to be written. A server that does not read holds its callers back, up to their deadlines.
 const QUEUE: usize = 64;
 
@@ -58,7 +55,7 @@ impl Pipe {
         log.note(What::Wire(WireMessage::Sent { via: "stdio".to_owned(), headers: vec![], body }));
         if self.outbox.send(text).await.is_err() {
             // The writer ended because the server's stdin is closed; its death is about to be noticed by the reader.
-            let _ = tokio::time::timeout(STATUS, self.process.vitals().wait()).await;
+            self.process.vitals().last_breath().await;
             return Err(self.hub.dead().unwrap_or_else(|| self.process.vitals().death()));
         }
         Ok(())
@@ -118,7 +115,7 @@ impl Reader {
         while let Ok(count @ 1..) = stdout.read(&mut chunk).await {
             lines.push(&chunk[..count], |line| self.take(line));
         }
-        let _ = tokio::time::timeout(STATUS, self.vitals.wait()).await;
+        self.vitals.last_breath().await;
         self.hub.fail(&self.vitals.death());
     }
 

@@ -217,3 +217,37 @@ pub(crate) fn polite(request: &Seen) -> Response<Body> {
         _ => empty(StatusCode::METHOD_NOT_ALLOWED),
     }
 }
+
+/// An event stream made of whole chunks, each after a short pause.
+pub(crate) fn stream(chunks: Vec<String>, pause_ms: u64) -> Response<Body> {
+    let chunks = futures::stream::unfold(chunks.into_iter(), move |mut chunks| async move {
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        Some((Ok::<_, std::convert::Infallible>(chunks.next()?), chunks))
+    });
+    answer(200, "text/event-stream", Body::from_stream(chunks))
+}
+
+/// One event of a stream.
+pub(crate) fn event(message: &Value) -> String {
+    format!("data: {message}\n\n")
+}
+
+pub(crate) fn progress(request: &Seen) -> String {
+    let params = json!({"progressToken": request.body["params"]["_meta"]["progressToken"], "progress": 1});
+    event(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
+}
+
+pub(crate) fn result_event(request: &Seen, result: &Value) -> String {
+    event(&json!({"jsonrpc": "2.0", "id": request.body["id"], "result": result}))
+}
+
+/// Waits until something holds, for at most two seconds.
+pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never happened: {what}");
+}
