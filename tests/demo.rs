@@ -252,6 +252,20 @@ async fn mistakes_are_tool_errors_that_help() {
 }
 
 #[tokio::test]
+async fn the_stock_report_tells_its_progress() {
+    let shop = sound().await;
+    let request = shop.post(Some(&shop.token("clerk", CLERK)), "tools/call", json!({"name": "stock_report"}));
+    let mut request = request.build().unwrap();
+    let mut body: Value = serde_json::from_slice(request.body().unwrap().as_bytes().unwrap()).unwrap();
+    body["params"]["_meta"]["progressToken"] = json!("p1");
+    *request.body_mut() = Some(body.to_string().into());
+    request.headers_mut().remove("content-length");
+    let stream = shop.http.execute(request).await.unwrap().text().await.unwrap();
+    assert_eq!(stream.matches("notifications/progress").count(), 3, "{stream}");
+    assert!(stream.contains("Sold out: B106."), "{stream}");
+}
+
+#[tokio::test]
 async fn requests_without_a_token_are_challenged() {
     let shop = sound().await;
     for method in ["server/discover", "initialize", "tools/list", "tools/call", "resources/list", "no/such"] {
@@ -299,6 +313,7 @@ async fn bad_tokens_are_refused_and_good_ones_served_before_and_after() {
     let bad = [
         ("no token", "not-a-jwt".to_owned()),
         ("unsigned", Issuer::unsigned(&shop.claims())),
+        ("hmac", Issuer::hmac(&shop.claims())),
         ("forged", shop.issuer.forge(&shop.claims())),
         ("unknown key", shop.issuer.sign_as("k2", &shop.claims())),
         ("tampered", tampered.join(".")),
@@ -324,6 +339,7 @@ async fn bad_tokens_are_refused_and_good_ones_served_before_and_after() {
         shop.status(&shop.claims_with("aud", json!(["https://other.example", shop.url()]))).await,
         200
     );
+    assert_eq!(shop.list(&shop.issuer.sign_with_curve(&shop.claims())).await.status(), 200);
     assert_eq!(shop.list(&good).await.status(), 200);
     assert_eq!(shop.issuer.reads.load(Ordering::SeqCst), 1, "unknown key ids must not hammer the issuer");
 }
