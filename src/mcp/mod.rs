@@ -16,6 +16,20 @@ use crate::ids::ClientName;
 use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
 use crate::units::Period;
 
+pub mod connect;
+pub mod facts;
+mod http;
+mod hub;
+pub mod inbound;
+pub mod jsonrpc;
+pub mod launch;
+mod listen;
+pub mod process;
+pub mod revision;
+mod session;
+pub mod sse;
+mod stdio;
+
 /// A server that can be spoken to.
 pub trait Target: Send + Sync {
     /// Opens a session: connects, negotiates, and records every message in `log`.
@@ -31,8 +45,8 @@ pub trait Target: Send + Sync {
 /// How a session is opened.
 #[derive(Clone, Copy)]
 pub struct Opening<'a> {
-    /// The identity.
-    pub identity: &'a dyn TokenSource,
+    /// The identity. Shared, because the session asks it again with every request.
+    pub identity: &'a Identity,
     /// The emulated client.
     pub profile: &'a ClientProfile,
 }

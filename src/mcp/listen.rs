@@ -1,0 +1,181 @@
+//! Event streams over HTTP: the one that answers a request, and the one on which the server speaks unasked.
+//!
+//! A stream that breaks after an event id is resumed with `Last-Event-ID`, after the delay the server asked for; how
+//! often is bounded, and the caller's deadline bounds all of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use reqwest::{Method, Response};
+
+use super::http::{Exchange, Kind, Sending, kind, masked_map, note_received};
+use super::hub::Arrived;
+use super::session::Stop;
+use super::sse::Decoder;
+use crate::transcript::{Fault, Side};
+use crate::{display, net};
+
+/// Reconnections without a new event before a stream is given up.
+const RECONNECTIONS: u32 = 10;
+/// Delay before a reconnection when the server names none.
+const DELAY_MS: u64 = 1_000;
+/// Longest delay that is honoured.
+const LONGEST_DELAY_MS: u64 = 30_000;
+/// How long a stream may stay open after its answer, so that its connection can be used again.
+const TAIL: Duration = Duration::from_secs(1);
+
+/// Where a stream stands.
+struct Place {
+    last_event: Option<String>,
+    delay_ms: u64,
+    fruitless: u32,
+}
+
+/// How reading a stream ended.
+enum Ended {
+    /// The answer that was waited for has been delivered.
+    Answered,
+    /// The server closed it, or the connection broke: `why`.
+    Closed { why: Option<String> },
+}
+
+impl Exchange {
+    /// Reads the stream that answers request `id`, resuming it where it breaks.
+    pub(super) async fn follow(self: &Arc<Self>, id: u64, mut response: Response) -> Result<(), Stop> {
+        let mut place = Place::new();
+        loop {
+            let why = match self.pump(&mut response, Some(id), &mut place).await? {
+                Ended::Answered => {
+                    self.let_end(response);
+                    return Ok(());
+                }
+                Ended::Closed { why } => why,
+            };
+            response = loop {
+                let why =
+                    why.as_deref().map(|why| format!(" ({})", display::safe_line(why))).unwrap_or_default();
+                place.fruitless += 1;
+                if place.last_event.is_none() || place.fruitless > RECONNECTIONS {
+                    let message = format!("the event stream ended before the answer{why}");
+                    return Err(Fault::new(Side::Server, "target.protocol", message).into());
+                }
+                place.pause().await;
+                match self.get(place.last_event.as_deref()).await {
+                    Ok(response) if !response.status().is_success() => {
+                        return Err(self.refused(response).await);
+                    }
+                    Ok(response) if kind(response.headers()) == Kind::Stream => break response,
+                    Ok(response) => {
+                        let status = response.status().as_u16();
+                        note_received(
+                            &self.log,
+                            "empty",
+                            status,
+                            masked_map(response.headers()),
+                            String::new(),
+                        );
+                    }
+                    // Another try after the pause.
+                    Err(_) => {}
+                }
+            };
+        }
+    }
+
+    /// Listens to what the server says unasked, for as long as the session lives. A server need not offer it.
+    pub(super) async fn listen(self: Arc<Self>) {
+        let mut place = Place::new();
+        loop {
+            let Ok(mut response) = self.get(place.last_event.as_deref()).await else { return };
+            if !response.status().is_success() || kind(response.headers()) != Kind::Stream {
+                let status = response.status().as_u16();
+                note_received(&self.log, "empty", status, masked_map(response.headers()), String::new());
+                return;
+            }
+            let ended = self.pump(&mut response, None, &mut place).await;
+            place.fruitless += 1;
+            if ended.is_err() || place.last_event.is_none() || place.fruitless > RECONNECTIONS {
+                return;
+            }
+            place.pause().await;
+        }
+    }
+
+    async fn get(&self, last_event: Option<&str>) -> Result<Response, Fault> {
+        self.send_fresh(Sending { method: Method::GET, body: None, last_event }).await
+    }
+
+    async fn pump(
+        self: &Arc<Self>,
+        response: &mut Response,
+        id: Option<u64>,
+        place: &mut Place,
+    ) -> Result<Ended, Fault> {
+        let status = response.status().as_u16();
+        let mut first = Some((status, masked_map(response.headers())));
+        let mut decoder = Decoder::default();
+        let ended = loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break Ended::Closed { why: None },
+                Err(error) => break Ended::Closed { why: Some(net::describe(&error)) },
+            };
+            let events = decoder.push(&chunk).map_err(|_| too_large())?;
+            for event in events {
+                place.fruitless = 0;
+                place.delay_ms = event.retry_ms.unwrap_or(place.delay_ms);
+                if event.id.is_some() {
+                    place.last_event = event.id;
+                }
+                let (status, headers) =
+                    first.take().map_or((None, vec![]), |(status, headers)| (Some(status), headers));
+                if event.data.is_empty() {
+                    // It only sets the place to resume at.
+                    if let Some(status) = status {
+                        note_received(&self.log, "sse", status, headers, String::new());
+                    }
+                    continue;
+                }
+                let arrived = Arrived { via: "sse", status, headers, text: event.data, owner: id };
+                self.answer_all(self.hub.deliver(arrived));
+            }
+            if id.is_some_and(|id| !self.hub.is_waiting(id)) {
+                return Ok(Ended::Answered);
+            }
+        };
+        if let Some((status, headers)) = first {
+            note_received(&self.log, "sse", status, headers, String::new());
+        }
+        Ok(ended)
+    }
+
+    /// Reads an answered stream to its end, in the background, so that its connection can be used again.
+    fn let_end(self: &Arc<Self>, mut response: Response) {
+        // The end usually came with the answer.
+        if let Some(Ok(None) | Err(_)) = response.chunk().now_or_never() {
+            return;
+        }
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            let ending = async { while let Ok(Some(_)) = response.chunk().await {} };
+            stop.run_until_cancelled(tokio::time::timeout(TAIL, ending)).await;
+        });
+    }
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { last_event: None, delay_ms: DELAY_MS, fruitless: 0 }
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(self.delay_ms.min(LONGEST_DELAY_MS))).await;
+    }
+}
+
+fn too_large() -> Fault {
+    let message =
+        format!("an event of the server's stream is larger than {} MiB", super::sse::EVENT_CAP >> 20);
+    Fault::new(Side::Server, "target.too-large", message)
+}
