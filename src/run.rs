@@ -69,8 +69,14 @@ pub struct Scored {
 /// Runs a job to its end and returns why it stopped early, if it did. Every reason is in the store as well.
 pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
     let Job { cases, unscored, world, judge, store, max_cost, mut spent } = job;
-    let by_key: HashMap<CaseKey, Arc<Case>> = cases.iter().map(|case| (case.header.key, Arc::clone(case))).collect();
-    let grader = Arc::new(Grader { judge, store: Arc::clone(&store), world: Arc::clone(&world), permits: Semaphore::new(world.width) });
+    let by_key: HashMap<CaseKey, Arc<Case>> =
+        cases.iter().map(|case| (case.header.key, Arc::clone(case))).collect();
+    let grader = Arc::new(Grader {
+        judge,
+        store: Arc::clone(&store),
+        world: Arc::clone(&world),
+        permits: Semaphore::new(world.width),
+    });
     let (events, mut driven) = mpsc::channel(world.width.max(1));
     let driver = tokio::spawn(schedule::drive(Arc::clone(&world), cases, events));
     let mut grading: JoinSet<Scored> = JoinSet::new();
@@ -116,7 +122,10 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
 
 fn budget(spent: f64, most: Option<f64>) -> Stop {
     let most = most.unwrap_or_default();
-    Stop { code: "run.budget".to_owned(), message: format!("${spent:.4} of ${most:.4} are spent; no more trials were started") }
+    Stop {
+        code: "run.budget".to_owned(),
+        message: format!("${spent:.4} of ${most:.4} are spent; no more trials were started"),
+    }
 }
 
 /// What grading needs.
@@ -143,7 +152,9 @@ impl Grader {
     async fn regrade(self: Arc<Self>, case: Arc<Case>, transcript: Arc<Transcript>) -> Scored {
         let mut findings = score::by_code(&transcript, &case.checks);
         let mut judged = Judged::default();
-        if let Some(judge) = self.judge.as_ref().filter(|_| !case.criteria.is_empty() && score::needs_judge(&findings)) {
+        if let Some(judge) =
+            self.judge.as_ref().filter(|_| !case.criteria.is_empty() && score::needs_judge(&findings))
+        {
             let _permit = self.permits.acquire().await;
             let log = Recorder::new(self.world.clock.clone(), self.world.secrets.clone());
             judged = judge.decide(&transcript, &case.criteria, &log).await;
@@ -166,14 +177,20 @@ fn first_trouble(verdict: &Verdict) -> Option<String> {
     use crate::score::{Grade, Weight};
     let weighty = verdict.findings.iter().filter(|finding| finding.weight != Weight::Info);
     let failed = weighty.clone().find(|finding| finding.grade == Grade::Fail);
-    failed.or_else(|| weighty.clone().find(|finding| finding.grade != Grade::Pass)).map(|finding| finding.why.clone())
+    failed
+        .or_else(|| weighty.clone().find(|finding| finding.grade != Grade::Pass))
+        .map(|finding| finding.why.clone())
 }
 
 impl Scored {
     fn of(case: &Case, transcript: &Transcript) -> Self {
         // A refused credential or a store that cannot be written will not get better with the next trial.
         let fatal = match &transcript.end {
-            End::Faulted(fault) if fault.code == "credentials.refused" || fault.code.starts_with("store.") => Some(fault.clone()),
+            End::Faulted(fault)
+                if fault.code == "credentials.refused" || fault.code.starts_with("store.") =>
+            {
+                Some(fault.clone())
+            }
             _ => None,
         };
         Self {

@@ -125,20 +125,23 @@ fn a_target_that_is_not_there_is_named() {
 
 #[test]
 fn a_server_that_dies_at_start_shows_its_last_words() {
-    let project = Project::new().suite(&suite("  command: [sh, -c, \"echo no database >&2; exit 3\"]\n  transport: stdio", ""));
+    let project = Project::new()
+        .suite(&suite("  command: [sh, -c, \"echo no database >&2; exit 3\"]\n  transport: stdio", ""));
     project.run(&["eval", "mine"]).fails(4, &["no database", "3"]);
     assert!(project.runs().is_empty());
 }
 
 #[test]
 fn a_program_that_does_not_exist_is_named() {
-    let project = Project::new().suite(&suite("  command: [no-such-program-anywhere]\n  transport: stdio", ""));
+    let project =
+        Project::new().suite(&suite("  command: [no-such-program-anywhere]\n  transport: stdio", ""));
     project.run(&["eval", "mine"]).fails(4, &["no-such-program-anywhere"]);
 }
 
 #[test]
 fn garbage_on_stdout_is_quoted() {
-    let project = Project::new().suite(&suite("  command: [sh, -c, \"echo this is not json; exit 0\"]\n  transport: stdio", ""));
+    let project = Project::new()
+        .suite(&suite("  command: [sh, -c, \"echo this is not json; exit 0\"]\n  transport: stdio", ""));
     project.run(&["eval", "mine"]).fails(4, &["this is not json"]);
 }
 
@@ -147,7 +150,9 @@ fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let project = Project::new();
-    project.run(&["demo-server", "--transport", "http", "--open", "--port", &port]).fails(2, &[&port, "in use"]);
+    project
+        .run(&["demo-server", "--transport", "http", "--open", "--port", &port])
+        .fails(2, &[&port, "in use"]);
 }
 
 #[test]
@@ -179,7 +184,9 @@ fn unknown_names_on_the_command_line_are_usage_errors() {
 #[test]
 fn every_exit_code_is_explained() {
     let project = Project::new();
-    for code in ["0", "1", "2", "3", "4", "5", "6", "70", "74", "130", "143", "target.unreachable", "gate.leak"] {
+    for code in
+        ["0", "1", "2", "3", "4", "5", "6", "70", "74", "130", "143", "target.unreachable", "gate.leak"]
+    {
         let ran = project.run(&["explain", code]);
         assert_eq!(ran.code, 0, "{code}: {}", ran.stderr);
         assert!(ran.stdout.len() > 40, "{code}: {}", ran.stdout);

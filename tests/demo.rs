@@ -67,7 +67,7 @@ impl Shop {
     }
 
     async fn customer(&self) -> Client {
-        self.client("customer", CUSTOMER).await
+        self.client("customer-7", CUSTOMER).await
     }
 
     /// A request of protocol 2026-07-28, which needs no session.
@@ -102,7 +102,7 @@ impl Shop {
     }
 
     fn claims(&self) -> Value {
-        self.issuer.claims(&self.url(), "customer", CUSTOMER)
+        self.issuer.claims(&self.url(), "customer-7", CUSTOMER)
     }
 
     fn claims_with(&self, key: &str, value: impl Into<Value>) -> Value {
@@ -181,7 +181,7 @@ async fn orders_are_answered_in_words_and_as_data() {
     let client = sound().await.customer().await;
     let order = call(&client, "get_order", json!({"id": 1042})).await;
     insta::assert_snapshot!(text(&order), @"Order 1042 (1 x The Left Hand of Darkness, 10.99 EUR): it is on its way and will arrive on 28 November 2026.");
-    insta::assert_snapshot!(order.structured_content.unwrap(), @r#"{"id":1042,"customer":"customer","book_id":"B101","title":"The Left Hand of Darkness","quantity":1,"total":10.99,"status":"shipped","placed":"2026-11-18","arrives":"2026-11-28"}"#);
+    insta::assert_snapshot!(order.structured_content.unwrap(), @r#"{"id":1042,"customer":"customer-7","book_id":"B101","title":"The Left Hand of Darkness","quantity":1,"total":10.99,"status":"shipped","placed":"2026-11-18","arrives":"2026-11-28"}"#);
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn sessions_do_not_share_orders() {
 #[tokio::test]
 async fn stateless_requests_share_the_orders_of_the_process() {
     let shop = sound().await;
-    let token = shop.token("customer", CUSTOMER);
+    let token = shop.token("customer-7", CUSTOMER);
     let place = json!({"name": "place_order", "arguments": {"book_id": "B101"}});
     let placed: Value =
         shop.post(Some(&token), "tools/call", place).send().await.unwrap().json().await.unwrap();
@@ -252,6 +252,20 @@ async fn mistakes_are_tool_errors_that_help() {
 }
 
 #[tokio::test]
+async fn the_stock_report_tells_its_progress() {
+    let shop = sound().await;
+    let request = shop.post(Some(&shop.token("clerk", CLERK)), "tools/call", json!({"name": "stock_report"}));
+    let mut request = request.build().unwrap();
+    let mut body: Value = serde_json::from_slice(request.body().unwrap().as_bytes().unwrap()).unwrap();
+    body["params"]["_meta"]["progressToken"] = json!("p1");
+    *request.body_mut() = Some(body.to_string().into());
+    request.headers_mut().remove("content-length");
+    let stream = shop.http.execute(request).await.unwrap().text().await.unwrap();
+    assert_eq!(stream.matches("notifications/progress").count(), 3, "{stream}");
+    assert!(stream.contains("Sold out: B106."), "{stream}");
+}
+
+#[tokio::test]
 async fn requests_without_a_token_are_challenged() {
     let shop = sound().await;
     for method in ["server/discover", "initialize", "tools/list", "tools/call", "resources/list", "no/such"] {
@@ -269,7 +283,7 @@ async fn requests_without_a_token_are_challenged() {
     {
         assert_eq!(request.send().await.unwrap().status(), 401);
     }
-    let query = shop.http.post(format!("{}?access_token={}", shop.url(), shop.token("customer", CUSTOMER)));
+    let query = shop.http.post(format!("{}?access_token={}", shop.url(), shop.token("customer-7", CUSTOMER)));
     assert_eq!(query.json(&json!({})).send().await.unwrap().status(), 401);
 }
 
@@ -292,13 +306,14 @@ async fn metadata_leads_to_the_issuer() {
 #[tokio::test]
 async fn bad_tokens_are_refused_and_good_ones_served_before_and_after() {
     let shop = sound().await;
-    let good = shop.token("customer", CUSTOMER);
+    let good = shop.token("customer-7", CUSTOMER);
     assert_eq!(shop.list(&good).await.status(), 200);
     let mut tampered: Vec<_> = good.split('.').map(str::to_owned).collect();
     tampered[1] = shop.issuer.token(&shop.url(), "clerk", CLERK).split('.').nth(1).unwrap().to_owned();
     let bad = [
         ("no token", "not-a-jwt".to_owned()),
         ("unsigned", Issuer::unsigned(&shop.claims())),
+        ("hmac", Issuer::hmac(&shop.claims())),
         ("forged", shop.issuer.forge(&shop.claims())),
         ("unknown key", shop.issuer.sign_as("k2", &shop.claims())),
         ("tampered", tampered.join(".")),
@@ -324,6 +339,7 @@ async fn bad_tokens_are_refused_and_good_ones_served_before_and_after() {
         shop.status(&shop.claims_with("aud", json!(["https://other.example", shop.url()]))).await,
         200
     );
+    assert_eq!(shop.list(&shop.issuer.sign_with_curve(&shop.claims())).await.status(), 200);
     assert_eq!(shop.list(&good).await.status(), 200);
     assert_eq!(shop.issuer.reads.load(Ordering::SeqCst), 1, "unknown key ids must not hammer the issuer");
 }
@@ -331,14 +347,14 @@ async fn bad_tokens_are_refused_and_good_ones_served_before_and_after() {
 #[tokio::test]
 async fn missing_scopes_are_named() {
     let shop = sound().await;
-    let nobody = shop.list(&shop.token("customer", "")).await;
+    let nobody = shop.list(&shop.token("customer-7", "")).await;
     assert_eq!(nobody.status(), 403);
     assert!(
         challenge(&nobody).contains("error=\"insufficient_scope\"")
             && challenge(&nobody).contains("scope=\"books:read\"")
     );
     let refund = json!({"name": "refund_order", "arguments": {"id": 1043}});
-    let token = shop.token("customer", CUSTOMER);
+    let token = shop.token("customer-7", CUSTOMER);
     let response = shop.post(Some(&token), "tools/call", refund).send().await.unwrap();
     assert_eq!(response.status(), 403);
     assert!(challenge(&response).contains("scope=\"refunds:write\""), "{}", challenge(&response));
@@ -356,7 +372,7 @@ async fn sessions_belong_to_whoever_opened_them() {
     };
     let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});
-    let (mine, theirs) = (shop.token("customer", CUSTOMER), shop.token("reader", CUSTOMER));
+    let (mine, theirs) = (shop.token("customer-7", CUSTOMER), shop.token("reader", CUSTOMER));
     let opened = legacy(&mine).json(&hello).send().await.unwrap();
     let session = opened.headers()["mcp-session-id"].to_str().unwrap().to_owned();
     let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
@@ -375,13 +391,13 @@ async fn sessions_belong_to_whoever_opened_them() {
 #[tokio::test]
 async fn pages_of_other_origins_and_other_hosts_are_refused() {
     let shop = sound().await;
-    let token = shop.token("customer", CUSTOMER);
+    let token = shop.token("customer-7", CUSTOMER);
     let list = || shop.post(Some(&token), "tools/list", json!({}));
     assert_eq!(list().header("origin", "http://evil.example").send().await.unwrap().status(), 403);
     assert_eq!(list().header("host", "evil.example").send().await.unwrap().status(), 403);
     assert_eq!(list().send().await.unwrap().status(), 200);
     let flawed = self::shop(Some(Flaw::AnyOrigin)).await;
-    let token = flawed.token("customer", CUSTOMER);
+    let token = flawed.token("customer-7", CUSTOMER);
     let request = flawed.post(Some(&token), "tools/list", json!({})).header("origin", "http://evil.example");
     assert_eq!(request.send().await.unwrap().status(), 200);
 }
@@ -395,7 +411,7 @@ async fn a_dead_issuer_closes_the_door() {
         ..DemoOptions::default()
     };
     let shop = Shop { issuer, address: start(options).await, http: reqwest::Client::new() };
-    assert_eq!(shop.list(&shop.token("customer", CUSTOMER)).await.status(), 503);
+    assert_eq!(shop.list(&shop.token("customer-7", CUSTOMER)).await.status(), 503);
 }
 
 #[tokio::test]

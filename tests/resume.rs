@@ -59,8 +59,13 @@ fn killed_and_resumed_equals_undisturbed() {
     assert_eq!(whole.status.code(), Some(0), "{}", String::from_utf8_lossy(&whole.stderr));
 
     let disturbed = tempfile::tempdir().unwrap();
-    let mut child =
-        program(disturbed.path()).arg("eval").args(ARGS).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = program(disturbed.path())
+        .arg("eval")
+        .args(ARGS)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while !run_files(disturbed.path()).first().is_some_and(|file| finished(file) >= 20) {
         assert!(Instant::now() < deadline, "no trial finished in a minute");
@@ -77,7 +82,10 @@ fn killed_and_resumed_equals_undisturbed() {
     let check = program(disturbed.path()).args(["runs", "check", "latest"]).output().unwrap();
     assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stdout));
 
-    let resumed = program(disturbed.path()).args(["eval", "bookshop", "--resume", "--format", "json"]).output().unwrap();
+    let resumed = program(disturbed.path())
+        .args(["eval", "bookshop", "--resume", "--format", "json"])
+        .output()
+        .unwrap();
     let talk = String::from_utf8_lossy(&resumed.stderr).into_owned();
     assert_eq!(resumed.status.code(), Some(0), "{talk}");
     assert!(talk.contains(&format!("{kept} trials kept")), "{talk}");

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// The dress rehearsal an MCP server goes through before its users meet it.
 #[derive(Debug, Parser)]
 #[command(name = "rehearsal", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "First steps:\n  rehearsal eval bookshop        the whole thing on the built-in demo, no key needed\n  rehearsal check my-suite       validate a suite without running it\n  rehearsal explain target.died  more about any code that a message names")]
+#[command(
+    after_help = "First steps:\n  rehearsal eval bookshop        the whole thing on the built-in demo, no key needed\n  rehearsal check my-suite       validate a suite without running it\n  rehearsal explain target.died  more about any code that a message names"
+)]
 pub struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! `check` and `schema`: what a suite says, without running anything.
 
-use super::failure::{Failure, Outcome, tell_diagnostics};
 use super::Context;
+use super::failure::{Failure, Outcome, tell_diagnostics};
 use crate::gate::Exit;
 use crate::suite::read::{Loaded, Project, Request};
 use crate::suite::{self, Suite};
@@ -16,7 +16,10 @@ pub(super) fn check(names: &[String], context: &Context) -> Outcome {
             Ok(suite) => {
                 let cases = suite.cases.len();
                 let (access, auth) = (suite.access.len(), suite.auth_checks.len());
-                context.printer.talk(&format!("{}: no errors; {cases} use cases, {access} access rows, {auth} auth checks", suite.file));
+                context.printer.talk(&format!(
+                    "{}: no errors; {cases} use cases, {access} access rows, {auth} auth checks",
+                    suite.file
+                ));
             }
             Err(failure) => worst = Err(failure),
         }
@@ -48,7 +51,9 @@ pub(super) fn load(project: &Project, name: &str, request: &Request, context: &C
     };
     let Loaded { suite, diagnostics, sources } = project.load(&path, request);
     tell_diagnostics(context.printer, &diagnostics, &|file| sources.get(file).map(ToString::to_string))?;
-    suite.ok_or_else(|| Failure::new(Exit::Bug, "bug.no-suite", "the suite has no errors and could not be read"))
+    suite.ok_or_else(|| {
+        Failure::new(Exit::Bug, "bug.no-suite", "the suite has no errors and could not be read")
+    })
 }
 
 /// Prints the JSON Schema of suite files.

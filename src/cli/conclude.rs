@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Context;
 use super::args::{ReportArgs, RunArg};
 use super::failure::{Failure, Outcome};
-use super::Context;
 use crate::gate::{self, Decision, Exit};
 use crate::report::{self, View, terminal};
 use crate::store::layout;
@@ -54,11 +54,14 @@ impl Concluded {
         #[expect(clippy::disallowed_methods, reason = "reports are written here")]
         std::fs::create_dir_all(&folder).map_err(wrong)?;
         for format in report::FORMATS {
-            let bytes = (format.render)(&self.view()).map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
+            let bytes = (format.render)(&self.view())
+                .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
             // A reader never sees half a report: write beside, then rename.
             let (temporary, path) = (folder.join(format!(".{}.part", format.file)), folder.join(format.file));
             #[expect(clippy::disallowed_methods, reason = "reports are written here")]
-            std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, &path)).map_err(wrong)?;
+            std::fs::write(&temporary, bytes)
+                .and_then(|()| std::fs::rename(&temporary, &path))
+                .map_err(wrong)?;
         }
         Ok(())
     }
@@ -66,12 +69,14 @@ impl Concluded {
     /// Prints one format on stdout.
     pub(super) fn print(&self, format: &str, context: &Context) -> Outcome<()> {
         if format == HUMAN {
-            let style = if context.printer.colour() { terminal::Style::Colour } else { terminal::Style::Plain };
+            let style =
+                if context.printer.colour() { terminal::Style::Colour } else { terminal::Style::Plain };
             context.printer.data(terminal::render(&self.view(), style, context.printer.width()).as_bytes());
             return Ok(());
         }
         let format = known(format)?;
-        let bytes = (format.render)(&self.view()).map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
+        let bytes = (format.render)(&self.view())
+            .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
         context.printer.data(&bytes);
         Ok(())
     }
@@ -81,7 +86,8 @@ impl Concluded {
 pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
     report::FORMATS.iter().find(|format| format.name == name).ok_or_else(|| {
         let names: Vec<&str> = report::FORMATS.iter().map(|format| format.name).chain([HUMAN]).collect();
-        Failure::usage("usage.format", format!("there is no format `{name}`")).hint(crate::diag::suggest::hint(name, names))
+        Failure::usage("usage.format", format!("there is no format `{name}`"))
+            .hint(crate::diag::suggest::hint(name, names))
     })
 }
 

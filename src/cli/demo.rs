@@ -1,8 +1,8 @@
 //! `demo-server`: the bookshop.
 
+use super::Context;
 use super::args::{DemoArgs, DemoTransport};
 use super::failure::{Failure, Outcome};
-use super::Context;
 use crate::demo::{self, DemoOptions};
 use crate::gate::Exit;
 

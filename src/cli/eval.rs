@@ -59,14 +59,21 @@ pub(super) fn selection(args: &EvalArgs, kinds: &[&str]) -> Selection {
 }
 
 /// Loads a suite and expands it, telling every mistake.
-pub(super) fn planned(name: &str, selection: &Selection, seed: u64, context: &Context) -> Outcome<(Suite, Plan)> {
+pub(super) fn planned(
+    name: &str,
+    selection: &Selection,
+    seed: u64,
+    context: &Context,
+) -> Outcome<(Suite, Plan)> {
     let project = Project::new(context.root.clone());
     let request = Request { models: selection.models.clone() };
     let suite = check::load(&project, name, &request, context)?;
     match plan::expand(&suite, selection, seed) {
         Ok(plan) => Ok((suite, plan)),
         Err(diagnostics) => {
-            tell_diagnostics(context.printer, &diagnostics, &|file| suite.sources.get(file).map(ToString::to_string))?;
+            tell_diagnostics(context.printer, &diagnostics, &|file| {
+                suite.sources.get(file).map(ToString::to_string)
+            })?;
             Err(Failure::usage("run.nothing-selected", "nothing was selected"))
         }
     }
@@ -98,7 +105,13 @@ async fn one(name: &str, args: &EvalArgs, kinds: &[&str], context: &Context) -> 
         "rehearsal {} · {} · {trials} trials · run {}",
         manifest.version, manifest.suite, manifest.run
     ));
-    let work = Work { cases: plan.cases, unscored: vec![], spent: 0.0, width: args.concurrency.into(), max_cost: args.max_cost };
+    let work = Work {
+        cases: plan.cases,
+        unscored: vec![],
+        spent: 0.0,
+        width: args.concurrency.into(),
+        max_cost: args.max_cost,
+    };
     finish(Running { stage, store, stop, signals, file }, work, &args.format, context).await
 }
 
@@ -144,7 +157,11 @@ pub(super) async fn finish(running: Running, work: Work, format: &str, context: 
     let (world, judge, set) = stage.into_world(Arc::clone(&store) as _, stop, work.width);
     let job = Job {
         cases: work.cases.into_iter().map(Arc::new).collect(),
-        unscored: work.unscored.into_iter().map(|(case, transcript)| (Arc::new(case), Arc::new(transcript))).collect(),
+        unscored: work
+            .unscored
+            .into_iter()
+            .map(|(case, transcript)| (Arc::new(case), Arc::new(transcript)))
+            .collect(),
         world: Arc::new(world),
         judge: judge.map(Arc::new),
         store: Arc::clone(&store),
@@ -165,8 +182,9 @@ pub(super) async fn finish(running: Running, work: Work, format: &str, context: 
     };
     closed.map_err(|error| Failure::from_fault(&error.into()))?;
     if let Some(stop) = stops.iter().find(|stop| stop.code.starts_with("store.")) {
-        return Err(Failure::new(Exit::LocalIo, stop.code.clone(), stop.message.clone())
-            .hint("nothing more was spent; finished trials are kept: free some space, then `rehearsal resume`"));
+        return Err(Failure::new(Exit::LocalIo, stop.code.clone(), stop.message.clone()).hint(
+            "nothing more was spent; finished trials are kept: free some space, then `rehearsal resume`",
+        ));
     }
     let concluded = conclude(&file)?;
     concluded.write_reports()?;
@@ -211,7 +229,10 @@ fn pass_flaw(suite: &mut Suite, flaw: &str) -> Outcome<()> {
             command.extend(["--flaw", flaw].map(|word| Template(word.to_owned())));
             Ok(())
         }
-        _ => Err(Failure::usage("demo.not-the-target", "--flaw works only where the target is the built-in demo server")
-            .hint("try: rehearsal eval bookshop --flaw ".to_owned() + flaw)),
+        _ => Err(Failure::usage(
+            "demo.not-the-target",
+            "--flaw works only where the target is the built-in demo server",
+        )
+        .hint("try: rehearsal eval bookshop --flaw ".to_owned() + flaw)),
     }
 }

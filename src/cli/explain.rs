@@ -1,7 +1,7 @@
 //! `explain`: the long text for any code that a message names.
 
-use super::failure::{Failure, Outcome};
 use super::Context;
+use super::failure::{Failure, Outcome};
 use crate::diag::suggest;
 use crate::gate::{Exit, explain as texts};
 

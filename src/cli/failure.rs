@@ -78,7 +78,11 @@ impl Failure {
 }
 
 /// Prints every diagnostic with its excerpt; an error among them is a failure of usage.
-pub fn tell_diagnostics(printer: Printer, diagnostics: &[Diagnostic], sources: render::Sources<'_>) -> Outcome<()> {
+pub fn tell_diagnostics(
+    printer: Printer,
+    diagnostics: &[Diagnostic],
+    sources: render::Sources<'_>,
+) -> Outcome<()> {
     const MOST: usize = 20;
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
     for diagnostic in diagnostics.iter().take(MOST) {
@@ -94,6 +98,8 @@ pub fn tell_diagnostics(printer: Printer, diagnostics: &[Diagnostic], sources: r
     let code = first.map_or("suite.syntax", |diagnostic| diagnostic.code);
     let message = first.map_or_else(String::new, |diagnostic| diagnostic.message.clone());
     let plural = if errors == 1 { "error" } else { "errors" };
-    printer.tell(&format!("{errors} {plural}; nothing was run, nothing was spent. exit 2 · rehearsal explain {code}"));
+    printer.tell(&format!(
+        "{errors} {plural}; nothing was run, nothing was spent. exit 2 · rehearsal explain {code}"
+    ));
     Err(Failure { told: true, ..Failure::usage(code, message) })
 }

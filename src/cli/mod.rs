@@ -52,7 +52,8 @@ pub fn main() -> ExitCode {
     let printer = if machine(&cli.command) { printer.machine() } else { printer };
     let root = cli.global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let verbose = cli.global.verbose;
-    let context = Context { printer, root, env, clock: Clock::system(), secrets: Secrets::default(), verbose };
+    let context =
+        Context { printer, root, env, clock: Clock::system(), secrets: Secrets::default(), verbose };
     let exit = dispatch(cli.command, &context).unwrap_or_else(|failure| {
         failure.print(printer);
         failure.exit
@@ -63,7 +64,9 @@ pub fn main() -> ExitCode {
 /// Whether a program reads stdout.
 fn machine(command: &Command) -> bool {
     let format = match command {
-        Command::Eval(args) | Command::Access(args) | Command::Auth(args) | Command::Plan(args) => &args.format,
+        Command::Eval(args) | Command::Access(args) | Command::Auth(args) | Command::Plan(args) => {
+            &args.format
+        }
         Command::Resume(args) => &args.format,
         _ => return false,
     };
@@ -102,7 +105,11 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
 /// Runs an asynchronous command on a runtime of its own.
 fn wait(work: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        Failure::new(Exit::LocalIo, "bug.runtime", format!("the asynchronous runtime does not start: {error}"))
+        Failure::new(
+            Exit::LocalIo,
+            "bug.runtime",
+            format!("the asynchronous runtime does not start: {error}"),
+        )
     })?;
     let outcome = runtime.block_on(work);
     // Tasks that wait for a peer must not hold up the end of the program.

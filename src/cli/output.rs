@@ -17,7 +17,8 @@ pub struct Printer {
 impl Printer {
     /// Decides once: colour only where stderr is a terminal or the user insists, never against NO_COLOR.
     pub fn new(global: &Global, env: &dyn Fn(&str) -> Option<String>) -> Self {
-        let terminal = std::io::stderr().is_terminal() && env("CI").is_none() && env("TERM").as_deref() != Some("dumb");
+        let terminal =
+            std::io::stderr().is_terminal() && env("CI").is_none() && env("TERM").as_deref() != Some("dumb");
         let set = |name: &str| env(name).is_some_and(|value| !value.is_empty() && value != "0");
         let colour = match global.color {
             ColorChoice::Always => true,

@@ -25,7 +25,10 @@ pub(super) fn plan(args: &EvalArgs, context: &Context) -> Outcome {
             *rows.entry((header.kind.as_str().to_owned(), model)).or_default() += 1;
         }
         if context.printer.is_machine() {
-            let cells: Vec<_> = rows.iter().map(|((kind, model), n)| json!({"kind": kind, "model": model, "trials": n})).collect();
+            let cells: Vec<_> = rows
+                .iter()
+                .map(|((kind, model), n)| json!({"kind": kind, "model": model, "trials": n}))
+                .collect();
             documents.push(json!({"suite": suite.name, "trials": plan.cases.len(), "cells": cells}));
             continue;
         }

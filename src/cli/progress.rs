@@ -32,14 +32,33 @@ pub struct Progress {
 impl Progress {
     /// Begins a display for so many trials.
     pub fn new(printer: Printer, clock: Clock, total: u64, verbose: bool) -> Self {
-        let target = if printer.live() { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let target = if printer.live() {
+            ProgressDrawTarget::stderr_with_hz(10)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bar = ProgressBar::with_draw_target(Some(total), target);
         // The template is a constant; if it were wrong the default style would be shown.
-        if let Ok(style) = ProgressStyle::with_template("  {elapsed_precise} {bar:24} {pos}/{len}  {msg}  ETA {eta}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("  {elapsed_precise} {bar:24} {pos}/{len}  {msg}  ETA {eta}")
+        {
             bar.set_style(style.progress_chars("█▌░"));
         }
         let last = clock.elapsed();
-        Self { printer, clock, bar, total, done: 0, passed: 0, failed: 0, expected: 0, invalid: 0, cost: 0.0, last, verbose }
+        Self {
+            printer,
+            clock,
+            bar,
+            total,
+            done: 0,
+            passed: 0,
+            failed: 0,
+            expected: 0,
+            invalid: 0,
+            cost: 0.0,
+            last,
+            verbose,
+        }
     }
 
     /// Shows a step.
@@ -73,8 +92,10 @@ impl Progress {
         if loud || self.verbose {
             self.line(&line(scored));
         }
-        let expected = if self.expected > 0 { format!("  {} expected", self.expected) } else { String::new() };
-        let counts = format!("✓ {}  ✗ {}{expected}  ! {}  ${:.2}", self.passed, self.failed, self.invalid, self.cost);
+        let expected =
+            if self.expected > 0 { format!("  {} expected", self.expected) } else { String::new() };
+        let counts =
+            format!("✓ {}  ✗ {}{expected}  ! {}  ${:.2}", self.passed, self.failed, self.invalid, self.cost);
         self.bar.set_position(self.done);
         self.bar.set_message(counts.clone());
         let now = self.clock.elapsed();
@@ -98,7 +119,13 @@ fn line(scored: &Scored) -> String {
         Some(Outcome::Invalid) | None => "!",
     };
     let model = header.model.as_ref().map_or("-", |model| model.as_str());
-    let why = scored.why.as_deref().map(|why| format!("  {}", display::excerpt(why, 160))).unwrap_or_default();
+    let why =
+        scored.why.as_deref().map(|why| format!("  {}", display::excerpt(why, 160))).unwrap_or_default();
     let name = display::excerpt(header.case.as_str(), 60);
-    format!("{mark} {name}  {model}  {}  trial {}  {:.1}s{why}", header.persona, header.trial, scored.took_ms as f64 / 1000.0)
+    format!(
+        "{mark} {name}  {model}  {}  trial {}  {:.1}s{why}",
+        header.persona,
+        header.trial,
+        scored.took_ms as f64 / 1000.0
+    )
 }

@@ -35,7 +35,12 @@ pub(super) async fn latest_or(run: &str, args: &EvalArgs, context: &Context) -> 
     continue_run(&file, &args.format, (args.concurrency.into(), args.max_cost), context).await
 }
 
-async fn continue_run(file: &Path, format: &str, (width, max_cost): (usize, Option<f64>), context: &Context) -> Outcome {
+async fn continue_run(
+    file: &Path,
+    format: &str,
+    (width, max_cost): (usize, Option<f64>),
+    context: &Context,
+) -> Outcome {
     let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
     let record = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
     let manifest = &record.manifest;
@@ -60,8 +65,12 @@ async fn continue_run(file: &Path, format: &str, (width, max_cost): (usize, Opti
 /// edited are scored again from their transcripts. A plan that asks other questions than the run is refused, because a
 /// mixed run could not be compared with anything.
 fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
-    let stored: HashSet<CaseKey> =
-        record.results.iter().map(|result| result.header.key).chain(record.missing.iter().map(|header| header.key)).collect();
+    let stored: HashSet<CaseKey> = record
+        .results
+        .iter()
+        .map(|result| result.header.key)
+        .chain(record.missing.iter().map(|header| header.key))
+        .collect();
     let wanted: HashSet<CaseKey> = plan.cases.iter().map(|case| case.header.key).collect();
     if stored != wanted {
         let changed = stored.symmetric_difference(&wanted).count();
@@ -69,12 +78,14 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
         return Err(Failure::new(Exit::Usage, "run.changed", message)
             .hint("start a new run with `rehearsal eval`; expectations may be edited, prompts, personas and models may not"));
     }
-    let mut work = Work { cases: vec![], unscored: vec![], spent: spent(&record.results), width: 1, max_cost: None };
+    let mut work =
+        Work { cases: vec![], unscored: vec![], spent: spent(&record.results), width: 1, max_cost: None };
     for case in plan.cases {
         let result = record.results.iter().find(|result| result.header.key == case.header.key);
         match result {
             Some(result) if result.outcome == Some(TrialOutcome::Invalid) => work.cases.push(case),
-            Some(result) if result.verdict.as_ref().is_some_and(|verdict| verdict.score_key == case.score_key) => {}
+            Some(result)
+                if result.verdict.as_ref().is_some_and(|verdict| verdict.score_key == case.score_key) => {}
             Some(_) => match transcript(reader, &case) {
                 Some(transcript) => work.unscored.push((case, transcript)),
                 None => work.cases.push(case),

@@ -31,14 +31,17 @@ pub(super) fn newest_of(suite: &str, out: &Path, context: &Context) -> Outcome<P
     let name = Path::new(suite).file_stem().and_then(|stem| stem.to_str()).unwrap_or(suite);
     let runs = history::list(&context.root.join(out)).map_err(|error| Failure::from_fault(&error.into()))?;
     runs.into_iter().find(|run| run.suite.as_str() == name).map(|run| run.file).ok_or_else(|| {
-        Failure::usage("run.not-found", format!("there is no run of `{name}` to resume")).hint("start one with `rehearsal eval`")
+        Failure::usage("run.not-found", format!("there is no run of `{name}` to resume"))
+            .hint("start one with `rehearsal eval`")
     })
 }
 
 fn list(out: &Path, context: &Context) -> Outcome {
     for run in history::list(out).map_err(|error| Failure::from_fault(&error.into()))? {
         let (id, suite, started) = (&run.run, &run.suite, display::safe_line(&run.started));
-        context.printer.data_line(&format!("{id}  {started:30}  {suite}  {} of {} trials", run.finished, run.planned));
+        context
+            .printer
+            .data_line(&format!("{id}  {started:30}  {suite}  {} of {} trials", run.finished, run.planned));
     }
     Ok(Exit::Pass)
 }

@@ -18,14 +18,16 @@ pub(super) fn show(args: &ShowArgs, context: &Context) -> Outcome {
         return Ok(Exit::Pass);
     };
     let results = &concluded.run.results;
-    let wanted = results
-        .iter()
-        .filter(|result| result.header.case.as_str() == case && args.trial.is_none_or(|trial| trial == result.header.trial));
+    let wanted = results.iter().filter(|result| {
+        result.header.case.as_str() == case && args.trial.is_none_or(|trial| trial == result.header.trial)
+    });
     let reader = Reader::open(&file).map_err(|error| Failure::from_fault(&error.into()))?;
-    let detail = if context.verbose { transcript_text::Detail::Wire } else { transcript_text::Detail::Conversation };
+    let detail =
+        if context.verbose { transcript_text::Detail::Wire } else { transcript_text::Detail::Conversation };
     let mut shown = 0;
     for result in wanted {
-        let transcript = reader.transcript(&result.header.key).map_err(|error| Failure::from_fault(&error.into()))?;
+        let transcript =
+            reader.transcript(&result.header.key).map_err(|error| Failure::from_fault(&error.into()))?;
         if let Some(transcript) = transcript {
             let text = transcript_text::render(&transcript, result.verdict.as_ref(), detail);
             context.printer.data(text.as_bytes());
@@ -36,5 +38,6 @@ pub(super) fn show(args: &ShowArgs, context: &Context) -> Outcome {
         return Ok(Exit::Pass);
     }
     let names = results.iter().map(|result| result.header.case.as_str());
-    Err(Failure::usage("run.no-case", format!("the run holds no transcript of case `{case}`")).hint(suggest::hint(case, names)))
+    Err(Failure::usage("run.no-case", format!("the run holds no transcript of case `{case}`"))
+        .hint(suggest::hint(case, names)))
 }

@@ -23,7 +23,9 @@ impl Signals {
         let seen = Self::default();
         let first = seen.clone();
         tokio::spawn(async move {
-            let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+            let (Ok(mut int), Ok(mut term)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
                 return;
             };
             let mut count = 0_u8;
@@ -33,7 +35,9 @@ impl Signals {
                 let _ = first.0.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
                 stop.drain.cancel();
                 match count {
-                    1 if number == 2 => printer.tell("stopping: no new trials; those in flight may finish (Ctrl-C again to drop them)"),
+                    1 if number == 2 => printer.tell(
+                        "stopping: no new trials; those in flight may finish (Ctrl-C again to drop them)",
+                    ),
                     1 => {
                         printer.tell("stopping: no new trials; those in flight have five seconds");
                         let abort = stop.abort.clone();
@@ -59,7 +63,11 @@ impl Signals {
     }
 }
 
-#[expect(clippy::exit, clippy::disallowed_methods, reason = "the third signal means now; finished trials are on disk")]
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "the third signal means now; finished trials are on disk"
+)]
 fn quit(signal: i32) -> ! {
     std::process::exit(128 + signal)
 }

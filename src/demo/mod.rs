@@ -32,13 +32,13 @@ pub struct DemoOptions {
     pub transport: Transport,
     /// The port on 127.0.0.1; any free one when absent. HTTP only.
     pub port: Option<u16>,
-    /// The issuer whose tokens count, as its metadata spells it. Over stdio none means the customer `customer`.
+    /// The issuer whose tokens count, as its metadata spells it. Over stdio none means the customer `customer-7`.
     pub issuer: Option<String>,
     /// The audience tokens must be meant for. Default: the URL of the endpoint; over stdio `bookshop`.
     pub audience: Option<String>,
     /// The one thing that is wrong with the shop.
     pub flaw: Option<Flaw>,
-    /// Serve HTTP without an issuer: everybody is the customer `customer`.
+    /// Serve HTTP without an issuer: everybody is the customer `customer-7`.
     pub open: bool,
 }
 
@@ -108,7 +108,7 @@ impl DemoError {
             }
             Self::PortTaken(_) => Some("pass another `--port`, or leave it out for a free one"),
             Self::NoToken => {
-                Some("set `REHEARSAL_TOKEN`, or unset `BOOKSHOP_ISSUER` to be the customer `customer`")
+                Some("set `REHEARSAL_TOKEN`, or unset `BOOKSHOP_ISSUER` to be the customer `customer-7`")
             }
             Self::BadToken => {
                 Some("the token must be signed by the issuer, in date, and meant for `BOOKSHOP_AUDIENCE`")

@@ -92,18 +92,18 @@ pub(super) struct OrderBook {
 const FIRST_NEW: u32 = 2001;
 
 impl OrderBook {
-    /// The order book as the shop opens: three orders of `customer`, one of `reader`.
+    /// The order book as the shop opens: three orders of `customer-7`, one of `reader`.
     pub(super) fn opening() -> Self {
         use Status::{Delivered, Processing, Shipped};
         let start = [
             order(
                 1042,
-                "customer",
+                "customer-7",
                 ("B101", "The Left Hand of Darkness", 10.99),
                 (Shipped, "2026-11-18", "2026-11-28"),
             ),
-            order(1043, "customer", ("B107", "Solaris", 9.50), (Delivered, "2026-10-26", "2026-10-30")),
-            order(1044, "customer", ("B104", "Kindred", 12.00), (Processing, "2026-11-20", "2026-12-03")),
+            order(1043, "customer-7", ("B107", "Solaris", 9.50), (Delivered, "2026-10-26", "2026-10-30")),
+            order(1044, "customer-7", ("B104", "Kindred", 12.00), (Processing, "2026-11-20", "2026-12-03")),
             order(
                 1050,
                 "reader",
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
     use crate::demo::catalogue::book;
 
-    const MINE: Whose<'static> = Whose::Of("customer");
+    const MINE: Whose<'static> = Whose::Of("customer-7");
 
     #[test]
     fn customers_see_their_own_orders_only() {
@@ -245,12 +245,12 @@ mod tests {
     fn placing_takes_copies_and_cancelling_returns_them() {
         let mut orders = OrderBook::opening();
         let lem = book("B108").unwrap();
-        let placed = orders.place("customer", lem, 2).unwrap();
+        let placed = orders.place("customer-7", lem, 2).unwrap();
         assert_eq!((placed.id, placed.total, placed.status), (2001, 28.40, Status::Processing));
-        let refusal = orders.place("customer", lem, 1).unwrap_err();
+        let refusal = orders.place("customer-7", lem, 1).unwrap_err();
         assert_eq!(refusal.to_string(), "Only 0 copies of The Cyberiad are left, 1 were asked for.");
         orders.cancel(2001, MINE).unwrap();
-        assert_eq!(orders.place("customer", lem, 1).unwrap().id, 2002);
+        assert_eq!(orders.place("customer-7", lem, 1).unwrap().id, 2002);
     }
 
     #[test]

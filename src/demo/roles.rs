@@ -46,9 +46,9 @@ impl Caller {
         Self { subject: subject.to_owned(), scopes: scope.split_whitespace().map(str::to_owned).collect() }
     }
 
-    /// The customer `customer`, who is served when the shop runs without an issuer.
+    /// The customer `customer-7`, who is served when the shop runs without an issuer.
     pub(super) fn walk_in() -> Self {
-        Self::new("customer", "books:read orders:read orders:write")
+        Self::new("customer-7", "books:read orders:read orders:write")
     }
 
     /// The scopes as one space-separated list.

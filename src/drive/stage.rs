@@ -83,7 +83,12 @@ impl Stage {
     }
 
     /// The world for trials, the judge, and what has to be taken down afterwards.
-    pub fn into_world(self, journal: Arc<dyn Journal>, stop: Stopping, width: usize) -> (World, Option<Judge>, Set) {
+    pub fn into_world(
+        self,
+        journal: Arc<dyn Journal>,
+        stop: Stopping,
+        width: usize,
+    ) -> (World, Option<Judge>, Set) {
         let world = World {
             target: Arc::clone(&self.set.target),
             models: self.models,
@@ -109,7 +114,9 @@ impl Stage {
 pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage, Fault> {
     let (models, judge) = models(suite, plan, outside)?;
     let issuer = match suite.issuer {
-        IssuerSpec::Embedded => Some(Arc::new(Issuer::start(outside.secrets.clone(), outside.clock.clone()).await?)),
+        IssuerSpec::Embedded => {
+            Some(Arc::new(Issuer::start(outside.secrets.clone(), outside.clock.clone()).await?))
+        }
         IssuerSpec::None => None,
     };
     let guard = Guard::new(outside.program.clone(), &["guard"]);
@@ -165,7 +172,10 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
     let mut judge = None;
     if let Some(spec) = suite.judge.as_ref().filter(|_| judged) {
         match llm::build(&spec.value.model, &outside) {
-            Ok(model) => judge = Some(Judge { model, spec: spec.value.model.clone(), rubric: spec.value.rubric.clone() }),
+            Ok(model) => {
+                judge =
+                    Some(Judge { model, spec: spec.value.model.clone(), rubric: spec.value.rubric.clone() })
+            }
             Err(fault) if faults.contains(&fault) => {}
             Err(fault) => faults.push(fault),
         }
@@ -174,7 +184,11 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
         None => Ok((models, judge)),
         Some((first, [])) => Err(first.clone()),
         Some((first, rest)) => {
-            let all = std::iter::once(first).chain(rest).map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
+            let all = std::iter::once(first)
+                .chain(rest)
+                .map(|fault| fault.message.as_str())
+                .collect::<Vec<_>>()
+                .join("; ");
             Err(Fault { message: all, ..first.clone() })
         }
     }
@@ -213,7 +227,9 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
     }
     let fill = |template| {
         vars::fill(template, &known).map_err(|missing| {
-            let message = format!("`${{{missing}}}` has no value; set the environment variable, or remove it from the suite");
+            let message = format!(
+                "`${{{missing}}}` has no value; set the environment variable, or remove it from the suite"
+            );
             Fault::new(Side::Harness, "credentials.missing", message)
         })
     };
@@ -286,7 +302,9 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
 /// that are not; they only need a server that answers.
 fn reachable(plan: &Plan, surfaces: &Surfaces) -> Result<(), Fault> {
     let refused = |fault: &Fault| fault.code == "target.unauthorized";
-    if let Some(fault) = surfaces.values().filter_map(|surface| surface.as_ref().err()).find(|fault| !refused(fault)) {
+    if let Some(fault) =
+        surfaces.values().filter_map(|surface| surface.as_ref().err()).find(|fault| !refused(fault))
+    {
         if surfaces.values().all(|surface| surface.as_ref().is_err_and(|fault| !refused(fault))) {
             return Err(fault.clone());
         }

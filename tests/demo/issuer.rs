@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use axum::routing::get;
 use axum::{Json, Router};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
@@ -25,27 +26,34 @@ pub(crate) struct Issuer {
     /// How often its keys were read.
     pub(crate) reads: Arc<AtomicUsize>,
     key: EncodingKey,
+    curve: EncodingKey,
     stranger: EncodingKey,
 }
 
-fn key() -> EncodingKey {
+fn pem(der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
+}
+
+fn rsa_key() -> EncodingKey {
     let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
     let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    // jsonwebtoken wants PKCS#8 as PEM, or PKCS#1 as DER.
-    let body = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
-    EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap()
+    EncodingKey::from_rsa_pem(pem(der.as_ref()).as_bytes()).unwrap()
+}
+
+fn curve_key() -> EncodingKey {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    EncodingKey::from_ec_pem(pem(pair.to_pkcs8v1().unwrap().as_ref()).as_bytes()).unwrap()
 }
 
 impl Issuer {
     /// Starts one.
     pub(crate) async fn start() -> Self {
-        let (key, stranger) = (key(), key());
+        let (key, curve, stranger) = (rsa_key(), curve_key(), rsa_key());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap();
-        jwk.common.key_id = Some("k1".to_owned());
-        let set = serde_json::to_value(JwkSet { keys: vec![jwk] }).unwrap();
+        let keys = vec![public("k1", &key, Algorithm::RS256), public("e1", &curve, Algorithm::ES256)];
+        let set = serde_json::to_value(JwkSet { keys }).unwrap();
         let metadata = json!({"issuer": url, "jwks_uri": format!("{url}/jwks")});
         let reads = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&reads);
@@ -58,7 +66,7 @@ impl Issuer {
             .route("/.well-known/oauth-authorization-server", get(move || async move { Json(metadata) }))
             .route("/jwks", get(jwks));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, reads, key, stranger }
+        Self { url, reads, key, curve, stranger }
     }
 
     /// The claims of a good token.
@@ -87,11 +95,29 @@ impl Issuer {
         encode(&header("k1"), claims, &self.stranger).unwrap()
     }
 
+    /// Signs with the elliptic curve.
+    pub(crate) fn sign_with_curve(&self, claims: &Value) -> String {
+        let header = Header { kid: Some("e1".to_owned()), ..Header::new(Algorithm::ES256) };
+        encode(&header, claims, &self.curve).unwrap()
+    }
+
+    /// HS256 under the id of the public key, with whatever secret (RFC 8725 section 2.1).
+    pub(crate) fn hmac(claims: &Value) -> String {
+        let header = Header { kid: Some("k1".to_owned()), ..Header::new(Algorithm::HS256) };
+        encode(&header, claims, &EncodingKey::from_secret(b"the public key, known to all")).unwrap()
+    }
+
     /// No signature and no algorithm.
     pub(crate) fn unsigned(claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         format!("{}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(claims))
     }
+}
+
+fn public(kid: &str, key: &EncodingKey, algorithm: Algorithm) -> Jwk {
+    let mut jwk = Jwk::from_encoding_key(key, algorithm).unwrap();
+    jwk.common.key_id = Some(kid.to_owned());
+    jwk
 }
 
 fn header(kid: &str) -> Header {
