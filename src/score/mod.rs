@@ -5,12 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::diag::Origin;
+use crate::diag::{Located, Origin};
 use crate::ids::ScoreKey;
-use crate::transcript::{End, Fault, Limit, Transcript};
+use crate::transcript::{End, Fault, Limit, Transcript, View};
 
 pub mod checks;
 pub mod judge;
+
+use checks::Check;
 
 /// The result of one check or criterion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,16 +88,9 @@ impl Outcome {
 }
 
 impl Verdict {
-    /// The outcome: a failure proven on the evidence outranks missing data, and missing data outranks a pass.
+    /// The outcome of its findings.
     pub fn outcome(&self) -> Outcome {
-        let must = || self.findings.iter().filter(|finding| finding.weight != Weight::Info);
-        if must().any(|finding| finding.grade == Grade::Fail) {
-            Outcome::Fail
-        } else if must().any(|finding| matches!(finding.grade, Grade::Unscored(_))) {
-            Outcome::Invalid
-        } else {
-            Outcome::Pass
-        }
+        outcome(&self.findings)
     }
 
     /// The failed findings that weigh.
@@ -103,6 +98,51 @@ impl Verdict {
         self.findings.iter().filter(|finding| finding.grade == Grade::Fail && finding.weight != Weight::Info)
     }
 }
+
+/// The outcome: a failure proven on the evidence outranks missing data, and missing data outranks a pass.
+pub fn outcome(findings: &[Finding]) -> Outcome {
+    let must = || findings.iter().filter(|finding| finding.weight != Weight::Info);
+    if must().any(|finding| finding.grade == Grade::Fail) {
+        Outcome::Fail
+    } else if must().any(|finding| matches!(finding.grade, Grade::Unscored(_))) {
+        Outcome::Invalid
+    } else {
+        Outcome::Pass
+    }
+}
+
+/// Everything that code can say of a trial: how it ended, then every check in order.
+///
+/// A trial that ended through no fault of the target's is missing data: what its checks miss may only have been cut
+/// off, so their failures become unscored. A leak stays a leak: what weighs as security was seen, not missed.
+pub fn by_code(transcript: &Transcript, checks: &[Located<Check>]) -> Vec<Finding> {
+    let end = examine_end(transcript);
+    let cut_off = match end.as_ref().map(|finding| &finding.grade) {
+        Some(Grade::Unscored(fault)) => Some(fault.clone()),
+        _ => None,
+    };
+    let mut findings: Vec<Finding> = end.into_iter().collect();
+    for mut finding in checks::examine(checks, &View::of(transcript)) {
+        if let (Some(fault), Grade::Fail, Weight::Must | Weight::Info) =
+            (&cut_off, &finding.grade, finding.weight)
+        {
+            finding.grade = Grade::Unscored(fault.clone());
+        }
+        findings.push(finding);
+    }
+    findings
+}
+
+/// Whether the judge can still change the outcome: the trial came to its end, and no check that weighs has failed.
+pub fn needs_judge(findings: &[Finding]) -> bool {
+    let settled = |finding: &Finding| {
+        finding.check == END || (finding.weight != Weight::Info && finding.grade == Grade::Fail)
+    };
+    !findings.iter().any(settled)
+}
+
+/// The name of the finding about how a trial ended.
+const END: &str = "end";
 
 /// What the end of a trial alone says: nothing when the work was done, a failure when the target broke or a limit was
 /// reached, missing data when we or the model's API broke or somebody stopped the run.
@@ -129,5 +169,5 @@ pub fn examine_end(transcript: &Transcript) -> Option<Finding> {
     };
     let evidence = transcript.events.last().map(|event| event.seq).into_iter().collect();
     let origin = transcript.header.origin.clone();
-    Some(Finding { check: "end".to_owned(), grade, why, evidence, origin, weight: Weight::Must })
+    Some(Finding { check: END.to_owned(), grade, why, evidence, origin, weight: Weight::Must })
 }

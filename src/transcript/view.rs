@@ -88,6 +88,15 @@ impl Fate<'_> {
         }
     }
 
+    /// The result as JSON: structured content, or the text when it is JSON.
+    pub fn json(&self) -> Option<Value> {
+        match self {
+            Self::Returned { structured: Some(value), .. } => Some((*value).clone()),
+            Self::Returned { content, .. } => serde_json::from_str(text_of(content).trim()).ok(),
+            Self::Refused { .. } | Self::Rejected { .. } | Self::Pending => None,
+        }
+    }
+
     /// The text of the result: structured content as JSON if present, else all text blocks joined.
     pub fn text(&self) -> String {
         match self {
@@ -232,6 +241,14 @@ impl<'a> View<'a> {
         }
         answers.extend(last);
         answers
+    }
+
+    /// The steps of a phase (`setup`, `verify`, `cleanup`), in order.
+    pub fn steps(&self, phase: &str) -> impl Iterator<Item = &'a super::Event> {
+        self.transcript
+            .events
+            .iter()
+            .filter(move |event| matches!(&event.what, What::StepRan { phase: known, .. } if known == phase))
     }
 
     /// Tokens over all model calls.

@@ -1,0 +1,156 @@
+//! The denial oracle: what the target's reply to a probe of the harness means. Pure.
+//!
+//! Targets deny in several shapes (HTTP 401 or 403, a JSON-RPC error, a flagged result, or exactly as they answer a
+//! tool that does not exist), so the probes begin with a call of a tool that no server has, and its reply is the
+//! reference for the last shape. Neither a crash nor a complaint about the arguments is a denial: both would hide a
+//! hole behind a bad probe.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{Seen, View};
+use crate::display::excerpt;
+use crate::ids::ToolName;
+use crate::transcript::view::{Fate, ToolUse};
+
+/// The start of the name of the reference tool. The access driver spells it the same.
+const NONEXISTENT: &str = "rehearsal_nonexistent_";
+
+/// What a reply to a probe means.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reply {
+    /// The tool ran.
+    Allowed,
+    /// The target refused.
+    Denied {
+        /// How.
+        shape: Shape,
+        /// In which words, safe to show.
+        said: String,
+    },
+    /// The target failed: neither allowed nor denied.
+    Broken {
+        /// What it said, safe to show.
+        said: String,
+    },
+    /// The reply does not tell.
+    Unclear {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// How a target denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Forbidden,
+    Unauthorized,
+    RpcError,
+    ToolError,
+    AsUnknown,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forbidden => "HTTP 403",
+            Self::Unauthorized => "HTTP 401",
+            Self::RpcError => "a JSON-RPC error",
+            Self::ToolError => "a flagged result",
+            Self::AsUnknown => "the same reply as for a tool that does not exist",
+        })
+    }
+}
+
+/// The probe of a tool, with the events it rests on; the error is the finding when there is no usable probe.
+pub(super) fn examine(view: &View<'_>, tool: &ToolName) -> Result<(Vec<u32>, Reply), Seen> {
+    let probe = view.harness_calls().filter(|call| call.name == tool).last();
+    let Some(probe) = probe else {
+        return Err(Seen::unscored("access.not-probed", format!("`{tool}` was not called"), []));
+    };
+    let reference = view.harness_calls().find(|call| call.name.as_str().starts_with(NONEXISTENT));
+    let evidence = [Some(probe.seq), probe.fate.seq()].into_iter().flatten().collect();
+    Ok((evidence, classify(probe, reference)))
+}
+
+/// Words of a refusal for want of rights.
+static RIGHTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let words = r"permission|forbidden|denied|not (?:allowed|authori[sz]ed|permitted|entitled)|unauthori[sz]ed|unauthenticated|privilege|insufficient.?scope|requires? .{0,40}(?:scope|role|permission|login)|(?:scope|role) .{0,40}(?:required|missing)|missing .{0,20}(?:scope|role)|only .{1,40} (?:can|may)\b|log ?in|sign(?:ed)? in|authenticat";
+    Regex::new(&format!("(?i){words}")).ok()
+});
+
+/// Words of a complaint about the arguments.
+static ARGUMENTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)argument|\bparam|schema|validation|invalid (?:input|value|type|request)|required (?:property|field|key)|missing (?:property|field|key|required)|field required|deserializ|\bexpected\b|must be (?:a|an|one|of|>|<|at|greater|less)\b").ok()
+});
+
+/// Words of a reply to an unknown tool.
+static UNKNOWN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)(?:unknown|no such|nonexistent) (?:tool|method)|(?:tool|method).{0,80}(?:not found|not exist|unknown|not registered|not available)").ok()
+});
+
+/// Words of a tool that ran and did not find something, or broke.
+static RAN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)not found|no such|does not exist|unknown|internal (?:server )?error|exception|traceback|panick|timed? ?out|unavailable").ok()
+});
+
+fn says(words: &LazyLock<Option<Regex>>, text: &str) -> bool {
+    // Only a bounded head matters: refusals are short.
+    let head: String = text.chars().take(4_000).collect();
+    words.as_ref().is_some_and(|words| words.is_match(&head))
+}
+
+fn classify(probe: &ToolUse<'_>, reference: Option<&ToolUse<'_>>) -> Reply {
+    let text = probe.fate.text();
+    let said = excerpt(&text, 120);
+    let denied = |shape| Reply::Denied { shape, said: said.clone() };
+    let as_unknown = || reference.is_some_and(|reference| shape_of(reference) == shape_of(probe));
+    match probe.fate {
+        Fate::Pending => Reply::Unclear { why: "no reply came".to_owned() },
+        Fate::Rejected { .. } => Reply::Unclear { why: "the call never left the harness".to_owned() },
+        Fate::Returned { is_error: false, .. } => match reference.map(|reference| reference.fate) {
+            Some(Fate::Returned { is_error: false, .. }) => {
+                Reply::Unclear { why: "the target also accepts a tool that does not exist".to_owned() }
+            }
+            _ => Reply::Allowed,
+        },
+        Fate::Returned { .. } if says(&RIGHTS, &text) => denied(Shape::ToolError),
+        Fate::Returned { .. } if as_unknown() || says(&UNKNOWN, &text) => denied(Shape::AsUnknown),
+        Fate::Returned { .. } if says(&ARGUMENTS, &text) => arguments(&said),
+        Fate::Returned { .. } if says(&RAN, &text) => Reply::Unclear {
+            why: format!("the tool itself seems to have run: `{said}`; give arguments it accepts"),
+        },
+        Fate::Returned { .. } => denied(Shape::ToolError),
+        Fate::Refused { status: Some(403), .. } => denied(Shape::Forbidden),
+        Fate::Refused { status: Some(401), .. } => denied(Shape::Unauthorized),
+        Fate::Refused { status: Some(429), .. } => {
+            Reply::Unclear { why: format!("the target limits the rate of calls: `{said}`") }
+        }
+        Fate::Refused { code: None, .. } => Reply::Broken { said },
+        Fate::Refused { .. } if says(&RIGHTS, &text) => denied(Shape::RpcError),
+        Fate::Refused { code: Some(-32603), .. } => Reply::Broken { said },
+        Fate::Refused { .. } if as_unknown() => denied(Shape::AsUnknown),
+        Fate::Refused { code: Some(-32601), .. } => denied(Shape::AsUnknown),
+        Fate::Refused { .. } if says(&UNKNOWN, &text) => denied(Shape::AsUnknown),
+        Fate::Refused { code: Some(-32602), .. } => arguments(&said),
+        Fate::Refused { .. } if says(&ARGUMENTS, &text) => arguments(&said),
+        Fate::Refused { .. } => denied(Shape::RpcError),
+    }
+}
+
+fn arguments(said: &str) -> Reply {
+    Reply::Unclear {
+        why: format!("the target complained about the arguments: `{said}`; give arguments it accepts"),
+    }
+}
+
+/// The kind of a reply and its words without the tool's name.
+fn shape_of(call: &ToolUse<'_>) -> (Option<i64>, Option<u16>, String) {
+    let words = call.fate.text().replace(call.name.as_str(), "the tool");
+    match call.fate {
+        Fate::Refused { code, status, .. } => (code, status, words),
+        _ => (None, None, words),
+    }
+}
