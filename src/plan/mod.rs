@@ -13,6 +13,15 @@ use crate::score::judge::Criterion;
 use crate::suite::{ExpectedFailure, Limits, Step, Turn, Verify};
 use crate::transcript::CaseHeader;
 
+mod expand;
+mod expectations;
+mod key;
+mod order;
+mod select;
+mod shard;
+
+pub use expand::{expand, remaining};
+
 /// One trial to run: everything driving and scoring it needs.
 #[derive(Clone, Debug)]
 pub struct Case {

@@ -20,6 +20,20 @@ use crate::score::checks::Check;
 use crate::score::judge::{Criterion, Rubric};
 use crate::units::{Period, Share};
 
+mod builtin;
+pub mod catalog;
+mod entries;
+pub mod read;
+mod resolve;
+pub mod schema;
+mod text_or;
+mod validate;
+pub mod vars;
+pub mod wire;
+pub mod yaml;
+
+pub use read::{Listed, Loaded, Project, Request};
+
 /// One suite file, checked, with everything it names resolved.
 #[derive(Clone, Debug)]
 pub struct Suite {

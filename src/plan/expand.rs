@@ -1,0 +1,281 @@
+//! Suite, selection and seed to a plan: persona x client x model x trial of every selected use case, one case per
+//! access row, one per auth check.
+
+use std::collections::HashMap;
+
+use super::{
+    AccessCall, Case, Plan, Selection, UseWork, Work, access_case, auth_case, expectations, order, select,
+    shard,
+};
+use crate::auth::{IdentitySpec, Persona};
+use crate::diag::{Diagnostic, Located, Origin};
+use crate::ids::{CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName};
+use crate::llm::ModelSpec;
+use crate::mcp::ClientProfile;
+use crate::plan::key::{self, Asker};
+use crate::plan::select::Chosen;
+use crate::suite::{AccessSpec, CaseSpec, Suite};
+use crate::transcript::{CaseHeader, CaseKind};
+
+/// Every trial that the selection asks for, in the order of execution. The same input gives the same plan.
+///
+/// # Errors
+/// Names that do not exist, a selection that leaves nothing, and cases that ask the same question in the same way.
+pub fn expand(suite: &Suite, selection: &Selection, seed: u64) -> Result<Plan, Vec<Diagnostic>> {
+    let chosen = select::choose(suite, selection)?;
+    let mut expansion = Expansion { suite, selection, chosen, cases: vec![], wrong: vec![] };
+    if expansion.chosen.kind(CaseKind::Use) {
+        suite.cases.iter().for_each(|case| expansion.use_case(case));
+    }
+    if expansion.chosen.kind(CaseKind::Access) {
+        suite.access.iter().for_each(|row| expansion.access_case(row));
+    }
+    if expansion.chosen.kind(CaseKind::Auth) {
+        suite.auth_checks.iter().for_each(|id| expansion.auth_case(id));
+    }
+    let Expansion { mut cases, mut wrong, .. } = expansion;
+    wrong.extend(same_questions(&cases));
+    if wrong.is_empty() && cases.is_empty() {
+        wrong.push(nothing_selected(suite));
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    if let Some(part) = selection.shard {
+        cases.retain(|case| shard::holds(part, &case.header.key));
+    }
+    Ok(Plan { cases: order::arrange(cases, seed), seed })
+}
+
+/// The trials of a plan that are not done, in the same order: resuming is a subtraction.
+pub fn remaining(plan: &Plan, done: impl Fn(&CaseKey) -> bool) -> Plan {
+    let cases = plan.cases.iter().filter(|case| !done(&case.header.key)).cloned().collect();
+    Plan { cases, seed: plan.seed }
+}
+
+fn nothing_selected(suite: &Suite) -> Diagnostic {
+    let message = format!("nothing is selected in the suite `{}`", suite.name);
+    Diagnostic::global("run.nothing-selected", message)
+        .hint("each filter exists, but no case fits all of them; leave one out")
+}
+
+/// Trials with one identity could not be told apart in the record of a run.
+fn same_questions(cases: &[Case]) -> Vec<Diagnostic> {
+    let mut seen: HashMap<CaseKey, &CaseHeader> = HashMap::new();
+    let mut wrong = vec![];
+    for case in cases.iter().filter(|case| case.header.trial == 1) {
+        let header = &case.header;
+        if let Some(first) = seen.insert(header.key, header).filter(|first| first.case != header.case) {
+            let message = format!("cases `{}` and `{}` ask the same question", first.case, header.case);
+            let diagnostic = Diagnostic::error("run.same-question", header.origin.clone(), message)
+                .also(first.origin.clone(), "the other case")
+                .hint("put their expectations into one case");
+            if !wrong.contains(&diagnostic) {
+                wrong.push(diagnostic);
+            }
+        }
+    }
+    wrong
+}
+
+struct Expansion<'a> {
+    suite: &'a Suite,
+    selection: &'a Selection,
+    chosen: Chosen<'a>,
+    cases: Vec<Case>,
+    wrong: Vec<Diagnostic>,
+}
+
+/// What a header needs besides the suite.
+struct Named<'a> {
+    case: &'a CaseName,
+    kind: CaseKind,
+    question: Digest,
+    origin: &'a Origin,
+}
+
+fn by_name<'s, T>(list: &'s [Located<T>], is: impl Fn(&T) -> bool) -> Option<&'s T> {
+    list.iter().map(|item| &item.value).find(|item| is(item))
+}
+
+impl<'a> Expansion<'a> {
+    fn persona(&self, name: &PersonaName) -> Option<&'a Persona> {
+        by_name(&self.suite.personas, |persona| persona.name == *name)
+    }
+
+    fn client(&self, name: &ClientName) -> Option<&'a ClientProfile> {
+        by_name(&self.suite.clients, |client| client.name == *name)
+    }
+
+    fn model(&self, name: &ModelName) -> Option<&'a ModelSpec> {
+        by_name(&self.suite.models, |model| model.name == *name)
+    }
+
+    fn use_case(&mut self, case: &CaseSpec) {
+        if !self.chosen.case(&case.id.value, &case.tags) {
+            return;
+        }
+        let personas = case.personas.iter().filter(|name| self.chosen.persona(name));
+        let personas: Vec<&Persona> = personas.filter_map(|name| self.persona(name)).collect();
+        let clients = case.clients.iter().filter(|name| self.chosen.client(name));
+        let clients: Vec<&ClientProfile> = clients.filter_map(|name| self.client(name)).collect();
+        let models = case.models.iter().filter(|name| self.chosen.model(name));
+        let models: Vec<&ModelSpec> = models.filter_map(|name| self.model(name)).collect();
+        for persona in &personas {
+            for client in &clients {
+                for model in &models {
+                    self.trials(case, Asker { persona, client }, with_script(model, case));
+                }
+            }
+        }
+    }
+
+    fn trials(&mut self, case: &CaseSpec, asker: Asker<'_>, model: ModelSpec) {
+        let judge = self.suite.judge.as_ref().map(|judge| &judge.value);
+        let score_key = key::of_score(&case.expect, &case.criteria, &case.verify, judge);
+        let known = case.expected_failure.as_ref().map(|failure| &failure.value);
+        let expected_failure =
+            known.filter(|known| known.models.is_empty() || known.models.contains(&model.name)).cloned();
+        let named = Named {
+            case: &case.id.value,
+            kind: CaseKind::Use,
+            question: key::of_use(case, asker),
+            origin: &case.id.origin,
+        };
+        let mut header = self.header(&named, asker);
+        header.key.model = key::of_model(&model);
+        header.model = Some(model.name.clone());
+        header.tags.clone_from(&case.tags);
+        let work = UseWork {
+            model,
+            turns: case.turns.clone(),
+            limits: case.limits,
+            setup: case.setup.clone(),
+            verify: case.verify.clone(),
+            cleanup: case.cleanup.clone(),
+        };
+        for trial in 1..=self.selection.trials.unwrap_or(case.trials) {
+            header.key.trial = trial;
+            header.trial = trial;
+            self.cases.push(Case {
+                header: header.clone(),
+                work: Work::Use(Box::new(work.clone())),
+                persona: asker.persona.clone(),
+                client: asker.client.clone(),
+                checks: case.expect.clone(),
+                criteria: case.criteria.clone(),
+                score_key,
+                expected_failure: expected_failure.clone(),
+            });
+        }
+    }
+
+    fn access_case(&mut self, row: &AccessSpec) {
+        let name = access_case(&row.persona.value);
+        let persona = self.persona(&row.persona.value).filter(|persona| self.chosen.persona(&persona.name));
+        let Some((persona, client)) = persona.zip(self.probing_client()) else { return };
+        if !self.chosen.case(&name, &[]) {
+            return;
+        }
+        let asker = Asker { persona, client: &client };
+        let calls: Vec<AccessCall> = row
+            .calls
+            .iter()
+            .chain(&row.never)
+            .map(|(tool, args)| AccessCall { tool: tool.value.clone(), args: args.clone() })
+            .collect();
+        let named = Named {
+            case: &name,
+            kind: CaseKind::Access,
+            question: key::of_access(&calls, asker),
+            origin: &row.persona.origin,
+        };
+        match expectations::of_access(row) {
+            Ok(checks) => self.probe(&named, asker, Work::Access(calls), checks),
+            Err(diagnostic) => self.wrong.push(diagnostic),
+        }
+    }
+
+    fn auth_case(&mut self, id: &Located<String>) {
+        let name = auth_case(&id.value);
+        let persona = self.nobody();
+        let Some(client) = self.probing_client() else { return };
+        if !self.chosen.case(&name, &[]) || !self.chosen.persona(&persona.name) {
+            return;
+        }
+        let asker = Asker { persona: &persona, client: &client };
+        let question = key::of_auth(&id.value, asker);
+        let named = Named { case: &name, kind: CaseKind::Auth, question, origin: &id.origin };
+        match expectations::of_auth(id) {
+            Ok(check) => self.probe(&named, asker, Work::Auth(id.value.clone()), vec![check]),
+            Err(diagnostic) => self.wrong.push(diagnostic),
+        }
+    }
+
+    fn probe(
+        &mut self,
+        named: &Named<'_>,
+        asker: Asker<'_>,
+        work: Work,
+        checks: Vec<Located<crate::score::checks::Check>>,
+    ) {
+        let score_key = key::of_score(&checks, &[], &[], None);
+        self.cases.push(Case {
+            header: self.header(named, asker),
+            work,
+            persona: asker.persona.clone(),
+            client: asker.client.clone(),
+            checks,
+            criteria: vec![],
+            score_key,
+            expected_failure: None,
+        });
+    }
+
+    fn header(&self, named: &Named<'_>, asker: Asker<'_>) -> CaseHeader {
+        CaseHeader {
+            key: CaseKey { question: named.question, model: Digest::none(), trial: 1 },
+            suite: self.suite.name.clone(),
+            case: named.case.clone(),
+            kind: named.kind,
+            model: None,
+            persona: asker.persona.name.clone(),
+            client: asker.client.name.clone(),
+            trial: 1,
+            tags: vec![],
+            origin: named.origin.clone(),
+        }
+    }
+
+    /// Probes measure the server, not a client: they go through `reference`, or through the only client there is.
+    fn probing_client(&self) -> Option<ClientProfile> {
+        let mut chosen =
+            self.suite.clients.iter().map(|client| &client.value).filter(|client| self.chosen.client(&client.name));
+        let reference = ClientProfile::reference();
+        match (chosen.next(), chosen.next()) {
+            (None, _) => None,
+            (Some(only), None) => Some(only.clone()),
+            (Some(_), Some(_)) => Some(self.client(&reference.name).cloned().unwrap_or(reference)),
+        }
+    }
+
+    /// The suite's persona without credentials, or one made for the purpose.
+    fn nobody(&self) -> Persona {
+        by_name(&self.suite.personas, |persona| persona.identity == IdentitySpec::Anonymous)
+            .cloned()
+            .unwrap_or_else(|| Persona {
+                name: PersonaName::from("anonymous"),
+                description: String::new(),
+                identity: IdentitySpec::Anonymous,
+            })
+    }
+}
+
+/// A scripted model follows the script of the case.
+fn with_script(model: &ModelSpec, case: &CaseSpec) -> ModelSpec {
+    let mut model = model.clone();
+    if model.dialect == "scripted" && case.script.is_some() {
+        model.script.clone_from(&case.script);
+    }
+    model
+}

@@ -1,0 +1,36 @@
+//! Rows of the access matrix and ids of auth checks to checks, each with its own place in the suite.
+
+use serde_json::{Value, json};
+
+use crate::diag::{Diagnostic, Located, Origin};
+use crate::score::checks::Check;
+use crate::suite::AccessSpec;
+
+/// What a row expects: tools that are listed, calls that are allowed, tools that are neither.
+pub(super) fn of_access(row: &AccessSpec) -> Result<Vec<Located<Check>>, Diagnostic> {
+    let mut checks = vec![];
+    for tool in &row.sees {
+        checks.push(check(json!({"tools_visible": {"tools": [tool.value]}}), &tool.origin)?);
+    }
+    for (tool, _) in &row.calls {
+        checks.push(check(json!({"access_allowed": {"tool": tool.value}}), &tool.origin)?);
+    }
+    for (tool, _) in &row.never {
+        checks.push(check(json!({"tools_hidden": {"tools": [tool.value]}}), &tool.origin)?);
+        checks.push(check(json!({"access_denied": {"tool": tool.value}}), &tool.origin)?);
+    }
+    Ok(checks)
+}
+
+/// What an auth case expects: that its check holds.
+pub(super) fn of_auth(id: &Located<String>) -> Result<Located<Check>, Diagnostic> {
+    check(json!({"auth_check": {"id": id.value}}), &id.origin)
+}
+
+/// Checks are built from the words a suite would use, so this file knows their names and not their types.
+fn check(words: Value, at: &Origin) -> Result<Located<Check>, Diagnostic> {
+    match serde_json::from_value(words) {
+        Ok(check) => Ok(Located::new(check, at.clone())),
+        Err(error) => Err(Diagnostic::error("run.no-such-check", at.clone(), error.to_string())),
+    }
+}

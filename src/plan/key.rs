@@ -1,0 +1,111 @@
+//! The two identities of a trial: what shapes its transcript and what shapes its score. Places in files, descriptions
+//! and prices shape neither, so moving lines or correcting a price runs nothing again.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::AccessCall;
+use crate::auth::Persona;
+use crate::diag::Located;
+use crate::ids::{Digest, ScoreKey};
+use crate::llm::ModelSpec;
+use crate::mcp::ClientProfile;
+use crate::score::checks::Check;
+use crate::score::judge::{Criterion, Rubric};
+use crate::suite::{CaseSpec, JudgeSpec, Step, ToolStep, Turn, Verify};
+use crate::transcript::CaseKind;
+
+/// Who asks, through what.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub persona: &'a Persona,
+    pub client: &'a ClientProfile,
+}
+
+#[derive(Serialize)]
+struct Question<'a, T: Serialize> {
+    kind: CaseKind,
+    persona: Persona,
+    client: ClientProfile,
+    asks: &'a T,
+}
+
+#[derive(Serialize)]
+struct Asks<'a> {
+    turns: &'a [Turn],
+    setup: Vec<&'a Step>,
+    verify: Vec<(&'a ToolStep, &'a Option<String>)>,
+}
+
+/// The question of a use case.
+pub(super) fn of_use(case: &CaseSpec, asker: Asker<'_>) -> Digest {
+    let setup = case.setup.iter().map(|step| &step.value).collect();
+    let verify = case.verify.iter().map(|verify| (&verify.value.tool, &verify.value.path)).collect();
+    question(CaseKind::Use, asker, &Asks { turns: &case.turns, setup, verify })
+}
+
+/// The question of an access case: the calls it tries.
+pub(super) fn of_access(calls: &[AccessCall], asker: Asker<'_>) -> Digest {
+    let calls: Vec<(&str, &Value)> = calls.iter().map(|call| (call.tool.as_str(), &call.args)).collect();
+    question(CaseKind::Access, asker, &calls)
+}
+
+/// The question of an auth case: the id of its check.
+pub(super) fn of_auth(id: &str, asker: Asker<'_>) -> Digest {
+    question(CaseKind::Auth, asker, &id)
+}
+
+fn question<T: Serialize>(kind: CaseKind, asker: Asker<'_>, asks: &T) -> Digest {
+    let persona = Persona { description: String::new(), ..asker.persona.clone() };
+    let client = ClientProfile { description: String::new(), ..asker.client.clone() };
+    Digest::of_json(&Question { kind, persona, client, asks })
+}
+
+/// The model with its parameters, and what it follows if it is scripted.
+pub(super) fn of_model(model: &ModelSpec) -> Digest {
+    Digest::of_json(&shaping(model))
+}
+
+/// A model without what does not shape its answers.
+fn shaping(model: &ModelSpec) -> ModelSpec {
+    let plain = ModelSpec::new("", "");
+    ModelSpec {
+        description: String::new(),
+        price: None,
+        key: None,
+        timeout: plain.timeout,
+        retries: plain.retries,
+        ..model.clone()
+    }
+}
+
+#[derive(Serialize)]
+struct Score<'a> {
+    checks: Vec<&'a Check>,
+    criteria: Vec<&'a Criterion>,
+    verify: Vec<&'a Verify>,
+    judge: Option<(ModelSpec, Rubric)>,
+}
+
+/// What shapes the score of a case. The judge is part of it only where it is asked.
+pub(super) fn of_score(
+    checks: &[Located<Check>],
+    criteria: &[Located<Criterion>],
+    verify: &[Located<Verify>],
+    judge: Option<&JudgeSpec>,
+) -> ScoreKey {
+    let judge = judge.filter(|_| !criteria.is_empty()).map(|judge| {
+        let model = match judge.model.dialect.as_str() {
+            // Its script is made of the criteria of all cases; those of this case are in the key already.
+            "scripted_judge" => ModelSpec { script: None, ..shaping(&judge.model) },
+            _ => shaping(&judge.model),
+        };
+        (model, Rubric { description: String::new(), ..judge.rubric.clone() })
+    });
+    ScoreKey(Digest::of_json(&Score {
+        checks: checks.iter().map(|check| &check.value).collect(),
+        criteria: criteria.iter().map(|criterion| &criterion.value).collect(),
+        verify: verify.iter().map(|verify| &verify.value).collect(),
+        judge,
+    }))
+}

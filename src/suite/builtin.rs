@@ -1,0 +1,25 @@
+//! The texts of `evals/` and of the demonstration suite, embedded so that an installed binary needs no checkout. A test
+//! compares this table with the folder.
+
+use super::catalog::Kind;
+
+macro_rules! files {
+    ($($kind:ident $folder:literal: $($name:literal)*;)*) => {
+        &[$($((Kind::$kind, $name, include_str!(concat!("../../evals/", $folder, "/", $name, ".yaml"))),)*)*]
+    };
+}
+
+/// Kind, name and text of every embedded instrument.
+pub(super) static FILES: &[(Kind, &str, &str)] = files! {
+    Model "models": "gpt-5-mini" "lexical" "local" "scripted" "scripted-judge";
+    Persona "personas": "anonymous" "clerk" "customer";
+    Client "clients": "reference";
+    Rubric "rubrics": "answers-question";
+    Auth "auth": "standard";
+};
+
+/// The path under which the demonstration suite is shown.
+pub(super) const DEMO_FILE: &str = "suites/bookshop.yaml";
+
+/// The demonstration suite.
+pub(super) static DEMO: &str = include_str!("../../suites/bookshop.yaml");

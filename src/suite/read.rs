@@ -1,0 +1,302 @@
+//! The only file that reads: suites, what they extend, server files and the project's instruments. Everything a suite
+//! refers to must be a regular file below the project's root after symbolic links are followed, and small.
+
+#![expect(clippy::disallowed_methods, reason = "suites and instruments are read here and nowhere else")]
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::catalog::{Catalog, Kind};
+use super::resolve::{self, Inputs, Layer, Resolved};
+use super::wire::Document;
+use super::{Suite, builtin, yaml};
+use crate::diag::{Diagnostic, Located, Origin, suggest};
+use crate::ids::ModelName;
+
+/// Longest chain of `extends`.
+const MAX_LAYERS: usize = 16;
+/// Most files of one folder of instruments or suites that are looked at.
+const MAX_FILES: usize = 2_000;
+
+/// A folder with `suites/` and `evals/`.
+#[derive(Clone, Debug)]
+pub struct Project {
+    root: PathBuf,
+}
+
+/// What the command line adds to a suite.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Models it names. Those the suite does not list are looked up in the catalog or as `provider:id`, and the whole
+    /// list then replaces the models of cases that name none.
+    pub models: Vec<ModelName>,
+}
+
+/// A suite, or why there is none.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The suite; `None` when a diagnostic is an error.
+    pub suite: Option<Suite>,
+    /// Errors and warnings, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Every text that was read, by the path that diagnostics name.
+    pub sources: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// A suite that can be run by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Its name on the command line.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+impl Project {
+    /// The project in this folder.
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The file of a suite: a path, or the name of a file under `suites/`.
+    pub fn find(&self, arg: &str) -> Result<PathBuf, Diagnostic> {
+        let named = ["yaml", "yml"].map(|end| self.root.join("suites").join(format!("{arg}.{end}")));
+        let paths = [self.root.join(arg), PathBuf::from(arg)];
+        if let Some(path) = paths.into_iter().chain(named).find(|path| path.is_file()) {
+            return Ok(path);
+        }
+        if arg == "bookshop" || arg == builtin::DEMO_FILE {
+            return Ok(self.root.join(builtin::DEMO_FILE));
+        }
+        let names: Vec<String> = self.list().into_iter().map(|listed| listed.name).collect();
+        let stem = Path::new(arg).file_stem().map_or(arg.into(), |stem| stem.to_string_lossy());
+        let message = format!("there is no suite `{arg}`");
+        Err(Diagnostic::global("suite.not-found", message)
+            .hint(suggest::hint(&stem, names.iter().map(String::as_str)))
+            .hint("give a path, or the name of a file in `suites/`"))
+    }
+
+    /// The suites under `suites/`, sorted by name; the embedded demonstration alone when there is no such folder.
+    pub fn list(&self) -> Vec<Listed> {
+        let found: Vec<Listed> = yaml_files(&self.root.join("suites"))
+            .into_iter()
+            .map(|(name, path)| Listed { name, path })
+            .collect();
+        if found.is_empty() {
+            return vec![Listed { name: "bookshop".to_owned(), path: self.root.join(builtin::DEMO_FILE) }];
+        }
+        found
+    }
+
+    /// Reads a suite and everything it refers to. Finds as many mistakes as it can.
+    pub fn load(&self, path: &Path, request: &Request) -> Loaded {
+        let mut reader = Reader { project: self, sources: BTreeMap::new(), diagnostics: vec![] };
+        let Some(layers) = reader.layers(path) else {
+            let Reader { sources, diagnostics, .. } = reader;
+            return Loaded { suite: None, diagnostics, sources };
+        };
+        let servers = reader.servers(&layers);
+        let catalog = self.catalog();
+        let Reader { sources, mut diagnostics, .. } = reader;
+        let Resolved { suite, diagnostics: found, sources } =
+            resolve::suite(Inputs { layers, servers, catalog: &catalog, request, sources });
+        let broken = !diagnostics.is_empty();
+        diagnostics.extend(found);
+        Loaded { suite: suite.filter(|_| !broken), diagnostics, sources }
+    }
+
+    /// What the program embeds, overlaid by the project's `evals/`.
+    pub fn catalog(&self) -> Catalog {
+        let mut catalog = Catalog::embedded();
+        for kind in Kind::ALL {
+            for (name, path) in yaml_files(&self.root.join("evals").join(kind.folder())) {
+                let file = self.shown(&path);
+                let start = Origin { file: file.clone(), line: 1, column: 1 };
+                let text = self
+                    .inside(&path)
+                    .and_then(|path| read_text(&path, &file))
+                    .map_err(|problem| problem.at(&start));
+                catalog.overlay(kind, &name, &file, text);
+            }
+        }
+        catalog
+    }
+
+    /// The path as diagnostics show it: relative to the project where possible.
+    fn shown(&self, path: &Path) -> Arc<str> {
+        let real = || Some(path.canonicalize().ok()?.strip_prefix(self.root.canonicalize().ok()?).ok()?.to_owned());
+        let short = path.strip_prefix(&self.root).map(Path::to_owned).ok().or_else(real);
+        let shown = short.unwrap_or_else(|| path.to_owned()).to_string_lossy().into_owned();
+        Arc::from(shown.strip_prefix("./").unwrap_or(&shown))
+    }
+
+    /// The real path, if it is inside the project.
+    fn inside(&self, path: &Path) -> Result<PathBuf, Problem> {
+        let real = path.canonicalize().map_err(|error| Problem::NotFound(error.to_string()))?;
+        let root = self.root.canonicalize().map_err(|error| Problem::NotFound(error.to_string()))?;
+        if real.starts_with(root) { Ok(real) } else { Err(Problem::Outside) }
+    }
+}
+
+/// Why a file was not read.
+enum Problem {
+    NotFound(String),
+    Outside,
+    NotAFile,
+    Content(Diagnostic),
+}
+
+impl Problem {
+    /// As a diagnostic at the place that names the file.
+    fn at(self, at: &Origin) -> Diagnostic {
+        let error = |code, message: &str| Diagnostic::error(code, at.clone(), message);
+        match self {
+            Self::NotFound(why) => error("suite.not-found", &format!("the file cannot be read: {why}")),
+            Self::Outside => error("suite.outside-project", "the file lies outside the project")
+                .hint("only files below the project's folder may be named, symbolic links included"),
+            Self::NotAFile => error("suite.not-a-file", "this is not a regular file"),
+            Self::Content(diagnostic) => diagnostic,
+        }
+    }
+}
+
+fn read_text(path: &Path, file: &Arc<str>) -> Result<Arc<str>, Problem> {
+    let not_found = |error: std::io::Error| Problem::NotFound(plain(&error));
+    // A pipe would wait for ever and a device would never end.
+    if !std::fs::metadata(path).map_err(not_found)?.is_file() {
+        return Err(Problem::NotAFile);
+    }
+    let mut bytes = vec![];
+    let limit = yaml::MAX_BYTES as u64 + 1;
+    std::fs::File::open(path).map_err(not_found)?.take(limit).read_to_end(&mut bytes).map_err(not_found)?;
+    yaml::decode(file, &bytes).map(Arc::from).map_err(Problem::Content)
+}
+
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Name and path of every YAML file in a folder, sorted.
+fn yaml_files(folder: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return vec![] };
+    let mut files: Vec<(String, PathBuf)> = entries
+        .take(MAX_FILES)
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let end = path.extension()?.to_str()?;
+            let name = path.file_stem()?.to_str()?.to_owned();
+            (matches!(end, "yaml" | "yml") && !name.starts_with('.')).then_some((name, path))
+        })
+        .collect();
+    files.sort();
+    files.dedup_by(|later, earlier| later.0 == earlier.0);
+    files
+}
+
+struct Reader<'a> {
+    project: &'a Project,
+    sources: BTreeMap<Arc<str>, Arc<str>>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    /// The suite and what it extends, nearest first; `None` after a mistake that leaves nothing to check.
+    fn layers(&mut self, path: &Path) -> Option<Vec<Layer>> {
+        let file = self.project.shown(path);
+        let demo = &*file == builtin::DEMO_FILE && !path.exists();
+        let text = if demo { Ok(Arc::from(builtin::DEMO)) } else { read_text(path, &file) };
+        let mut layers = vec![self.layer(file, text, None)?];
+        let mut seen = vec![path.canonicalize().unwrap_or_else(|_| path.to_owned())];
+        let mut folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        while let Some(layer) = layers.last()
+            && let Some(next) = layer.document.extends.clone()
+        {
+            let next = next.locate(&layer.file);
+            let real = self.refer(&next, &folder)?;
+            let problem = if seen.contains(&real) {
+                Some(("suite.extends-cycle", "the suite extends itself, directly or through others"))
+            } else if layers.len() >= MAX_LAYERS {
+                Some(("suite.too-complex", "the chain of `extends` is too long"))
+            } else {
+                None
+            };
+            if let Some((code, message)) = problem {
+                self.diagnostics.push(Diagnostic::error(code, next.origin, message));
+                return None;
+            }
+            let file = self.project.shown(&real);
+            let text = read_text(&real, &file);
+            folder = real.parent().unwrap_or(Path::new("")).to_owned();
+            layers.push(self.layer(file, text, Some(&next.origin))?);
+            seen.push(real);
+        }
+        Some(layers)
+    }
+
+    fn layer(
+        &mut self,
+        file: Arc<str>,
+        text: Result<Arc<str>, Problem>,
+        named: Option<&Origin>,
+    ) -> Option<Layer> {
+        let document = match text {
+            Ok(text) => {
+                self.sources.insert(file.clone(), text.clone());
+                yaml::from_text::<Document>(&file, &text)
+            }
+            Err(problem) => {
+                let start = Origin { file: file.clone(), line: 1, column: 1 };
+                Err(problem.at(named.unwrap_or(&start)))
+            }
+        };
+        match document {
+            Ok(document) => Some(Layer { file, document }),
+            Err(diagnostic) => {
+                self.diagnostics.push(diagnostic);
+                None
+            }
+        }
+    }
+
+    /// The real path of a file that a suite names: beside the suite, else below the project's root.
+    fn refer(&mut self, name: &Located<String>, folder: &Path) -> Option<PathBuf> {
+        let candidates = [folder.join(&name.value), self.project.root.join(&name.value)];
+        let path = candidates.iter().find(|path| path.exists()).unwrap_or(&candidates[0]);
+        let found = match self.project.inside(path) {
+            Ok(real) => return Some(real),
+            Err(Problem::NotFound(_)) => {
+                let message = format!("there is no file `{}`", name.value);
+                Diagnostic::error("suite.not-found", name.origin.clone(), message)
+                    .hint("paths are relative to the suite's folder or to the project")
+            }
+            Err(problem) => problem.at(&name.origin),
+        };
+        self.diagnostics.push(found);
+        None
+    }
+
+    /// Path and text of the file that `target.server` names.
+    fn servers(&mut self, layers: &[Layer]) -> Option<(Arc<str>, Arc<str>)> {
+        let (file, target) = resolve::first(layers, |document| document.target.as_ref())?;
+        let name = target.value.server.as_ref()?.value.file.clone().locate(file);
+        let beside = self.project.root.join(Path::new(&**file).parent().unwrap_or(Path::new("")));
+        let real = self.refer(&name, &beside)?;
+        let shown = self.project.shown(&real);
+        match read_text(&real, &shown) {
+            Ok(text) => {
+                self.sources.insert(shown.clone(), text.clone());
+                Some((shown, text))
+            }
+            Err(problem) => {
+                self.diagnostics.push(problem.at(&name.origin));
+                None
+            }
+        }
+    }
+}

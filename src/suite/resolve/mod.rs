@@ -1,0 +1,235 @@
+//! Documents and instruments to a [`Suite`]: every name becomes its definition, every mistake a diagnostic. Collects
+//! all mistakes before it gives up. Texts come in already read; nothing here touches files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::catalog::{Catalog, Kind};
+use super::text_or::TextOr;
+use super::wire::{AuthPart, Document};
+use super::yaml::At;
+use super::{IssuerSpec, Request, Suite, validate};
+use crate::auth::Persona;
+use crate::diag::{Diagnostic, Located, Origin, Severity};
+use crate::ids::{ModelName, SuiteName};
+use crate::llm::ModelSpec;
+use crate::mcp::ClientProfile;
+
+mod access;
+mod cases;
+mod context;
+mod judge;
+mod models;
+mod servers;
+mod target;
+
+use context::Context;
+
+/// One file of a chain of `extends`.
+pub(super) struct Layer {
+    /// Its path as diagnostics show it.
+    pub file: Arc<str>,
+    /// What it says.
+    pub document: Document,
+}
+
+/// Everything that was read for one suite.
+pub(super) struct Inputs<'a> {
+    /// The suite file, then what it extends, nearest first; at least one.
+    pub layers: Vec<Layer>,
+    /// The path and text of the file that `target.server` names, if it could be read.
+    pub servers: Option<(Arc<str>, Arc<str>)>,
+    /// Every instrument at hand.
+    pub catalog: &'a Catalog,
+    /// What the command line asks for.
+    pub request: &'a Request,
+    /// Every text read so far, by path.
+    pub sources: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// What resolving gave; the suite is `None` when there is an error among the diagnostics.
+pub(super) struct Resolved {
+    /// The suite.
+    pub suite: Option<Suite>,
+    /// Errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Every text that was read, instruments included.
+    pub sources: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// The first layer that gives a block.
+pub(super) fn first<'a, T>(
+    layers: &'a [Layer],
+    block: impl Fn(&'a Document) -> Option<&'a T>,
+) -> Option<(&'a Arc<str>, &'a T)> {
+    layers.iter().find_map(|layer| Some((&layer.file, block(&layer.document)?)))
+}
+
+/// Resolves a suite.
+pub(super) fn suite(inputs: Inputs<'_>) -> Resolved {
+    let Inputs { layers, servers, catalog, request, sources } = inputs;
+    let mut context = Context::new(catalog, sources);
+    let suite = assemble(&mut context, &layers, servers, request);
+    if let Some(suite) = &suite {
+        validate::suite(suite, &layers, &mut context.diagnostics);
+    }
+    let Context { mut diagnostics, sources, .. } = context;
+    sort(&mut diagnostics, &layers);
+    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    Resolved { suite: suite.filter(|_| !failed), diagnostics, sources }
+}
+
+/// In the order of the file, the suite's own file first.
+fn sort(diagnostics: &mut [Diagnostic], layers: &[Layer]) {
+    let rank = |file: &Arc<str>| layers.iter().position(|layer| layer.file == *file).unwrap_or(layers.len());
+    diagnostics.sort_by_key(|diagnostic| {
+        diagnostic.at.as_ref().map(|at| (rank(&at.file), at.file.clone(), at.line, at.column))
+    });
+}
+
+fn assemble(
+    context: &mut Context<'_>,
+    layers: &[Layer],
+    servers: Option<(Arc<str>, Arc<str>)>,
+    request: &Request,
+) -> Option<Suite> {
+    let own = layers.first()?;
+    let (file, document) = (&own.file, &own.document);
+    for layer in layers {
+        version(context, layer);
+    }
+    let name = name(context, file, document);
+    let env = env(context, layers);
+    let target = target::resolve(context, layers, servers, &env);
+    let issuer = issuer(context, first(layers, |document| document.auth.as_ref()));
+    let personas = personas(context, layers);
+    let clients = clients(context, layers);
+    let mut models = models(context, layers, request);
+    let judge = judge::resolve(context, layers);
+    let trials = document.trials.as_ref().map_or(1, |trials| cases::trials(context, file, trials));
+    let gate = first(layers, |document| document.gate.as_ref()).map(|(_, gate)| gate.clone());
+    let cases = cases::resolve(
+        context,
+        layers,
+        cases::Around { personas: &personas, clients: &clients, models: &mut models, trials },
+    );
+    let access = access::resolve(context, file, &document.access, &personas);
+    let auth_checks = access::auth_checks(context, file, document.auth_checks.as_ref());
+    let judge = judge.map(|judge| judge::with_script(judge, &cases));
+    Some(Suite {
+        name,
+        file: file.clone(),
+        description: document.description.clone(),
+        target: target?,
+        issuer,
+        env,
+        personas,
+        clients,
+        models: models.all,
+        judge,
+        trials,
+        cases,
+        access,
+        auth_checks,
+        gate: gate.unwrap_or_default(),
+        sources: context.sources.clone(),
+        instruments: context.instruments.iter().cloned().collect(),
+    })
+}
+
+fn version(context: &mut Context<'_>, layer: &Layer) {
+    let version = &layer.document.version;
+    if version.value != 1 {
+        let message = format!("version {} of the suite format is not known", version.value);
+        context.push(
+            Diagnostic::error("suite.version", version.origin(&layer.file), message)
+                .hint("this program reads `version: 1`"),
+        );
+    }
+}
+
+fn name(context: &mut Context<'_>, file: &Arc<str>, document: &Document) -> SuiteName {
+    let stem = Path::new(&**file).file_stem().map_or("suite".into(), |stem| stem.to_string_lossy());
+    let start = Origin { file: file.clone(), line: 1, column: 1 };
+    let (name, at) = match &document.name {
+        Some(name) => (name.value.as_str(), name.origin(file)),
+        None => (&*stem, start),
+    };
+    context.plain_name("suite", name, &at);
+    SuiteName::from(name)
+}
+
+/// The variables declared in any layer.
+fn env(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<String>> {
+    let mut env: Vec<Located<String>> = vec![];
+    for layer in layers {
+        for variable in &layer.document.env {
+            let variable = variable.clone().locate(&layer.file);
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if variable.value.is_empty() || !variable.value.chars().all(fits) {
+                let message = format!("`{}` is not the name of an environment variable", variable.value);
+                context.push(
+                    Diagnostic::error("suite.invalid-value", variable.origin, message)
+                        .hint("list names only, such as `API_KEY`; values come from the environment"),
+                );
+            } else if env.iter().all(|known| known.value != variable.value) {
+                env.push(variable);
+            }
+        }
+    }
+    env
+}
+
+fn issuer(context: &mut Context<'_>, auth: Option<(&Arc<str>, &At<AuthPart>)>) -> IssuerSpec {
+    let Some((file, auth)) = auth else { return IssuerSpec::None };
+    let issuer = &auth.value.issuer;
+    match &issuer.value {
+        TextOr::Text(name) if name == "embedded" => IssuerSpec::Embedded,
+        TextOr::Text(name) if name == "none" => IssuerSpec::None,
+        TextOr::Text(name) => {
+            let message = format!("unknown issuer `{name}`");
+            context.push(
+                Diagnostic::error("suite.unknown-name", issuer.origin(file), message)
+                    .hint(crate::diag::suggest::hint(name, ["embedded", "none"])),
+            );
+            IssuerSpec::None
+        }
+        TextOr::Map(_) => {
+            let hint = "use `issuer: embedded`, or personas with a bearer token from the environment";
+            context.not_yet(issuer.origin(file), "an issuer with a key of your own", hint);
+            IssuerSpec::None
+        }
+    }
+}
+
+/// The suite's personas; `anonymous` when it names none.
+fn personas(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<Persona>> {
+    let listed = first(layers, |document| document.personas.as_ref());
+    context.list(Kind::Persona, listed, |context| context.fallback("anonymous", layers))
+}
+
+/// The suite's client profiles; `reference` when it names none.
+fn clients(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<ClientProfile>> {
+    let listed = first(layers, |document| document.clients.as_ref());
+    context.list(Kind::Client, listed, |context| context.fallback("reference", layers))
+}
+
+/// The models of a suite.
+pub(super) struct Models {
+    /// Every definition that a case may name.
+    pub all: Vec<Located<ModelSpec>>,
+    /// What cases that name no model run with.
+    pub usual: Vec<ModelName>,
+}
+
+fn models(context: &mut Context<'_>, layers: &[Layer], request: &Request) -> Models {
+    let listed = first(layers, |document| document.models.as_ref());
+    let all: Vec<Located<ModelSpec>> = match listed {
+        Some((file, list)) => models::listed(context, file, list),
+        None => vec![],
+    };
+    let mut models = Models { usual: all.iter().map(|model| model.value.name.clone()).collect(), all };
+    models::add_requested(context, layers, request, &mut models);
+    models
+}

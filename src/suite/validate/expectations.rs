@@ -1,0 +1,82 @@
+//! Expectations: criteria that nobody judges or that say nothing, patterns and paths that cannot be read.
+
+use serde_json_path::JsonPath;
+
+use crate::diag::{Diagnostic, Located};
+use crate::score::judge::Criterion;
+use crate::suite::{CaseSpec, Suite, Template, Turn, vars};
+
+pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
+    for case in &suite.cases {
+        for criterion in &case.criteria {
+            one_criterion(criterion, diagnostics);
+        }
+        paths(case, diagnostics);
+        variables(case, diagnostics);
+    }
+    let judged = suite.cases.iter().flat_map(|case| &case.criteria).next();
+    if let (Some(criterion), None) = (judged, &suite.judge) {
+        let message = "criteria need a judge, and the suite names none";
+        diagnostics.push(
+            Diagnostic::error("suite.no-judge", criterion.origin.clone(), message)
+                .hint("add `judge: {model: NAME}`; the model under test does not judge itself"),
+        );
+    }
+}
+
+fn one_criterion(criterion: &Located<Criterion>, diagnostics: &mut Vec<Diagnostic>) {
+    let at = || criterion.origin.clone();
+    match criterion.value.statement() {
+        None => diagnostics.push(
+            Diagnostic::error(
+                "suite.criterion",
+                at(),
+                "a criterion has exactly one of `must`, `must_not` and `info`",
+            )
+            .hint("write one statement per list item"),
+        ),
+        Some((_, statement)) if statement.trim().is_empty() => {
+            diagnostics.push(
+                Diagnostic::error("suite.criterion", at(), "the criterion says nothing")
+                    .hint("write one statement that can be answered with yes or no"),
+            );
+        }
+        Some(_) => {}
+    }
+    if let Some(Err(error)) = criterion.value.scripted.as_deref().map(regex::Regex::new) {
+        let message = format!("`scripted` is not a regular expression: {}", last_line(&error.to_string()));
+        diagnostics.push(Diagnostic::error("suite.invalid-value", at(), message));
+    }
+}
+
+fn paths(case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
+    for verify in &case.verify {
+        if let Some(Err(error)) = verify.value.path.as_deref().map(JsonPath::parse) {
+            let message = format!("`path` is not a JSONPath: {}", last_line(&error.to_string()));
+            diagnostics.push(
+                Diagnostic::error("suite.invalid-value", verify.origin.clone(), message)
+                    .hint("write it like `$.order.status` (RFC 9535)"),
+            );
+        }
+    }
+}
+
+/// Prompts are sent as they are; a variable there would be sent as its name.
+fn variables(case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
+    for Turn::User(text) in &case.turns {
+        if vars::names(&Template(text.clone())).is_ok_and(|names| !names.is_empty()) {
+            let message = format!("case `{}` has a variable in its words, where none is filled in", case.id.value);
+            diagnostics.push(
+                Diagnostic::error("suite.variable-here", case.id.origin.clone(), message)
+                    .as_warning()
+                    .hint("variables are filled in the target only; write the value out"),
+            );
+        }
+    }
+}
+
+/// Parsers explain themselves with several lines; the last one says what is wrong.
+fn last_line(message: &str) -> &str {
+    let line = message.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(message).trim();
+    line.strip_prefix("error: ").unwrap_or(line)
+}

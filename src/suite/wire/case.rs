@@ -1,0 +1,163 @@
+//! A use case as it is written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::score::checks::Check;
+use crate::score::judge::Criterion;
+use crate::suite::text_or::TextOr;
+use crate::suite::yaml::At;
+use crate::suite::{Limits, ToolStep};
+use crate::units::Period;
+
+/// A use case: what the user says, and what must come of it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The id, unique in the suite.
+    pub id: At<String>,
+    /// What the user says, if it is one turn.
+    #[serde(default)]
+    pub prompt: Option<At<String>>,
+    /// What the user says, turn by turn.
+    #[serde(default)]
+    pub turns: Option<At<Vec<At<Turn>>>>,
+    /// Tags to select by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The persona it runs as.
+    #[serde(default)]
+    pub persona: Option<At<String>>,
+    /// The personas it runs as.
+    #[serde(default)]
+    pub personas: Option<Vec<At<String>>>,
+    /// The client it runs through.
+    #[serde(default)]
+    pub client: Option<At<String>>,
+    /// The clients it runs through.
+    #[serde(default)]
+    pub clients: Option<Vec<At<String>>>,
+    /// The model it runs with.
+    #[serde(default)]
+    pub model: Option<At<String>>,
+    /// The models it runs with.
+    #[serde(default)]
+    pub models: Option<Vec<At<String>>>,
+    /// Trials; the suite's when absent.
+    #[serde(default)]
+    pub trials: Option<At<u32>>,
+    /// Expectations in code.
+    #[serde(default)]
+    pub expect: Vec<At<Check>>,
+    /// Expectations for the judge, each answered yes, no or unsure.
+    #[serde(default)]
+    pub criteria: Vec<At<Criterion>>,
+    /// Limits of each trial.
+    #[serde(default)]
+    pub limits: Option<LimitsPart>,
+    /// What the scripted model does in this case.
+    #[serde(default)]
+    pub script: Option<Value>,
+    /// Why this case is known to fail; it must keep failing.
+    #[serde(default)]
+    pub expected_failure: Option<At<TextOr<ExpectedFailurePart>>>,
+    /// Steps before the first turn.
+    #[serde(default)]
+    pub setup: Vec<At<StepPart>>,
+    /// Steps after the last turn whose results are checked.
+    #[serde(default)]
+    pub verify: Vec<At<VerifyPart>>,
+    /// Steps at the end, whatever happened.
+    #[serde(default)]
+    pub cleanup: Vec<At<StepPart>>,
+}
+
+/// A turn of the user.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Turn {
+    /// Fixed words.
+    User(String),
+    /// A user played by a model; not supported yet.
+    #[schemars(skip)]
+    Simulate(Value),
+}
+
+/// Limits of a trial; what is not given comes from the defaults.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsPart {
+    /// Most answers of the model per turn of the user. Default 10.
+    #[serde(default)]
+    pub turns: Option<u32>,
+    /// Most tool calls of a trial. Default 20.
+    #[serde(default)]
+    pub tool_calls: Option<u32>,
+    /// Most wall time of a trial. Default 2m.
+    #[serde(default)]
+    pub time: Option<Period>,
+    /// Most tokens of a trial, in and out together.
+    #[serde(default)]
+    pub tokens: Option<u64>,
+    /// Most US dollars of a trial.
+    #[serde(default)]
+    pub cost: Option<f64>,
+}
+
+impl LimitsPart {
+    /// These limits, and `base` where nothing is said.
+    pub fn over(self, base: Limits) -> Limits {
+        Limits {
+            turns: self.turns.unwrap_or(base.turns),
+            tool_calls: self.tool_calls.unwrap_or(base.tool_calls),
+            time: self.time.unwrap_or(base.time),
+            tokens: self.tokens.or(base.tokens),
+            cost: self.cost.or(base.cost),
+        }
+    }
+}
+
+/// A known failure, for some models only.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedFailurePart {
+    /// Why.
+    pub reason: String,
+    /// The models it holds for; all when absent.
+    #[serde(default)]
+    pub models: Vec<At<String>>,
+}
+
+/// A step of setup or cleanup.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum StepPart {
+    /// A tool call by the harness.
+    Tool(ToolStep),
+    /// An HTTP call; not supported yet.
+    #[schemars(skip)]
+    Http(Value),
+    /// A command; not supported yet.
+    #[schemars(skip)]
+    Command(Value),
+}
+
+/// A step after the trial whose result is checked.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyPart {
+    /// The call.
+    #[serde(default)]
+    pub tool: Option<ToolStep>,
+    /// An RFC 9535 JSONPath into the result; the whole result when absent.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// What must be found there; the same matchers as `args` of `tool_called`.
+    #[serde(default)]
+    pub equals: Option<Value>,
+    /// An HTTP call; not supported yet.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub http: Option<Value>,
+}

@@ -1,0 +1,162 @@
+//! The shape of a suite file, key by key, with positions. Only shape: names are resolved in `resolve`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::entries::{Calls, Entries};
+use super::text_or::TextOr;
+use super::yaml::At;
+use super::{GatePolicy, ToolStep};
+use crate::auth::Persona;
+use crate::llm::ModelSpec;
+use crate::mcp::ClientProfile;
+use crate::score::judge::Rubric;
+
+mod case;
+mod target;
+
+pub use case::{Case, ExpectedFailurePart, LimitsPart, StepPart, Turn, VerifyPart};
+pub use target::{Ready, ServerRef, Target};
+
+/// A suite: which server, what to ask as whom with which models, what to expect, when the run passes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "rehearsal suite")]
+pub struct Document {
+    /// The version of this format: 1.
+    pub version: At<u32>,
+    /// The name of the suite; the file stem when absent.
+    #[serde(default)]
+    pub name: Option<At<String>>,
+    /// What the suite is about.
+    #[serde(default)]
+    pub description: String,
+    /// Another suite file from which target, auth, personas, clients, models, judge, defaults and gate are taken where
+    /// this file does not give them.
+    #[serde(default)]
+    pub extends: Option<At<String>>,
+    /// Environment variables that the suite may read; `${NAME}` in the target stands for their values.
+    #[serde(default)]
+    pub env: Vec<At<String>>,
+    /// The server under test.
+    #[serde(default)]
+    pub target: Option<At<Target>>,
+    /// Who issues tokens.
+    #[serde(default)]
+    pub auth: Option<At<AuthPart>>,
+    /// Spoofed identities: names from `evals/personas`, or definitions. The first is the default of cases.
+    #[serde(default)]
+    pub personas: Option<Vec<At<TextOr<Persona>>>>,
+    /// Emulated clients: names from `evals/clients`, or definitions. Default: reference.
+    #[serde(default)]
+    pub clients: Option<Vec<At<TextOr<ClientProfile>>>>,
+    /// Models: names from `evals/models`, `provider:id`, or definitions.
+    #[serde(default)]
+    pub models: Option<Vec<At<TextOr<ModelSpec>>>>,
+    /// Who judges criteria.
+    #[serde(default)]
+    pub judge: Option<At<JudgePart>>,
+    /// Trials of each use case. Default 1.
+    #[serde(default)]
+    pub trials: Option<At<u32>>,
+    /// What cases use unless they say otherwise.
+    #[serde(default)]
+    pub defaults: Option<Defaults>,
+    /// The use cases.
+    #[serde(default)]
+    pub cases: Vec<Case>,
+    /// What each persona sees, may call and must never see or call.
+    #[serde(default)]
+    pub access: Entries<AccessRow>,
+    /// Protocol probes of the server's auth.
+    #[serde(default)]
+    pub auth_checks: Option<At<AuthChecks>>,
+    /// When a run passes.
+    #[serde(default)]
+    pub gate: Option<GatePolicy>,
+    /// Steps before each use case.
+    #[serde(default)]
+    pub setup: Vec<At<StepPart>>,
+    /// Steps after each use case whose results are checked.
+    #[serde(default)]
+    pub verify: Vec<At<VerifyPart>>,
+    /// Steps at the end of each use case, whatever happened.
+    #[serde(default)]
+    pub cleanup: Vec<At<StepPart>>,
+}
+
+/// Who issues tokens.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthPart {
+    /// `embedded`: the loopback authorization server of the harness. `none`: nobody.
+    pub issuer: At<TextOr<IssuerKey>>,
+}
+
+/// An issuer with a key of the user's own; not supported yet.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerKey {
+    /// The file with the key.
+    pub key: String,
+}
+
+/// Who judges criteria.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JudgePart {
+    /// The judge's model: a name from `evals/models`, `provider:id`, or a definition.
+    pub model: At<TextOr<ModelSpec>>,
+    /// How it is asked: a name from `evals/rubrics`, or a definition. Default: answers-question.
+    #[serde(default)]
+    pub rubric: Option<At<TextOr<Rubric>>>,
+}
+
+/// What cases use unless they say otherwise.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// The persona of cases that name none.
+    #[serde(default)]
+    pub persona: Option<At<String>>,
+    /// Limits of each trial.
+    #[serde(default)]
+    pub limits: Option<LimitsPart>,
+    /// Tags that every case has besides its own.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// One persona's row of the access matrix.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessRow {
+    /// Tools that must be listed.
+    #[serde(default)]
+    pub sees: Vec<At<String>>,
+    /// Tools whose call must be allowed.
+    #[serde(default)]
+    pub calls: Calls,
+    /// Tools that must be neither listed nor callable.
+    #[serde(default)]
+    pub never: Calls,
+}
+
+/// Which auth checks run.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthChecks {
+    /// A pack: a name from `evals/auth`.
+    pub pack: At<String>,
+    /// Checks of the pack to leave out.
+    #[serde(default)]
+    pub skip: Vec<At<String>>,
+}
+
+/// Arguments left out are no arguments.
+pub fn with_object_args(mut step: ToolStep) -> ToolStep {
+    if step.args.is_null() {
+        step.args = serde_json::json!({});
+    }
+    step
+}
