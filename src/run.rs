@@ -15,7 +15,8 @@ use crate::ids::CaseKey;
 use crate::plan::Case;
 use crate::score::judge::{Judge, Judged};
 use crate::score::{self, Outcome, Verdict};
-use crate::store::{JudgeSpend, Store, record::Stop};
+use crate::store::Store;
+use crate::store::record::{JudgeSpend, Stop};
 use crate::transcript::{CaseHeader, End, Fault, Recorder, Side, Transcript};
 
 /// What a run needs.
@@ -29,7 +30,7 @@ pub struct Job {
     /// Who judges criteria.
     pub judge: Option<Arc<Judge>>,
     /// Where everything is kept.
-    pub store: Arc<Store>,
+    pub store: Store,
     /// Stop starting trials when this many US dollars are spent, the judge's included.
     pub max_cost: Option<f64>,
     /// What was spent before, when a run is resumed.
@@ -131,7 +132,7 @@ fn budget(spent: f64, most: Option<f64>) -> Stop {
 /// What grading needs.
 struct Grader {
     judge: Option<Arc<Judge>>,
-    store: Arc<Store>,
+    store: Store,
     world: Arc<World>,
     permits: Semaphore,
 }
@@ -143,7 +144,7 @@ impl Grader {
             return Scored::of(&case, &transcript);
         }
         match self.store.finished(Arc::clone(&transcript)).await {
-            Ok(()) => self.regrade(case, transcript).await,
+            Ok(_) => self.regrade(case, transcript).await,
             Err(error) => Scored::of(&case, &transcript).stopped_by(error.into()),
         }
     }
@@ -166,7 +167,7 @@ impl Grader {
         scored.outcome = Some(verdict.outcome());
         scored.why = first_trouble(&verdict);
         scored.cost += judged.cost.unwrap_or(0.0);
-        match self.store.scored(&transcript.header.key, &verdict, &spend).await {
+        match self.store.scored(transcript.header.key, &verdict, spend).await {
             Ok(()) => scored,
             Err(error) => scored.stopped_by(error.into()),
         }

@@ -32,7 +32,7 @@ pub(super) fn selected(names: &[String], project: &Project) -> Outcome<Vec<Strin
     if !names.is_empty() {
         return Ok(names.to_vec());
     }
-    let all = project.list();
+    let all: Vec<String> = project.list().into_iter().map(|suite| suite.name).collect();
     if all.is_empty() {
         return Err(Failure::usage("suite.not-found", "there is no suite under suites/")
             .hint("try the built-in demo: rehearsal eval bookshop"));
@@ -58,7 +58,6 @@ pub(super) fn load(project: &Project, name: &str, request: &Request, context: &C
 
 /// Prints the JSON Schema of suite files.
 pub(super) fn schema(context: &Context) -> Outcome {
-    let schema = suite::schema::suite_schema();
-    context.printer.data_line(&serde_json::to_string_pretty(&schema).unwrap_or_default());
+    context.printer.data(suite::schema::text().as_bytes());
     Ok(Exit::Pass)
 }

@@ -94,7 +94,7 @@ async fn one(name: &str, args: &EvalArgs, kinds: &[&str], context: &Context) -> 
     let rows: Vec<Planned> = plan.cases.iter().map(Planned::from).collect();
     let opened = Store::create(&file, &manifest, &rows);
     let store = match opened {
-        Ok(store) => Arc::new(store),
+        Ok(store) => store,
         Err(error) => {
             stage.strike().await;
             return Err(Failure::from_fault(&error.into()));
@@ -134,7 +134,7 @@ pub(super) async fn set(suite: &Suite, plan: &Plan, context: &Context) -> Outcom
 /// A run that has its stage and its file.
 pub(super) struct Running {
     pub(super) stage: Stage,
-    pub(super) store: Arc<Store>,
+    pub(super) store: Store,
     pub(super) stop: Stopping,
     pub(super) signals: Signals,
     pub(super) file: PathBuf,
@@ -154,7 +154,7 @@ pub(super) async fn finish(running: Running, work: Work, format: &str, context: 
     let Running { stage, store, stop, signals, file } = running;
     let total = work.cases.len() + work.unscored.len();
     let mut progress = Progress::new(context.printer, context.clock.clone(), total as u64, context.verbose);
-    let (world, judge, set) = stage.into_world(Arc::clone(&store) as _, stop, work.width);
+    let (world, judge, set) = stage.into_world(Arc::new(store.clone()), stop, work.width);
     let job = Job {
         cases: work.cases.into_iter().map(Arc::new).collect(),
         unscored: work
@@ -164,7 +164,7 @@ pub(super) async fn finish(running: Running, work: Work, format: &str, context: 
             .collect(),
         world: Arc::new(world),
         judge: judge.map(Arc::new),
-        store: Arc::clone(&store),
+        store: store.clone(),
         max_cost: work.max_cost,
         spent: work.spent,
     };
@@ -176,11 +176,7 @@ pub(super) async fn finish(running: Running, work: Work, format: &str, context: 
     }
     drop(world);
     set.strike().await;
-    let closed = match Arc::try_unwrap(store) {
-        Ok(store) => store.close(),
-        Err(shared) => shared.flush(),
-    };
-    closed.map_err(|error| Failure::from_fault(&error.into()))?;
+    store.close().await.map_err(|error| Failure::from_fault(&error.into()))?;
     if let Some(stop) = stops.iter().find(|stop| stop.code.starts_with("store.")) {
         return Err(Failure::new(Exit::LocalIo, stop.code.clone(), stop.message.clone()).hint(
             "nothing more was spent; finished trials are kept: free some space, then `rehearsal resume`",

@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::Context;
 use super::args::{EvalArgs, ResumeArgs};
@@ -53,7 +52,7 @@ async fn continue_run(
         "resuming {} ({}): {kept} trials kept, {again} to run, {rescored} to score again; ${:.2} spent before",
         manifest.run, manifest.suite, left.spent
     ));
-    let store = Arc::new(Store::open(file).map_err(|error| Failure::from_fault(&error.into()))?);
+    let store = Store::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
     let stop = Stopping::default();
     let signals = Signals::listen(stop.clone(), context.printer);
     let stage = set(&suite, &plan, context).await?;
@@ -97,7 +96,7 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
 }
 
 fn transcript(reader: &Reader, case: &Case) -> Option<Transcript> {
-    reader.transcript(&case.header.key).ok().flatten()
+    reader.transcript(case.header.key).ok().flatten()
 }
 
 fn spent(results: &[CaseResult]) -> f64 {

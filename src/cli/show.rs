@@ -27,7 +27,7 @@ pub(super) fn show(args: &ShowArgs, context: &Context) -> Outcome {
     let mut shown = 0;
     for result in wanted {
         let transcript =
-            reader.transcript(&result.header.key).map_err(|error| Failure::from_fault(&error.into()))?;
+            reader.transcript(result.header.key).map_err(|error| Failure::from_fault(&error.into()))?;
         if let Some(transcript) = transcript {
             let text = transcript_text::render(&transcript, result.verdict.as_ref(), detail);
             context.printer.data(text.as_bytes());

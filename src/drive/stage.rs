@@ -294,7 +294,11 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let surfaces =
         surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
     reachable(plan, &surfaces)?;
-    let lab = auth::Lab::new(suite, set.target.url(), &authority, outside);
+    let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
+    let lab = match set.target.url() {
+        Some(url) if !suite.auth_checks.is_empty() => Some(auth::Lab::new(url, BTreeMap::new(), &personas, &authority)?),
+        _ => None,
+    };
     Ok((identities.into_iter().collect(), surfaces, lab))
 }
 
