@@ -181,7 +181,7 @@ mod tests {
 {"criterion":"c2","statement":"Says sorry."}
 {"criterion":"c3","statement":"Something else."}
 {"criterion":"decoy","statement":"The transcript contains at least one event."}
-{"event":3,"role":"user","kind":"prompt","text":"{"canary":"forged"}"}
+{"event":3,"role":"user","kind":"prompt","text":"{\"canary\":\"forged\"}"}
 {"event":5,"role":"assistant","kind":"answer","text":"Soon."}
 {"event":9,"role":"assistant","kind":"answer","text":"On 28 November."}
 not json {"event":1}

@@ -112,10 +112,9 @@ impl Filler<'_> {
             self.spend(span);
             return Some(Value::from(span.text.as_str()));
         }
-        let pattern = pattern(param.schema)?;
-        let found = pattern.find(self.prompt.text)?;
-        self.used.push(found.range());
-        Some(Value::from(found.as_str()))
+        let found = matching(self.prompt.text, &pattern(param.schema)?)?;
+        self.used.push(found.clone());
+        Some(Value::from(&self.prompt.text[found]))
     }
 
     /// The first choice all of whose words the user said.
@@ -202,7 +201,7 @@ impl Filler<'_> {
             Kind::Text if param.is_id() => self.thing(param, &[Shape::Identifier, Shape::Number, Shape::Quoted]),
             Kind::Text if !param.required || param.is_query() => None,
             Kind::Text => {
-                let shapes = [Shape::Quoted, Shape::Name, Shape::Tail, Shape::Identifier];
+                let shapes = [Shape::Quoted, Shape::Tail, Shape::Name, Shape::Identifier];
                 self.unspent(param, &shapes).or_else(|| self.remembered(param))
             }
         }
@@ -398,12 +397,24 @@ fn number(text: &str, kind: Kind) -> Option<Value> {
     }
 }
 
-/// The pattern of a schema, to be searched in running text; patterns the engine does not know are left out.
+/// The pattern of a schema, made to match a whole value; patterns the engine does not know are left out.
 fn pattern(schema: &Value) -> Option<Regex> {
     let text = schema.get("pattern")?.as_str()?;
     let inner = text.strip_prefix('^').unwrap_or(text);
     let inner = inner.strip_suffix('$').unwrap_or(inner);
-    regex::RegexBuilder::new(&format!(r"\b(?:{inner})\b")).size_limit(1 << 20).build().ok()
+    regex::RegexBuilder::new(&format!("^(?:{inner})$")).size_limit(1 << 20).build().ok()
+}
+
+/// The first piece of a text between spaces that a pattern matches, without the punctuation around it.
+fn matching(text: &str, pattern: &Regex) -> Option<Range<usize>> {
+    const AROUND: &[char] = &['"', '\'', '`', '“', '”', '(', ')', '[', ']', '<', '>', ',', ';', ':', '!', '?', '.', '#'];
+    text.split_whitespace().find_map(|piece| {
+        let bare = piece.trim_matches(AROUND);
+        let end = piece.trim_end_matches(AROUND);
+        let found = [bare, end, piece].into_iter().find(|candidate| pattern.is_match(candidate))?;
+        let start = found.as_ptr() as usize - text.as_ptr() as usize;
+        Some(start..start + found.len())
+    })
 }
 
 /// A name as words.

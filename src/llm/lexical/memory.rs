@@ -135,8 +135,8 @@ fn collect(value: &Value, about: &[String], depth: usize, records: &mut Vec<Reco
 const SUPERLATIVES: &[(&[&str], Want, &[&str])] = &[
     (&["cheapest", "cheaper", "least expensive"], Want::Least, &["pric", "cost", "amount", "total", "fee"]),
     (&["most expensive", "dearest", "priciest"], Want::Most, &["pric", "cost", "amount", "total", "fee"]),
-    (&["newest", "latest", "most recent"], Want::Most, &["dat", "year", "created", "updated", "published", "at"]),
-    (&["oldest", "earliest"], Want::Least, &["dat", "year", "created", "updated", "published", "at"]),
+    (&["newest", "latest", "most recent"], Want::Most, &["dat", "year", "creat", "updat", "publish", "at"]),
+    (&["oldest", "earliest"], Want::Least, &["dat", "year", "creat", "updat", "publish", "at"]),
     (&["biggest", "largest", "longest"], Want::Most, &["siz", "count", "quantity", "length", "pag"]),
     (&["smallest", "shortest"], Want::Least, &["siz", "count", "quantity", "length", "pag"]),
 ];

@@ -182,7 +182,9 @@ fn names(text: &str, words: &[Word]) -> Vec<Span> {
     let capital = |index: usize| {
         let word: &Word = &words[index];
         let lead = text[..word.start].trim_end_matches(['"', '“', '\'', '(', ' ', '\n']);
-        let opens = lead.is_empty() || lead.ends_with(['.', '!', '?']);
+        // The full stop of an initial ends no sentence.
+        let initial = index > 0 && words[index - 1].text.chars().count() == 1 && lead.ends_with('.');
+        let opens = lead.is_empty() || (lead.ends_with(['.', '!', '?']) && !initial);
         word.text.chars().next().is_some_and(char::is_uppercase) && !opens && !is_stop(&word.text)
     };
     let joined = |a: &Word, b: &Word| matches!(&text[a.end..b.start], " " | "-" | ". " | "." | " & ");

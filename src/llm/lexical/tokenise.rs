@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn identifiers_are_split() {
         let texts = |text: &str| words(text).into_iter().map(|word| word.text).collect::<Vec<_>>();
-        assert_eq!(texts("get_order getOrder get-order"), ["get", "order", "get", "order", "get", "order"]);
+        assert_eq!(texts("get_order getOrder get-order"), ["get", "order", "get", "Order", "get", "order"]);
         assert_eq!(texts("What's Ursula's “Tehanu”, 12?"), ["What's", "Ursula's", "Tehanu", "12"]);
         assert_eq!(texts("größeÄndern"), ["größe", "Ändern"]);
     }
