@@ -74,7 +74,7 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
         cases.iter().map(|case| (case.header.key, Arc::clone(case))).collect();
     let grader = Arc::new(Grader {
         judge,
-        store: Arc::clone(&store),
+        store: store.clone(),
         world: Arc::clone(&world),
         permits: Semaphore::new(world.width),
     });

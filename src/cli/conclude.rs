@@ -6,6 +6,7 @@ use super::Context;
 use super::args::{ReportArgs, RunArg};
 use super::failure::{Failure, Outcome};
 use crate::gate::{self, Decision, Exit};
+use crate::report::paint::Style;
 use crate::report::{self, View, terminal};
 use crate::store::layout;
 use crate::store::read::Reader;
@@ -25,7 +26,7 @@ pub(super) struct Concluded {
 pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
     let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
     let run = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
-    let decision = gate::decide(&run, gate::Options::default());
+    let decision = gate::decide(&run);
     Ok(Concluded { run, decision, file: file.to_owned() })
 }
 
@@ -70,7 +71,7 @@ impl Concluded {
     pub(super) fn print(&self, format: &str, context: &Context) -> Outcome<()> {
         if format == HUMAN {
             let style =
-                if context.printer.colour() { terminal::Style::Colour } else { terminal::Style::Plain };
+                if context.printer.colour() { Style::Colour } else { Style::Plain };
             context.printer.data(terminal::render(&self.view(), style, context.printer.width()).as_bytes());
             return Ok(());
         }
@@ -84,7 +85,7 @@ impl Concluded {
 
 /// The format of this name.
 pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
-    report::FORMATS.iter().find(|format| format.name == name).ok_or_else(|| {
+    report::format(name).ok_or_else(|| {
         let names: Vec<&str> = report::FORMATS.iter().map(|format| format.name).chain([HUMAN]).collect();
         Failure::usage("usage.format", format!("there is no format `{name}`"))
             .hint(crate::diag::suggest::hint(name, names))
