@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(
     after_help = "First steps:\n  rehearsal eval bookshop        the whole thing on the built-in demo, no key needed\n  rehearsal check my-suite       validate a suite without running it\n  rehearsal explain target.died  more about any code that a message names"
 )]
-pub struct Cli {
+pub(super) struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]
     pub global: Global,
@@ -21,7 +21,7 @@ pub struct Cli {
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, Args)]
-pub struct Global {
+pub(super) struct Global {
     /// Run as if started in this folder.
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
     pub directory: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub struct Global {
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
+pub(super) enum ColorChoice {
     /// On a terminal, unless NO_COLOR says otherwise.
     Auto,
     /// Always.
@@ -49,7 +49,7 @@ pub enum ColorChoice {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Run suites: drive models against the target, score, store, report, gate.
     Eval(Box<EvalArgs>),
     /// Validate suites without running anything: no network, no spending.
@@ -94,7 +94,7 @@ pub enum Command {
 
 /// Arguments of `eval` and its kin.
 #[derive(Clone, Debug, Default, Args)]
-pub struct EvalArgs {
+pub(super) struct EvalArgs {
     /// Suites: paths, or names under suites/. Default: every suite of the project.
     pub suites: Vec<String>,
     /// Only these cases; `*` stands for anything. Repeatable.
@@ -143,14 +143,14 @@ pub struct EvalArgs {
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Suites: paths, or names under suites/. Default: every suite of the project.
     pub suites: Vec<String>,
 }
 
 /// Arguments of `resume`.
 #[derive(Debug, Args)]
-pub struct ResumeArgs {
+pub(super) struct ResumeArgs {
     /// A run: its id or the start of it, `latest`, or a path.
     #[arg(default_value = "latest")]
     pub run: String,
@@ -167,7 +167,7 @@ pub struct ResumeArgs {
 
 /// A stored run.
 #[derive(Debug, Args)]
-pub struct RunArg {
+pub(super) struct RunArg {
     /// A run: its id or the start of it, `latest`, or a path.
     #[arg(default_value = "latest")]
     pub run: String,
@@ -178,7 +178,7 @@ pub struct RunArg {
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
-pub struct ReportArgs {
+pub(super) struct ReportArgs {
     /// The run.
     #[command(flatten)]
     pub run: RunArg,
@@ -189,7 +189,7 @@ pub struct ReportArgs {
 
 /// Arguments of `show`.
 #[derive(Debug, Args)]
-pub struct ShowArgs {
+pub(super) struct ShowArgs {
     /// A run: its id or the start of it, `latest`, or a path.
     pub run: String,
     /// A case id; without one, the summary.
@@ -204,7 +204,7 @@ pub struct ShowArgs {
 
 /// What to do with stored runs.
 #[derive(Debug, Subcommand)]
-pub enum RunsCommand {
+pub(super) enum RunsCommand {
     /// List them, newest first.
     List {
         /// Where runs are kept.
@@ -219,7 +219,7 @@ pub enum RunsCommand {
 
 /// Arguments of `demo-server`.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     /// How clients speak to it.
     #[arg(long, value_enum, default_value_t = DemoTransport::Stdio)]
     pub transport: DemoTransport,
@@ -236,7 +236,7 @@ pub struct DemoArgs {
 
 /// How clients speak to the demo server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DemoTransport {
+pub(super) enum DemoTransport {
     /// Standard streams.
     Stdio,
     /// Streamable HTTP on loopback.

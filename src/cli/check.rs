@@ -32,7 +32,7 @@ pub(super) fn selected(names: &[String], project: &Project) -> Outcome<Vec<Strin
     if !names.is_empty() {
         return Ok(names.to_vec());
     }
-    let all: Vec<String> = project.list().into_iter().map(|suite| suite.name).collect();
+    let all = project.list();
     if all.is_empty() {
         return Err(Failure::usage("suite.not-found", "there is no suite under suites/")
             .hint("try the built-in demo: rehearsal eval bookshop"));

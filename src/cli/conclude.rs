@@ -6,7 +6,6 @@ use super::Context;
 use super::args::{ReportArgs, RunArg};
 use super::failure::{Failure, Outcome};
 use crate::gate::{self, Decision, Exit};
-use crate::report::paint::Style;
 use crate::report::{self, View, terminal};
 use crate::store::layout;
 use crate::store::read::Reader;
@@ -70,9 +69,8 @@ impl Concluded {
     /// Prints one format on stdout.
     pub(super) fn print(&self, format: &str, context: &Context) -> Outcome<()> {
         if format == HUMAN {
-            let style =
-                if context.printer.colour() { Style::Colour } else { Style::Plain };
-            context.printer.data(terminal::render(&self.view(), style, context.printer.width()).as_bytes());
+            let printer = context.printer;
+            printer.data(terminal::render(&self.view(), printer.style(), printer.width()).as_bytes());
             return Ok(());
         }
         let format = known(format)?;
@@ -95,7 +93,8 @@ pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
 /// `gate RUN`: the verdict again, offline, from the stored run.
 pub(super) fn gate(args: &RunArg, context: &Context) -> Outcome {
     let concluded = conclude(&super::runs::resolve(&args.run, &args.out, context)?)?;
-    context.printer.data(terminal::verdict(&concluded.view()).as_bytes());
+    let printer = context.printer;
+    printer.data(terminal::verdict(&concluded.view(), printer.style(), printer.width()).as_bytes());
     Ok(concluded.decision.exit)
 }
 

@@ -13,6 +13,6 @@ pub(super) fn explain(code: &str, context: &Context) -> Outcome {
             Ok(Exit::Pass)
         }
         None => Err(Failure::usage("explain.unknown", format!("`{code}` is no code that rehearsal uses"))
-            .hint(suggest::hint(code, texts::codes()))),
+            .hint(suggest::hint(code, texts::codes().collect::<Vec<_>>()))),
     }
 }

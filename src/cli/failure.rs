@@ -10,7 +10,7 @@ use crate::transcript::{Fault, Side};
 
 /// Why a command stopped.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     /// The exit code.
     pub exit: Exit,
     /// A stable code that `rehearsal explain` knows.
@@ -24,28 +24,28 @@ pub struct Failure {
 }
 
 /// The result of a command.
-pub type Outcome<T = Exit> = Result<T, Failure>;
+pub(super) type Outcome<T = Exit> = Result<T, Failure>;
 
 impl Failure {
     /// A failure with its exit code.
-    pub fn new(exit: Exit, code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(super) fn new(exit: Exit, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { exit, code: code.into(), message: message.into(), hint: None, told: false }
     }
 
     /// Wrong usage.
-    pub fn usage(code: &str, message: impl Into<String>) -> Self {
+    pub(super) fn usage(code: &str, message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, code, message)
     }
 
     /// Adds what to do.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// The exit code of a fault that kept a run from starting.
-    pub fn from_fault(fault: &Fault) -> Self {
+    pub(super) fn from_fault(fault: &Fault) -> Self {
         let exit = match (fault.side, fault.code.as_str()) {
             (_, code) if code.starts_with("credentials.") => Exit::Credentials,
             (_, code) if code.starts_with("store.") => Exit::LocalIo,
@@ -59,7 +59,7 @@ impl Failure {
     }
 
     /// Prints it, and in machine modes the one JSON line that ends stderr.
-    pub fn print(&self, printer: Printer) {
+    pub(super) fn print(&self, printer: Printer) {
         let exit = self.exit.code();
         if !self.told {
             printer.tell(&format!("error[{}]: {}", self.code, display::safe(&self.message)));
@@ -78,7 +78,7 @@ impl Failure {
 }
 
 /// Prints every diagnostic with its excerpt; an error among them is a failure of usage.
-pub fn tell_diagnostics(
+pub(super) fn tell_diagnostics(
     printer: Printer,
     diagnostics: &[Diagnostic],
     sources: render::Sources<'_>,

@@ -14,7 +14,7 @@ use crate::transcript::Clock;
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Shows the steps of a run.
-pub struct Progress {
+pub(super) struct Progress {
     printer: Printer,
     clock: Clock,
     bar: ProgressBar,
@@ -31,7 +31,7 @@ pub struct Progress {
 
 impl Progress {
     /// Begins a display for so many trials.
-    pub fn new(printer: Printer, clock: Clock, total: u64, verbose: bool) -> Self {
+    pub(super) fn new(printer: Printer, clock: Clock, total: u64, verbose: bool) -> Self {
         let target = if printer.live() {
             ProgressDrawTarget::stderr_with_hz(10)
         } else {
@@ -62,7 +62,7 @@ impl Progress {
     }
 
     /// Shows a step.
-    pub fn step(&mut self, step: &Step<'_>) {
+    pub(super) fn step(&mut self, step: &Step<'_>) {
         match step {
             Step::Started(_) => {}
             Step::Scored(scored) => self.scored(scored),
@@ -71,7 +71,7 @@ impl Progress {
     }
 
     /// Clears the live block.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }
 

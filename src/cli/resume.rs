@@ -27,10 +27,12 @@ pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
 
 /// `eval SUITE --resume [RUN]`: the run named, or the newest of the suite.
 pub(super) async fn latest_or(run: &str, args: &EvalArgs, context: &Context) -> Outcome {
-    let file = match (run, args.suites.first()) {
-        ("latest", Some(suite)) => super::runs::newest_of(suite, &args.out, context)?,
-        _ => super::runs::resolve(run, &args.out, context)?,
+    let newest = |suite: &String| {
+        Path::new(suite).file_stem().map(|stem| format!("{}/latest", stem.to_string_lossy()))
     };
+    let name =
+        args.suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
+    let file = super::runs::resolve(&name, &args.out, context)?;
     continue_run(&file, &args.format, (args.concurrency.into(), args.max_cost), context).await
 }
 

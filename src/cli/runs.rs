@@ -7,8 +7,9 @@ use super::args::{RunArg, RunsCommand};
 use super::failure::{Failure, Outcome};
 use crate::display;
 use crate::gate::Exit;
+use crate::store::check;
+use crate::store::history::{self, Counts, RunInfo};
 use crate::store::read::Reader;
-use crate::store::{check, history};
 
 /// Carries out a `runs` command.
 pub(super) fn runs(command: &RunsCommand, context: &Context) -> Outcome {
@@ -26,22 +27,19 @@ pub(super) fn resolve(run: &str, out: &Path, context: &Context) -> Outcome<PathB
     })
 }
 
-/// The newest run of a suite.
-pub(super) fn newest_of(suite: &str, out: &Path, context: &Context) -> Outcome<PathBuf> {
-    let name = Path::new(suite).file_stem().and_then(|stem| stem.to_str()).unwrap_or(suite);
-    let runs = history::list(&context.root.join(out)).map_err(|error| Failure::from_fault(&error.into()))?;
-    runs.into_iter().find(|run| run.suite.as_str() == name).map(|run| run.file).ok_or_else(|| {
-        Failure::usage("run.not-found", format!("there is no run of `{name}` to resume"))
-            .hint("start one with `rehearsal eval`")
-    })
-}
-
 fn list(out: &Path, context: &Context) -> Outcome {
-    for run in history::list(out).map_err(|error| Failure::from_fault(&error.into()))? {
-        let (id, suite, started) = (&run.run, &run.suite, display::safe_line(&run.started));
-        context
-            .printer
-            .data_line(&format!("{id}  {started:30}  {suite}  {} of {} trials", run.finished, run.planned));
+    let (runs, errors) = history::list(out, None);
+    for run in runs {
+        let RunInfo { manifest, counts, planned, .. } = run;
+        let Counts { passed, failed, invalid, unscored } = counts;
+        let done = passed + failed + invalid + unscored;
+        let (id, suite, started) = (&manifest.run, &manifest.suite, display::safe_line(&manifest.started));
+        context.printer.data_line(&format!(
+            "{id}  {started:30}  {suite}  {done} of {planned} trials: {passed} passed, {failed} failed, {invalid} invalid"
+        ));
+    }
+    for error in errors {
+        context.printer.tell(&format!("warning: {}", display::safe_line(&error.to_string())));
     }
     Ok(Exit::Pass)
 }
@@ -57,9 +55,12 @@ fn info(args: &RunArg, context: &Context) -> Outcome {
 
 fn invariants(args: &RunArg, context: &Context) -> Outcome {
     let file = resolve(&args.run, &args.out, context)?;
-    let broken = check::check(&file, &[]).map_err(|error| Failure::from_fault(&error.into()))?;
+    let broken = check::check(&file, &context.secrets).map_err(|error| Failure::from_fault(&error.into()))?;
     for finding in &broken {
-        context.printer.data_line(&display::safe_line(&finding.to_string()));
+        let trial = finding.key.map(|key| format!(" {key}")).unwrap_or_default();
+        context
+            .printer
+            .data_line(&display::safe_line(&format!("{}{trial}: {}", finding.invariant, finding.message)));
     }
     if broken.is_empty() {
         context.printer.data_line(&format!("{}: sound", file.display()));

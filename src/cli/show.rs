@@ -6,7 +6,7 @@ use super::conclude::{self, conclude};
 use super::failure::{Failure, Outcome};
 use crate::diag::suggest;
 use crate::gate::Exit;
-use crate::report::transcript_text;
+use crate::report::transcript_text::{self, Detail, Look};
 use crate::store::read::Reader;
 
 /// Prints the summary, or the transcripts of a case.
@@ -22,14 +22,14 @@ pub(super) fn show(args: &ShowArgs, context: &Context) -> Outcome {
         result.header.case.as_str() == case && args.trial.is_none_or(|trial| trial == result.header.trial)
     });
     let reader = Reader::open(&file).map_err(|error| Failure::from_fault(&error.into()))?;
-    let detail =
-        if context.verbose { transcript_text::Detail::Wire } else { transcript_text::Detail::Conversation };
+    let detail = if context.verbose { Detail::Wire } else { Detail::Brief };
+    let look = Look { style: context.printer.style(), width: context.printer.width(), detail };
     let mut shown = 0;
     for result in wanted {
         let transcript =
             reader.transcript(result.header.key).map_err(|error| Failure::from_fault(&error.into()))?;
         if let Some(transcript) = transcript {
-            let text = transcript_text::render(&transcript, result.verdict.as_ref(), detail);
+            let text = transcript_text::render(&transcript, result.verdict.as_ref(), look);
             context.printer.data(text.as_bytes());
             shown += 1;
         }

@@ -14,12 +14,12 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Which signal stopped the run, if any.
 #[derive(Clone, Default)]
-pub struct Signals(Arc<AtomicU8>);
+pub(super) struct Signals(Arc<AtomicU8>);
 
 impl Signals {
     /// Listens until the program ends. The first Ctrl-C drains, the second interrupts the trials in flight, the third
     /// ends the process at once (every finished trial is on disk). SIGTERM drains, and interrupts after five seconds.
-    pub fn listen(stop: Stopping, printer: Printer) -> Self {
+    pub(super) fn listen(stop: Stopping, printer: Printer) -> Self {
         let seen = Self::default();
         let first = seen.clone();
         tokio::spawn(async move {
@@ -55,7 +55,7 @@ impl Signals {
     }
 
     /// The signal that came first: 2 for SIGINT, 15 for SIGTERM.
-    pub fn first(&self) -> Option<u8> {
+    pub(super) fn first(&self) -> Option<u8> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
             number => Some(number),

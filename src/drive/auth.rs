@@ -17,7 +17,12 @@ pub struct Lab {
 
 impl Lab {
     /// A lab for an HTTP target. The control is the first persona with a minted token and no flaw.
-    pub fn new(target: &url::Url, headers: BTreeMap<String, String>, personas: &[Persona], authority: &Authority) -> Result<Self, Fault> {
+    pub fn new(
+        target: &url::Url,
+        headers: BTreeMap<String, String>,
+        personas: &[Persona],
+        authority: &Authority,
+    ) -> Result<Self, Fault> {
         let persona = personas.iter().find(|persona| flaw(persona) == Some(None)).cloned();
         let identity = match &persona {
             Some(persona) => identity::identity(persona, authority)?,
@@ -51,7 +56,11 @@ pub async fn run(check: &str, world: &World, log: &Recorder) -> End {
         return End::Faulted(Fault::new(Side::Harness, "auth.not-http", message));
     };
     let Some(check) = checks::find(check) else {
-        return End::Faulted(Fault::new(Side::Harness, "bug.no-check", format!("there is no auth check `{check}`")));
+        return End::Faulted(Fault::new(
+            Side::Harness,
+            "bug.no-check",
+            format!("there is no auth check `{check}`"),
+        ));
     };
     match check.run(&lab.prober.recording(log.clone())).await {
         Ok(()) => End::Done,

@@ -296,7 +296,9 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     reachable(plan, &surfaces)?;
     let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
     let lab = match set.target.url() {
-        Some(url) if !suite.auth_checks.is_empty() => Some(auth::Lab::new(url, BTreeMap::new(), &personas, &authority)?),
+        Some(url) if !suite.auth_checks.is_empty() => {
+            Some(auth::Lab::new(url, BTreeMap::new(), &personas, &authority)?)
+        }
         _ => None,
     };
     Ok((identities.into_iter().collect(), surfaces, lab))

@@ -49,6 +49,15 @@ pub fn render(view: &View<'_>, style: Style, width: u16) -> String {
     style.finish(page.out)
 }
 
+/// The verdict alone: the word, the exit code and the reasons.
+pub fn verdict(view: &View<'_>, style: Style, width: u16) -> String {
+    let summary = Summary::of(view);
+    let width = usize::from(width.clamp(NARROWEST, WIDEST));
+    let mut page = Page { summary: &summary, style, width, out: String::new() };
+    page.verdict(view.decision.verdict);
+    style.finish(page.out)
+}
+
 impl<'a> Page<'a> {
     /// Ends a line.
     fn line(&mut self, text: impl AsRef<str>) {

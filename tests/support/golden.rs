@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use rehearsal::diag::Origin;
-use rehearsal::ids::{CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName, RunId, ScoreKey, SuiteName};
+use rehearsal::ids::{
+    CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName, RunId, ScoreKey, SuiteName,
+};
 use rehearsal::plan::Selection;
 use rehearsal::score::{Finding, Grade, Outcome, Verdict, Weight};
 use rehearsal::store::record::{CaseResult, Manifest, RunRecord, SCHEMA};
@@ -48,7 +50,11 @@ impl Trial {
     pub fn new(kind: CaseKind, case: &str, persona: &str, trial: u32) -> Self {
         let model = (kind == CaseKind::Use).then(|| ModelName::from("lexical"));
         let header = CaseHeader {
-            key: CaseKey { question: Digest::of(format!("{case}{persona}").as_bytes()), model: Digest::none(), trial },
+            key: CaseKey {
+                question: Digest::of(format!("{case}{persona}").as_bytes()),
+                model: Digest::none(),
+                trial,
+            },
             suite: SuiteName::from("bookshop"),
             case: CaseName::from(case),
             kind,
@@ -159,31 +165,41 @@ pub fn golden() -> RunRecord {
     let access = |persona: &str| Trial::new(CaseKind::Access, &format!("access/{persona}"), persona, 1);
     let leak = "`refund_order` is hidden from the list, but a call was answered with a result";
     let refused = "a token for another audience was answered with 200; RFC 8707 section 2 wants 401";
-    let mut run = run_of([
-        late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
-        late(2).finding("answer_contains", Grade::Fail, silent, (8, 9)),
-        late(3).finding("answer_contains", Grade::Fail, silent, (8, 9)),
-        case("stock", 1),
-        case("stock", 2),
-        case("stock", 3).finding("tool_called", Grade::Fail, "`search_books` was not called", (11, 14)),
-        case("greeting", 1),
-        case("greeting", 2),
-        case("greeting", 3).unpriced(),
-        limit(1).known("the server has no limit yet"),
-        limit(2).known("the server has no limit yet"),
-        case("mended", 1).known("the search was broken"),
-        case("mended", 2).known("the search was broken"),
-        case("rate-limited", 1).faulted(Side::Model, "model.rate-limited", "429 until every attempt was used up"),
-        access("customer")
-            .finding("tools_visible", Grade::Pass, "`search_books` is visible", (16, 21))
-            .finding("tools_visible", Grade::Pass, "`get_order` is visible", (16, 35))
-            .guarded("access_denied", Grade::Fail, leak, (16, 55)),
-        access("clerk")
-            .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
-            .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
-        Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
-        Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded("auth:D03", Grade::Fail, refused, (1, 1)),
-    ]);
+    let mut run =
+        run_of([
+            late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
+            late(2).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+            late(3).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+            case("stock", 1),
+            case("stock", 2),
+            case("stock", 3).finding("tool_called", Grade::Fail, "`search_books` was not called", (11, 14)),
+            case("greeting", 1),
+            case("greeting", 2),
+            case("greeting", 3).unpriced(),
+            limit(1).known("the server has no limit yet"),
+            limit(2).known("the server has no limit yet"),
+            case("mended", 1).known("the search was broken"),
+            case("mended", 2).known("the search was broken"),
+            case("rate-limited", 1).faulted(
+                Side::Model,
+                "model.rate-limited",
+                "429 until every attempt was used up",
+            ),
+            access("customer")
+                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (16, 21))
+                .finding("tools_visible", Grade::Pass, "`get_order` is visible", (16, 35))
+                .guarded("access_denied", Grade::Fail, leak, (16, 55)),
+            access("clerk")
+                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
+                .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
+            Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
+            Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded(
+                "auth:D03",
+                Grade::Fail,
+                refused,
+                (1, 1),
+            ),
+        ]);
     let mut missing = Trial::new(CaseKind::Use, "never-ran", "customer", 1).0.header;
     missing.origin = at(9, 9);
     run.missing.push(missing);

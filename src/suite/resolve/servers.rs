@@ -39,7 +39,8 @@ pub(super) fn find(file: &Arc<str>, text: &str, name: &Located<String>) -> Resul
         let message = format!("`{file}` has no server `{}`", name.value);
         return Err(wrong(message).hint(suggest::hint(&name.value, servers.keys().map(String::as_str))));
     };
-    let server = server.as_object().ok_or_else(|| wrong(format!("server `{}` is not an object", name.value)))?;
+    let server =
+        server.as_object().ok_or_else(|| wrong(format!("server `{}` is not an object", name.value)))?;
     read(server).map_err(|message| wrong(format!("server `{}` in `{file}`: {message}", name.value)))
 }
 
