@@ -123,7 +123,6 @@ target:
   ready: {timeout: 5s}
 auth: {issuer: embedded}
 personas:
-  - anonymous
   - customer
   - {name: boss, identity: {minted: {scopes: [all]}}}
 clients: [reference, {name: narrow, info: {name: narrow, version: "1"}, max_tools: 3}]
@@ -162,8 +161,8 @@ gate: {margin: 3pt, mode: release}
     assert_eq!(suite.target.path, "/mcp");
     assert_eq!(suite.target.env["KEY"], Template("${SHOP_KEY}".to_owned()));
     let [one, two] = &suite.cases[..] else { panic!("two cases") };
-    assert_eq!(one.id.origin.to_string(), "suites/all-keys.yaml:24:9");
-    assert_eq!(one.expect[1].origin.to_string(), "suites/all-keys.yaml:30:53");
+    assert_eq!(one.id.origin.to_string(), "suites/all-keys.yaml:23:9");
+    assert_eq!(one.expect[1].origin.to_string(), "suites/all-keys.yaml:29:53");
     assert_eq!(one.tags, ["a", "all", "b"]);
     assert_eq!((one.limits.turns, one.limits.tool_calls, one.limits.cost), (7, 20, Some(0.5)));
     assert_eq!(one.personas.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["customer"]);
@@ -190,7 +189,6 @@ gate: {margin: 3pt, mode: release}
     model lexical embedded
     model scripted embedded
     model scripted-judge embedded
-    persona anonymous embedded
     persona boss inline
     persona customer embedded
     rubric answers-question embedded
