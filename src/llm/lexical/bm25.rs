@@ -41,6 +41,8 @@ pub(super) struct Match {
     pub(super) in_head: bool,
     /// How many words of the query occur at all.
     pub(super) words: usize,
+    /// Whether one of them occurs in no other tool.
+    pub(super) telling: bool,
 }
 
 impl Index {
@@ -78,13 +80,14 @@ impl Index {
     }
 
     fn fit(&self, document: &Document, query: &BTreeSet<String>) -> Match {
-        let mut fit = Match { score: 0.0, in_head: false, words: 0 };
+        let mut fit = Match { score: 0.0, in_head: false, words: 0, telling: false };
         let saturation = K1 * (1.0 - B + B * document.length / self.mean_length);
         for stem in query {
             let Some(weight) = document.weights.get(stem) else { continue };
             fit.score += self.rarity(stem) * weight * (K1 + 1.0) / (weight + saturation);
             fit.in_head |= document.head.contains(stem);
             fit.words += 1;
+            fit.telling |= self.found_in.get(stem) == Some(&1);
         }
         fit
     }

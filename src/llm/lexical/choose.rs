@@ -33,8 +33,8 @@ pub(super) fn choose<'a>(tools: &'a [ToolOffer], prompt: &Prompt<'_>, memory: &M
     let least = LEAST_SHARE * index.information(&prompt.stems);
     let mut best: Option<(f64, Choice<'a>)> = None;
     for (tool, fit) in tools.iter().zip(index.matches(&prompt.stems)) {
-        // One word in a description is too little: descriptions mention much.
-        if fit.score < least || fit.words == 0 || !(fit.in_head || fit.words > 1) {
+        // One word of a description that others mention too is too little.
+        if fit.score < least || !(fit.in_head || fit.telling || fit.words > 1) {
             continue;
         }
         let bare = fit.score * name_fit(tool, prompt);
