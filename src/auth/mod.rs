@@ -13,7 +13,20 @@ use serde_json::Value;
 use crate::ids::PersonaName;
 use crate::units::Period;
 
+pub mod answer;
+pub mod challenge;
 pub mod checks;
+pub mod discover;
+mod grants;
+pub mod identity;
+pub mod issuer;
+mod keys;
+pub mod prober;
+pub mod token;
+
+pub use identity::{Authority, identity};
+pub use issuer::Issuer;
+pub use prober::{ProbeSetup, Prober};
 
 /// A spoofed identity, as a file in `evals/personas` or a suite describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +79,21 @@ pub struct Minted {
     /// Exactly one thing wrong with the token, for a persona that must be refused.
     #[serde(default)]
     pub flaw: Option<Flaw>,
+    /// How the token is signed. Default `RS256`.
+    #[serde(default)]
+    pub algorithm: SigningAlg,
+}
+
+/// A signature algorithm of the embedded issuer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SigningAlg {
+    /// RSA PKCS #1 v1.5 with SHA-256: what every resource server accepts.
+    #[default]
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    #[serde(rename = "ES256")]
+    Es256,
 }
 
 /// A credential in a declared environment variable.
@@ -112,4 +140,42 @@ pub enum Flaw {
     AlgNone,
     /// HS256 with the public key's PEM text as the secret (RFC 8725 section 2.1).
     HmacWithPublicKey,
+    /// Signed by a key that the token itself brings along as `jwk` (RFC 8725 section 3.5).
+    EmbeddedKey,
+    /// `crit` names an extension nobody knows (RFC 7515 section 4.1.11).
+    UnknownCritical,
+    /// No `iss`.
+    NoIssuer,
+    /// `iss` with a slash at the end (RFC 9068 section 4 compares exactly).
+    IssuerSlash,
+    /// `aud` begins with the target's URL and goes on: substring matching accepts it.
+    LongerAudience,
+    /// `aud` is a list that does not hold the target.
+    AudienceList,
+    /// The shape of an ID token: `aud` is the client id, and there is a `nonce`.
+    IdToken,
+}
+
+impl Flaw {
+    /// Every flaw, in the order of the checklist.
+    pub const ALL: [Self; 18] = [
+        Self::Expired,
+        Self::NotYetValid,
+        Self::WrongAudience,
+        Self::NoAudience,
+        Self::WrongIssuer,
+        Self::BadSignature,
+        Self::Tampered,
+        Self::ForeignKey,
+        Self::UnknownKid,
+        Self::AlgNone,
+        Self::HmacWithPublicKey,
+        Self::EmbeddedKey,
+        Self::UnknownCritical,
+        Self::NoIssuer,
+        Self::IssuerSlash,
+        Self::LongerAudience,
+        Self::AudienceList,
+        Self::IdToken,
+    ];
 }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, RwLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine;
 use serde_json::Value;
 
@@ -31,6 +31,26 @@ impl Secrets {
     /// Registers a value under a name that may be shown; occurrences become `[secret:NAME]`. Values shorter than eight
     /// bytes are not registered, because they occur in ordinary text.
     pub fn register(&self, name: &str, value: &str) {
+        self.add(name, value, forms(value));
+    }
+
+    /// Registers a JWT: the whole token, its signature, and a part of the signature in every form. Header and claims
+    /// alone are worth reading, and without 48 bytes of the signature they open nothing.
+    pub fn register_jwt(&self, name: &str, token: &str) {
+        match token.rsplit_once('.') {
+            Some((_, signature)) if signature.len() >= SHORTEST => {
+                // Encoded copies of whole signatures would make the automaton four times as large.
+                let part = signature.get(..64).unwrap_or(signature);
+                let mut forms = forms(part);
+                forms.push(signature.to_owned());
+                forms.push(token.to_owned());
+                self.add(name, token, forms);
+            }
+            _ => self.register(name, token),
+        }
+    }
+
+    fn add(&self, name: &str, value: &str, forms: Vec<String>) {
         if value.len() < SHORTEST {
             return;
         }
@@ -39,22 +59,18 @@ impl Secrets {
             return;
         }
         let mark = format!("[secret:{name}]");
-        for form in forms(value) {
+        for form in forms {
             if form.len() >= SHORTEST && !known.patterns.contains(&form) {
                 known.patterns.push(form);
                 known.marks.push(mark.clone());
             }
         }
-        known.finder =
-            AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&known.patterns).ok();
-    }
-
-    /// Registers a JWT: the whole token, and its signature alone, since header and claims are worth reading.
-    pub fn register_jwt(&self, name: &str, token: &str) {
-        if let Some((_, signature)) = token.rsplit_once('.') {
-            self.register(name, signature);
-        }
-        self.register(name, token);
+        // Tokens are registered throughout a run, so the automaton must be cheap to build again.
+        known.finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::NoncontiguousNFA))
+            .build(&known.patterns)
+            .ok();
     }
 
     /// The text with every known secret replaced.

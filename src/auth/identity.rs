@@ -1,0 +1,175 @@
+//! A persona becomes something that sessions ask for credentials.
+//!
+//! Each persona has its own source; nothing is shared between two. Credentials are registered as secrets before they
+//! are handed out.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::issuer::lock;
+use super::{IdentitySpec, Issuer, Minted, Persona, token};
+use crate::mcp::{Anonymous, TokenSource};
+use crate::transcript::{Clock, Fault, Secrets, Side};
+
+/// The variable in which a stdio server finds the bearer token of its persona.
+pub const TOKEN_VARIABLE: &str = "REHEARSAL_TOKEN";
+
+/// Reads a declared environment variable.
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What identities are made from.
+#[derive(Clone)]
+pub struct Authority {
+    /// The embedded issuer, if the suite uses it.
+    pub issuer: Option<Arc<Issuer>>,
+    /// `aud` of minted tokens: the target's URL.
+    pub audience: String,
+    /// The environment variables that the suite declares.
+    pub env: Environment,
+    /// Where credentials are registered.
+    pub secrets: Secrets,
+    /// Decides when a token is old.
+    pub clock: Clock,
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Authority({:?} for {})", self.issuer, self.audience)
+    }
+}
+
+/// The source of a persona's credentials. Fails when a variable is not set, or when a minted persona has no issuer.
+pub fn identity(persona: &Persona, authority: &Authority) -> Result<Arc<dyn TokenSource>, Fault> {
+    match &persona.identity {
+        IdentitySpec::Anonymous => Ok(Arc::new(Anonymous)),
+        IdentitySpec::Minted(minted) => {
+            let issuer = authority.issuer.clone().ok_or_else(|| {
+                let text =
+                    format!("persona `{}` needs a minted token, but the suite has no issuer", persona.name);
+                missing(text)
+            })?;
+            token::lifetime(minted)?;
+            Ok(Arc::new(MintedSource(Arc::new(Press {
+                issuer,
+                minted: minted.clone(),
+                subject: persona.name.to_string(),
+                audience: authority.audience.clone(),
+                clock: authority.clock.clone(),
+                last: Mutex::default(),
+            }))))
+        }
+        IdentitySpec::Bearer(from) => {
+            let value = read(persona, &from.env, authority)?;
+            let header = ("authorization".to_owned(), format!("Bearer {value}"));
+            Ok(Arc::new(Fixed::new(header, [(TOKEN_VARIABLE, &value), (&from.env, &value)])))
+        }
+        IdentitySpec::Header(from) => {
+            let value = read(persona, &from.env, authority)?;
+            let header = (from.name.clone(), value.clone());
+            Ok(Arc::new(Fixed::new(header, [(&from.env, &value)])))
+        }
+    }
+}
+
+fn missing(text: String) -> Fault {
+    Fault::new(Side::Auth, "credentials.missing", text)
+}
+
+fn read(persona: &Persona, variable: &str, authority: &Authority) -> Result<String, Fault> {
+    let value = (authority.env)(variable).filter(|value| !value.trim().is_empty()).ok_or_else(|| {
+        missing(format!(
+            "persona `{}` needs the environment variable `{variable}`, which is not set",
+            persona.name
+        ))
+    })?;
+    let value = value.trim().to_owned();
+    authority.secrets.register_jwt(variable, &value);
+    Ok(value)
+}
+
+/// A credential that never changes.
+struct Fixed {
+    header: (String, SecretString),
+    variables: Vec<(String, SecretString)>,
+}
+
+impl Fixed {
+    fn new<const N: usize>(header: (String, String), variables: [(&str, &str); N]) -> Self {
+        Self {
+            header: (header.0, SecretString::from(header.1)),
+            variables: variables
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), SecretString::from(value)))
+                .collect(),
+        }
+    }
+}
+
+impl TokenSource for Fixed {
+    fn headers<'a>(
+        &'a self,
+        _: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Vec<(String, SecretString)>, Fault>> {
+        Box::pin(std::future::ready(Ok(vec![self.header.clone()])))
+    }
+
+    fn env(&self) -> Vec<(String, SecretString)> {
+        self.variables.clone()
+    }
+}
+
+/// Mints tokens for one persona and keeps the last one while it is fresh.
+struct Press {
+    issuer: Arc<Issuer>,
+    minted: Minted,
+    subject: String,
+    audience: String,
+    clock: Clock,
+    last: Mutex<Option<(SecretString, Duration)>>,
+}
+
+impl Press {
+    /// The kept token, or a new one when less than a quarter of its life is left or the server refused it.
+    fn token(&self, refused: bool) -> Result<SecretString, Fault> {
+        let life = token::lifetime(&self.minted)?;
+        let now = self.clock.elapsed();
+        let mut last = lock(&self.last);
+        if let (Some((token, made)), false) = (&*last, refused)
+            && now.saturating_sub(*made) * 4 <= life * 3
+        {
+            return Ok(token.clone());
+        }
+        let token = self.issuer.mint(&self.minted, &self.subject, &self.audience)?;
+        *last = Some((token.clone(), now));
+        Ok(token)
+    }
+}
+
+struct MintedSource(Arc<Press>);
+
+impl TokenSource for MintedSource {
+    fn headers<'a>(
+        &'a self,
+        challenge: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Vec<(String, SecretString)>, Fault>> {
+        let press = Arc::clone(&self.0);
+        let refused = challenge.is_some();
+        Box::pin(async move {
+            // Signing takes milliseconds, the first key a tenth of a second: too long for an async thread.
+            let token =
+                tokio::task::spawn_blocking(move || press.token(refused)).await.map_err(|error| {
+                    Fault::new(Side::Harness, "issuer.crypto", format!("minting a token broke off: {error}"))
+                })??;
+            let value = SecretString::from(format!("Bearer {}", token.expose_secret()));
+            Ok(vec![("authorization".to_owned(), value)])
+        })
+    }
+
+    fn env(&self) -> Vec<(String, SecretString)> {
+        // A token that cannot be minted leaves the server without one, and it says so itself.
+        self.0.token(false).map(|token| vec![(TOKEN_VARIABLE.to_owned(), token)]).unwrap_or_default()
+    }
+}
