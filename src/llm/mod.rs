@@ -11,9 +11,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::{ModelName, ToolName};
-use crate::transcript::{Fault, Recorder, ToolCall, Usage};
+use crate::ids::{Digest, ModelName, ToolName};
+use crate::transcript::{Fault, Recorder, Side, ToolCall, Usage};
 use crate::units::Period;
+
+mod asked;
+mod estimate;
+pub mod lexical;
+pub mod openai;
+mod retry;
+pub mod scripted;
+pub mod scripted_judge;
 
 /// A model as a file in `evals/models` describes it. `provider:id` without a file gives one with defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -239,4 +247,95 @@ pub struct Dialect {
 }
 
 /// Every dialect.
-pub static DIALECTS: &[Dialect] = &[];
+pub static DIALECTS: &[Dialect] =
+    &[openai::DIALECT, lexical::DIALECT, scripted::DIALECT, scripted_judge::DIALECT];
+
+/// The dialect of a name.
+pub fn dialect(name: &str) -> Option<&'static Dialect> {
+    DIALECTS.iter().find(|dialect| dialect.name == name)
+}
+
+/// Builds a model. The fault says which variable is missing (`credentials.missing-key`) or which field is wrong
+/// (`model.bad-definition`).
+pub fn build(spec: &ModelSpec, outside: &Outside) -> Result<Arc<dyn ChatModel>, Fault> {
+    match dialect(&spec.dialect) {
+        Some(dialect) => (dialect.build)(spec, outside),
+        None => {
+            let known: Vec<_> = DIALECTS.iter().map(|dialect| format!("`{}`", dialect.name)).collect();
+            Err(bad_definition(
+                spec,
+                &format!("no dialect is called `{}`; there are {}", spec.dialect, known.join(", ")),
+            ))
+        }
+    }
+}
+
+/// The environment variable that must be set before this model can answer.
+pub fn required_env(spec: &ModelSpec) -> Option<&str> {
+    spec.key.as_deref()
+}
+
+/// The digest of everything the model sees and everything that shapes its answer: dialect, id, address, parameters,
+/// script, conversation, tools, answer schema and the number of the trial. Prices, deadlines and retries are no part.
+pub fn request_digest(spec: &ModelSpec, request: &ChatRequest) -> Digest {
+    Digest::of_json(&(
+        (&spec.dialect, spec.api_id(), &spec.base_url, &spec.temperature, &spec.max_tokens),
+        (&spec.seed, &spec.extra, &spec.script),
+        request,
+    ))
+}
+
+/// A field of a definition that makes no sense.
+fn bad_definition(spec: &ModelSpec, message: &str) -> Fault {
+    Fault::new(Side::Model, "model.bad-definition", format!("model `{}`: {message}", spec.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outside() -> Outside {
+        Outside { http: crate::net::client().unwrap(), env: Arc::new(|_| None) }
+    }
+
+    #[test]
+    fn every_dialect_has_its_own_name_and_an_inline_form() {
+        for dialect in DIALECTS {
+            assert_eq!(DIALECTS.iter().filter(|other| other.name == dialect.name).count(), 1);
+            assert_eq!((dialect.inline)("some-id").dialect, dialect.name);
+            assert!(!dialect.about.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_missing_key_and_an_unknown_dialect_are_faults() {
+        let spec = (dialect("openai").unwrap().inline)("gpt-x");
+        assert_eq!(required_env(&spec), Some("OPENAI_API_KEY"));
+        let fault = build(&spec, &outside()).err().unwrap();
+        assert_eq!((fault.code.as_str(), fault.side), ("credentials.missing-key", Side::Model));
+        assert!(fault.message.contains("`OPENAI_API_KEY`"), "{fault}");
+        let fault = build(&ModelSpec::new("x", "opnai"), &outside()).err().unwrap();
+        assert_eq!(fault.code, "model.bad-definition");
+    }
+
+    #[test]
+    fn the_request_digest_covers_what_the_model_sees_and_nothing_else() {
+        let request = ChatRequest {
+            system: None,
+            messages: vec![Message::User("hi".into())],
+            tools: vec![],
+            answer_schema: None,
+            trial: 1,
+        };
+        let spec = ModelSpec::new("m", "lexical");
+        let digest = request_digest(&spec, &request);
+        let mut same = spec.clone();
+        same.retries = 9;
+        same.price = Some(Price { input: 1.0, output: 1.0, cached: None });
+        assert_eq!(request_digest(&same, &request), digest);
+        let mut warmer = spec.clone();
+        warmer.temperature = Some(1.0);
+        assert_ne!(request_digest(&warmer, &request), digest);
+        assert_ne!(request_digest(&spec, &ChatRequest { trial: 2, ..request }), digest);
+    }
+}

@@ -1,0 +1,21 @@
+//! The `lexical` dialect: a real model that knows no meanings, only words.
+//!
+//! It ranks the offered tools by BM25 of the user's newest words over tool names, titles, descriptions and parameter
+//! names, fills arguments from the text by type, pattern and neighbouring words, calls the best tool, and answers with
+//! what came back. It is deterministic, costs nothing and knows nothing of any particular server.
+//!
+//! It is a baseline, not a substitute for a language model. What it finds, the words of the tools alone give away; a
+//! tool it misses is worth better words. Its limits: no synonyms and no world knowledge, English function words only,
+//! one tool call per user message, no planning, no arithmetic, and free text is quoted, never composed.
+
+mod answer;
+mod arguments;
+mod bm25;
+mod choose;
+mod memory;
+mod model;
+mod prompt;
+mod schema;
+mod tokenise;
+
+pub(super) use model::DIALECT;

@@ -1,0 +1,303 @@
+//! Whole answers and pieces of streamed ones become one [`ChatReply`], by the same rules.
+
+use std::collections::BTreeSet;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::names::Names;
+use super::reply::{Arguments, Call, Choice, Completion, MOST_CALLS, Said, WireUsage};
+use crate::ids::CallId;
+use crate::llm::{ChatReply, ChatRequest, estimate};
+use crate::transcript::{ToolCall, Usage};
+
+/// Longest text of arguments that is read as JSON, in bytes; a longer one stands as a string.
+const LONGEST_ARGUMENTS: usize = 4 * 1024 * 1024;
+
+/// Largest thing carried back to the provider, in bytes.
+const LARGEST_CARRY: usize = 1024 * 1024;
+
+/// What an answer consists of so far.
+#[derive(Default)]
+pub(super) struct Assembly {
+    content: Option<String>,
+    refusal: Option<String>,
+    reasoning: Option<String>,
+    reasoning_is_content: bool,
+    details: Vec<Value>,
+    calls: Vec<Pieces>,
+    finish: Option<String>,
+    model: Option<String>,
+    usage: Option<WireUsage>,
+}
+
+/// A tool call so far.
+#[derive(Default)]
+struct Pieces {
+    index: u64,
+    id: String,
+    name: String,
+    arguments: String,
+    object: Option<Value>,
+    extra: Option<Value>,
+}
+
+impl Assembly {
+    /// Adds a piece, or a whole answer. Says whether it held anything of the answer: text, calls or its end.
+    pub(super) fn add(&mut self, piece: Completion) -> bool {
+        if self.model.is_none() {
+            self.model = piece.model.0.filter(|model| !model.is_empty());
+        }
+        if let Some(usage) = piece.usage.0 {
+            self.usage = Some(usage);
+        }
+        let Some(choice) = piece.choices.0.into_iter().next() else { return false };
+        let Choice { message, delta, finish_reason } = choice;
+        let mut content = false;
+        if let Some(finish) = finish_reason.0.filter(|finish| !finish.is_empty()) {
+            self.finish = Some(finish);
+            content = true;
+        }
+        for said in [message.0, delta.0].into_iter().flatten() {
+            content |= self.add_said(said);
+        }
+        content
+    }
+
+    fn add_said(&mut self, said: Said) -> bool {
+        let mut content = append(&mut self.content, said.content.0);
+        content |= append(&mut self.refusal, said.refusal.0);
+        self.reasoning_is_content |= said.reasoning_content.0.is_some();
+        content |= append(&mut self.reasoning, said.reasoning_content.0.or(said.reasoning.0));
+        if let Some(Value::Array(details)) = carried(said.reasoning_details) {
+            self.details.extend(details);
+            self.details.truncate(MOST_CALLS);
+        }
+        for (position, call) in said.tool_calls.0.into_iter().enumerate() {
+            self.add_call(position, call);
+            content = true;
+        }
+        content
+    }
+
+    /// Pieces of a call share an index. Providers that leave it out send each call whole.
+    fn add_call(&mut self, position: usize, call: Call) {
+        let id = call.id.0.unwrap_or_default();
+        let index = call.index.0;
+        let known = match index {
+            Some(index) => self.calls.iter().position(|known| known.index == index),
+            None if id.is_empty() => self
+                .calls
+                .len()
+                .checked_sub(1)
+                .filter(|_| position == 0 && call_has_no_name(&call.function.0)),
+            None => self.calls.iter().position(|known| known.id == id),
+        };
+        let known = match known {
+            Some(known) => known,
+            None if self.calls.len() >= MOST_CALLS => return,
+            None => {
+                let next = self.calls.iter().map(|call| call.index + 1).max().unwrap_or(0);
+                self.calls.push(Pieces { index: index.unwrap_or(next), ..Pieces::default() });
+                self.calls.len() - 1
+            }
+        };
+        let pieces = &mut self.calls[known];
+        if pieces.id.is_empty() {
+            pieces.id = id;
+        }
+        if let Some(extra) = carried(call.extra_content) {
+            pieces.extra = Some(extra);
+        }
+        let function = call.function.0.unwrap_or_default();
+        // Some servers repeat the whole name in every piece.
+        if let Some(name) = function.name.0.filter(|name| *name != pieces.name) {
+            pieces.name.push_str(&name);
+        }
+        match function.arguments {
+            Arguments::Text(text) => pieces.arguments.push_str(&text),
+            Arguments::Object(object) => pieces.object = Some(object),
+        }
+    }
+
+    /// Whether the provider said why it stopped.
+    pub(super) fn finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    /// Whether there is anything to answer with.
+    pub(super) fn is_empty(&self) -> bool {
+        self.content.is_none() && self.refusal.is_none() && self.calls.is_empty() && !self.finished()
+    }
+
+    /// The reply. `sent` is the size of the request in bytes, for an estimate where the provider reports nothing.
+    pub(super) fn reply(mut self, request: &ChatRequest, names: &Names, sent: usize) -> ChatReply {
+        let pieces = std::mem::take(&mut self.calls);
+        let mut calls = vec![];
+        let mut extras = Map::new();
+        let mut taken = BTreeSet::new();
+        for (position, mut pieces) in pieces.into_iter().enumerate() {
+            if pieces.id.is_empty() || !taken.insert(pieces.id.clone()) {
+                // Ids must be unique in the whole conversation, or results could not be told apart.
+                pieces.id = format!("call_{}_{position}", request.messages.len());
+                taken.insert(pieces.id.clone());
+            }
+            if let Some(extra) = pieces.extra.take() {
+                extras.insert(pieces.id.clone(), extra);
+            }
+            let args = pieces.object.take().unwrap_or_else(|| arguments(&pieces.arguments));
+            calls.push(ToolCall {
+                id: CallId::from(pieces.id.as_str()),
+                name: names.tool(&pieces.name),
+                args,
+            });
+        }
+        let refused = self.refusal.as_ref().is_some_and(|refusal| !refusal.is_empty());
+        let carry = self.carry(extras, !calls.is_empty());
+        let stop = match self.finish {
+            _ if refused => "refusal".to_owned(),
+            Some(finish) => finish,
+            None => "unspecified".to_owned(),
+        };
+        let text = if refused { self.refusal } else { self.content }.filter(|text| !text.is_empty());
+        let reasoning = self.reasoning.filter(|text| !text.is_empty());
+        let usage = self.usage.as_ref().and_then(WireUsage::read).unwrap_or_else(|| {
+            let written = estimate::answer_bytes(text.as_deref(), &calls);
+            let thought = reasoning.as_ref().map_or(0, String::len) as u64;
+            Usage {
+                input: estimate::tokens(sent as u64),
+                output: estimate::tokens(written + thought),
+                reasoning: estimate::tokens(thought),
+                ..Usage::default()
+            }
+        });
+        ChatReply {
+            text,
+            reasoning,
+            calls,
+            carry,
+            usage,
+            model_id: self.model,
+            stop,
+            took_ms: 0,
+            first_token_ms: None,
+        }
+    }
+
+    /// What providers want back: reasoning blocks, signatures of calls, and the reasoning text of a turn with calls.
+    fn carry(&mut self, extras: Map<String, Value>, with_calls: bool) -> Option<Value> {
+        let mut carry = Map::new();
+        if !self.details.is_empty() {
+            carry.insert("reasoning_details".to_owned(), Value::Array(std::mem::take(&mut self.details)));
+        } else if let Some(reasoning) =
+            self.reasoning.as_ref().filter(|_| self.reasoning_is_content && with_calls)
+        {
+            carry.insert("reasoning_content".to_owned(), Value::String(reasoning.clone()));
+        }
+        if !extras.is_empty() {
+            carry.insert("extra_content".to_owned(), Value::Object(extras));
+        }
+        if carry.is_empty() { None } else { Some(Value::Object(carry)) }
+    }
+}
+
+fn call_has_no_name(function: &Option<super::reply::Function>) -> bool {
+    function.as_ref().and_then(|function| function.name.0.as_deref()).is_none_or(str::is_empty)
+}
+
+fn append(whole: &mut Option<String>, piece: Option<String>) -> bool {
+    let Some(piece) = piece.filter(|piece| !piece.is_empty()) else { return false };
+    match whole {
+        Some(whole) => whole.push_str(&piece),
+        None => *whole = Some(piece),
+    }
+    true
+}
+
+fn carried(raw: Option<Box<RawValue>>) -> Option<Value> {
+    let raw = raw.filter(|raw| raw.get().len() <= LARGEST_CARRY)?;
+    serde_json::from_str(raw.get()).ok().filter(|value: &Value| !value.is_null())
+}
+
+/// Arguments as JSON; no text at all means no arguments, text that is no JSON stays a string.
+fn arguments(text: &str) -> Value {
+    if text.trim().is_empty() {
+        return Value::Object(Map::new());
+    }
+    if text.len() > LONGEST_ARGUMENTS {
+        return Value::String(text.to_owned());
+    }
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> ChatRequest {
+        ChatRequest { system: None, messages: vec![], tools: vec![], answer_schema: None, trial: 1 }
+    }
+
+    fn assembled(pieces: &[&str]) -> ChatReply {
+        let mut assembly = Assembly::default();
+        for piece in pieces {
+            assembly.add(serde_json::from_str(piece).unwrap());
+        }
+        assembly.reply(&request(), &Names::default(), 400)
+    }
+
+    fn shown(reply: &ChatReply) -> Vec<String> {
+        reply.calls.iter().map(|call| format!("{} {} {}", call.id, call.name, call.args)).collect()
+    }
+
+    #[test]
+    fn interleaved_calls_are_joined_by_index() {
+        let piece = |calls: &str| format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{calls}]}}}}]}}"#);
+        let pieces = [
+            piece(r#"{"index":0,"id":"a","function":{"name":"add","arguments":""}}"#),
+            piece(r#"{"index":1,"id":"b","function":{"name":"echo","arguments":"{\"t\":"}}"#),
+            piece(
+                r#"{"index":0,"function":{"arguments":"{\"x\":1}"}},{"index":1,"function":{"arguments":"2}"}}"#,
+            ),
+        ];
+        let reply = assembled(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(shown(&reply), [r#"a add {"x":1}"#, r#"b echo {"t":2}"#]);
+        assert!(!reply.usage.reported);
+        assert_eq!((reply.usage.input, reply.stop.as_str()), (100, "unspecified"));
+    }
+
+    #[test]
+    fn calls_without_an_index_or_with_the_same_id_stay_apart() {
+        let reply = assembled(&[r#"{"choices":[{"message":{"tool_calls":[
+            {"id":"","function":{"name":"a","arguments":"{}"}},
+            {"id":"","function":{"name":"b","arguments":{"k":1}}},
+            {"index":7,"id":"z","function":{"name":"c","arguments":"{oops"}},
+            {"index":8,"id":"z","function":{"name":"d"}}]}}]}"#]);
+        assert_eq!(
+            shown(&reply),
+            ["call_0_0 a {}", r#"call_0_1 b {"k":1}"#, r#"z c "{oops""#, "call_0_3 d {}"]
+        );
+    }
+
+    #[test]
+    fn what_a_provider_wants_back_is_carried() {
+        let reply = assembled(&[
+            r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"x"},
+                "extra_content":{"google":{"thought_signature":"s"}}}]}}]}"#,
+        ]);
+        assert_eq!(
+            reply.carry.unwrap().to_string(),
+            r#"{"reasoning_content":"hm","extra_content":{"a":{"google":{"thought_signature":"s"}}}}"#
+        );
+        assert_eq!(reply.reasoning.as_deref(), Some("hm"));
+    }
+
+    #[test]
+    fn a_refusal_is_the_text() {
+        let reply = assembled(&[
+            r#"{"choices":[{"message":{"content":null,"refusal":"No."},"finish_reason":"stop"}]}"#,
+        ]);
+        assert_eq!((reply.text.as_deref(), reply.stop.as_str()), (Some("No."), "refusal"));
+    }
+}
