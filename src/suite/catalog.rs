@@ -127,17 +127,13 @@ struct Entry {
     text: Result<Arc<str>, Diagnostic>,
 }
 
-/// A definition that was found, with its text.
+/// A definition that was found.
 #[derive(Clone, Debug)]
 pub struct Found<T> {
     /// The definition.
     pub definition: T,
     /// `embedded`, or the project's file.
     pub from: String,
-    /// The path that origins name.
-    pub file: Arc<str>,
-    /// The text.
-    pub text: Arc<str>,
 }
 
 /// Every instrument at hand.
@@ -172,6 +168,12 @@ impl Catalog {
         self.entries.keys().filter(move |(known, _)| *known == kind).map(|(_, name)| name.as_str())
     }
 
+    /// The path and text of a definition, broken or not; `None` when there is none or it could not be read.
+    pub fn text(&self, kind: Kind, name: &str) -> Option<(Arc<str>, Arc<str>)> {
+        let entry = self.entries.get(&(kind, name.to_owned()))?;
+        Some((entry.file.clone(), entry.text.clone().ok()?))
+    }
+
     /// Reads a definition; `None` when there is none of this name.
     pub fn find<T: Instrument>(&self, name: &str) -> Option<Result<Found<T>, Diagnostic>> {
         let entry = self.entries.get(&(T::KIND, name.to_owned()))?;
@@ -185,7 +187,7 @@ impl Catalog {
                     .hint("leave `name` out, or make it the file's name"));
             }
             let definition = definition.named(name);
-            Ok(Found { definition, from: entry.from.clone(), file: entry.file.clone(), text })
+            Ok(Found { definition, from: entry.from.clone() })
         }))
     }
 }

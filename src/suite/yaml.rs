@@ -120,6 +120,7 @@ fn options() -> Options {
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPLAYED },
         strict_booleans: true,
+        reject_unsupported_tags: true,
         with_snippet: false,
     }
 }
@@ -150,6 +151,10 @@ impl Reader<'_> {
                     .hint(suggest::hint(field, expected.iter().copied()))
             }
             Error::SerdeUnknownVariant { variant, expected, .. } => unknown_variant(at, variant, expected),
+            Error::SerdeMissingField { field: "version", .. } if self.is_start(&at) => {
+                Diagnostic::error("suite.missing-key", self.start(), "key `version` is missing")
+                    .hint("begin the file with `version: 1`")
+            }
             Error::SerdeMissingField { field, .. } => {
                 Diagnostic::error("suite.missing-key", at, format!("key `{field}` is missing"))
             }
@@ -187,7 +192,18 @@ impl Reader<'_> {
                 .hint("write it out more simply, or split the file")
         };
         match error {
+            Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+                Diagnostic::error("suite.syntax", at, "a second document starts here")
+                    .hint("a file holds one document; remove the `---`")
+            }
             Error::Budget { breach, .. } => complex(breach_words(breach)),
+            Error::ExternalMessage { msg, .. } if msg.contains("recursion limit") => {
+                complex(format!("nested deeper than {MAX_DEPTH} levels"))
+            }
+            Error::Eof { .. } if self.text.trim().is_empty() => {
+                Diagnostic::error("suite.syntax", self.start(), "the file is empty")
+                    .hint("begin it with `version: 1`")
+            }
             Error::AliasReplayLimitExceeded { .. }
             | Error::AliasReplayCounterOverflow { .. }
             | Error::AliasExpansionLimitExceeded { .. }
@@ -197,10 +213,6 @@ impl Reader<'_> {
             Error::RecursiveReferencesRequireWeakTypes { .. } => {
                 Diagnostic::error("suite.alias-cycle", at, "the alias contains itself")
                     .hint("write the value out where it is needed")
-            }
-            Error::MultipleDocuments { .. } => {
-                Diagnostic::error("suite.syntax", at, "a second document starts here")
-                    .hint("a file holds one document; remove the `---`")
             }
             Error::TaggedEnumMismatch { .. } | Error::UnsupportedTag { .. } => {
                 Diagnostic::error("suite.syntax", at, "YAML tags such as `!name` are not used here")
@@ -214,6 +226,15 @@ impl Reader<'_> {
                 if tab { broken.hint("indent with spaces, not with tabs") } else { broken }
             }
         }
+    }
+
+    fn start(&self) -> Origin {
+        Origin { file: self.file.clone(), line: 1, column: 1 }
+    }
+
+    /// Whether the place is a key of the document itself and not of something in it.
+    fn is_start(&self, at: &Origin) -> bool {
+        at.column == 1
     }
 
     fn has_tab_indent(&self, line: u32) -> bool {
@@ -252,7 +273,6 @@ fn breach_words(breach: &BudgetBreach) -> String {
             format!("more than {MAX_ALIASES} anchors or aliases in one file")
         }
         BudgetBreach::AliasAnchorRatio { .. } => "far more aliases than anchors".to_owned(),
-        BudgetBreach::Documents { .. } => "more than one document in one file".to_owned(),
         _ => "more than a suite file may hold".to_owned(),
     }
 }

@@ -5,6 +5,7 @@
 //! in hexadecimal and as JSON escapes.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::{Arc, RwLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -19,9 +20,27 @@ pub struct Secrets {
 
 #[derive(Default)]
 struct Known {
+    values: HashSet<String>,
+    groups: Vec<Group>,
+}
+
+/// Secrets that are searched for together. Tokens are registered throughout a run, and building one automaton of all
+/// each time would take quadratic time; so groups of about the same size are joined, as in a log-structured store.
+struct Group {
     patterns: Vec<String>,
     marks: Vec<String>,
     finder: Option<AhoCorasick>,
+}
+
+impl Group {
+    fn new(patterns: Vec<String>, marks: Vec<String>) -> Self {
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::NoncontiguousNFA))
+            .build(&patterns)
+            .ok();
+        Self { patterns, marks, finder }
+    }
 }
 
 /// Shorter values would redact ordinary words.
@@ -34,48 +53,66 @@ impl Secrets {
         self.add(name, value, forms(value));
     }
 
-    /// Registers a JWT: the whole token, and its signature in every form. Header and claims alone are worth reading,
-    /// and without the signature they open nothing.
+    /// Registers a JWT: the whole token, its signature, and a part of the signature in every form. Header and claims
+    /// alone are worth reading, and without 48 bytes of the signature they open nothing.
     pub fn register_jwt(&self, name: &str, token: &str) {
         match token.rsplit_once('.') {
             Some((_, signature)) if signature.len() >= SHORTEST => {
-                self.add(name, signature, forms(signature));
-                self.add(name, token, vec![token.to_owned()]);
+                // Encoded copies of whole signatures would make the automaton four times as large.
+                let part = signature.get(..64).unwrap_or(signature);
+                let mut forms = forms(part);
+                forms.push(signature.to_owned());
+                forms.push(token.to_owned());
+                self.add(name, token, forms);
             }
             _ => self.register(name, token),
         }
     }
 
-    fn add(&self, name: &str, value: &str, forms: Vec<String>) {
+    fn add(&self, name: &str, value: &str, mut forms: Vec<String>) {
         if value.len() < SHORTEST {
             return;
         }
         let mut known = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if known.patterns.iter().any(|pattern| pattern == value) {
+        if !known.values.insert(value.to_owned()) {
             return;
         }
-        let mark = format!("[secret:{name}]");
-        for form in forms {
-            if form.len() >= SHORTEST && !known.patterns.contains(&form) {
-                known.patterns.push(form);
-                known.marks.push(mark.clone());
-            }
+        forms.retain(|form| form.len() >= SHORTEST);
+        forms.sort();
+        forms.dedup();
+        let mut marks = vec![format!("[secret:{name}]"); forms.len()];
+        while let Some(last) = known.groups.pop_if(|last| last.patterns.len() <= forms.len()) {
+            // The earlier name comes first and wins where two secrets share a form.
+            forms = last.patterns.into_iter().chain(forms).collect();
+            marks = last.marks.into_iter().chain(marks).collect();
         }
-        // Tokens are registered throughout a run, so the automaton must be cheap to build again.
-        known.finder = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .kind(Some(AhoCorasickKind::NoncontiguousNFA))
-            .build(&known.patterns)
-            .ok();
+        known.groups.push(Group::new(forms, marks));
     }
 
     /// The text with every known secret replaced.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let known = self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match &known.finder {
-            Some(finder) if finder.is_match(text) => Cow::Owned(finder.replace_all(text, &known.marks)),
-            _ => Cow::Borrowed(text),
+        let mut hits: Vec<(usize, usize, &str)> = Vec::new();
+        for Group { finder, marks, .. } in &known.groups {
+            let found = finder.iter().flat_map(|finder| finder.find_iter(text));
+            hits.extend(found.map(|hit| (hit.start(), hit.end(), marks[hit.pattern()].as_str())));
         }
+        if hits.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        // Where secrets overlap, the first and longest gives its name and all of their bytes go.
+        hits.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
+        let mut clean = String::with_capacity(text.len());
+        let mut done = 0;
+        for (start, end, mark) in hits {
+            if start >= done {
+                clean.push_str(&text[done..start]);
+                clean.push_str(mark);
+            }
+            done = done.max(end);
+        }
+        clean.push_str(&text[done..]);
+        Cow::Owned(clean)
     }
 
     /// Redacts every string and key of a JSON value in place.
@@ -101,9 +138,9 @@ impl Secrets {
         }
     }
 
-    /// How many values are registered, encodings included.
+    /// How many values are registered.
     pub fn len(&self) -> usize {
-        self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner).patterns.len()
+        self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner).values.len()
     }
 
     /// Whether nothing is registered.
@@ -161,6 +198,22 @@ mod tests {
             assert!(clean.contains("[secret:OPENAI_API_KEY]"), "{text} -> {clean}");
         }
         assert_eq!(secrets.redact("nothing here"), "nothing here");
+    }
+
+    #[test]
+    fn a_secret_inside_another_leaves_no_rest() {
+        let secrets = Secrets::default();
+        secrets.register("SHORT", "abcdefgh");
+        for other in 0..20 {
+            secrets.register("OTHER", &format!("unrelated-{other}"));
+        }
+        secrets.register("LONG", "abcdefgh-and-more");
+        secrets.register("LAST", "more-to-come");
+        assert_eq!(
+            secrets.redact("x abcdefgh-and-more-to-come y abcdefgh"),
+            "x [secret:LONG] y [secret:SHORT]"
+        );
+        assert_eq!(secrets.len(), 23);
     }
 
     #[test]

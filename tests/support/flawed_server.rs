@@ -83,7 +83,9 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
     let body = axum::body::to_bytes(body, 64 * 1024).await.unwrap();
     match parts.uri.path() {
         "/mcp" => server.mcp(&parts.method, &parts.uri, &parts.headers, &body),
-        "/.well-known/oauth-protected-resource/mcp" if !server.has("B01") => server.resource_metadata(),
+        "/.well-known/oauth-protected-resource/mcp" if !server.has("B01") && !server.has("A05") => {
+            server.resource_metadata()
+        }
         "/.well-known/oauth-authorization-server/as" if !server.has("C01") => server.server_metadata(),
         _ => StatusCode::NOT_FOUND.into_response(),
     }

@@ -4,6 +4,7 @@ use futures::future::BoxFuture;
 use reqwest::Method;
 
 use super::reading::{Exchange, decisive, labelled};
+use super::resource::{document, documents};
 use super::{AuthCheck, Level, Needs, Probe, Seen};
 use crate::auth::answer::{Answer, Denial, challenges};
 use crate::auth::challenge::{Challenge, Challenges};
@@ -38,7 +39,7 @@ pub(super) const TABLE: &[AuthCheck] = &[
     by(row("A04", Level::Rfc, "the 401 carries a Bearer challenge", "RFC 6750 section 3",
         "add `WWW-Authenticate: Bearer ...` to every 401"), no_token, bearer),
     by(row("A05", Level::Must, "the challenge names the resource metadata", "authorization: protected resource metadata discovery",
-        "add `resource_metadata=\"https://your-host/.well-known/oauth-protected-resource/...\"`"), no_token, metadata_named),
+        "add `resource_metadata=\"https://your-host/.well-known/oauth-protected-resource/...\"`"), documents, metadata_named),
     by(row("A06", Level::Rfc, "challenges follow the grammar", "RFC 9110 section 11",
         "quote parameter values and escape quotes inside them"), none_and_garbage, grammatical),
     by(row("A07", Level::Should, "no error is reported to somebody without credentials", "RFC 6750 section 3.1",
@@ -166,8 +167,17 @@ fn metadata_named(transcript: &Transcript) -> Seen {
     };
     let named = found.scheme("bearer").and_then(|challenge| challenge.get("resource_metadata"));
     let Some(named) = named else {
-        // Since 2025-11-25 the well-known place alone is enough; B01 asks for it.
-        return Seen::Broken("the challenge has no `resource_metadata`".to_owned(), vec![exchange.seq]);
+        // Since 2025-11-25 a server may leave it out where the well-known place answers.
+        return match document(transcript) {
+            Some((place, _)) => {
+                let text = format!("the challenge leaves it out, but it is at {}", place.url());
+                Seen::Holds(text, vec![exchange.seq, place.seq])
+            }
+            None => {
+                let text = "the challenge has no `resource_metadata`, and no well-known place has it";
+                Seen::Broken(text.to_owned(), vec![exchange.seq])
+            }
+        };
     };
     match (url::Url::parse(named), url::Url::parse(exchange.url())) {
         (Ok(named), Ok(target)) if named.host() != target.host() => {

@@ -9,7 +9,7 @@ use crate::auth::Persona;
 use crate::diag::{Diagnostic, Located, suggest};
 use crate::ids::{PersonaName, ToolName};
 use crate::suite::AccessSpec;
-use crate::suite::catalog::{AuthPack, Catalog, Kind};
+use crate::suite::catalog::{AuthPack, Kind};
 use crate::suite::entries::{Calls, Entries};
 use crate::suite::wire::{AccessRow, AuthChecks};
 use crate::suite::yaml::At;
@@ -74,7 +74,10 @@ pub(super) fn auth_checks(
     let Some(AuthChecks { pack, skip }) = block.map(|block| &block.value) else { return vec![] };
     let reference = pack.clone().locate(file);
     let Some(pack) = context.named::<AuthPack>(&reference) else { return vec![] };
-    let pack_file = pack_file(context.catalog, &reference.value).unwrap_or_else(|| file.clone());
+    let pack_file = context
+        .catalog
+        .text(Kind::Auth, &reference.value)
+        .map_or_else(|| file.clone(), |(pack_file, _)| pack_file);
     let known = crate::auth::checks::ids();
     let mut ids: Vec<Located<String>> = vec![];
     for id in &pack.value.checks {
@@ -97,8 +100,4 @@ pub(super) fn auth_checks(
     }
     ids.retain(|id| skip.iter().all(|skipped| skipped.value != id.value));
     ids
-}
-
-fn pack_file(catalog: &Catalog, name: &str) -> Option<Arc<str>> {
-    catalog.find::<AuthPack>(name)?.ok().map(|found| found.file)
 }

@@ -71,9 +71,11 @@ impl<'a> Context<'a> {
 
     /// Outer `None`: no such name. Inner `None`: its definition is broken, which was said.
     pub(super) fn from_catalog<T: Instrument>(&mut self, name: &str) -> Option<Option<T>> {
+        if let Some((file, text)) = self.catalog.text(T::KIND, name) {
+            self.sources.insert(file, text);
+        }
         Some(match self.catalog.find::<T>(name)? {
             Ok(found) => {
-                self.sources.insert(found.file, found.text);
                 self.used(&found.definition, found.from);
                 Some(found.definition)
             }

@@ -39,15 +39,16 @@ pub(super) fn find(file: &Arc<str>, text: &str, name: &Located<String>) -> Resul
         let message = format!("`{file}` has no server `{}`", name.value);
         return Err(wrong(message).hint(suggest::hint(&name.value, servers.keys().map(String::as_str))));
     };
-    let server =
-        server.as_object().ok_or_else(|| wrong(format!("server `{}` is not an object", name.value)))?;
+    let server = server.as_object().ok_or_else(|| wrong(format!("server `{}` is not an object", name.value)))?;
+    if server.get("type").and_then(Value::as_str) == Some("sse") {
+        let message = "the transport `sse` is not supported yet";
+        return Err(Diagnostic::error("suite.not-yet", name.origin.clone(), message)
+            .hint("use the server's streamable HTTP address"));
+    }
     read(server).map_err(|message| wrong(format!("server `{}` in `{file}`: {message}", name.value)))
 }
 
 fn read(server: &Map<String, Value>) -> Result<Server, String> {
-    if server.get("type").and_then(Value::as_str) == Some("sse") {
-        return Err("the transport `sse` is not supported yet".to_owned());
-    }
     let mut command = vec![];
     if let Some(program) = text(server, "command")? {
         command.push(program);

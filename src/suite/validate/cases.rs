@@ -6,7 +6,9 @@ use crate::llm::scripted;
 use crate::suite::{CaseSpec, Suite, Turn};
 
 pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
-    if suite.cases.is_empty() && suite.access.is_empty() && suite.auth_checks.is_empty() {
+    let silent = suite.cases.is_empty() && suite.access.is_empty() && suite.auth_checks.is_empty();
+    // A row or pack whose name is unknown was reported and is not here.
+    if silent && diagnostics.is_empty() {
         let at = Origin { file: suite.file.clone(), line: 1, column: 1 };
         diagnostics.push(
             Diagnostic::error("suite.empty", at, "the suite asks nothing")

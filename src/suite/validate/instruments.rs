@@ -11,7 +11,6 @@ use crate::suite::{IssuerSpec, Step, Suite};
 pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     credentials(suite, diagnostics);
     steps(suite, diagnostics);
-    unused(suite, diagnostics);
 }
 
 fn credentials(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
@@ -96,7 +95,8 @@ fn steps(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn unused(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
+/// Adds warnings; called when there is no error.
+pub(super) fn advise(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     let in_cases = suite.cases.iter().flat_map(|case| case.personas.iter().cloned());
     let in_access = suite.access.iter().map(|row| row.persona.value.clone());
     let in_steps = step_personas(suite).map(|persona| persona.value);

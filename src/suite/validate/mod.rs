@@ -2,7 +2,7 @@
 
 use super::Suite;
 use super::resolve::Layer;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity};
 
 mod cases;
 mod expectations;
@@ -11,12 +11,12 @@ mod scalars;
 
 /// Adds every mistake to the list.
 pub(super) fn suite(suite: &Suite, layers: &[Layer], diagnostics: &mut Vec<Diagnostic>) {
-    let found = diagnostics.len();
     cases::check(suite, diagnostics);
     expectations::check(suite, diagnostics);
     instruments::check(suite, diagnostics);
-    // Advice about spelling would only hide real errors.
-    if diagnostics.len() == found {
+    // Advice would only hide real errors, and often follows from them.
+    if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
+        instruments::advise(suite, diagnostics);
         for layer in layers {
             if let Some(text) = suite.sources.get(&layer.file) {
                 scalars::check(&layer.file, text, diagnostics);
