@@ -2,6 +2,12 @@
 //!
 //! Some tests start this very test binary again in another role, so that no other program is needed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may panic, measure time and play roles"
+)]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
