@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ pub struct Process {
     vitals: Vitals,
     pipes: Mutex<(Option<ChildStdin>, Option<ChildStdout>)>,
     watched: Mutex<Option<Watched>>,
+    ended: AtomicBool,
 }
 
 impl Process {
@@ -80,7 +82,13 @@ impl Process {
             Streams::Drained => (None, None),
         };
         let vitals = Vitals::of(name, child);
-        Ok(Self { group, vitals, pipes: Mutex::new(pipes), watched: Mutex::new(watched) })
+        Ok(Self {
+            group,
+            vitals,
+            pipes: Mutex::new(pipes),
+            watched: Mutex::new(watched),
+            ended: AtomicBool::new(false),
+        })
     }
 
     /// The pipes, once.
@@ -108,6 +116,9 @@ impl Process {
 
     /// The same for a program that has no stdin to close: TERM, then KILL.
     pub async fn stop_at_once(&self) {
+        if self.ended.load(Ordering::SeqCst) {
+            return;
+        }
         if self.vitals.exited().is_none() || self.is_alive() {
             self.signal(Signal::TERM);
             let gone = async {
@@ -135,6 +146,9 @@ impl Process {
 
     /// Kills the group, once: afterwards its number may belong to somebody else.
     fn end(&self) {
+        if self.ended.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner).take();
         if self.vitals.exited().is_none() || self.is_alive() {
             self.signal(Signal::KILL);
