@@ -3,6 +3,13 @@
 //! Without `REHEARSAL_INTEROP` the tests say so and pass: the suite needs neither node nor Python. With it, a missing
 //! server is a failure.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests may panic, and are steered from outside"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The embedded client against real sockets and real processes: what it observes, what it records, how it fails.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "mcp_wire/faults.rs"]
 mod faults;
 #[path = "mcp_wire/http.rs"]

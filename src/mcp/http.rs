@@ -1,24 +1,26 @@
 //! Streamable HTTP as a connection: one POST per message, answered with JSON or with an event stream.
 //!
 //! Headers are recorded with every exchange; those that carry an identity are masked whole. Redirects are not
-//! followed. What an HTTP status means for a request is decided here, and only here.
+//! followed. What a status means is decided in `status`.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::Identity;
+use super::headers::{Kind, challenge, header, kind, masked, masked_map, scheme_only};
 use super::hub::{Arrived, Hub, Outgoing};
-use super::jsonrpc::{self, Message};
+use super::jsonrpc;
+use super::line::{Carrier, Stop};
 use super::process::Vitals;
 use super::revision::Revision;
-use super::session::{Carrier, Stop};
-use super::{Identity, Refusal};
+use super::status::{Denial, no_answer};
 use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
 use crate::{display, net};
 
@@ -269,54 +271,29 @@ impl Exchange {
         Fault::new(Side::Server, "target.unreachable", format!("cannot reach `{url}`: {why}; {hint}"))
             .retryable()
     }
-
     /// Reads and records a response that is no success, and says what it means.
     pub(super) async fn refused(&self, response: Response) -> Stop {
-        let status = response.status();
-        let challenge = challenge(response.headers());
-        let location = header(response.headers(), "location");
+        let status = response.status().as_u16();
+        let (challenge, location) = (challenge(response.headers()), header(response.headers(), "location"));
         let headers = masked_map(response.headers());
         let body = match tokio::time::timeout(ASIDE, read(response, REFUSAL_CAP)).await {
             Ok(Ok(body)) => body,
             // The status alone decides.
             Ok(Err(_)) | Err(_) => String::new(),
         };
-        let error = match jsonrpc::read(&body).map(|mut messages| messages.pop()) {
-            Ok(Some(Message::Answer(answer))) => answer.outcome.err(),
-            _ => None,
+        let denial = Denial {
+            status,
+            body: &body,
+            challenge,
+            location: location.as_deref(),
+            in_session: self.session.get().is_some(),
+            url: &self.site.url,
         };
-        let excerpt = display::excerpt(&body, 200);
+        let stop = denial.meaning();
         let via = if body.is_empty() { "empty" } else { "json" };
-        note_received(&self.log, via, status.as_u16(), headers, body);
-        let said = if excerpt.is_empty() { String::new() } else { format!(": `{excerpt}`") };
-        let fault = |code, message| Stop::Fault(Fault::new(Side::Server, code, message));
-        if status == StatusCode::NOT_FOUND && self.session.get().is_some() {
-            return fault(
-                "target.session-lost",
-                format!("the server no longer knows the session (HTTP 404{said})"),
-            );
-        }
-        if status.is_redirection() {
-            let to = location.and_then(|to| self.site.url.join(&to).ok());
-            let to = to
-                .map_or_else(String::new, |to| format!(" to `{}`", display::excerpt(&net::shown(&to), 200)));
-            let message = format!(
-                "HTTP {}: the server redirects{to}, which is not followed; write the final address in `target.url`",
-                status.as_u16()
-            );
-            return fault("target.protocol", message);
-        }
-        if status.is_server_error() && error.is_none() {
-            let message = format!("`{}` answered HTTP {}{said}", net::shown(&self.site.url), status.as_u16());
-            return Stop::Fault(Fault::new(Side::Server, "target.unreachable", message).retryable());
-        }
-        let (code, message, data) = match error {
-            Some(error) => (error.code, error.message, error.data),
-            None => (None, format!("HTTP {status}{said}"), None),
-        };
-        Stop::Refused(Refusal { code, status: Some(status.as_u16()), message, data, challenge })
+        note_received(&self.log, via, status, headers, body);
+        stop
     }
-
     /// Sends what the server asked for, each on a POST of its own, without holding anybody up.
     pub(super) fn answer_all(self: &Arc<Self>, replies: Vec<Outgoing>) {
         for reply in replies {
@@ -344,23 +321,6 @@ impl Exchange {
             let (status, headers) = (response.status().as_u16(), masked_map(response.headers()));
             note_received(&self.log, "empty", status, headers, String::new());
         }
-    }
-}
-
-/// What a response claims to hold.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Json,
-    Stream,
-    Other,
-}
-
-pub(super) fn kind(headers: &HeaderMap) -> Kind {
-    let value = header(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
-    match value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "application/json" => Kind::Json,
-        "text/event-stream" => Kind::Stream,
-        _ => Kind::Other,
     }
 }
 
@@ -396,82 +356,7 @@ async fn read(response: Response, cap: usize) -> Result<String, Fault> {
     }
 }
 
-fn no_answer(status: u16, excerpt: &str) -> Fault {
-    let message = match excerpt {
-        "" => format!("the server answered HTTP {status} with an empty body in place of a JSON-RPC answer"),
-        _ => format!(
-            "the server answered HTTP {status} with something other than the JSON-RPC answer: `{excerpt}`; check that `target.url` is the MCP endpoint"
-        ),
-    };
-    Fault::new(Side::Server, "target.protocol", message)
-}
-
-fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// All challenges, as one comma-separated list.
-fn challenge(headers: &HeaderMap) -> Option<String> {
-    let all: Vec<_> = headers
-        .get_all(WWW_AUTHENTICATE)
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect();
-    (!all.is_empty()).then(|| all.join(", "))
-}
-
 fn same(old: &Headers, new: &Headers) -> bool {
     old.len() == new.len()
         && old.iter().zip(new).all(|(a, b)| a.0 == b.0 && a.1.expose_secret() == b.1.expose_secret())
-}
-
-/// Response headers as they may be kept.
-pub(super) fn masked_map(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .map(|(name, value)| {
-            (name.to_string(), masked(name.as_str(), &String::from_utf8_lossy(value.as_bytes())))
-        })
-        .collect()
-}
-
-/// A header as it may be kept, even if nobody registered its secret.
-fn masked(name: &str, value: &str) -> String {
-    const SENSITIVE: &[&str] = &[
-        "authorization",
-        "proxy-authorization",
-        "cookie",
-        "set-cookie",
-        "x-api-key",
-        "api-key",
-        "x-auth-token",
-    ];
-    if SENSITIVE.iter().any(|sensitive| sensitive.eq_ignore_ascii_case(name)) {
-        scheme_only(value)
-    } else {
-        value.to_owned()
-    }
-}
-
-/// `Bearer [redacted]`: the scheme of an `Authorization` value tells much and gives nothing away.
-fn scheme_only(value: &str) -> String {
-    const SCHEMES: &[&str] = &["Bearer", "Basic", "DPoP", "Digest", "Negotiate"];
-    let scheme = value.split_once(' ').map_or("", |(scheme, _)| scheme);
-    match SCHEMES.iter().find(|known| known.eq_ignore_ascii_case(scheme)) {
-        Some(_) => format!("{scheme} [redacted]"),
-        None => "[redacted]".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_are_masked_whole() {
-        assert_eq!(masked("Authorization", "Bearer abc"), "Bearer [redacted]");
-        assert_eq!(masked("authorization", "hunter2 hunter3"), "[redacted]");
-        assert_eq!(masked("Cookie", "a=b"), "[redacted]");
-        assert_eq!(masked("accept", "text/html"), "text/html");
-    }
 }

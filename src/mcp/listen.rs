@@ -9,9 +9,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use reqwest::{Method, Response};
 
-use super::http::{Exchange, Kind, Sending, kind, masked_map, note_received};
+use super::headers::{Kind, kind, masked_map};
+use super::http::{Exchange, Sending, note_received};
 use super::hub::Arrived;
-use super::session::Stop;
+use super::line::Stop;
 use super::sse::{Decoder, SseEvent};
 use crate::transcript::{Fault, Side};
 use crate::{display, net};

@@ -18,16 +18,21 @@ use crate::units::Period;
 
 pub mod connect;
 pub mod facts;
+mod handshake;
+mod headers;
 mod http;
 mod hub;
 pub mod inbound;
 pub mod jsonrpc;
 pub mod launch;
+mod line;
 mod listen;
 pub mod process;
+mod refusal;
 pub mod revision;
 mod session;
 pub mod sse;
+mod status;
 mod stdio;
 
 /// A server that can be spoken to.

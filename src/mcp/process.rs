@@ -4,35 +4,29 @@
 //! [`guard`] when the harness itself is killed. Nothing here reads the program's output except its stderr.
 
 use std::ffi::OsString;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
+use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use super::Program;
 use crate::display;
 use crate::transcript::{Fault, Side};
 
 pub mod guard;
+pub mod vitals;
 
 use guard::{Guard, Watched};
+pub use vitals::{Stderr, Vitals};
 
-/// Bytes of stderr kept: the last 64 KiB.
-pub const STDERR_KEPT: usize = 64 * 1024;
 /// How long a program may take to end after its stdin was closed.
 pub const AFTER_EOF: Duration = Duration::from_secs(1);
 /// How long a group may take to end after TERM.
 pub const AFTER_TERM: Duration = Duration::from_secs(2);
-
-/// How long after its end, or the end of its stdout, a child's exit status and stderr are waited for.
-const LAST_BREATH: Duration = Duration::from_millis(500);
 
 /// Our own variables that a child sees besides those named for it, and every `LC_*`.
 const PASSED: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR", "USER", "SHELL", "TERM", "SYSTEMROOT"];
@@ -52,6 +46,7 @@ pub struct Process {
     vitals: Vitals,
     pipes: Mutex<(Option<ChildStdin>, Option<ChildStdout>)>,
     watched: Mutex<Option<Watched>>,
+    ended: AtomicBool,
 }
 
 impl Process {
@@ -82,23 +77,17 @@ impl Process {
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
             .expect("a child that was not waited for has an id");
         let watched = guard.and_then(|guard| guard.watch(group));
-        let stderr = Arc::new(Stderr::default());
-        let drains = TaskTracker::new();
-        if let Some(pipe) = child.stderr.take() {
-            drains.spawn(drain(pipe, Arc::clone(&stderr)));
-        }
-        let (stdin, mut stdout) = (child.stdin.take(), child.stdout.take());
-        if streams == Streams::Drained
-            && let Some(pipe) = stdout.take()
-        {
-            drains.spawn(drain(pipe, Arc::clone(&stderr)));
-        }
-        drains.close();
+        let pipes = match streams {
+            Streams::Piped => (child.stdin.take(), child.stdout.take()),
+            Streams::Drained => (None, None),
+        };
+        let vitals = Vitals::of(name, child);
         Ok(Self {
             group,
-            vitals: Vitals { name: display::excerpt(name, 80), status: reap(child), stderr, drains },
-            pipes: Mutex::new((stdin, stdout)),
+            vitals,
+            pipes: Mutex::new(pipes),
             watched: Mutex::new(watched),
+            ended: AtomicBool::new(false),
         })
     }
 
@@ -127,6 +116,9 @@ impl Process {
 
     /// The same for a program that has no stdin to close: TERM, then KILL.
     pub async fn stop_at_once(&self) {
+        if self.ended.load(Ordering::SeqCst) {
+            return;
+        }
         if self.vitals.exited().is_none() || self.is_alive() {
             self.signal(Signal::TERM);
             let gone = async {
@@ -154,6 +146,9 @@ impl Process {
 
     /// Kills the group, once: afterwards its number may belong to somebody else.
     fn end(&self) {
+        if self.ended.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner).take();
         if self.vitals.exited().is_none() || self.is_alive() {
             self.signal(Signal::KILL);
@@ -165,52 +160,6 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-/// What can be known of a child without holding it: holding it would keep it alive.
-#[derive(Clone)]
-pub struct Vitals {
-    name: String,
-    status: watch::Receiver<Option<ExitStatus>>,
-    stderr: Arc<Stderr>,
-    drains: TaskTracker,
-}
-
-impl Vitals {
-    /// What the program wrote to its stderr (and to stdout, when drained).
-    pub fn stderr(&self) -> &Stderr {
-        &self.stderr
-    }
-
-    /// How it ended, if it did.
-    pub fn exited(&self) -> Option<ExitStatus> {
-        *self.status.borrow()
-    }
-
-    /// Waits for its end.
-    pub async fn wait(&self) -> Option<ExitStatus> {
-        let mut status = self.status.clone();
-        status.wait_for(Option::is_some).await.ok().and_then(|status| *status)
-    }
-
-    /// Waits a moment for its end and for its last words, which come through a pipe of their own.
-    pub async fn last_breath(&self) {
-        let _ =
-            tokio::time::timeout(LAST_BREATH, async { tokio::join!(self.wait(), self.drains.wait()) }).await;
-    }
-
-    /// A fault that tells how it ended, with the last lines of its stderr.
-    pub fn death(&self) -> Fault {
-        let how = match self.exited() {
-            Some(status) => match (status.code(), status.signal()) {
-                (Some(code), _) => format!("ended with exit code {code}"),
-                (None, Some(signal)) => format!("was ended by signal {signal}"),
-                (None, None) => format!("ended with {status}"),
-            },
-            None => "closed its standard output".to_owned(),
-        };
-        fault("target.died", format!("the server `{}` {how}{}", self.name, self.stderr.last_words()))
     }
 }
 
@@ -245,84 +194,9 @@ fn passed() -> impl Iterator<Item = (OsString, OsString)> {
     })
 }
 
-fn reap(mut child: Child) -> watch::Receiver<Option<ExitStatus>> {
-    let (sender, receiver) = watch::channel(None);
-    tokio::spawn(async move {
-        if let Ok(status) = child.wait().await {
-            sender.send_replace(Some(status));
-        }
-    });
-    receiver
-}
-
-async fn drain(mut pipe: impl tokio::io::AsyncRead + Unpin, into: Arc<Stderr>) {
-    let mut chunk = vec![0; 16 * 1024];
-    while let Ok(count @ 1..) = pipe.read(&mut chunk).await {
-        into.push(&chunk[..count]);
-    }
-}
-
-/// The last [`STDERR_KEPT`] bytes of a stream, and how many there were in all.
-#[derive(Default)]
-pub struct Stderr {
-    ring: Mutex<Ring>,
-}
-
-#[derive(Default)]
-struct Ring {
-    kept: std::collections::VecDeque<u8>,
-    total: u64,
-}
-
-impl Stderr {
-    fn push(&self, bytes: &[u8]) {
-        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.total += bytes.len() as u64;
-        ring.kept.extend(&bytes[bytes.len().saturating_sub(STDERR_KEPT)..]);
-        let excess = ring.kept.len().saturating_sub(STDERR_KEPT);
-        ring.kept.drain(..excess);
-    }
-
-    /// How many bytes came so far: a mark for [`Stderr::since`].
-    pub fn mark(&self) -> u64 {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).total
-    }
-
-    /// What came after a mark, as far as it is still kept.
-    pub fn since(&self, mark: u64) -> String {
-        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = usize::try_from(ring.total.saturating_sub(mark)).unwrap_or(usize::MAX);
-        let skipped = ring.kept.len().saturating_sub(new);
-        let bytes: Vec<u8> = ring.kept.iter().skip(skipped).copied().collect();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// `; its last words were: ...`, or nothing if it was silent.
-    pub fn last_words(&self) -> String {
-        let all = self.since(0);
-        let lines: Vec<&str> = all.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        let last: Vec<String> =
-            lines[lines.len().saturating_sub(5)..].iter().map(|line| display::excerpt(line, 300)).collect();
-        if last.is_empty() { String::new() } else { format!("; its last words were: {}", last.join(" / ")) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_ring_keeps_the_end() {
-        let stderr = Stderr::default();
-        for number in 0..20_000 {
-            stderr.push(format!("line {number}\n").as_bytes());
-        }
-        let mark = stderr.mark();
-        assert!(stderr.since(0).len() <= STDERR_KEPT);
-        stderr.push(b"the \x1b[31mend\n\n");
-        assert_eq!(stderr.since(mark), "the \u{1b}[31mend\n\n");
-        assert!(stderr.last_words().ends_with("line 19999 / the ␛[31mend"), "{}", stderr.last_words());
-    }
 
     #[test]
     fn an_empty_command_is_named() {

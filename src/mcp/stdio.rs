@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::{Arrived, Hub};
+use super::line::{Carrier, Stop};
 use super::process::{Process, Vitals};
 use super::revision::Revision;
-use super::session::{Carrier, Stop};
 use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
 
 /// Longest line in bytes: 8 MiB.

@@ -90,7 +90,7 @@ async fn silence_ends_at_the_deadline_and_the_server_is_told() {
     let took = log.elapsed_ms() - before;
     assert_eq!(fault.code, "target.timeout");
     assert_eq!(fault.message, "no answer to `tools/call` within 100ms");
-    assert!(took < 1000, "{took} ms");
+    assert!(took < 3_000, "{took} ms");
     let told = server.seen().into_iter().find(|seen| seen.rpc() == "notifications/cancelled").unwrap();
     assert_eq!(told.body["params"]["requestId"], 2);
     assert!(wire(&log).contains(&"> POST notifications/cancelled".to_owned()), "{:?}", wire(&log));

@@ -198,3 +198,22 @@ async fn a_shared_process_that_died_is_started_again() {
     }
     target.close().await;
 }
+
+#[tokio::test]
+async fn answers_pair_by_id_whatever_their_order() {
+    // The second call is answered first; then comes an answer nobody waits for, and one with the id as a text.
+    let script = server(
+        r#"*tools/call*'"first"'*) first=$id ;;
+           *tools/call*) answer '{"content":[{"type":"text","text":"second"}]}'; id=99; answer '{"content":[]}';
+             id="\"$first\""; answer '{"content":[]}'; id=$first; answer '{"content":[{"type":"text","text":"first"}]}' ;;"#,
+    );
+    let (target, log) = (shell(&script, Isolation::Trial), log());
+    let session = open(&target, &log).await.unwrap();
+    let (first, second) = (json!({"n": "first"}), json!({"n": "second"}));
+    let (first, second) = tokio::join!(session.call_tool("a", &first), session.call_tool("a", &second));
+    assert_eq!(
+        (text_of(first.unwrap()), text_of(second.unwrap())),
+        ("first".to_owned(), "second".to_owned())
+    );
+    assert_eq!(odd(&log).len(), 2, "{:?}", odd(&log));
+}
