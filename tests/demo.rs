@@ -3,6 +3,8 @@
 //! The SDK's own client and plain HTTP requests against `demo::serve` on loopback. Every test of a flaw also asserts
 //! the same of the sound shop, so a test that cannot see the flaw fails.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -529,6 +531,17 @@ async fn flaws_of_discovery() {
     let call = json!({"name": "get_order", "arguments": {"id": 1042}});
     assert_eq!(shop.post(None, "tools/call", call).send().await.unwrap().status(), 401);
     assert_eq!(shop.list("not-a-jwt").await.status(), 401);
+}
+
+#[test]
+fn every_flaw_is_documented_with_its_command() {
+    let page = include_str!("../docs/demo.md");
+    for flaw in Flaw::ALL {
+        assert!(page.contains(&format!("--flaw {}` |", flaw.name())), "{}", flaw.name());
+        assert!(!flaw.about().is_empty() && !flaw.finds().is_empty());
+    }
+    // Besides the rows, the page writes `--flaw NAME` and `--flaw list`.
+    assert_eq!(page.matches("--flaw ").count(), Flaw::ALL.len() + 2, "a row too many");
 }
 
 #[tokio::test]
