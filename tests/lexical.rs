@@ -119,8 +119,16 @@ fn tickets() -> Vec<ToolOffer> {
             "Searches the tickets of the help desk by words.",
             json!({"query!": "string", "status": {"type": "string", "enum": ["open", "closed"]}, "limit": {"type": "integer", "description": "Maximum number of results."}}),
         ),
-        tool("get_ticket", "Shows a ticket with its history.", json!({"id!": {"type": "integer", "description": "Ticket number."}})),
-        tool("close_ticket", "Closes a ticket.", json!({"ticket_id!": "integer", "notify": {"type": "boolean", "description": "Whether the customer is notified."}})),
+        tool(
+            "get_ticket",
+            "Shows a ticket with its history.",
+            json!({"id!": {"type": "integer", "description": "Ticket number."}}),
+        ),
+        tool(
+            "close_ticket",
+            "Closes a ticket.",
+            json!({"ticket_id!": "integer", "notify": {"type": "boolean", "description": "Whether the customer is notified."}}),
+        ),
         tool(
             "create_ticket",
             "Opens a new ticket for a customer.",
@@ -131,10 +139,22 @@ fn tickets() -> Vec<ToolOffer> {
 
 fn files() -> Vec<ToolOffer> {
     vec![
-        tool("read_file", "Reads the contents of a file.", json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}})),
-        tool("list_directory", "Lists the files in a directory.", json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}})),
+        tool(
+            "read_file",
+            "Reads the contents of a file.",
+            json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}}),
+        ),
+        tool(
+            "list_directory",
+            "Lists the files in a directory.",
+            json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}}),
+        ),
         tool("move_file", "Moves or renames a file.", json!({"from!": "string", "to!": "string"})),
-        tool("delete_file", "Deletes a file for good.", json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}})),
+        tool(
+            "delete_file",
+            "Deletes a file for good.",
+            json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}}),
+        ),
     ]
 }
 
@@ -158,7 +178,10 @@ fn the_weather_tools_are_told_apart_and_filled() {
 fn the_help_desk_tools_are_told_apart_and_filled() {
     let ask = |words: &str| once(&tickets(), words);
     assert_eq!(ask("What happened to ticket 4711?"), r#"get_ticket {"id":4711}"#);
-    assert_eq!(ask("Please close ticket #4711 without notifying anybody."), r#"close_ticket {"ticket_id":4711,"notify":false}"#);
+    assert_eq!(
+        ask("Please close ticket #4711 without notifying anybody."),
+        r#"close_ticket {"ticket_id":4711,"notify":false}"#
+    );
     assert_eq!(
         ask("Search the open tickets about broken printers"),
         r#"search_tickets {"query":"open broken printers","status":"open"}"#
@@ -180,10 +203,19 @@ fn the_file_tools_are_told_apart_and_filled() {
 
 #[test]
 fn without_a_fitting_tool_or_argument_nothing_is_called() {
-    assert_eq!(once(&tickets(), "Tell me a joke."), "I have no tool that fits this request, so I cannot help with it.");
+    assert_eq!(
+        once(&tickets(), "Tell me a joke."),
+        "I have no tool that fits this request, so I cannot help with it."
+    );
     assert_eq!(once(&[], "Hello"), "I have no tool that fits this request, so I cannot help with it.");
-    assert_eq!(once(&tickets(), "Close my ticket."), "Please tell me the ticket id so that I can close ticket.");
-    assert_eq!(once(&weather(), "What is the weather?"), "Please tell me the city so that I can get forecast.");
+    assert_eq!(
+        once(&tickets(), "Close my ticket."),
+        "Please tell me the ticket id so that I can close ticket."
+    );
+    assert_eq!(
+        once(&weather(), "What is the weather?"),
+        "Please tell me the city so that I can get forecast."
+    );
 }
 
 #[test]
@@ -191,7 +223,11 @@ fn vague_descriptions_lead_astray() {
     let vague: Vec<ToolOffer> = tickets()
         .into_iter()
         .enumerate()
-        .map(|(index, tool)| ToolOffer { name: ToolName::new(format!("run_{index}")), description: "Does things.".into(), ..tool })
+        .map(|(index, tool)| ToolOffer {
+            name: ToolName::new(format!("run_{index}")),
+            description: "Does things.".into(),
+            ..tool
+        })
         .collect();
     for words in ["What happened to ticket 4711?", "Search the open tickets about broken printers"] {
         let (good, bad) = (once(&tickets(), words), once(&vague, words));
@@ -207,13 +243,21 @@ fn results_are_told_and_failures_stop() {
     let answer = talk.result(r#"{"id":7,"state":"waiting","due":"28 November"}"#, false);
     assert_eq!(answer, "This is what `get_ticket` returned:\nid: 7\nstate: waiting\ndue: 28 November");
     assert_eq!(talk.user("Close ticket 7"), r#"close_ticket {"ticket_id":7}"#);
-    assert_eq!(talk.result("forbidden", true), "That did not work: `close_ticket` reported an error: forbidden");
+    assert_eq!(
+        talk.result("forbidden", true),
+        "That did not work: `close_ticket` reported an error: forbidden"
+    );
 }
 
 #[test]
 fn a_later_turn_uses_what_an_earlier_one_found() {
     let found = r#"{"tickets":[{"id":11,"title":"Printer","created":"2026-03-01"},{"id":12,"title":"Router","created":"2026-01-01"}]}"#;
-    for (words, id) in [("Close it.", 11), ("Close the oldest ticket.", 12), ("Close the second one.", 12), ("Close the Router one", 12)] {
+    for (words, id) in [
+        ("Close it.", 11),
+        ("Close the oldest ticket.", 12),
+        ("Close the second one.", 12),
+        ("Close the Router one", 12),
+    ] {
         let mut talk = Talk::with(tickets());
         assert!(talk.user("Search tickets about \"hardware\"").starts_with("search_tickets"));
         talk.result(found, false);
@@ -228,15 +272,70 @@ fn a_later_turn_uses_what_an_earlier_one_found() {
 #[test]
 fn a_shop_it_has_never_seen() {
     let shop = vec![
-        tool("find_items", "Search the catalogue by title, maker or subject.", json!({"query!": "string", "max_price": {"type": "number", "description": "Upper price."}})),
-        tool("get_purchase", "State of a purchase: items, payment and when it will arrive.", json!({"id!": {"type": "integer", "description": "Number of the purchase."}})),
-        tool("buy_item", "Buys an item for the customer.", json!({"item_id!": "string", "quantity": {"type": "integer", "description": "How many."}})),
+        tool(
+            "find_items",
+            "Search the catalogue by title, maker or subject.",
+            json!({"query!": "string", "max_price": {"type": "number", "description": "Upper price."}}),
+        ),
+        tool(
+            "get_purchase",
+            "State of a purchase: items, payment and when it will arrive.",
+            json!({"id!": {"type": "integer", "description": "Number of the purchase."}}),
+        ),
+        tool(
+            "buy_item",
+            "Buys an item for the customer.",
+            json!({"item_id!": "string", "quantity": {"type": "integer", "description": "How many."}}),
+        ),
         tool("cancel_purchase", "Cancels a purchase that was not sent yet.", json!({"id!": "integer"})),
     ];
     let mut talk = Talk::with(shop.clone());
     assert_eq!(talk.user("Do you have any items by Le Guin?"), r#"find_items {"query":"Le Guin"}"#);
-    talk.result(r#"[{"id":"A7","title":"Tehanu","price":12.5},{"id":"B2","title":"Voices","price":9}]"#, false);
+    talk.result(
+        r#"[{"id":"A7","title":"Tehanu","price":12.5},{"id":"B2","title":"Voices","price":9}]"#,
+        false,
+    );
     assert_eq!(talk.user("Buy the cheapest one."), r#"buy_item {"item_id":"B2"}"#);
-    assert_eq!(once(&shop, "My purchase 1042 has not come. When will it arrive?"), r#"get_purchase {"id":1042}"#);
+    assert_eq!(
+        once(&shop, "My purchase 1042 has not come. When will it arrive?"),
+        r#"get_purchase {"id":1042}"#
+    );
     assert_eq!(once(&shop, "Cancel purchase 1042"), r#"cancel_purchase {"id":1042}"#);
+}
+
+#[test]
+fn a_noun_that_is_a_verb_too() {
+    let id = json!({"type": "integer", "description": "Order number."});
+    let shop = vec![
+        tool(
+            "search_books",
+            "Search the catalogue by title, author or subject.",
+            json!({"query!": "string"}),
+        ),
+        tool("get_order", "Look up an order: its status, items and expected arrival.", json!({"id!": id})),
+        tool(
+            "place_order",
+            "Order a book for the customer.",
+            json!({"book_id!": "string", "quantity": "integer"}),
+        ),
+        tool("cancel_order", "Cancel an order that has not been sent.", json!({"id!": id})),
+        tool("refund_order", "Refund an order. Clerks only.", json!({"id!": id, "reason": "string"})),
+    ];
+    let ask = |words: &str| once(&shop, words);
+    assert_eq!(ask("My order 1042 has not come. When will it arrive?"), r#"get_order {"id":1042}"#);
+    assert_eq!(ask("Where is order number 1042?"), r#"get_order {"id":1042}"#);
+    assert_eq!(ask("I want to cancel my order 1042."), r#"cancel_order {"id":1042}"#);
+    assert_eq!(ask("Please refund order #1042, it came broken."), r#"refund_order {"id":1042}"#);
+    assert_eq!(ask("Which books about dragons do you have?"), r#"search_books {"query":"dragons"}"#);
+    assert_eq!(
+        ask("Do you have anything by Le Guin?"),
+        "I have no tool that fits this request, so I cannot help with it."
+    );
+    let mut talk = Talk::with(shop);
+    assert_eq!(talk.user("Do you have any book by Le Guin?"), r#"search_books {"query":"Le Guin"}"#);
+    talk.result(
+        r#"[{"id":"b-12","title":"Tehanu","price":12.5},{"id":"b-13","title":"Voices","price":9}]"#,
+        false,
+    );
+    assert_eq!(talk.user("Order the cheapest one."), r#"place_order {"book_id":"b-13"}"#);
 }

@@ -13,15 +13,20 @@ use serde_json::Value;
 use crate::ids::PersonaName;
 use crate::units::Period;
 
+pub mod answer;
+pub mod challenge;
 pub mod checks;
-pub mod grants;
+pub mod discover;
+mod grants;
 pub mod identity;
 pub mod issuer;
-pub mod keys;
+mod keys;
+pub mod prober;
 pub mod token;
 
 pub use identity::{Authority, identity};
 pub use issuer::Issuer;
+pub use prober::{ProbeSetup, Prober};
 
 /// A spoofed identity, as a file in `evals/personas` or a suite describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -13,8 +13,7 @@ pub(super) fn tokens(bytes: u64) -> u64 {
 
 /// Bytes that an answer holds.
 pub(super) fn answer_bytes(text: Option<&str>, calls: &[ToolCall]) -> u64 {
-    let calls: usize =
-        calls.iter().map(|call| call.name.as_str().len() + call.args.to_string().len()).sum();
+    let calls: usize = calls.iter().map(|call| call.name.as_str().len() + call.args.to_string().len()).sum();
     (text.map_or(0, str::len) + calls) as u64
 }
 

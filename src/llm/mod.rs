@@ -15,6 +15,7 @@ use crate::ids::{Digest, ModelName, ToolName};
 use crate::transcript::{Fault, Recorder, Side, ToolCall, Usage};
 use crate::units::Period;
 
+mod asked;
 mod estimate;
 pub mod lexical;
 pub mod openai;
@@ -246,7 +247,8 @@ pub struct Dialect {
 }
 
 /// Every dialect.
-pub static DIALECTS: &[Dialect] = &[openai::DIALECT, lexical::DIALECT, scripted::DIALECT, scripted_judge::DIALECT];
+pub static DIALECTS: &[Dialect] =
+    &[openai::DIALECT, lexical::DIALECT, scripted::DIALECT, scripted_judge::DIALECT];
 
 /// The dialect of a name.
 pub fn dialect(name: &str) -> Option<&'static Dialect> {

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::HeaderMap;
 
+use super::asked::Asked;
 use crate::display;
 use crate::transcript::{Fault, Recorder, Side, What};
 
@@ -47,53 +47,9 @@ pub(super) enum Failure {
     Bad(String),
 }
 
-/// How long a provider asks us to wait.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Asked {
-    /// So long from now.
-    For(Duration),
-    /// Until this moment.
-    Until(jiff::Timestamp),
-}
-
-impl Asked {
-    /// Reads `retry-after-ms` and `Retry-After`: whole seconds, fractions, or an HTTP date (RFC 9110 §10.2.3).
-    /// Negative waits are none; endless ones stay endless.
-    pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-        if let Some(ms) = text("retry-after-ms").and_then(number) {
-            return Some(Self::For(seconds(ms / 1000.0)));
-        }
-        let after = text("retry-after")?;
-        if let Some(number) = number(after) {
-            return Some(Self::For(seconds(number)));
-        }
-        jiff::fmt::rfc2822::DateTimeParser::new()
-            .relaxed_weekday(true)
-            .parse_timestamp(after)
-            .ok()
-            .map(Self::Until)
-    }
-
-    fn from_now(self, now: jiff::Timestamp) -> Duration {
-        match self {
-            Self::For(wait) => wait,
-            Self::Until(moment) => Duration::try_from(moment.duration_since(now)).unwrap_or(Duration::ZERO),
-        }
-    }
-}
-
 /// As much of a text as is ever looked at: far more than is shown, so that no secret is cut before it is redacted.
 fn head(text: &str) -> &str {
     &text[..text.floor_char_boundary(64 * 1024)]
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.parse::<f64>().ok().filter(|number| !number.is_nan())
-}
-
-fn seconds(number: f64) -> Duration {
-    if number <= 0.0 { Duration::ZERO } else { Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX) }
 }
 
 impl Failure {
@@ -219,10 +175,18 @@ impl Policy<'_> {
         let mut message = format!("model `{}`: {line}", self.model);
         if let Some(asked) = asked.filter(|_| failure.retryable()) {
             let asked = asked.as_secs();
-            message.push_str(&format!("; it asks for a wait of {asked}s, more than {}s", LONGEST_WAIT.as_secs()));
+            message.push_str(&format!(
+                "; it asks for a wait of {asked}s, more than {}s",
+                LONGEST_WAIT.as_secs()
+            ));
         } else if attempts > 1 {
             message.push_str(&format!(" ({attempts} attempts)"));
         }
+        message.push_str(match failure.status() {
+            Some(401 | 403) => "; is the key right, and may it use this model?",
+            Some(404 | 300..=399) => "; are `id` and `base_url` right?",
+            _ => "",
+        });
         let fault = Fault::new(Side::Model, failure.code(), message);
         if failure.retryable() { fault.retryable() } else { fault }
     }
@@ -245,29 +209,8 @@ mod tests {
     use super::*;
     use crate::transcript::{Clock, Secrets};
 
-    fn headers(name: &'static str, value: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, value.parse().unwrap());
-        headers
-    }
-
     fn status(status: u16, wait: Option<Asked>, kind: &str) -> Failure {
         Failure::Status { status, wait, kind: kind.into(), text: "slow down".into() }
-    }
-
-    #[test]
-    fn every_spelling_of_a_wait_is_read() {
-        let after = |text: &str| Asked::read(&headers("retry-after", text));
-        assert_eq!(after("3"), Some(Asked::For(Duration::from_secs(3))));
-        assert_eq!(after(" 0.25 "), Some(Asked::For(Duration::from_millis(250))));
-        assert_eq!(after("-5"), Some(Asked::For(Duration::ZERO)));
-        assert_eq!(after("100000000000000000000"), Some(Asked::For(Duration::MAX)));
-        assert_eq!(after("NaN"), None);
-        assert_eq!(after("soon"), None);
-        let date = after("Thu, 01 Jan 1970 00:00:07 GMT").unwrap();
-        assert_eq!(date.from_now(jiff::Timestamp::UNIX_EPOCH), Duration::from_secs(7));
-        assert_eq!(date.from_now(jiff::Timestamp::from_second(99).unwrap()), Duration::ZERO);
-        assert_eq!(Asked::read(&headers("retry-after-ms", "40")), Some(Asked::For(Duration::from_millis(40))));
     }
 
     #[test]

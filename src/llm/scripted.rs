@@ -63,7 +63,10 @@ pub fn problems(script: &Value) -> Vec<String> {
 
 fn read(script: &Value) -> Result<Vec<Step>, Vec<String>> {
     let Some(steps) = script.as_array().filter(|steps| !steps.is_empty()) else {
-        return Err(vec!["`script` must be a list of steps, such as `- say: TEXT` or `- call: {name: TOOL, args: {}}`".to_owned()]);
+        return Err(vec![
+            "`script` must be a list of steps, such as `- say: TEXT` or `- call: {name: TOOL, args: {}}`"
+                .to_owned(),
+        ]);
     };
     if steps.len() > MOST {
         return Err(vec![format!("`script` has {} steps; at most {MOST} are allowed", steps.len())]);
@@ -142,7 +145,9 @@ impl Scripted {
             let last = last_words(request);
             if !last.contains(sees.as_str()) {
                 let (sees, last) = (display::excerpt(sees, 80), display::excerpt(last, 80));
-                return Err(left(format!("step {number} expects to see `{sees}`, but the last message is `{last}`")));
+                return Err(left(format!(
+                    "step {number} expects to see `{sees}`, but the last message is `{last}`"
+                )));
             }
         }
         let mut text = None;
@@ -243,7 +248,10 @@ mod tests {
         messages.push(Message::Assistant { text: reply.text, calls: vec![], carry: None });
         messages.push(Message::User("And now?".into()));
         let fault = model.answer(&request(messages)).unwrap_err();
-        assert_eq!((fault.code.as_str(), fault.retryable, fault.side), ("model.script-left", false, Side::Model));
+        assert_eq!(
+            (fault.code.as_str(), fault.retryable, fault.side),
+            ("model.script-left", false, Side::Model)
+        );
         insta::assert_snapshot!(fault.message, @"model `s`: the conversation left the script: answer 3 was asked for, but it has 2 steps");
     }
 

@@ -68,11 +68,11 @@ fn read_rule(rule: &Value) -> Result<Rule, String> {
     if let Some(key) = map.keys().find(|key| !matches!(key.as_str(), "statement" | "matches")) {
         return Err(format!("has the unknown key `{key}`; known are `statement` and `matches`"));
     }
-    let text = |key: &str| {
-        map.get(key).and_then(Value::as_str).ok_or_else(|| format!("has no text under `{key}`"))
-    };
-    let matches = Regex::new(text("matches")?)
-        .map_err(|error| format!("has a regular expression that cannot be read: {}", last_line(&error.to_string())))?;
+    let text =
+        |key: &str| map.get(key).and_then(Value::as_str).ok_or_else(|| format!("has no text under `{key}`"));
+    let matches = Regex::new(text("matches")?).map_err(|error| {
+        format!("has a regular expression that cannot be read: {}", last_line(&error.to_string()))
+    })?;
     Ok(Rule { statement: text("statement")?.trim().to_owned(), matches })
 }
 
@@ -203,12 +203,7 @@ Answer now."#;
             .collect();
         assert_eq!(
             short,
-            [
-                r#""c1" "yes" [9]"#,
-                r#""c2" "no" [9]"#,
-                r#""c3" "unsure" []"#,
-                r#""decoy" "yes" [3]"#
-            ]
+            [r#""c1" "yes" [9]"#, r#""c2" "no" [9]"#, r#""c3" "unsure" []"#, r#""decoy" "yes" [3]"#]
         );
     }
 
@@ -222,7 +217,8 @@ Answer now."#;
     #[test]
     fn mistakes_in_rules_are_named() {
         assert!(problems(&Value::Null).is_empty());
-        let found = problems(&json!([{"statement": "x", "matches": "("}, {"statement": "x"}, 1, {"rule": 1}]));
+        let found =
+            problems(&json!([{"statement": "x", "matches": "("}, {"statement": "x"}, 1, {"rule": 1}]));
         insta::assert_snapshot!(found.join("\n"), @r"
         rule 1 of `script` has a regular expression that cannot be read: unclosed group
         rule 2 of `script` has no text under `matches`

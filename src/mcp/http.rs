@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::hub::{Arrived, Hub, Outgoing};
 use super::jsonrpc::{self, Message};
-use super::process::{Stderr, Vitals};
+use super::process::Vitals;
 use super::revision::Revision;
 use super::session::{Carrier, Stop};
 use super::{Identity, Refusal};
@@ -109,8 +109,8 @@ impl Carrier for Http {
         });
     }
 
-    fn stderr(&self) -> Option<&Stderr> {
-        self.exchange.site.vitals.as_ref().map(Vitals::stderr)
+    fn vitals(&self) -> Option<&Vitals> {
+        self.exchange.site.vitals.as_ref()
     }
 
     fn close<'a>(&'a self, _: &'a Recorder) -> BoxFuture<'a, ()> {
@@ -260,9 +260,6 @@ impl Exchange {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Fault {
-        if let Some(vitals) = self.site.vitals.as_ref().filter(|vitals| vitals.exited().is_some()) {
-            return vitals.death();
-        }
         let (url, why) = (net::shown(&self.site.url), display::safe_line(&net::describe(error)));
         let hint = if error.is_builder() {
             "check `target.headers` and the identity's headers"
@@ -300,7 +297,9 @@ impl Exchange {
             );
         }
         if status.is_redirection() {
-            let to = location.map_or_else(String::new, |to| format!(" to `{}`", display::excerpt(&to, 200)));
+            let to = location.and_then(|to| self.site.url.join(&to).ok());
+            let to = to
+                .map_or_else(String::new, |to| format!(" to `{}`", display::excerpt(&net::shown(&to), 200)));
             let message = format!(
                 "HTTP {}: the server redirects{to}, which is not followed; write the final address in `target.url`",
                 status.as_u16()

@@ -3,7 +3,7 @@
 //! Reading is strict about the envelope and blind to its contents: results and parameters keep every field and the
 //! order of their keys. Nothing here knows MCP.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -65,10 +65,15 @@ struct Envelope<'a> {
     method: Option<String>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+}
+
+/// An explicit `null` is a result; servers use it for empty ones.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Reads one message, or a batch of them (2025-03-26 allowed those). The error says what is wrong with the text.
@@ -94,8 +99,6 @@ fn read_one(text: &str) -> Result<Message, String> {
     let (outcome, bytes) = match (envelope.result, envelope.error) {
         (_, Some(error)) => (Err(rpc_error(&value(Some(error))?)), error.get().len()),
         (Some(result), None) => (Ok(value(Some(result))?), result.get().len()),
-        // An explicit `"result": null` reads as absent; servers use it for empty results.
-        (None, None) if text.contains("\"result\"") => (Ok(Value::Null), 4),
         (None, None) => return Err("neither a method, nor a result, nor an error".to_owned()),
     };
     Ok(Message::Answer(Answer { id, raw_id, outcome, bytes: bytes as u64 }))
@@ -201,7 +204,15 @@ mod tests {
         }
         let deep = format!(r#"{{"id":1,"result":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
         assert!(read(&deep).is_err());
-        assert!(read(r#"{"id":1,"result":null}"#).is_ok());
+    }
+
+    #[test]
+    fn null_results_are_results_and_null_errors_are_none() {
+        for text in [r#"{"id":1,"result":null}"#, r#"{"id":1,"result":null,"error":null}"#] {
+            let read = read(text).unwrap();
+            let [Message::Answer(answer)] = read.as_slice() else { panic!("{read:?}") };
+            assert_eq!((&answer.outcome, answer.bytes), (&Ok(Value::Null), 4), "{text}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use reqwest::{Method, Response};
 use super::http::{Exchange, Kind, Sending, kind, masked_map, note_received};
 use super::hub::Arrived;
 use super::session::Stop;
-use super::sse::Decoder;
+use super::sse::{Decoder, SseEvent};
 use crate::transcript::{Fault, Side};
 use crate::{display, net};
 
@@ -32,6 +32,14 @@ struct Place {
     fruitless: u32,
 }
 
+/// A stream being read.
+struct Reading {
+    response: Response,
+    decoder: Decoder,
+    /// Status and headers, until the first message is recorded with them.
+    first: Option<(u16, Vec<(String, String)>)>,
+}
+
 /// How reading a stream ended.
 enum Ended {
     /// The answer that was waited for has been delivered.
@@ -42,40 +50,29 @@ enum Ended {
 
 impl Exchange {
     /// Reads the stream that answers request `id`, resuming it where it breaks.
-    pub(super) async fn follow(self: &Arc<Self>, id: u64, mut response: Response) -> Result<(), Stop> {
+    pub(super) async fn follow(self: &Arc<Self>, id: u64, response: Response) -> Result<(), Stop> {
         let mut place = Place::new();
+        let mut reading = Reading::new(response);
         loop {
-            let why = match self.pump(&mut response, Some(id), &mut place).await? {
+            let why = match self.pump(&mut reading, Some(id), &mut place).await? {
                 Ended::Answered => {
-                    self.let_end(response);
+                    self.let_end(reading, place);
                     return Ok(());
                 }
                 Ended::Closed { why } => why,
             };
-            response = loop {
-                let why =
-                    why.as_deref().map(|why| format!(" ({})", display::safe_line(why))).unwrap_or_default();
+            reading = loop {
                 place.fruitless += 1;
                 if place.last_event.is_none() || place.fruitless > RECONNECTIONS {
-                    let message = format!("the event stream ended before the answer{why}");
-                    return Err(Fault::new(Side::Server, "target.protocol", message).into());
+                    return Err(ended_early(why.as_deref()).into());
                 }
                 place.pause().await;
                 match self.get(place.last_event.as_deref()).await {
                     Ok(response) if !response.status().is_success() => {
                         return Err(self.refused(response).await);
                     }
-                    Ok(response) if kind(response.headers()) == Kind::Stream => break response,
-                    Ok(response) => {
-                        let status = response.status().as_u16();
-                        note_received(
-                            &self.log,
-                            "empty",
-                            status,
-                            masked_map(response.headers()),
-                            String::new(),
-                        );
-                    }
+                    Ok(response) if kind(response.headers()) == Kind::Stream => break Reading::new(response),
+                    Ok(response) => self.note_empty(&response),
                     // Another try after the pause.
                     Err(_) => {}
                 }
@@ -87,13 +84,12 @@ impl Exchange {
     pub(super) async fn listen(self: Arc<Self>) {
         let mut place = Place::new();
         loop {
-            let Ok(mut response) = self.get(place.last_event.as_deref()).await else { return };
+            let Ok(response) = self.get(place.last_event.as_deref()).await else { return };
             if !response.status().is_success() || kind(response.headers()) != Kind::Stream {
-                let status = response.status().as_u16();
-                note_received(&self.log, "empty", status, masked_map(response.headers()), String::new());
+                self.note_empty(&response);
                 return;
             }
-            let ended = self.pump(&mut response, None, &mut place).await;
+            let ended = self.pump(&mut Reading::new(response), None, &mut place).await;
             place.fruitless += 1;
             if ended.is_err() || place.last_event.is_none() || place.fruitless > RECONNECTIONS {
                 return;
@@ -106,61 +102,64 @@ impl Exchange {
         self.send_fresh(Sending { method: Method::GET, body: None, last_event }).await
     }
 
+    fn note_empty(&self, response: &Response) {
+        let status = response.status().as_u16();
+        note_received(&self.log, "empty", status, masked_map(response.headers()), String::new());
+    }
+
     async fn pump(
         self: &Arc<Self>,
-        response: &mut Response,
+        reading: &mut Reading,
         id: Option<u64>,
         place: &mut Place,
     ) -> Result<Ended, Fault> {
-        let status = response.status().as_u16();
-        let mut first = Some((status, masked_map(response.headers())));
-        let mut decoder = Decoder::default();
         let ended = loop {
-            let chunk = match response.chunk().await {
+            let chunk = match reading.response.chunk().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break Ended::Closed { why: None },
                 Err(error) => break Ended::Closed { why: Some(net::describe(&error)) },
             };
-            let events = decoder.push(&chunk).map_err(|_| too_large())?;
-            for event in events {
-                place.fruitless = 0;
-                place.delay_ms = event.retry_ms.unwrap_or(place.delay_ms);
-                if event.id.is_some() {
-                    place.last_event = event.id;
-                }
+            for event in reading.decoder.push(&chunk).map_err(|_| too_large())? {
+                place.reach(&event);
+                let first = reading.first.take();
                 let (status, headers) =
-                    first.take().map_or((None, vec![]), |(status, headers)| (Some(status), headers));
-                if event.data.is_empty() {
+                    first.map_or((None, vec![]), |(status, headers)| (Some(status), headers));
+                if !event.data.is_empty() {
+                    let arrived = Arrived { via: "sse", status, headers, text: event.data, owner: id };
+                    self.answer_all(self.hub.deliver(arrived));
+                } else if let Some(status) = status {
                     // It only sets the place to resume at.
-                    if let Some(status) = status {
-                        note_received(&self.log, "sse", status, headers, String::new());
-                    }
-                    continue;
+                    note_received(&self.log, "sse", status, headers, String::new());
                 }
-                let arrived = Arrived { via: "sse", status, headers, text: event.data, owner: id };
-                self.answer_all(self.hub.deliver(arrived));
             }
             if id.is_some_and(|id| !self.hub.is_waiting(id)) {
                 return Ok(Ended::Answered);
             }
         };
-        if let Some((status, headers)) = first {
+        if let Some((status, headers)) = reading.first.take() {
             note_received(&self.log, "sse", status, headers, String::new());
         }
         Ok(ended)
     }
 
     /// Reads an answered stream to its end, in the background, so that its connection can be used again.
-    fn let_end(self: &Arc<Self>, mut response: Response) {
+    fn let_end(self: &Arc<Self>, mut reading: Reading, mut place: Place) {
         // The end usually came with the answer.
-        if let Some(Ok(None) | Err(_)) = response.chunk().now_or_never() {
+        if self.pump(&mut reading, None, &mut place).now_or_never().is_some() {
             return;
         }
-        let stop = self.stop.clone();
+        let exchange = Arc::clone(self);
         tokio::spawn(async move {
-            let ending = async { while let Ok(Some(_)) = response.chunk().await {} };
-            stop.run_until_cancelled(tokio::time::timeout(TAIL, ending)).await;
+            let ending = tokio::time::timeout(TAIL, exchange.pump(&mut reading, None, &mut place));
+            let _ = exchange.stop.run_until_cancelled(ending).await;
         });
+    }
+}
+
+impl Reading {
+    fn new(response: Response) -> Self {
+        let first = Some((response.status().as_u16(), masked_map(response.headers())));
+        Self { response, decoder: Decoder::default(), first }
     }
 }
 
@@ -169,8 +168,27 @@ impl Place {
         Self { last_event: None, delay_ms: DELAY_MS, fruitless: 0 }
     }
 
+    fn reach(&mut self, event: &SseEvent) {
+        self.fruitless = 0;
+        self.delay_ms = event.retry_ms.unwrap_or(self.delay_ms);
+        if event.id.is_some() {
+            self.last_event.clone_from(&event.id);
+        }
+    }
+
     async fn pause(&self) {
         tokio::time::sleep(Duration::from_millis(self.delay_ms.min(LONGEST_DELAY_MS))).await;
+    }
+}
+
+fn ended_early(why: Option<&str>) -> Fault {
+    let message = "the event stream ended before the answer";
+    match why {
+        Some(why) => {
+            let message = format!("{message}: {}", display::safe_line(why));
+            Fault::new(Side::Server, "target.unreachable", message).retryable()
+        }
+        None => Fault::new(Side::Server, "target.protocol", message),
     }
 }
 

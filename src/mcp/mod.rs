@@ -97,7 +97,7 @@ pub enum ToolOutcome {
 pub struct Refusal {
     /// JSON-RPC code, if the body held one.
     pub code: Option<i64>,
-    /// HTTP status, over HTTP.
+    /// The HTTP status that refused it. Absent over stdio, and where a JSON-RPC error came with status 200.
     pub status: Option<u16>,
     /// The message.
     pub message: String,

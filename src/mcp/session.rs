@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::hub::{Hub, Reply, Ticket};
-use super::process::Stderr;
+use super::process::Vitals;
 use super::revision::{self, REVISIONS, Revision};
 use super::{ClientProfile, Refusal, Session, ToolOutcome, facts, jsonrpc};
 use crate::display;
@@ -42,8 +43,8 @@ pub(super) trait Carrier: Send + Sync {
     /// The handshake is over: listens for what the server says unasked, in the background.
     fn listen(&self);
 
-    /// The stderr of the server's process, if we started it.
-    fn stderr(&self) -> Option<&Stderr>;
+    /// The server's process, if we started it.
+    fn vitals(&self) -> Option<&Vitals>;
 
     /// Ends the connection politely.
     fn close<'a>(&'a self, log: &'a Recorder) -> BoxFuture<'a, ()>;
@@ -70,8 +71,8 @@ pub(super) struct Line {
     carrier: Arc<dyn Carrier>,
     log: Recorder,
     seat: u64,
-    /// Where the server's stderr stood when the session began.
-    stderr_mark: u64,
+    /// How much of the server's stderr is already in the record, or came before the session began.
+    stderr_mark: AtomicU64,
 }
 
 /// Whether the end of a session ends its connection.
@@ -125,7 +126,7 @@ impl Line {
     /// Takes a seat on a connection.
     pub(super) fn new(hub: Arc<Hub>, carrier: Arc<dyn Carrier>, log: Recorder) -> Self {
         let seat = hub.join(log.clone());
-        let stderr_mark = carrier.stderr().map_or(0, Stderr::mark);
+        let stderr_mark = AtomicU64::new(carrier.vitals().map_or(0, |vitals| vitals.stderr().mark()));
         Self { hub, carrier, log, seat, stderr_mark }
     }
 
@@ -176,7 +177,7 @@ impl Line {
         match waited {
             Waited::Answered(reply) => Ok(Ok(reply)),
             Waited::Stopped(Stop::Refused(refusal)) => Ok(Err(refusal)),
-            Waited::Stopped(Stop::Fault(fault)) => Err(self.broke(fault)),
+            Waited::Stopped(Stop::Fault(fault)) => Err(self.broke(self.explained(fault).await)),
             Waited::TooLong => {
                 if cancel {
                     // Whether it arrives changes nothing for us.
@@ -212,6 +213,15 @@ impl Line {
         }
     }
 
+    /// A server of ours that cannot be reached has probably died, and its exit status says more.
+    async fn explained(&self, fault: Fault) -> Fault {
+        let Some(vitals) = self.carrier.vitals().filter(|_| fault.code == "target.unreachable") else {
+            return fault;
+        };
+        vitals.last_breath().await;
+        if vitals.exited().is_some() { vitals.death() } else { fault }
+    }
+
     /// Takes the server's last words into the record before a fault is passed on.
     fn broke(&self, mut fault: Fault) -> Fault {
         self.note_stderr();
@@ -220,7 +230,9 @@ impl Line {
     }
 
     fn note_stderr(&self) {
-        let text = self.carrier.stderr().map(|stderr| stderr.since(self.stderr_mark)).unwrap_or_default();
+        let Some(stderr) = self.carrier.vitals().map(Vitals::stderr) else { return };
+        let mark = self.stderr_mark.swap(stderr.mark(), Ordering::Relaxed);
+        let text = stderr.since(mark);
         if !text.is_empty() {
             self.log.note(What::ServerStderr { text });
         }
@@ -446,8 +458,8 @@ impl Session for Conversation {
         Box::pin(async move {
             if self.holding == Holding::Own {
                 self.line.carrier.close(&self.line.log).await;
-                self.line.note_stderr();
             }
+            self.line.note_stderr();
         })
     }
 }

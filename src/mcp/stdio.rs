@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::{Arrived, Hub};
-use super::process::{Process, Stderr, Vitals};
+use super::process::{Process, Vitals};
 use super::revision::Revision;
 use super::session::{Carrier, Stop};
 use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
@@ -81,8 +81,8 @@ impl Carrier for Pipe {
 
     fn listen(&self) {}
 
-    fn stderr(&self) -> Option<&Stderr> {
-        Some(self.process.vitals().stderr())
+    fn vitals(&self) -> Option<&Vitals> {
+        Some(self.process.vitals())
     }
 
     fn close<'a>(&'a self, _: &'a Recorder) -> BoxFuture<'a, ()> {

@@ -32,7 +32,7 @@ pub mod vars;
 pub mod wire;
 pub mod yaml;
 
-pub use read::{Listed, Loaded, Project, Request};
+pub use read::{Loaded, Project, Request};
 
 /// One suite file, checked, with everything it names resolved.
 #[derive(Clone, Debug)]

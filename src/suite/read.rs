@@ -45,15 +45,6 @@ pub struct Loaded {
     pub sources: BTreeMap<Arc<str>, Arc<str>>,
 }
 
-/// A suite that can be run by name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
-    /// Its name on the command line.
-    pub name: String,
-    /// Its file.
-    pub path: PathBuf,
-}
-
 impl Project {
     /// The project in this folder.
     pub fn new(root: PathBuf) -> Self {
@@ -70,7 +61,7 @@ impl Project {
         if arg == "bookshop" || arg == builtin::DEMO_FILE {
             return Ok(self.root.join(builtin::DEMO_FILE));
         }
-        let names: Vec<String> = self.list().into_iter().map(|listed| listed.name).collect();
+        let names = self.list();
         let stem = Path::new(arg).file_stem().map_or(arg.into(), |stem| stem.to_string_lossy());
         let message = format!("there is no suite `{arg}`");
         Err(Diagnostic::global("suite.not-found", message)
@@ -78,16 +69,13 @@ impl Project {
             .hint("give a path, or the name of a file in `suites/`"))
     }
 
-    /// The suites under `suites/`, sorted by name; the embedded demonstration alone when there is no such folder.
-    pub fn list(&self) -> Vec<Listed> {
-        let found: Vec<Listed> = yaml_files(&self.root.join("suites"))
-            .into_iter()
-            .map(|(name, path)| Listed { name, path })
-            .collect();
-        if found.is_empty() {
-            return vec![Listed { name: "bookshop".to_owned(), path: self.root.join(builtin::DEMO_FILE) }];
+    /// The names of the suites under `suites/`, sorted; the embedded demonstration alone when there are none.
+    pub fn list(&self) -> Vec<String> {
+        let files = yaml_files(&self.root.join("suites"));
+        if files.is_empty() {
+            return vec!["bookshop".to_owned()];
         }
-        found
+        files.into_iter().map(|(name, _)| name).collect()
     }
 
     /// Reads a suite and everything it refers to. Finds as many mistakes as it can.

@@ -1,7 +1,14 @@
 //! Servers that misbehave over HTTP: every one gets a fault with a code, in bounded time and memory.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::StatusCode;
+use rehearsal::mcp::connect::{Keeper, target};
+use rehearsal::mcp::launch::{Launch, pick_port};
+use rehearsal::mcp::{Endpoint, Isolation, Program};
+use rehearsal::net;
 use rehearsal::transcript::Side;
 use serde_json::json;
 
@@ -217,4 +224,31 @@ async fn a_server_without_tools_has_an_empty_list() {
     let session = open(&server.target(), &log).await.unwrap();
     assert!(session.list_tools().await.unwrap().is_empty());
     assert_eq!(odd(&log).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_launched_server_that_died_is_reported_with_its_last_words() {
+    let port = pick_port().unwrap();
+    let url: url::Url = format!("http://127.0.0.1:{port}/mcp").parse().unwrap();
+    let command = ["sh", "-c", "echo out of paper >&2; sleep 0.1; exit 4"].map(str::to_owned).to_vec();
+    let program = Program { command, env: BTreeMap::new(), cwd: None };
+    // The port is opened by the test: what matters here is only that the process is gone.
+    let launch = Launch { program, url: url.clone(), ready: Duration::from_secs(5) };
+    let opener = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap()
+    });
+    let launched = launch.start(None).await;
+    drop(opener.await.unwrap());
+    let fault = match launched {
+        // It may have died before the port was seen open.
+        Err(fault) => fault,
+        Ok(launched) => {
+            let keeper = Keeper::new(net::client().unwrap()).launched(launched);
+            let target = target(Endpoint::Http { url, headers: BTreeMap::new() }, Isolation::Trial, keeper);
+            open(&target, &log()).await.err().unwrap()
+        }
+    };
+    assert_eq!(fault.message, "the server `sh` ended with exit code 4; its last words were: out of paper");
+    assert_eq!(fault.code, "target.died");
 }

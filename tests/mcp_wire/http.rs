@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::{BoxFuture, join_all};
+use rehearsal::mcp::revision::REVISIONS;
 use rehearsal::mcp::{Identity, TokenSource, ToolOutcome};
 use rehearsal::transcript::{Fault, Side, What, WireMessage};
 use secrecy::SecretString;
@@ -334,4 +335,33 @@ async fn response_headers_are_kept_without_cookies() {
     assert!(record.contains("a-7"));
     let deleted = |what: &What| matches!(what, What::Wire(WireMessage::Sent { via, .. }) if via == "DELETE");
     assert!(events(&log).iter().any(deleted));
+}
+
+#[tokio::test]
+async fn older_revisions_are_spoken_and_announced_where_they_must_be() {
+    for revision in REVISIONS {
+        let server = Scripted::start(|request| match request.rpc() {
+            "initialize" => result(
+                request,
+                &json!({"protocolVersion": revision.name, "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}),
+            ),
+            // 2025-03-26 allowed batches.
+            "tools/list" => {
+                let note = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {}});
+                let list = json!({"jsonrpc": "2.0", "id": request.body["id"], "result": {"tools": [{"name": "a"}]}});
+                answer(200, "application/json", json!([note, list]).to_string())
+            }
+            _ => polite(request),
+        })
+        .await;
+        let session = open(&server.target(), &log()).await.unwrap();
+        assert_eq!(session.facts().protocol, revision.name);
+        assert_eq!(session.list_tools().await.unwrap().len(), 1);
+        let list = server.seen().into_iter().find(|seen| seen.rpc() == "tools/list").unwrap();
+        let announced = if revision.version_header { revision.name } else { "" };
+        assert_eq!(list.header("mcp-protocol-version"), announced);
+        // A server without session ids has no session to end.
+        session.close().await;
+        assert!(!server.seen().iter().any(|seen| seen.method == "DELETE"));
+    }
 }

@@ -14,7 +14,11 @@ const DEPTH: usize = 8;
 /// The answer after tool results: the first failure, else everything that came back.
 pub(super) fn after(results: &[(&ToolCall, &str, bool)]) -> String {
     if let Some((call, text, _)) = results.iter().find(|(_, _, is_error)| *is_error) {
-        return format!("That did not work: `{}` reported an error: {}", call.name, bounded(&lines(text), MOST));
+        return format!(
+            "That did not work: `{}` reported an error: {}",
+            call.name,
+            bounded(&lines(text), MOST)
+        );
     }
     let share = MOST / results.len().max(1);
     let parts: Vec<String> = results

@@ -58,7 +58,12 @@ impl Filler<'_> {
         for (param, value) in params.iter().zip(&mut found).filter(|(_, value)| value.is_none()) {
             if param.is_query() && param.required {
                 *value = self.query();
-            } else if param.required && param.kind() == Kind::Text && !param.is_id() && texts == 1 && is_free(param) {
+            } else if param.required
+                && param.kind() == Kind::Text
+                && !param.is_id()
+                && texts == 1
+                && is_free(param)
+            {
                 *value = self.leftover();
             }
             if value.is_none() && param.required {
@@ -122,7 +127,8 @@ impl Filler<'_> {
         let said = |choice: &&Value| match choice {
             Value::String(text) => {
                 let stems = words(text).into_iter().map(|word| word.stem).collect::<Vec<_>>();
-                !stems.is_empty() && stems.iter().all(|stem| self.prompt.words.iter().any(|word| word.stem == *stem))
+                !stems.is_empty()
+                    && stems.iter().all(|stem| self.prompt.words.iter().any(|word| word.stem == *stem))
             }
             Value::Number(number) => {
                 let text = number.to_string();
@@ -198,7 +204,9 @@ impl Filler<'_> {
             Kind::Text if param.schema.get("pattern").is_some() || param.schema.get("format").is_some() => {
                 self.remembered(param)
             }
-            Kind::Text if param.is_id() => self.thing(param, &[Shape::Identifier, Shape::Number, Shape::Quoted]),
+            Kind::Text if param.is_id() => {
+                self.thing(param, &[Shape::Identifier, Shape::Number, Shape::Quoted])
+            }
             Kind::Text if !param.required || param.is_query() => None,
             Kind::Text => {
                 let shapes = [Shape::Quoted, Shape::Tail, Shape::Name, Shape::Identifier];
@@ -215,7 +223,8 @@ impl Filler<'_> {
         }
         if param.is_id() && self.remembered(param).is_some() {
             let known = self.memory.values(param, self.tool.name.as_str(), self.prompt);
-            let said = self.prompt.spans.iter().filter(|span| shapes.contains(&span.shape) && self.free(span));
+            let said =
+                self.prompt.spans.iter().filter(|span| shapes.contains(&span.shape) && self.free(span));
             let said: Vec<Value> = said.filter_map(|span| value_of(span, param)).collect();
             return said.into_iter().find(|value| known.contains(value)).or_else(|| self.remembered(param));
         }
@@ -269,7 +278,11 @@ impl Filler<'_> {
         let empty = json!({});
         let items = resolve(param.schema.get("items").unwrap_or(&empty), &self.tool.schema, DEPTH);
         let values: Vec<Value> = if let Some(choices) = items.get("enum").and_then(Value::as_array) {
-            choices.iter().filter(|choice| self.choice(std::slice::from_ref(choice)).is_some()).cloned().collect()
+            choices
+                .iter()
+                .filter(|choice| self.choice(std::slice::from_ref(choice)).is_some())
+                .cloned()
+                .collect()
         } else {
             match kind(items) {
                 Kind::Integer | Kind::Number if param.required => self.numbers(kind(items)),
@@ -297,7 +310,8 @@ impl Filler<'_> {
             let name = self.prompt.words.iter().find(|word| self.is_name(param, word))?;
             Some(&self.prompt.text[name.end..])
         };
-        let tail = self.prompt.spans.iter().find(|span| span.shape == Shape::Tail).map(|span| span.text.as_str());
+        let tail =
+            self.prompt.spans.iter().find(|span| span.shape == Shape::Tail).map(|span| span.text.as_str());
         let source = tail.filter(|_| param.required).or_else(after_name);
         if let Some(source) = source {
             let sentence = source.split(['.', '?', '!', ';']).next().unwrap_or_default();
@@ -311,13 +325,18 @@ impl Filler<'_> {
                 return items.into_iter().map(Value::from).collect();
             }
         }
-        let values = self.prompt.spans.iter().filter(|span| matches!(span.shape, Shape::Quoted | Shape::Name));
-        values.filter(|span| param.required && self.free(span)).map(|span| Value::from(span.text.as_str())).collect()
+        let values =
+            self.prompt.spans.iter().filter(|span| matches!(span.shape, Shape::Quoted | Shape::Name));
+        values
+            .filter(|span| param.required && self.free(span))
+            .map(|span| Value::from(span.text.as_str()))
+            .collect()
     }
 
     /// What to search for: the one quoted text, else the words that neither the tool nor the grammar explains.
     fn query(&self) -> Option<Value> {
-        let mut quoted = self.prompt.spans.iter().filter(|span| span.shape == Shape::Quoted && self.free(span));
+        let mut quoted =
+            self.prompt.spans.iter().filter(|span| span.shape == Shape::Quoted && self.free(span));
         if let (Some(only), None) = (quoted.next(), quoted.next()) {
             return Some(Value::from(only.text.as_str()));
         }
@@ -346,8 +365,20 @@ fn is_free(param: &Param<'_>) -> bool {
 /// The stems of a description that could stand beside a value.
 fn described(param: &Param<'_>) -> BTreeSet<String> {
     // These stand in every second description and point to nothing.
-    const VAGUE: [&str; 12] =
-        ["number", "id", "valu", "nam", "list", "maximum", "minimum", "identifier", "default", "text", "string", "optional"];
+    const VAGUE: [&str; 12] = [
+        "number",
+        "id",
+        "valu",
+        "nam",
+        "list",
+        "maximum",
+        "minimum",
+        "identifier",
+        "default",
+        "text",
+        "string",
+        "optional",
+    ];
     terms(param.description).into_iter().filter(|stem| !VAGUE.contains(&stem.as_str())).collect()
 }
 
@@ -360,7 +391,8 @@ fn introduces(word: &Word, param: &Param<'_>) -> bool {
     let described = words(param.description);
     described.iter().enumerate().any(|(index, said)| {
         let next = described.iter().skip(index + 1).take(2);
-        said.text.eq_ignore_ascii_case(&word.text) && next.into_iter().any(|next| param.name_stems.contains(&next.stem))
+        said.text.eq_ignore_ascii_case(&word.text)
+            && next.into_iter().any(|next| param.name_stems.contains(&next.stem))
     })
 }
 
@@ -371,7 +403,8 @@ fn value_of(span: &Span, param: &Param<'_>) -> Option<Value> {
             let value = number(&span.text, param.kind())?;
             let bound = |key: &str| param.schema.get(key).and_then(Value::as_f64);
             let is = value.as_f64()?;
-            let inside = bound("minimum").is_none_or(|least| is >= least) && bound("maximum").is_none_or(|most| is <= most);
+            let inside = bound("minimum").is_none_or(|least| is >= least)
+                && bound("maximum").is_none_or(|most| is <= most);
             inside.then_some(value)
         }
         (Kind::Text, shape) if is_free(param) => {
@@ -380,9 +413,17 @@ fn value_of(span: &Span, param: &Param<'_>) -> Option<Value> {
                 Shape::Tail => !param.is_id(),
                 Shape::Quoted => true,
                 Shape::Name => !param.is_id() && !param.is_query(),
-                Shape::Uri => param.name_stems.iter().any(|stem| matches!(stem.as_str(), "url" | "uri" | "link")),
-                Shape::Email => param.name_stems.iter().any(|s| matches!(s.as_str(), "email" | "mail" | "recipient" | "to")),
-                Shape::Date => param.name_stems.iter().any(|stem| matches!(stem.as_str(), "dat" | "day" | "sinc" | "until")),
+                Shape::Uri => {
+                    param.name_stems.iter().any(|stem| matches!(stem.as_str(), "url" | "uri" | "link"))
+                }
+                Shape::Email => param
+                    .name_stems
+                    .iter()
+                    .any(|s| matches!(s.as_str(), "email" | "mail" | "recipient" | "to")),
+                Shape::Date => param
+                    .name_stems
+                    .iter()
+                    .any(|stem| matches!(stem.as_str(), "dat" | "day" | "sinc" | "until")),
             };
             suits.then(|| Value::from(span.text.as_str()))
         }
@@ -407,7 +448,8 @@ fn pattern(schema: &Value) -> Option<Regex> {
 
 /// The first piece of a text between spaces that a pattern matches, without the punctuation around it.
 fn matching(text: &str, pattern: &Regex) -> Option<Range<usize>> {
-    const AROUND: &[char] = &['"', '\'', '`', '“', '”', '(', ')', '[', ']', '<', '>', ',', ';', ':', '!', '?', '.', '#'];
+    const AROUND: &[char] =
+        &['"', '\'', '`', '“', '”', '(', ')', '[', ']', '<', '>', ',', ';', ':', '!', '?', '.', '#'];
     text.split_whitespace().find_map(|piece| {
         let bare = piece.trim_matches(AROUND);
         let end = piece.trim_end_matches(AROUND);

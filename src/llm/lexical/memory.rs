@@ -77,7 +77,8 @@ fn field<'a>(record: &'a Record, param: &Param<'_>, nouns: &[String]) -> Option<
     }
     if bare {
         // `id` of `get_order` may be called `order_id` in a result.
-        let long = |key: &str| matches!(stems(key).as_slice(), [.., noun, id] if id == "id" && nouns.contains(noun));
+        let long =
+            |key: &str| matches!(stems(key).as_slice(), [.., noun, id] if id == "id" && nouns.contains(noun));
         return record.fields.iter().find(|(key, _)| long(key)).map(|(_, value)| value);
     }
     // `book_id` may be the `id` of a record that is about books.
@@ -117,7 +118,8 @@ fn collect(value: &Value, about: &[String], depth: usize, records: &mut Vec<Reco
         Value::Array(items) => items.iter().for_each(|item| collect(item, about, depth - 1, records)),
         Value::Object(map) => {
             let scalars = map.iter().filter(|(_, value)| !value.is_array() && !value.is_object());
-            let fields: Map<String, Value> = scalars.map(|(key, value)| (key.clone(), value.clone())).collect();
+            let fields: Map<String, Value> =
+                scalars.map(|(key, value)| (key.clone(), value.clone())).collect();
             if !fields.is_empty() {
                 records.push(Record { fields, about: about.to_vec() });
             }
@@ -174,7 +176,9 @@ fn extreme(records: &[&Map<String, Value>], want: Want, scales: &[&str]) -> Opti
     let on_scale = |key: &str| words(key).iter().any(|word| scales.contains(&word.stem.as_str()));
     let mut best: Option<(usize, &Value)> = None;
     for (index, record) in records.iter().enumerate() {
-        let Some(value) = record.iter().find(|(key, _)| on_scale(key)).map(|(_, value)| value) else { continue };
+        let Some(value) = record.iter().find(|(key, _)| on_scale(key)).map(|(_, value)| value) else {
+            continue;
+        };
         let better = best.is_none_or(|(_, best)| match want {
             Want::Least => less(value, best),
             Want::Most => less(best, value),

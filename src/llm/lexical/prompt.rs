@@ -56,14 +56,14 @@ pub(super) struct Prompt<'a> {
 
 /// Words that ask for something to be looked up, as stems.
 pub(super) const RETRIEVAL: &[&str] = &[
-    "brows", "check", "describ", "fetch", "find", "get", "giv", "know", "list", "look", "lookup", "query", "read",
-    "retriev", "search", "see", "show", "tel", "view",
+    "brows", "check", "describ", "fetch", "find", "get", "giv", "know", "list", "look", "lookup", "query",
+    "read", "retriev", "search", "see", "show", "tel", "view",
 ];
 
 /// Words that open a question.
 const OPENERS: &[&str] = &[
-    "am", "are", "can", "could", "did", "do", "does", "has", "have", "how", "is", "was", "were", "what", "what's",
-    "when", "where", "which", "who", "whose", "why", "will",
+    "am", "are", "can", "could", "did", "do", "does", "has", "have", "how", "is", "was", "were", "what",
+    "what's", "when", "where", "which", "who", "whose", "why", "will",
 ];
 
 impl<'a> Prompt<'a> {
@@ -103,7 +103,8 @@ impl<'a> Prompt<'a> {
 
 macro_rules! pattern {
     ($name:ident, $text:expr) => {
-        static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($text).expect("the pattern is fixed and tested"));
+        static $name: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new($text).expect("the pattern is fixed and tested"));
     };
 }
 
@@ -171,7 +172,8 @@ fn signed(text: &str, start: usize, digits: &str) -> String {
 fn iso(found: &regex::Captures<'_>) -> Option<String> {
     const MONTHS: [&str; 12] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let group = |a: usize, b: usize| found.get(a).or_else(|| found.get(b)).map(|text| text.as_str().to_lowercase());
+    let group =
+        |a: usize, b: usize| found.get(a).or_else(|| found.get(b)).map(|text| text.as_str().to_lowercase());
     let (day, month, year) = (group(1, 5)?, group(2, 4)?, group(3, 6)?);
     let month = MONTHS.iter().position(|known| *known == month)? + 1;
     Some(format!("{year}-{month:02}-{:02}", day.parse::<u32>().ok()?))
@@ -218,11 +220,26 @@ mod tests {
     #[test]
     fn values_are_found_with_their_shapes() {
         assert_eq!(found("My order 1042 has not come."), ["Number 1042"]);
-        assert_eq!(found("Cancel #77, it is -3.5 degrees or 1,200.50"), ["Number 77", "Number -3.5", "Number 1200.50"]);
-        assert_eq!(found("Anything by Ursula K. Le Guin? And from Oslo?"), ["Name Ursula K. Le Guin", "Name Oslo"]);
-        assert_eq!(found("Mail a.b@example.org the \"big news\" 'now then'"), ["Email a.b@example.org", "Quoted big news", "Quoted now then"]);
-        assert_eq!(found("open https://example.org/x?y=1, ticket ORD-17"), ["Uri https://example.org/x?y=1", "Identifier ORD-17"]);
-        assert_eq!(found("on 2026-11-28 or 28 November 2026 or Nov 3, 2026"), ["Date 2026-11-28", "Date 2026-11-28", "Date 2026-11-03"]);
+        assert_eq!(
+            found("Cancel #77, it is -3.5 degrees or 1,200.50"),
+            ["Number 77", "Number -3.5", "Number 1200.50"]
+        );
+        assert_eq!(
+            found("Anything by Ursula K. Le Guin? And from Oslo?"),
+            ["Name Ursula K. Le Guin", "Name Oslo"]
+        );
+        assert_eq!(
+            found("Mail a.b@example.org the \"big news\" 'now then'"),
+            ["Email a.b@example.org", "Quoted big news", "Quoted now then"]
+        );
+        assert_eq!(
+            found("open https://example.org/x?y=1, ticket ORD-17"),
+            ["Uri https://example.org/x?y=1", "Identifier ORD-17"]
+        );
+        assert_eq!(
+            found("on 2026-11-28 or 28 November 2026 or Nov 3, 2026"),
+            ["Date 2026-11-28", "Date 2026-11-28", "Date 2026-11-03"]
+        );
         assert_eq!(found("Add a note: buy milk"), ["Tail buy milk"]);
     }
 

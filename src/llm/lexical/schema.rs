@@ -59,8 +59,13 @@ pub(super) fn params(tool: &ToolOffer) -> Vec<Param<'_>> {
 
 /// The same of an object inside a schema.
 pub(super) fn properties<'a>(object: &'a Value, root: &'a Value) -> Vec<Param<'a>> {
-    let required: Vec<&str> =
-        object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = object
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let mut params: Vec<Param<'a>> = object
         .get("properties")
         .and_then(Value::as_object)
@@ -141,7 +146,8 @@ mod tests {
             "$defs": {"Unit": {"type": "string", "enum": ["c", "f"], "description": "The unit."}},
         });
         let tool = ToolOffer { name: "t".into(), title: None, description: String::new(), schema };
-        let found: Vec<_> = params(&tool).iter().map(|p| format!("{} {:?} {}", p.name, p.kind(), p.description)).collect();
+        let found: Vec<_> =
+            params(&tool).iter().map(|p| format!("{} {:?} {}", p.name, p.kind(), p.description)).collect();
         assert_eq!(found, ["b Text The unit.", "a Integer A count.", "c Number ", "d Text "]);
     }
 }

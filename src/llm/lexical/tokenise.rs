@@ -68,9 +68,13 @@ pub(super) fn stem(word: &str) -> String {
     if stem.len() > 4 && stem.ends_with("ies") {
         stem.truncate(stem.len() - 3);
         stem.push('y');
-    } else if stem.ends_with("sses") || (stem.len() > 4 && (stem.ends_with("xes") || stem.ends_with("ches"))) {
+    } else if stem.ends_with("sses") || (stem.len() > 4 && (stem.ends_with("xes") || stem.ends_with("ches")))
+    {
         stem.truncate(stem.len() - 2);
-    } else if stem.len() > 3 && stem.ends_with('s') && !["ss", "us", "is"].iter().any(|end| stem.ends_with(end)) {
+    } else if stem.len() > 3
+        && stem.ends_with('s')
+        && !["ss", "us", "is"].iter().any(|end| stem.ends_with(end))
+    {
         stem.truncate(stem.len() - 1);
     }
     for (suffix, least) in [("ing", 6), ("ed", 5)] {

@@ -86,7 +86,11 @@ impl Assembly {
         let index = call.index.0;
         let known = match index {
             Some(index) => self.calls.iter().position(|known| known.index == index),
-            None if id.is_empty() => self.calls.len().checked_sub(1).filter(|_| position == 0 && call_has_no_name(&call.function.0)),
+            None if id.is_empty() => self
+                .calls
+                .len()
+                .checked_sub(1)
+                .filter(|_| position == 0 && call_has_no_name(&call.function.0)),
             None => self.calls.iter().position(|known| known.id == id),
         };
         let known = match known {
@@ -142,7 +146,11 @@ impl Assembly {
                 extras.insert(pieces.id.clone(), extra);
             }
             let args = pieces.object.take().unwrap_or_else(|| arguments(&pieces.arguments));
-            calls.push(ToolCall { id: CallId::from(pieces.id.as_str()), name: names.tool(&pieces.name), args });
+            calls.push(ToolCall {
+                id: CallId::from(pieces.id.as_str()),
+                name: names.tool(&pieces.name),
+                args,
+            });
         }
         let refused = self.refusal.as_ref().is_some_and(|refusal| !refusal.is_empty());
         let carry = self.carry(extras, !calls.is_empty());
@@ -181,7 +189,9 @@ impl Assembly {
         let mut carry = Map::new();
         if !self.details.is_empty() {
             carry.insert("reasoning_details".to_owned(), Value::Array(std::mem::take(&mut self.details)));
-        } else if let Some(reasoning) = self.reasoning.as_ref().filter(|_| self.reasoning_is_content && with_calls) {
+        } else if let Some(reasoning) =
+            self.reasoning.as_ref().filter(|_| self.reasoning_is_content && with_calls)
+        {
             carry.insert("reasoning_content".to_owned(), Value::String(reasoning.clone()));
         }
         if !extras.is_empty() {
@@ -246,7 +256,9 @@ mod tests {
         let pieces = [
             piece(r#"{"index":0,"id":"a","function":{"name":"add","arguments":""}}"#),
             piece(r#"{"index":1,"id":"b","function":{"name":"echo","arguments":"{\"t\":"}}"#),
-            piece(r#"{"index":0,"function":{"arguments":"{\"x\":1}"}},{"index":1,"function":{"arguments":"2}"}}"#),
+            piece(
+                r#"{"index":0,"function":{"arguments":"{\"x\":1}"}},{"index":1,"function":{"arguments":"2}"}}"#,
+            ),
         ];
         let reply = assembled(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(shown(&reply), [r#"a add {"x":1}"#, r#"b echo {"t":2}"#]);
@@ -261,7 +273,10 @@ mod tests {
             {"id":"","function":{"name":"b","arguments":{"k":1}}},
             {"index":7,"id":"z","function":{"name":"c","arguments":"{oops"}},
             {"index":8,"id":"z","function":{"name":"d"}}]}}]}"#]);
-        assert_eq!(shown(&reply), ["call_0_0 a {}", r#"call_0_1 b {"k":1}"#, r#"z c "{oops""#, "call_0_3 d {}"]);
+        assert_eq!(
+            shown(&reply),
+            ["call_0_0 a {}", r#"call_0_1 b {"k":1}"#, r#"z c "{oops""#, "call_0_3 d {}"]
+        );
     }
 
     #[test]
@@ -280,7 +295,9 @@ mod tests {
 
     #[test]
     fn a_refusal_is_the_text() {
-        let reply = assembled(&[r#"{"choices":[{"message":{"content":null,"refusal":"No."},"finish_reason":"stop"}]}"#]);
+        let reply = assembled(&[
+            r#"{"choices":[{"message":{"content":null,"refusal":"No."},"finish_reason":"stop"}]}"#,
+        ]);
         assert_eq!((reply.text.as_deref(), reply.stop.as_str()), (Some("No."), "refusal"));
     }
 }

@@ -45,6 +45,9 @@ pub(super) const DIALECT: Dialect = Dialect {
 /// The longest silence in the middle of a stream.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
+/// How long usage and the end mark may come after the last word.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 struct OpenAi {
     spec: ModelSpec,
     client: Client<Settings>,
@@ -64,7 +67,8 @@ fn build(spec: &ModelSpec, outside: &Outside) -> Result<Arc<dyn ChatModel>, Faul
     };
     let endpoint = Endpoint::new(base, key.as_ref().map(|(_, value)| value.as_str())).ok_or_else(|| {
         let variable = spec.key.as_deref().unwrap_or_default();
-        let message = format!("model `{}`: the value of `{variable}` holds characters that no key has", spec.name);
+        let message =
+            format!("model `{}`: the value of `{variable}` holds characters that no key has", spec.name);
         Fault::new(Side::Model, "credentials.missing-key", message)
     })?;
     let http = outside.http.clone();
@@ -73,9 +77,11 @@ fn build(spec: &ModelSpec, outside: &Outside) -> Result<Arc<dyn ChatModel>, Faul
 }
 
 fn key(spec: &ModelSpec, variable: &str, outside: &Outside) -> Result<String, Fault> {
-    let value = (outside.env)(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    let value =
+        (outside.env)(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     value.ok_or_else(|| {
-        let message = format!("model `{}` needs the environment variable `{variable}`, which is not set", spec.name);
+        let message =
+            format!("model `{}` needs the environment variable `{variable}`, which is not set", spec.name);
         Fault::new(Side::Model, "credentials.missing-key", message)
     })
 }
@@ -91,7 +97,11 @@ impl ChatModel for OpenAi {
             let names = Names::of(request);
             // Written once: attempts repeat the bytes.
             let body = request::body(&self.spec, request, &names).map_err(|error| {
-                Fault::new(Side::Harness, "harness.request", format!("a model request cannot be written: {error}"))
+                Fault::new(
+                    Side::Harness,
+                    "harness.request",
+                    format!("a model request cannot be written: {error}"),
+                )
             })?;
             let policy = Policy {
                 model: self.spec.name.as_str(),
@@ -114,9 +124,9 @@ impl OpenAi {
         }
     }
 
-    /// The longest silence in the middle of a stream.
+    /// The part of the deadline that silence may take.
     fn silence(&self) -> Duration {
-        (self.spec.timeout.0 / 2).min(LONGEST_SILENCE)
+        self.spec.timeout.0 / 2
     }
 }
 
@@ -193,10 +203,16 @@ impl Call<'_> {
     /// The next piece that holds something of the answer; comments and empty pieces do not stop the clock of silence.
     /// `None` at the end of the stream. Before the first piece only the deadline of the attempt counts, because
     /// reasoning models may think in silence.
-    async fn next<S>(self, stream: &mut S, assembly: &mut Assembly, talking: bool) -> Option<Result<bool, Failure>>
+    async fn next<S>(
+        self,
+        stream: &mut S,
+        assembly: &mut Assembly,
+        talking: bool,
+    ) -> Option<Result<bool, Failure>>
     where
         S: Stream<Item = Result<Completion, OpenAIError>> + Unpin,
     {
+        let finished = assembly.finished();
         let content = async {
             while let Some(piece) = stream.next().await {
                 match piece.map_err(failure).and_then(|piece| add(assembly, piece)) {
@@ -209,9 +225,11 @@ impl Call<'_> {
         if !talking {
             return content.await;
         }
-        let silence = self.model.silence();
+        // A server that has said why it stopped and then keeps the connection open has answered.
+        let silence = self.model.silence().min(if finished { FAREWELL } else { LONGEST_SILENCE });
         match tokio::time::timeout(silence, content).await {
             Ok(outcome) => outcome,
+            Err(_) if finished => None,
             Err(_) => {
                 let silence = Period(silence);
                 Some(Err(Failure::Timeout(format!("nothing came in the middle of the answer for {silence}"))))
@@ -242,9 +260,10 @@ fn failure(error: OpenAIError) -> Failure {
             Failure::Bad(format!("the answer is not what the API promises: {}", text.trim()))
         }
         OpenAIError::Reqwest(error) => Failure::Broken(crate::net::describe(&error)),
-        OpenAIError::StreamError(error) => {
-            Failure::Broken(format!("the stream cannot be read: {}", display::excerpt(&error.to_string(), 200)))
-        }
+        OpenAIError::StreamError(error) => Failure::Broken(format!(
+            "the stream cannot be read: {}",
+            display::excerpt(&error.to_string(), 200)
+        )),
         other => Failure::Bad(display::excerpt(&other.to_string(), 200)),
     }
 }

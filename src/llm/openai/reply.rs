@@ -357,7 +357,9 @@ mod tests {
 
     #[test]
     fn usage_is_read_in_its_variants() {
-        let usage = |text: &str| read(text).usage.0.unwrap().read().map(|u| (u.input, u.output, u.cached, u.reasoning));
+        let usage = |text: &str| {
+            read(text).usage.0.unwrap().read().map(|u| (u.input, u.output, u.cached, u.reasoning))
+        };
         assert_eq!(
             usage(
                 r#"{"usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,

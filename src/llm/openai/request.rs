@@ -134,7 +134,9 @@ fn description(tool: &ToolOffer) -> &str {
 /// The API refuses object schemas without `properties`, which MCP allows.
 fn parameters(schema: &Value) -> Cow<'_, Value> {
     match schema {
-        Value::Object(map) if map.contains_key("properties") || map.contains_key("$ref") => Cow::Borrowed(schema),
+        Value::Object(map) if map.contains_key("properties") || map.contains_key("$ref") => {
+            Cow::Borrowed(schema)
+        }
         Value::Object(map) => {
             let mut map = map.clone();
             map.entry("type").or_insert_with(|| json!("object"));

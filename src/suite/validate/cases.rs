@@ -2,6 +2,7 @@
 
 use crate::diag::{Diagnostic, Located, Origin};
 use crate::ids::CaseName;
+use crate::llm::scripted;
 use crate::suite::{CaseSpec, Suite, Turn};
 
 pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
@@ -53,6 +54,10 @@ fn one(suite: &Suite, case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
     for name in &case.models {
         let model = suite.models.iter().map(|model| &model.value).find(|model| model.name == *name);
         let follows = model.is_some_and(|model| model.dialect == "scripted" && model.script.is_none());
+        let broken = case.script.as_ref().filter(|_| model.is_some_and(|model| model.dialect == "scripted"));
+        for problem in broken.map(scripted::problems).unwrap_or_default() {
+            error("suite.invalid-value", format!("case `{id}`: {problem}"), "steps are `say` and `call`");
+        }
         if follows && case.script.is_none() {
             let message = format!("case `{id}` runs with the scripted model `{name}` but has no `script`");
             error("suite.no-script", message, "add `script`, or select another model for this case");

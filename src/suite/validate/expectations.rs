@@ -8,6 +8,12 @@ use crate::suite::{CaseSpec, Suite, Template, Turn, vars};
 
 pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     for case in &suite.cases {
+        for check in &case.expect {
+            for problem in check.value.problems() {
+                let message = format!("`{}`: {problem}", check.value.name());
+                diagnostics.push(Diagnostic::error("suite.invalid-value", check.origin.clone(), message));
+            }
+        }
         for criterion in &case.criteria {
             one_criterion(criterion, diagnostics);
         }

@@ -294,7 +294,15 @@ mod tests {
             says(json!({"$set": [1, 2]}), json!([1, 3])),
             says(json!({"$absent": true}), json!("\u{1b}[31mred")),
         ];
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        at `$.id` expected 1042, observed "1042"
+        at `$.items[0]['odd key']` expected 1, observed 2
+        at `$.a` expected 1, observed nothing
+        at `$.extra` expected no such key, observed true
+        at `$` expected the day 2026-03-04, observed "04/03/2026"
+        at `$` expected in any order [1, 2], observed [1,3] (nothing left for 2)
+        at `$` expected nothing, observed "\u001b[31mred"
+        "#);
     }
 
     #[test]
@@ -307,6 +315,13 @@ mod tests {
             says(json!({"$type": "int"}), json!(1)),
             says(json!({"$date": "28.11."}), json!(1)),
         ];
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        bad: `$regx` at `$.id` is not a matcher; did you mean `$regex`?
+        bad: at `$`: `(` is not a regular expression: unclosed group
+        bad: `$near` at `$` needs `{value: NUMBER, within: NUMBER}` with `within` of 0 or more, not `{"value":1}`
+        bad: `$any` at `$` must stand alone in its map
+        bad: `int` at `$` is not a JSON type; known: `array`, `boolean`, `integer`, `null`, `number`, `object`, `string`
+        bad: `$date` at `$` needs a day such as `2026-11-28`, not `"28.11."`
+        "#);
     }
 }

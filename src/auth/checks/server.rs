@@ -1,0 +1,103 @@
+//! Group C: the metadata of the authorization server that the target points to, read only.
+
+use serde_json::Value;
+use url::Url;
+
+use super::challenge::is_loopback;
+use super::resource::{documents, same_issuer, server_document};
+use super::{AuthCheck, Level, Needs, Seen};
+use crate::transcript::Transcript;
+
+const fn row(
+    id: &'static str,
+    level: Level,
+    texts: [&'static str; 3],
+    examine: fn(&Transcript) -> Seen,
+) -> AuthCheck {
+    let [title, section, fix] = texts;
+    AuthCheck { id, title, level, section, needs: Needs::Nothing, fix, probe: documents, examine }
+}
+
+#[rustfmt::skip]
+pub(super) const TABLE: &[AuthCheck] = &[
+    row("C01", Level::Must, ["the authorization server publishes metadata", "RFC 8414 section 3; OpenID Connect Discovery section 4",
+        "serve `/.well-known/oauth-authorization-server` or `/.well-known/openid-configuration`"], published),
+    row("C02", Level::Must, ["the metadata names its own issuer", "RFC 8414 section 3.3",
+        "set `issuer` to the exact identifier that the resource names"], same_issuer),
+    row("C03", Level::Must, ["every endpoint is https", "authorization: communication security",
+        "serve every OAuth endpoint over https; only loopback may do without"], |t| on_server(t, secure)),
+    row("C04", Level::Must, ["PKCE with S256 is announced", "authorization: authorization code protection",
+        "announce `code_challenge_methods_supported: [\"S256\"]`; clients refuse to go on without"], |t| on_server(t, pkce)),
+    row("C05", Level::Should, ["the issuer in authorization responses is announced", "RFC 9207 section 3",
+        "send `iss` in every authorization response and announce it"], |t| on_server(t, response_issuer)),
+    row("C08", Level::Hygiene, ["no retired grant is offered", "OAuth 2.1 section 10",
+        "drop the implicit and password grants"], |t| on_server(t, modern)),
+];
+
+fn published(transcript: &Transcript) -> Seen {
+    match server_document(transcript) {
+        Ok((exchange, _)) => Seen::Holds(format!("found at {}", exchange.url()), vec![exchange.seq]),
+        Err(seen) => seen,
+    }
+}
+
+fn on_server(transcript: &Transcript, rule: fn(&Value) -> Result<String, String>) -> Seen {
+    match server_document(transcript) {
+        Err(Seen::Broken(..)) => Seen::DoesNotApply("there is no metadata (see C01)".to_owned()),
+        Err(seen) => seen,
+        Ok((exchange, document)) => match rule(&document) {
+            Ok(why) => Seen::Holds(why, vec![exchange.seq]),
+            Err(why) => Seen::Broken(why, vec![exchange.seq]),
+        },
+    }
+}
+
+fn secure(document: &Value) -> Result<String, String> {
+    for name in [
+        "authorization_endpoint",
+        "token_endpoint",
+        "registration_endpoint",
+        "revocation_endpoint",
+        "jwks_uri",
+    ] {
+        let Some(value) = document.get(name) else { continue };
+        let url = value.as_str().and_then(|text| Url::parse(text).ok());
+        match url {
+            Some(url) if url.scheme() == "https" || is_loopback(&url) => {}
+            Some(_) => return Err(format!("`{name}` is not https")),
+            None => return Err(format!("`{name}` is not an absolute URL")),
+        }
+    }
+    Ok("every endpoint is https or loopback".to_owned())
+}
+
+fn lists(document: &Value, name: &str, value: &str) -> bool {
+    document.get(name).and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == value))
+}
+
+fn pkce(document: &Value) -> Result<String, String> {
+    match lists(document, "code_challenge_methods_supported", "S256") {
+        true => Ok("S256 is announced".to_owned()),
+        false => Err("`code_challenge_methods_supported` lacks `S256`".to_owned()),
+    }
+}
+
+fn response_issuer(document: &Value) -> Result<String, String> {
+    match document.get("authorization_response_iss_parameter_supported") {
+        Some(Value::Bool(true)) => Ok("`iss` in responses is announced".to_owned()),
+        _ => Err("`authorization_response_iss_parameter_supported` is not true".to_owned()),
+    }
+}
+
+fn modern(document: &Value) -> Result<String, String> {
+    for (list, retired) in [
+        ("response_types_supported", "token"),
+        ("grant_types_supported", "implicit"),
+        ("grant_types_supported", "password"),
+    ] {
+        if lists(document, list, retired) {
+            return Err(format!("`{list}` offers `{retired}`"));
+        }
+    }
+    Ok("no retired grant is offered".to_owned())
+}
