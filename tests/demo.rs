@@ -3,144 +3,23 @@
 //! The SDK's own client and plain HTTP requests against `demo::serve` on loopback. Every test of a flaw also asserts
 //! the same of the sound shop, so a test that cannot see the flaw fails.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 use std::sync::atomic::Ordering;
 
 use rehearsal::demo::{DemoError, DemoOptions, Flaw, Transport, serve};
-use reqwest::{RequestBuilder, Response};
-use rmcp::model::{CallToolRequestParams, CallToolResult};
-use rmcp::service::RunningService;
+use reqwest::RequestBuilder;
+use rmcp::ServiceExt;
 use rmcp::transport::StreamableHttpClientTransport;
-use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
-use rmcp::{RoleClient, ServiceExt};
 use serde_json::{Value, json};
 
 #[path = "demo/issuer.rs"]
 mod issuer;
+#[path = "demo/opened.rs"]
+mod opened;
 
 use issuer::{CLERK, CUSTOMER, Issuer};
-
-type Client = RunningService<RoleClient, ()>;
-
-/// A shop with its issuer.
-struct Shop {
-    issuer: Issuer,
-    address: SocketAddr,
-    http: reqwest::Client,
-}
-
-async fn start(options: DemoOptions) -> SocketAddr {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    tokio::spawn(serve(options, |address| tell.send(address).unwrap()));
-    told.await.unwrap()
-}
-
-async fn shop(flaw: Option<Flaw>) -> Shop {
-    let issuer = Issuer::start().await;
-    let options = DemoOptions {
-        transport: Transport::Http,
-        issuer: Some(issuer.url.clone()),
-        flaw,
-        ..DemoOptions::default()
-    };
-    Shop { issuer, address: start(options).await, http: reqwest::Client::new() }
-}
-
-async fn sound() -> Shop {
-    shop(None).await
-}
-
-impl Shop {
-    fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
-    }
-
-    fn token(&self, subject: &str, scope: &str) -> String {
-        self.issuer.token(&self.url(), subject, scope)
-    }
-
-    async fn client(&self, subject: &str, scope: &str) -> Client {
-        let config =
-            StreamableHttpClientTransportConfig::with_uri(self.url()).auth_header(self.token(subject, scope));
-        ().serve(StreamableHttpClientTransport::from_config(config)).await.unwrap()
-    }
-
-    async fn customer(&self) -> Client {
-        self.client("customer-7", CUSTOMER).await
-    }
-
-    /// A request of protocol 2026-07-28, which needs no session.
-    fn post(&self, token: Option<&str>, method: &str, mut params: Value) -> RequestBuilder {
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        });
-        let mut request = self
-            .http
-            .post(self.url())
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2026-07-28")
-            .header("mcp-method", method)
-            .json(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
-        if let Some(name) = params["name"].as_str() {
-            request = request.header("mcp-name", name);
-        }
-        match token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        }
-    }
-
-    async fn list(&self, token: &str) -> Response {
-        self.post(Some(token), "tools/list", json!({})).send().await.unwrap()
-    }
-
-    async fn status(&self, claims: &Value) -> u16 {
-        self.list(&self.issuer.sign(claims)).await.status().as_u16()
-    }
-
-    fn claims(&self) -> Value {
-        self.issuer.claims(&self.url(), "customer-7", CUSTOMER)
-    }
-
-    fn claims_with(&self, key: &str, value: impl Into<Value>) -> Value {
-        let mut claims = self.claims();
-        claims[key] = value.into();
-        claims
-    }
-
-    fn claims_without(&self, key: &str) -> Value {
-        let mut claims = self.claims();
-        claims.as_object_mut().unwrap().remove(key);
-        claims
-    }
-}
-
-async fn names(client: &Client) -> BTreeSet<String> {
-    client.list_all_tools().await.unwrap().into_iter().map(|tool| tool.name.into_owned()).collect()
-}
-
-async fn call(client: &Client, name: &'static str, args: Value) -> CallToolResult {
-    client.call_tool(params(name, &args)).await.unwrap()
-}
-
-fn params(name: &'static str, args: &Value) -> CallToolRequestParams {
-    CallToolRequestParams::new(name).with_arguments(args.as_object().unwrap().clone())
-}
-
-fn text(result: &CallToolResult) -> &str {
-    &result.content[0].as_text().unwrap().text
-}
-
-fn challenge(response: &Response) -> &str {
-    response.headers()["www-authenticate"].to_str().unwrap()
-}
-
-fn now() -> u64 {
-    jsonwebtoken::get_current_timestamp()
-}
+use opened::{Shop, call, challenge, names, now, shop, sound, start, text};
 
 // What a sound shop does.
 
@@ -396,7 +275,7 @@ async fn pages_of_other_origins_and_other_hosts_are_refused() {
     assert_eq!(list().header("origin", "http://evil.example").send().await.unwrap().status(), 403);
     assert_eq!(list().header("host", "evil.example").send().await.unwrap().status(), 403);
     assert_eq!(list().send().await.unwrap().status(), 200);
-    let flawed = self::shop(Some(Flaw::AnyOrigin)).await;
+    let flawed = opened::shop(Some(Flaw::AnyOrigin)).await;
     let token = flawed.token("customer-7", CUSTOMER);
     let request = flawed.post(Some(&token), "tools/list", json!({})).header("origin", "http://evil.example");
     assert_eq!(request.send().await.unwrap().status(), 200);
@@ -474,7 +353,7 @@ async fn flaws_of_access() {
     assert_eq!(strangers(None).await.is_error, Some(true));
     assert!(text(&strangers(Some(Flaw::LeakyOrder)).await).contains("Roadside Picnic"));
 
-    let shop = self::shop(Some(Flaw::HiddenToolCallable)).await;
+    let shop = opened::shop(Some(Flaw::HiddenToolCallable)).await;
     let client = shop.customer().await;
     assert!(!names(&client).await.contains("refund_order"));
     assert!(text(&call(&client, "refund_order", json!({"id": 1043})).await).contains("refunded"));
@@ -522,13 +401,24 @@ async fn flaws_of_discovery() {
     assert_eq!(document.send().await.unwrap().status(), 404);
     assert_eq!(shop.status(&shop.claims()).await, 200);
 
-    let shop = self::shop(Some(Flaw::UnauthenticatedList)).await;
+    let shop = opened::shop(Some(Flaw::UnauthenticatedList)).await;
     let listed = shop.post(None, "tools/list", json!({})).send().await.unwrap();
     assert_eq!(listed.status(), 200);
     assert!(listed.text().await.unwrap().contains("get_order"));
     let call = json!({"name": "get_order", "arguments": {"id": 1042}});
     assert_eq!(shop.post(None, "tools/call", call).send().await.unwrap().status(), 401);
     assert_eq!(shop.list("not-a-jwt").await.status(), 401);
+}
+
+#[test]
+fn every_flaw_is_documented_with_its_command() {
+    let page = include_str!("../docs/demo.md");
+    for flaw in Flaw::ALL {
+        assert!(page.contains(&format!("--flaw {}` |", flaw.name())), "{}", flaw.name());
+        assert!(!flaw.about().is_empty() && !flaw.finds().is_empty());
+    }
+    // Besides the rows, the page writes `--flaw NAME` and `--flaw list`.
+    assert_eq!(page.matches("--flaw ").count(), Flaw::ALL.len() + 2, "a row too many");
 }
 
 #[tokio::test]

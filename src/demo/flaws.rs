@@ -73,7 +73,7 @@ flaws! {
         finds "the auth checks on discovery fail: a client cannot learn where to get a token";
     AnyOrigin "any-origin" [Http]
         "Requests of any web page are served."
-        finds "the auth check on the `Origin` header fails";
+        finds "nothing in the standard pack, which sends no `Origin`; a request of a foreign page is answered";
     SlowStart "slow-start" []
         "The shop opens after half a minute."
         finds "the target is not ready in time: exit code 4";

@@ -120,6 +120,9 @@ impl DemoError {
     }
 }
 
+/// How late the shop opens under `slow-start`.
+const LATE: Duration = Duration::from_secs(30);
+
 /// Runs the shop until standard input ends (stdio), or until SIGINT or SIGTERM. `ready` is told the address once
 /// connections are accepted (HTTP).
 pub async fn serve(options: DemoOptions, ready: impl FnOnce(SocketAddr)) -> Result<(), DemoError> {
@@ -137,14 +140,13 @@ pub async fn serve(options: DemoOptions, ready: impl FnOnce(SocketAddr)) -> Resu
             () = interrupted() => told.cancel(),
         }
     });
-    match options.flaw {
-        Some(Flaw::DiesOnStart) => return Err(DemoError::Died),
-        Some(Flaw::SlowStart) => {
-            if stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(30))).await.is_none() {
-                return Ok(());
-            }
-        }
-        _ => {}
+    if options.flaw == Some(Flaw::DiesOnStart) {
+        return Err(DemoError::Died);
+    }
+    if options.flaw == Some(Flaw::SlowStart)
+        && stop.run_until_cancelled(tokio::time::sleep(LATE)).await.is_none()
+    {
+        return Ok(());
     }
     match options.transport {
         Transport::Http => http::serve(options, ready, stop).await,

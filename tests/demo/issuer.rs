@@ -1,7 +1,7 @@
 //! An issuer made by hand: two keys, metadata and a JWKS on loopback, and tokens good and bad.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -30,6 +30,10 @@ pub(crate) struct Issuer {
     stranger: EncodingKey,
 }
 
+/// Made once: searching for primes takes most of the time of these tests.
+static KEYS: LazyLock<(EncodingKey, EncodingKey, EncodingKey)> =
+    LazyLock::new(|| (rsa_key(), curve_key(), rsa_key()));
+
 fn pem(der: &[u8]) -> String {
     let body = STANDARD.encode(der);
     format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
@@ -49,7 +53,7 @@ fn curve_key() -> EncodingKey {
 impl Issuer {
     /// Starts one.
     pub(crate) async fn start() -> Self {
-        let (key, curve, stranger) = (rsa_key(), curve_key(), rsa_key());
+        let (key, curve, stranger) = KEYS.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = vec![public("k1", &key, Algorithm::RS256), public("e1", &curve, Algorithm::ES256)];
