@@ -203,10 +203,11 @@ impl Pen<'_> {
         // Numbers only grow within an attempt; one that does not belongs to a trial that began anew.
         let attempt = match attempts.0.get(&id) {
             Some((attempt, last)) if *last < seq => *attempt,
-            _ => self
-                .conn
-                .prepare_cached("SELECT coalesce(max(attempt), 0) + 1 FROM replies WHERE trial = ?1")?
-                .query_row([id], |row| row.get(0))?,
+            _ => {
+                let sql = "SELECT 1 + max(coalesce((SELECT max(attempt) FROM replies WHERE trial = ?1), 0),
+                                          coalesce((SELECT attempt FROM transcripts WHERE trial = ?1), 0))";
+                self.conn.prepare_cached(sql)?.query_row([id], |row| row.get(0))?
+            }
         };
         let sql = "INSERT INTO replies (trial, attempt, seq, event) VALUES (?1, ?2, ?3, ?4)";
         self.run(sql, params![id, attempt, seq, event])?;
@@ -222,11 +223,13 @@ impl Pen<'_> {
         }
         self.replace(id)?;
         let spend = &packed.facts.spend;
+        let attempt = attempts.0.remove(&id).map_or(0, |(attempt, _)| attempt);
         self.run(
-            "INSERT INTO transcripts (trial, facts, model_calls, tokens_in, tokens_out, cost, took_ms, bytes, digest,
-             seal, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO transcripts (trial, attempt, facts, model_calls, tokens_in, tokens_out, cost, took_ms, bytes, digest,
+             seal, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 id,
+                attempt,
                 packed.facts_json,
                 spend.calls,
                 spend.usage.input as i64,
@@ -240,11 +243,9 @@ impl Pen<'_> {
             ],
         )?;
         // The transcript carries these responses now; those it does not carry stay as paid for.
-        if let Some((attempt, _)) = attempts.0.remove(&id) {
-            for seq in &packed.replies {
-                let sql = "DELETE FROM replies WHERE trial = ?1 AND attempt = ?2 AND seq = ?3";
-                self.run(sql, params![id, attempt, seq])?;
-            }
+        for seq in packed.replies.iter().filter(|_| attempt > 0) {
+            let sql = "DELETE FROM replies WHERE trial = ?1 AND attempt = ?2 AND seq = ?3";
+            self.run(sql, params![id, attempt, seq])?;
         }
         Ok(Ok(Kept::Stored))
     }

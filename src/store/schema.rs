@@ -62,6 +62,7 @@ CREATE TABLE replies (                  -- model responses of trials without a t
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE transcripts (
     trial INTEGER PRIMARY KEY REFERENCES trials (id),
+    attempt INTEGER NOT NULL,           -- the attempt whose responses it carries; 0: none were kept before it
     facts TEXT NOT NULL,                -- JSON: what reports need of the transcript
     model_calls INTEGER NOT NULL,
     tokens_in INTEGER NOT NULL,

@@ -127,7 +127,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let mut conn = schema::open_to_write(path)?;
         let faults = Faults { point: options.fault, ..Faults::default() };
-        let mut begin = || {
+        let begin = || {
             schema::use_log(&conn)?;
             if let Some(pages) = options.max_pages {
                 conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;

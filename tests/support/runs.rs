@@ -17,7 +17,7 @@ use rehearsal::transcript::{
 };
 use serde_json::json;
 
-pub fn manifest(run: &str) -> Manifest {
+pub(crate) fn manifest(run: &str) -> Manifest {
     Manifest {
         schema: SCHEMA,
         run: run.into(),
@@ -41,15 +41,15 @@ pub fn manifest(run: &str) -> Manifest {
     }
 }
 
-pub fn key(number: u32) -> CaseKey {
+pub(crate) fn key(number: u32) -> CaseKey {
     CaseKey { question: Digest::of(&number.to_le_bytes()), model: Digest::of(b"lexical"), trial: 1 }
 }
 
-pub fn origin(line: u32) -> Origin {
+pub(crate) fn origin(line: u32) -> Origin {
     Origin { file: Arc::from("suites/bookshop.yaml"), line, column: 5 }
 }
 
-pub fn header(number: u32) -> CaseHeader {
+pub(crate) fn header(number: u32) -> CaseHeader {
     CaseHeader {
         key: key(number),
         suite: "bookshop".into(),
@@ -64,7 +64,7 @@ pub fn header(number: u32) -> CaseHeader {
     }
 }
 
-pub fn planned(count: u32) -> Vec<Planned> {
+pub(crate) fn planned(count: u32) -> Vec<Planned> {
     let plan = |number| Planned {
         header: header(number),
         score_key: ScoreKey(Digest::of(b"score")),
@@ -88,7 +88,7 @@ fn said(text: Option<&str>, calls: Vec<ToolCall>) -> What {
 }
 
 /// Two model responses, two tool calls of which one never left, an answer.
-pub fn transcript(number: u32, end: End) -> Transcript {
+pub(crate) fn transcript(number: u32, end: End) -> Transcript {
     let args = json!({"id": 1042, "ä": [1.5, null]});
     let call = |id: &str, name: &str| ToolCall { id: id.into(), name: name.into(), args: args.clone() };
     let what = vec![
@@ -128,7 +128,7 @@ pub fn transcript(number: u32, end: End) -> Transcript {
     }
 }
 
-pub fn verdict(outcome: Outcome) -> Verdict {
+pub(crate) fn verdict(outcome: Outcome) -> Verdict {
     let grade = match outcome {
         Outcome::Pass => Grade::Pass,
         Outcome::Fail => Grade::Fail,
