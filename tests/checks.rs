@@ -127,7 +127,8 @@ fn tell(mut script: Script, told: Told) -> Script {
 
 fn fixtures(name: &str) -> Vec<Fixture> {
     let file = format!("{}/tests/fixtures/checks/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name} has no fixtures: {error}"));
+    let text =
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name} has no fixtures: {error}"));
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -151,12 +152,18 @@ fn every_check_passes_and_fails_where_its_fixtures_say() {
             let transcript = fixture.transcript();
             let seen = expect.examine(&View::of(&transcript));
             assert_eq!(grade(&seen.grade), fixture.grade, "{name}: {about}: {}", seen.why);
-            assert!(seen.evidence.iter().all(|seq| (*seq as usize) < transcript.events.len()), "{name}: {about}");
+            assert!(
+                seen.evidence.iter().all(|seq| (*seq as usize) < transcript.events.len()),
+                "{name}: {about}"
+            );
             lines.push(format!("{about}\n  {}: {} {:?}", grade(&seen.grade), seen.why, seen.evidence));
         }
         // An auth check is decided by the battery; its own tests hold the passing and failing records.
         for wanted in ["pass", "fail"].iter().filter(|_| *name != "auth_check") {
-            assert!(fixtures.iter().any(|fixture| fixture.grade == *wanted), "{name} has no fixture that gives {wanted}");
+            assert!(
+                fixtures.iter().any(|fixture| fixture.grade == *wanted),
+                "{name} has no fixture that gives {wanted}"
+            );
         }
         insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
             insta::assert_snapshot!(format!("check_{name}"), lines.join("\n"));
@@ -248,6 +255,7 @@ fn arguments_are_checked_when_a_suite_is_loaded() {
         "not: {answer_matches: '['}",
         "tools_visible: []",
         "verify: {index: 0, path: '$[', equals: 1}",
+        "auth_check: D003",
     ] {
         let check: Check = serde_saphyr::from_str(yaml).unwrap();
         let problems = check.problems();

@@ -1,7 +1,10 @@
 //! Builds transcripts for tests, event by event, with calls paired and times that add up.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use rehearsal::diag::Origin;
-use rehearsal::ids::{CallId, CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName, SuiteName, ToolName};
+use rehearsal::ids::{
+    CallId, CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName, SuiteName, ToolName,
+};
 use rehearsal::transcript::event::Caller;
 use rehearsal::transcript::{
     CaseHeader, CaseKind, End, Event, SCHEMA, ToolCall, ToolFact, Transcript, Usage, What,
@@ -10,7 +13,7 @@ use serde_json::{Value, json};
 
 /// A transcript in the making. Every event takes ten milliseconds.
 #[derive(Debug, Default)]
-pub struct Script {
+pub(crate) struct Script {
     events: Vec<Event>,
     calls: u32,
     open: Option<CallId>,
@@ -20,53 +23,53 @@ pub struct Script {
 
 /// What a model call used.
 #[derive(Clone, Copy, Debug)]
-pub struct Spent {
+pub(crate) struct Spent {
     /// Tokens in.
-    pub input: u64,
+    pub(crate) input: u64,
     /// Tokens out.
-    pub output: u64,
+    pub(crate) output: u64,
     /// US dollars, if priced.
-    pub cost: Option<f64>,
+    pub(crate) cost: Option<f64>,
     /// Milliseconds to the first token, if streamed.
-    pub first_token_ms: Option<u64>,
+    pub(crate) first_token_ms: Option<u64>,
 }
 
 impl Spent {
     /// A small priced call that was not streamed.
-    pub const SMALL: Self = Self { input: 100, output: 20, cost: Some(0.001), first_token_ms: None };
+    pub(crate) const SMALL: Self = Self { input: 100, output: 20, cost: Some(0.001), first_token_ms: None };
 }
 
 impl Script {
     /// Notes any event.
-    pub fn note(mut self, what: What) -> Self {
+    pub(crate) fn note(mut self, what: What) -> Self {
         let seq = self.events.len() as u32;
         self.events.push(Event { seq, at_ms: u64::from(seq) * 10, what });
         self
     }
 
     /// A complete list of tools.
-    pub fn lists(self, tools: &[&str]) -> Self {
+    pub(crate) fn lists(self, tools: &[&str]) -> Self {
         let fact = |name: &&str| ToolFact { name: ToolName::from(*name), raw: json!({"name": name}) };
         self.note(What::ToolsListed { tools: tools.iter().map(fact).collect() })
     }
 
     /// The user says something.
-    pub fn user(self, text: &str) -> Self {
+    pub(crate) fn user(self, text: &str) -> Self {
         self.note(What::UserSaid { text: text.to_owned() })
     }
 
     /// The model answers in words alone.
-    pub fn says(self, text: &str) -> Self {
+    pub(crate) fn says(self, text: &str) -> Self {
         self.says_for(text, Spent::SMALL)
     }
 
     /// The same, at a cost.
-    pub fn says_for(self, text: &str, spent: Spent) -> Self {
+    pub(crate) fn says_for(self, text: &str, spent: Spent) -> Self {
         self.model(Some(text), vec![], spent)
     }
 
     /// The model asks for a call, and it is sent.
-    pub fn calls(mut self, name: &str, args: Value) -> Self {
+    pub(crate) fn calls(mut self, name: &str, args: Value) -> Self {
         let call = self.next_call();
         let asked = ToolCall { id: call.clone(), name: ToolName::from(name), args: args.clone() };
         self.model(None, vec![asked], Spent::SMALL).note(What::ToolCalled {
@@ -78,7 +81,7 @@ impl Script {
     }
 
     /// The model asks for a call that never leaves the harness.
-    pub fn rejected(mut self, name: &str, args: Value, message: &str) -> Self {
+    pub(crate) fn rejected(mut self, name: &str, args: Value, message: &str) -> Self {
         let call = self.next_call();
         let name = ToolName::from(name);
         let asked = ToolCall { id: call.clone(), name: name.clone(), args };
@@ -87,51 +90,51 @@ impl Script {
     }
 
     /// The harness calls a tool.
-    pub fn probes(mut self, name: &str, args: Value) -> Self {
+    pub(crate) fn probes(mut self, name: &str, args: Value) -> Self {
         let call = self.next_call();
         self.note(What::ToolCalled { call, name: ToolName::from(name), args, by: Caller::Harness })
     }
 
     /// The last call returns: a text as a text block, anything else as structured content.
-    pub fn returns(self, result: Value) -> Self {
+    pub(crate) fn returns(self, result: Value) -> Self {
         self.result(result, false, 30)
     }
 
     /// The last call returns after some milliseconds.
-    pub fn returns_after(self, result: Value, took_ms: u64) -> Self {
+    pub(crate) fn returns_after(self, result: Value, took_ms: u64) -> Self {
         self.result(result, false, took_ms)
     }
 
     /// The last call returns a result flagged as an error.
-    pub fn fails(self, text: &str) -> Self {
+    pub(crate) fn fails(self, text: &str) -> Self {
         self.result(json!(text), true, 30)
     }
 
     /// The last call is refused.
-    pub fn refused(mut self, code: Option<i64>, status: Option<u16>, message: &str) -> Self {
+    pub(crate) fn refused(mut self, code: Option<i64>, status: Option<u16>, message: &str) -> Self {
         let call = self.answered();
         self.note(What::ToolRefused { call, code, status, message: message.to_owned(), took_ms: 30 })
     }
 
     /// A step of setup, verify or cleanup ran.
-    pub fn step(self, phase: &str, about: &str, result: Value, ok: bool) -> Self {
+    pub(crate) fn step(self, phase: &str, about: &str, result: Value, ok: bool) -> Self {
         self.note(What::StepRan { phase: phase.to_owned(), about: about.to_owned(), result, ok })
     }
 
     /// Ends otherwise than well.
-    pub fn ends(mut self, end: End) -> Self {
+    pub(crate) fn ends(mut self, end: End) -> Self {
         self.end = Some(end);
         self
     }
 
     /// Takes this long as a whole.
-    pub fn took(mut self, ms: u64) -> Self {
+    pub(crate) fn took(mut self, ms: u64) -> Self {
         self.took_ms = Some(ms);
         self
     }
 
     /// The transcript.
-    pub fn done(self) -> Transcript {
+    pub(crate) fn done(self) -> Transcript {
         let took_ms = self.took_ms.unwrap_or(self.events.len() as u64 * 10);
         let end = self.end.unwrap_or(End::Done);
         let started = "2026-11-21T00:00:00Z".to_owned();
@@ -162,7 +165,15 @@ impl Script {
         };
         let bytes = text.len() as u64;
         let content = vec![json!({"type": "text", "text": text})];
-        self.note(What::ToolReturned { call, content, structured, is_error, bytes, cut_by_client: None, took_ms })
+        self.note(What::ToolReturned {
+            call,
+            content,
+            structured,
+            is_error,
+            bytes,
+            cut_by_client: None,
+            took_ms,
+        })
     }
 
     fn next_call(&mut self) -> CallId {
@@ -178,7 +189,7 @@ impl Script {
 }
 
 /// The place of the case that all these transcripts are about.
-pub fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin { file: "suites/test.yaml".into(), line: 1, column: 1 }
 }
 

@@ -107,15 +107,14 @@ impl Examine for AnswerNumbers {
 }
 
 /// Digits with separators; groups of three may be split by a comma, a point, an apostrophe or a space.
-static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"[0-9]{1,3}(?:[ \u{a0}\u{202f}\u{2009}'’][0-9]{3})+(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]+)*").ok()
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"[0-9]{1,3}(?:[ \u{a0}\u{202f}\u{2009}'’][0-9]{3})+(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]+)*").expect("the pattern is constant")
 });
 
 /// Every number that a text may state. A spelling with several readings gives all of them: `1,250` is 1250 and 1.25.
 fn numbers(text: &str) -> Vec<f64> {
     let mut all = vec![];
-    let Some(pattern) = NUMBER.as_ref() else { return all };
-    for found in pattern.find_iter(text) {
+    for found in NUMBER.find_iter(text) {
         let before = &text[..found.start()];
         let glued = before.chars().rev().take_while(|c| c.is_alphabetic()).count();
         // `A25` is a name, `EUR25` is an amount.

@@ -74,11 +74,12 @@ pub(super) fn sent<'v, 'a>(view: &'v View<'a>) -> impl Iterator<Item = &'v ToolU
 
 /// What the model called, as the end of a sentence: "observed `a`, `b` twice" or "observed no call at all".
 pub(super) fn observed(view: &View<'_>) -> String {
-    let mut counts: Vec<(&ToolName, u32)> = vec![];
+    let mut counts: Vec<((&ToolName, bool), u32)> = vec![];
     for call in view.model_calls() {
-        match counts.iter_mut().find(|(name, _)| *name == call.name) {
+        let what = (call.name, matches!(call.fate, Fate::Rejected { .. }));
+        match counts.iter_mut().find(|(known, _)| *known == what) {
             Some((_, count)) => *count += 1,
-            None => counts.push((call.name, 1)),
+            None => counts.push((what, 1)),
         }
     }
     if counts.is_empty() {
@@ -88,9 +89,10 @@ pub(super) fn observed(view: &View<'_>) -> String {
     let names: Vec<String> = counts
         .iter()
         .take(8)
-        .map(|(name, count)| match count {
-            1 => format!("`{}`", excerpt(name.as_str(), 60)),
-            count => format!("`{}` {}", excerpt(name.as_str(), 60), times(*count)),
+        .map(|((name, rejected), count)| {
+            let many = if *count == 1 { String::new() } else { format!(" {}", times(*count)) };
+            let rejected = if *rejected { " (never sent)" } else { "" };
+            format!("`{}`{many}{rejected}", excerpt(name.as_str(), 60))
         })
         .collect();
     let more = if more > 0 { format!(" and {more} other tools") } else { String::new() };

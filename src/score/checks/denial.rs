@@ -76,30 +76,30 @@ pub(super) fn examine(view: &View<'_>, tool: &ToolName) -> Result<(Vec<u32>, Rep
 }
 
 /// Words of a refusal for want of rights.
-static RIGHTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+static RIGHTS: LazyLock<Regex> = LazyLock::new(|| {
     let words = r"permission|forbidden|denied|not (?:allowed|authori[sz]ed|permitted|entitled)|unauthori[sz]ed|unauthenticated|privilege|insufficient.?scope|requires? .{0,40}(?:scope|role|permission|login)|(?:scope|role) .{0,40}(?:required|missing)|missing .{0,20}(?:scope|role)|only .{1,40} (?:can|may)\b|log ?in|sign(?:ed)? in|authenticat";
-    Regex::new(&format!("(?i){words}")).ok()
+    Regex::new(&format!("(?i){words}")).expect("the pattern is constant")
 });
 
 /// Words of a complaint about the arguments.
-static ARGUMENTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)argument|\bparam|schema|validation|invalid (?:input|value|type|request)|required (?:property|field|key)|missing (?:property|field|key|required)|field required|deserializ|\bexpected\b|must be (?:a|an|one|of|>|<|at|greater|less)\b").ok()
+static ARGUMENTS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)argument|\bparam|schema|validation|invalid (?:input|value|type|request)|required (?:property|field|key)|missing (?:property|field|key|required)|field required|deserializ|\bexpected\b|must be (?:a|an|one|of|>|<|at|greater|less)\b").expect("the pattern is constant")
 });
 
 /// Words of a reply to an unknown tool.
-static UNKNOWN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?:unknown|no such|nonexistent) (?:tool|method)|(?:tool|method).{0,80}(?:not found|not exist|unknown|not registered|not available)").ok()
+static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)(?:unknown|no such|nonexistent) (?:tool|method)|(?:tool|method).{0,80}(?:not found|not exist|unknown|not registered|not available)").expect("the pattern is constant")
 });
 
 /// Words of a tool that ran and did not find something, or broke.
-static RAN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)not found|no such|does not exist|unknown|internal (?:server )?error|exception|traceback|panick|timed? ?out|unavailable").ok()
+static RAN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)not found|no such|does not exist|unknown|internal (?:server )?error|exception|traceback|panick|timed? ?out|unavailable").expect("the pattern is constant")
 });
 
-fn says(words: &LazyLock<Option<Regex>>, text: &str) -> bool {
+fn says(words: &LazyLock<Regex>, text: &str) -> bool {
     // Only a bounded head matters: refusals are short.
     let head: String = text.chars().take(4_000).collect();
-    words.as_ref().is_some_and(|words| words.is_match(&head))
+    words.is_match(&head)
 }
 
 fn classify(probe: &ToolUse<'_>, reference: Option<&ToolUse<'_>>) -> Reply {

@@ -37,7 +37,7 @@ impl Examine for MaxCalls {
             view.model_calls().filter(|call| self.tool.as_ref().is_none_or(|tool| call.name == tool)).collect();
         let of = self.tool.as_ref().map(|tool| format!(" of `{tool}`")).unwrap_or_default();
         let count = counted.len();
-        let why = format!("expected at most {} calls{of}, observed {count}", self.max);
+        let why = format!("expected at most {} {}{of}, observed {count}", self.max, if self.max == 1 { "call" } else { "calls" });
         Seen::when(count <= self.max as usize, why, calls::seqs(counted))
     }
 }

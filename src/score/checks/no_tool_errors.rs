@@ -39,7 +39,7 @@ impl Examine for NoToolErrors {
         let counted = || view.model_calls().filter(|call| !self.except.contains(call.name));
         let failed: Vec<_> = counted().filter(|call| call.fate.failed()).collect();
         match failed.first() {
-            None => Seen::pass(format!("none of {} calls failed", counted().count()), []),
+            None => Seen::pass(format!("of {} tool calls none failed", counted().count()), []),
             Some(first) => {
                 let said = excerpt(&first.fate.text(), 120);
                 let name = excerpt(first.name.as_str(), 60);

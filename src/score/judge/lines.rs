@@ -113,24 +113,8 @@ fn all(transcript: &Transcript) -> Vec<Line> {
 fn line(event: &Event, answers: &HashSet<u32>, harness: &HashSet<&CallId>) -> Option<Line> {
     let seq = event.seq;
     let make = |rank: Rank, role: &str, kind: &str, extra: (&str, Value), text: &str| {
-        let limit = match rank {
-            Rank::Answer => ANSWER,
-            Rank::Error => ERROR,
-            Rank::User | Rank::Rest => TEXT,
-        };
-        let (text, dropped) = cut(text, limit);
-        let mut map = Map::new();
-        map.insert("event".into(), seq.into());
-        map.insert("role".into(), role.into());
-        map.insert("kind".into(), kind.into());
-        if !extra.1.is_null() {
-            map.insert(extra.0.into(), extra.1);
-        }
-        map.insert("text".into(), text.into());
-        if dropped > 0 {
-            map.insert("left_out_characters".into(), dropped.into());
-        }
-        Some(Line { seq, rank, text: json_line(&Value::Object(map)) })
+        let said = Said { rank, role, kind, extra };
+        Some(Line { seq, rank, text: said.line(seq, text) })
     };
     let none = || ("", Value::Null);
     match &event.what {
@@ -164,6 +148,38 @@ fn line(event: &Event, answers: &HashSet<u32>, harness: &HashSet<&CallId>) -> Op
             make(Rank::Rest, "server", "asked", ("method", short(method)), &text)
         }
         _ => None,
+    }
+}
+
+/// Who said something, and in what capacity.
+struct Said<'a> {
+    rank: Rank,
+    role: &'a str,
+    kind: &'a str,
+    /// One more key, unless its value is null.
+    extra: (&'a str, Value),
+}
+
+impl Said<'_> {
+    fn line(self, seq: u32, text: &str) -> String {
+        let limit = match self.rank {
+            Rank::Answer => ANSWER,
+            Rank::Error => ERROR,
+            Rank::User | Rank::Rest => TEXT,
+        };
+        let (text, dropped) = cut(text, limit);
+        let mut map = Map::new();
+        map.insert("event".into(), seq.into());
+        map.insert("role".into(), self.role.into());
+        map.insert("kind".into(), self.kind.into());
+        if !self.extra.1.is_null() {
+            map.insert(self.extra.0.into(), self.extra.1);
+        }
+        map.insert("text".into(), text.into());
+        if dropped > 0 {
+            map.insert("left_out_characters".into(), dropped.into());
+        }
+        json_line(&Value::Object(map))
     }
 }
 

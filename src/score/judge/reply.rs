@@ -75,7 +75,12 @@ pub fn read(text: &str, ids: &[&str], frame: &Frame, shown: &[u32]) -> Result<Ve
     if text.len() > LONGEST {
         return broken("judge.unreadable", "the judge's reply is too long");
     }
-    let reply: Reply = match serde_json::from_str(bare(text)) {
+    let text = bare(text);
+    // Serde would read a struct from a list as well.
+    if !text.starts_with('{') {
+        return broken("judge.unreadable", "the judge's reply is not a JSON object");
+    }
+    let reply: Reply = match serde_json::from_str(text) {
         Ok(reply) => reply,
         Err(error) => {
             let why =

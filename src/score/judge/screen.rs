@@ -31,17 +31,17 @@ const OPENERS: [&str; 16] = [
     "respuesta",
 ];
 
-static REFUSAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+static REFUSAL: LazyLock<Regex> = LazyLock::new(|| {
     let sorry =
         r"(?:(?:i'm|i am) (?:very |so )?sorry|sorry|i apologi[sz]e|unfortunately)?[,.;:]?\s*(?:but )?";
     let cannot =
         r"(?:as an ai[^,.]{0,40},\s*)?i(?:'m| am)? ?(?:can't|cannot|can not|won't|unable to|not able to)";
     let help = r"(?: (?:help|assist|comply|do that|continue|answer that|fulfill)[^.!?]{0,40})?";
-    Regex::new(&format!(r"(?i)^{sorry}{cannot}{help}[.!]?$")).ok()
+    Regex::new(&format!(r"(?i)^{sorry}{cannot}{help}[.!]?$")).expect("the pattern is constant")
 });
 
-static ABOUT_REFUSING: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)refus|declin|reject|den(?:y|ies|ied)|cannot|can't|unable|not (?:able|allowed|permitted)|permission|does not|doesn't|without|apolog|sorry").ok()
+static ABOUT_REFUSING: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)refus|declin|reject|den(?:y|ies|ied)|cannot|can't|unable|not (?:able|allowed|permitted)|permission|does not|doesn't|without|apolog|sorry").expect("the pattern is constant")
 });
 
 /// What the answer is, when no judge is needed to see it.
@@ -80,8 +80,7 @@ pub fn look(transcript: &Transcript) -> Option<Empty> {
             excerpt(answer, 60)
         ));
     }
-    let refuses =
-        plain.len() <= 200 && REFUSAL.as_ref().is_some_and(|refusal| refusal.is_match(plain.trim()));
+    let refuses = plain.len() <= 200 && REFUSAL.is_match(plain.trim());
     refuses.then(|| Empty::Refusal {
         why: format!("the answer is a refusal and nothing else: `{}`", excerpt(answer, 100)),
         event: seq,
@@ -94,11 +93,7 @@ impl Empty {
         match self {
             Self::Nothing { why, event } => Some((why, *event)),
             Self::Refusal { .. } if kind == Kind::MustNot => None,
-            Self::Refusal { .. }
-                if ABOUT_REFUSING.as_ref().is_some_and(|words| words.is_match(statement)) =>
-            {
-                None
-            }
+            Self::Refusal { .. } if ABOUT_REFUSING.is_match(statement) => None,
             Self::Refusal { why, event } => Some((why, Some(*event))),
         }
     }

@@ -81,9 +81,9 @@ fn set(matcher: &Matcher, wanted: &[Matcher], found: &[Value]) -> Result<(), Mis
         .map(|inner| found.iter().map(|item| check(inner, Some(item)).is_ok()).collect())
         .collect();
     let mut taken = vec![None; found.len()];
-    for index in 0..wanted.len() {
+    for (index, inner) in wanted.iter().enumerate() {
         if !place(index, &fits, &mut vec![false; found.len()], &mut taken) {
-            let missing = describe(&wanted[index]);
+            let missing = describe(inner);
             return refuse(format!("{} (nothing left for {missing})", shown_list(found)));
         }
     }
