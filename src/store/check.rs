@@ -93,15 +93,14 @@ impl Check<'_> {
     }
 
     fn run(&mut self) {
-        match self.reader.bare_manifest() {
-            Err(error) => self.broken("I6", None, error.to_string()),
-            Ok((_, planned)) => {
-                let sql = "SELECT count(*) FROM trials WHERE wanted = 1";
-                let rows: i64 = self.reader.conn().query_row(sql, [], |row| row.get(0)).unwrap_or(-1);
-                if rows != planned as i64 {
-                    self.broken("I4", None, format!("{planned} trials are planned, {rows} are in the plan"));
-                }
-            }
+        if let Err(error) = self.reader.bare_manifest() {
+            self.broken("I6", None, error.to_string());
+        }
+        let sql = "SELECT wanted, (SELECT count(*) FROM trials WHERE wanted = 1) FROM run";
+        let counts = self.reader.conn().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (planned, rows): (i64, i64) = counts.unwrap_or((-1, 0));
+        if rows != planned {
+            self.broken("I4", None, format!("{planned} trials are planned, {rows} are in the plan"));
         }
     }
 
@@ -125,6 +124,7 @@ impl Check<'_> {
             self.broken("I1", Some(key), format!("the plan calls this trial {text}"));
         }
         let transcript = self.transcript(id, key)?;
+        self.replies(id, key, transcript.as_ref())?;
         self.verdict(id, key, transcript.as_ref())
     }
 
@@ -162,7 +162,6 @@ impl Check<'_> {
         };
         self.order(key, &transcript);
         self.charges(key, &row, &transcript);
-        self.replies(id, key, &transcript)?;
         Ok(Some(transcript))
     }
 
@@ -213,14 +212,15 @@ impl Check<'_> {
     }
 
     /// A response that the transcript carries must not stand among the paid ones without a result.
-    fn replies(&mut self, id: i64, key: CaseKey, transcript: &Transcript) -> rusqlite::Result<()> {
-        let sql = "SELECT p.event, p.attempt = r.attempt
-                   FROM replies p JOIN transcripts r ON r.trial = p.trial WHERE p.trial = ?1";
+    fn replies(&mut self, id: i64, key: CaseKey, transcript: Option<&Transcript>) -> rusqlite::Result<()> {
+        let sql = "SELECT p.event, p.attempt = coalesce(r.attempt, -1)
+                   FROM replies p LEFT JOIN transcripts r ON r.trial = p.trial WHERE p.trial = ?1";
         let mut rows = self.reader.conn().prepare_cached(sql)?;
         let rows = rows.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let carries = |event: &Event| transcript.is_some_and(|whole| whole.events.contains(event));
         for (text, carried) in rows.collect::<rusqlite::Result<Vec<(String, bool)>>>()? {
             match pack::read::<Event>("model response", text.as_bytes()) {
-                Ok(event) if carried && transcript.events.contains(&event) => {
+                Ok(event) if carried && carries(&event) => {
                     self.broken(
                         "I2",
                         Some(key),
