@@ -212,6 +212,26 @@ async fn other_hosts_are_never_asked() {
 }
 
 #[tokio::test]
+async fn a_dead_authorization_server_is_inconclusive() {
+    let bench = Bench::start().await;
+    let server = FlawedServer::start("", bench.issuer.url()).await;
+    let other = Bench::start().await;
+    bench.issuer.shutdown();
+    let prober = other.prober(&server.url, customer());
+    for _ in 0..50 {
+        if reqwest::get(bench.issuer.url()).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    for id in ["B05", "C01", "C04"] {
+        let check = rehearsal::auth::checks::find(id).unwrap();
+        let seen = other.judge(check, &prober).await;
+        assert!(matches!(seen, Seen::Inconclusive(_)), "{id}: {seen:?}");
+    }
+}
+
+#[tokio::test]
 async fn minted_tokens_stay_near() {
     let bench = Bench::start().await;
     let prober = bench.prober("https://someone.example/mcp", customer());
