@@ -1,5 +1,8 @@
 //! The embedded issuer over real sockets: what it publishes, what it signs, whom it turns away.
 
+#![expect(clippy::unwrap_used, reason = "a broken set-up should stop the test at once")]
+#![expect(clippy::disallowed_methods, reason = "tokens are verified against the machine's own clock")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -13,14 +13,17 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::{Host, Url};
 
-use super::answer::{Answer, stream_messages};
+use super::answer::{Answer, messages, stream_messages};
 use super::{Flaw, IdentitySpec, Issuer, Minted, Persona};
 use crate::mcp::Identity;
 use crate::net;
 use crate::transcript::{Body, Fault, HttpSide, Recorder, Side, What};
 
-/// The protocol revision of the probes.
+/// The protocol revision that probes open a session with.
 pub const REVISION: &str = "2025-11-25";
+
+/// The revision without sessions, for servers that refuse [`REVISION`].
+pub const MODERN: &str = "2026-07-28";
 
 /// How much of an answer is kept, in bytes.
 const KEPT: usize = 64 * 1024;
@@ -185,6 +188,11 @@ impl Prober {
             "clientInfo": {"name": "rehearsal", "version": env!("CARGO_PKG_VERSION")},
         }});
         let last = self.post(&format!("{label}: initialize"), body, None, who).await;
+        if last.as_ref().is_ok_and(wants_modern) {
+            let opened = Opened { id: None, version: MODERN.to_owned() };
+            let last = self.list(label, &opened, who).await;
+            return Talk { session: Some(opened), last };
+        }
         let Answer::Accepted(result) = Answer::of(&last) else { return Talk { session: None, last } };
         let version = result.and_then(|result| Some(result.get("protocolVersion")?.as_str()?.to_owned()));
         let id = last.ok().and_then(|side| side.header("mcp-session-id").map(str::to_owned));
@@ -230,7 +238,7 @@ impl Prober {
     async fn post(
         &self,
         label: &str,
-        body: Value,
+        mut body: Value,
         session: Option<&Opened>,
         who: &Credentials,
     ) -> Result<HttpSide, String> {
@@ -241,6 +249,9 @@ impl Prober {
         if let Some(session) = session {
             headers.push(("mcp-protocol-version".to_owned(), session.version.clone()));
             headers.extend(session.id.clone().map(|id| ("mcp-session-id".to_owned(), id)));
+            if session.version == MODERN {
+                headers.extend(make_modern(&mut body));
+            }
         }
         let url = self.setup.target.clone();
         self.send(Ask { label, method: Method::POST, url, headers, body: Some(body) }, who).await
@@ -334,6 +345,31 @@ impl std::fmt::Debug for Prober {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Prober({})", net::shown(&self.setup.target))
     }
+}
+
+/// Whether a server says that it knows no sessions: `initialize` is an unknown method or names an unknown revision.
+fn wants_modern(side: &HttpSide) -> bool {
+    let refusals = [-32022, -32601];
+    messages(side).iter().any(|message| {
+        message.pointer("/error/code").and_then(Value::as_i64).is_some_and(|code| refusals.contains(&code))
+    })
+}
+
+/// Gives a request the `_meta` of the modern revision and returns the headers that must agree with its body.
+fn make_modern(body: &mut Value) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    if let Some(method) = body["method"].as_str() {
+        headers.push(("mcp-method".to_owned(), method.to_owned()));
+    }
+    if let Some(name) = body.pointer("/params/name").and_then(Value::as_str) {
+        headers.push(("mcp-name".to_owned(), name.to_owned()));
+    }
+    body["params"]["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "rehearsal", "version": env!("CARGO_PKG_VERSION")},
+    });
+    headers
 }
 
 /// Whether a stream has brought the answer; it may stay open afterwards.

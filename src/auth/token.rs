@@ -111,7 +111,7 @@ fn spoil_claims(flaw: Flaw, claims: &mut Map<String, Value>, grant: Grant<'_>) {
         Flaw::WrongAudience => set("aud", json!("https://another-resource.example/mcp")),
         Flaw::LongerAudience => set("aud", json!(format!("{}-evil", grant.audience))),
         Flaw::AudienceList => {
-            set("aud", json!(["https://another-resource.example/mcp", "https://third.example"]))
+            set("aud", json!(["https://another-resource.example/mcp", "https://third.example"]));
         }
         Flaw::IdToken => {
             set("aud", json!("rehearsal"));

@@ -3,6 +3,8 @@
 //! It is written from the texts and shares no code with the checks: tokens are verified with another library than the
 //! one that signs them.
 
+#![expect(clippy::unwrap_used, reason = "a broken set-up should stop the test at once")]
+
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -15,6 +17,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
+
+/// In place of a flaw: knows only the revision without sessions.
+pub(crate) const MODERN_ONLY: &str = "modern only";
 
 const SESSION: &str = "6f1c7b0e-5c1c-4f0e-9d55-0b8f6a3f2a11";
 
@@ -91,6 +96,26 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
     }
 }
 
+/// What a server of the revision without sessions refuses: the handshake, and headers that disagree with the body.
+fn modern_refusal(headers: &HeaderMap, message: &Value) -> Option<Response> {
+    let error = |code: i64| {
+        let body =
+            json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": code, "message": "refused"}});
+        Some((StatusCode::BAD_REQUEST, Json(body)).into_response())
+    };
+    if message["method"] == "initialize" {
+        return error(-32022);
+    }
+    let agrees = |name: &str, value: &Value| {
+        headers.get(name).is_some_and(|header| *value == *header.to_str().unwrap())
+    };
+    let meta = &message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"];
+    match agrees("mcp-method", &message["method"]) && agrees("mcp-protocol-version", meta) {
+        true => None,
+        false => error(-32020),
+    }
+}
+
 impl Server {
     fn has(&self, flaw: &str) -> bool {
         self.flaw == flaw
@@ -150,6 +175,11 @@ impl Server {
         let scoped = claims["scope"].as_str().unwrap_or_default().split(' ').any(|scope| scope == "mcp:read");
         if message["method"] == "tools/list" && !scoped && !self.has("F01") {
             return self.forbidden();
+        }
+        if self.has(MODERN_ONLY)
+            && let Some(refusal) = modern_refusal(headers, &message)
+        {
+            return refusal;
         }
         self.answer(method, &message)
     }

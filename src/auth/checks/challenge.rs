@@ -14,44 +14,36 @@ use crate::transcript::{Fault, Transcript};
 const fn row(
     id: &'static str,
     level: Level,
-    title: &'static str,
-    section: &'static str,
-    fix: &'static str,
+    texts: [&'static str; 3],
+    probe: Probe,
+    examine: fn(&Transcript) -> Seen,
 ) -> AuthCheck {
-    let needs = Needs::Nothing;
-    AuthCheck { id, title, level, section, needs, fix, probe: no_token, examine: unexamined }
-}
-
-const fn by(row: AuthCheck, probe: Probe, examine: fn(&Transcript) -> Seen) -> AuthCheck {
-    AuthCheck { probe, examine, ..row }
-}
-
-fn unexamined(_: &Transcript) -> Seen {
-    Seen::Inconclusive("this check examines nothing".to_owned())
+    let [title, section, fix] = texts;
+    AuthCheck { id, title, level, section, needs: Needs::Nothing, fix, probe, examine }
 }
 
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
-    by(row("A01", Level::Must, "no token gets 401", "authorization: error handling",
-        "answer 401 to every MCP request without a token"), no_token, unauthorized),
-    by(row("A03", Level::Must, "GET and DELETE without a token are refused", "authorization: token requirements",
-        "put the token check before the routes, so that it covers every method"), other_methods, methods_refused),
-    by(row("A04", Level::Rfc, "the 401 carries a Bearer challenge", "RFC 6750 section 3",
-        "add `WWW-Authenticate: Bearer ...` to every 401"), no_token, bearer),
-    by(row("A05", Level::Must, "the challenge names the resource metadata", "authorization: protected resource metadata discovery",
-        "add `resource_metadata=\"https://your-host/.well-known/oauth-protected-resource/...\"`"), documents, metadata_named),
-    by(row("A06", Level::Rfc, "challenges follow the grammar", "RFC 9110 section 11",
-        "quote parameter values and escape quotes inside them"), none_and_garbage, grammatical),
-    by(row("A07", Level::Should, "no error is reported to somebody without credentials", "RFC 6750 section 3.1",
-        "leave `error` out of the challenge when the request had no token"), no_token, |t| on_challenge(t, no_error)),
-    by(row("A08", Level::Should, "a bad token gets 401 with `invalid_token` and the metadata", "RFC 6750 section 3.1",
-        "answer bad tokens with 401, `error=\"invalid_token\"` and `resource_metadata`"), none_and_garbage, invalid_token),
-    by(row("A09", Level::Should, "the challenge names the scopes", "authorization: scope selection strategy",
-        "add `scope=\"...\"` with the scopes that the request needs"), no_token, |t| on_challenge(t, scoped)),
-    by(row("A10", Level::Should, "the challenge does not ask for `offline_access`", "authorization: refresh tokens",
-        "leave `offline_access` to the client"), no_token, |t| on_challenge(t, |c| without(c, &["offline_access"]))),
-    by(row("A11", Level::Hygiene, "the challenge asks for no catch-all scope", "security best practices: scope minimization",
-        "name the scopes that the request needs"), no_token, |t| on_challenge(t, |c| without(c, &["*", "all", "full-access"]))),
+    row("A01", Level::Must, ["no token gets 401", "authorization: error handling",
+        "answer 401 to every MCP request without a token"], no_token, unauthorized),
+    row("A03", Level::Must, ["GET and DELETE without a token are refused", "authorization: token requirements",
+        "put the token check before the routes, so that it covers every method"], other_methods, methods_refused),
+    row("A04", Level::Rfc, ["the 401 carries a Bearer challenge", "RFC 6750 section 3",
+        "add `WWW-Authenticate: Bearer ...` to every 401"], no_token, bearer),
+    row("A05", Level::Must, ["the challenge names the resource metadata", "authorization: protected resource metadata discovery",
+        "add `resource_metadata=\"https://your-host/.well-known/oauth-protected-resource/...\"`"], documents, metadata_named),
+    row("A06", Level::Rfc, ["challenges follow the grammar", "RFC 9110 section 11",
+        "quote parameter values and escape quotes inside them"], none_and_garbage, grammatical),
+    row("A07", Level::Should, ["no error is reported to somebody without credentials", "RFC 6750 section 3.1",
+        "leave `error` out of the challenge when the request had no token"], no_token, |t| on_challenge(t, no_error)),
+    row("A08", Level::Should, ["a bad token gets 401 with `invalid_token` and the metadata", "RFC 6750 section 3.1",
+        "answer bad tokens with 401, `error=\"invalid_token\"` and `resource_metadata`"], none_and_garbage, invalid_token),
+    row("A09", Level::Should, ["the challenge names the scopes", "authorization: scope selection strategy",
+        "add `scope=\"...\"` with the scopes that the request needs"], no_token, |t| on_challenge(t, scoped)),
+    row("A10", Level::Should, ["the challenge does not ask for `offline_access`", "authorization: refresh tokens",
+        "leave `offline_access` to the client"], no_token, |t| on_challenge(t, |c| without(c, &["offline_access"]))),
+    row("A11", Level::Hygiene, ["the challenge asks for no catch-all scope", "security best practices: scope minimization",
+        "name the scopes that the request needs"], no_token, |t| on_challenge(t, |c| without(c, &["*", "all", "full-access"]))),
 ];
 
 fn no_token(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {

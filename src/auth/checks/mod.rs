@@ -5,6 +5,7 @@
 
 use futures::future::BoxFuture;
 
+use self::challenge::is_loopback;
 use super::Prober;
 use crate::transcript::{Fault, Transcript, What};
 
@@ -49,8 +50,12 @@ pub enum Needs {
     Nothing,
     /// A persona that the target lets in, from any source.
     GoodToken,
+    /// The same, and a target on loopback.
+    LoopbackTarget,
     /// A persona with a minted token, and a target that trusts the embedded issuer.
     TrustedIssuer,
+    /// The same, and scopes to leave out.
+    Scopes,
 }
 
 /// One check.
@@ -98,11 +103,14 @@ impl AuthCheck {
 
     /// What the check needs and this prober lacks, if anything.
     pub fn lacks(&self, prober: &Prober) -> Option<&'static str> {
-        match self.needs {
-            Needs::GoodToken if !prober.has_persona() => Some(self.needs.as_str()),
-            Needs::TrustedIssuer if prober.minted().is_none() => Some(self.needs.as_str()),
-            _ => None,
-        }
+        let met = match self.needs {
+            Needs::Nothing => true,
+            Needs::GoodToken => prober.has_persona(),
+            Needs::LoopbackTarget => prober.has_persona() && is_loopback(prober.target()),
+            Needs::TrustedIssuer => prober.minted().is_some(),
+            Needs::Scopes => prober.minted().is_some_and(|(_, minted)| !minted.scopes.is_empty()),
+        };
+        (!met).then(|| self.needs.as_str())
     }
 
     /// Sends the requests of this check. Where something it needs is missing it sends nothing, and [`Self::judge`]
@@ -129,6 +137,10 @@ impl Needs {
         match self {
             Self::Nothing => "an HTTP target",
             Self::GoodToken => "a persona with credentials that the target accepts",
+            Self::LoopbackTarget => "a loopback target and a persona with credentials that it accepts",
+            Self::Scopes => {
+                "a persona with a minted token that has scopes, and a target that trusts the issuer"
+            }
             Self::TrustedIssuer => {
                 "a persona with a minted token, and a target that trusts the embedded issuer"
             }

@@ -148,15 +148,19 @@ pub(super) fn server_document(transcript: &Transcript) -> Result<(Exchange<'_>, 
     if let Some(found) = asked.iter().find_map(|one| Some((*one, one.document()?))) {
         return Ok(found);
     }
-    match asked.iter().any(|one| one.response.as_ref().is_err_and(|why| why.starts_with("not sent"))) {
-        true => Err(Seen::DoesNotApply(
+    let failures: Vec<&String> = asked.iter().filter_map(|one| one.response.as_ref().err()).collect();
+    Err(match failures.first() {
+        Some(why) if why.starts_with("not sent") => Seen::DoesNotApply(
             "the authorization server is on another host, which is not contacted".to_owned(),
-        )),
-        false => Err(Seen::Broken(
+        ),
+        Some(why) if failures.len() == asked.len() => {
+            Seen::Inconclusive(format!("the authorization server does not answer: {why}"))
+        }
+        _ => Seen::Broken(
             "the authorization server has no metadata".to_owned(),
             asked.iter().map(|one| one.seq).collect(),
-        )),
-    }
+        ),
+    })
 }
 
 /// Whether the server's own name is the one that the resource gave.

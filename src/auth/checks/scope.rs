@@ -18,19 +18,15 @@ const SECTION: &str = "authorization: runtime insufficient scope errors";
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
     AuthCheck { id: "F01", level: Level::Must, title: "a token without scopes does not pass for one with scopes", section: SECTION,
-        needs: Needs::TrustedIssuer, fix: "answer 403 with `error=\"insufficient_scope\"` where a scope is missing; 401 sends clients in circles",
+        needs: Needs::Scopes, fix: "answer 403 with `error=\"insufficient_scope\"` where a scope is missing; 401 sends clients in circles",
         probe: unscoped, examine: insufficient },
     AuthCheck { id: "F01.challenge", level: Level::Should, title: "the 403 names the missing scopes", section: SECTION,
-        needs: Needs::TrustedIssuer, fix: "add `WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"...\"` to the 403",
+        needs: Needs::Scopes, fix: "add `WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"...\"` to the 403",
         probe: unscoped, examine: explained },
 ];
 
 fn unscoped(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
-        // Without scopes to drop there is nothing to see.
-        if prober.minted().is_none_or(|(_, minted)| minted.scopes.is_empty()) {
-            return Ok(());
-        }
         let token = prober.token(|minted| minted.scopes.clear()).await?;
         let bare = Credentials::authorization(&format!("Bearer {}", token.expose_secret()));
         let good = prober.good().await?;

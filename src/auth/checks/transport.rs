@@ -2,7 +2,6 @@
 
 use futures::future::BoxFuture;
 
-use super::challenge::is_loopback;
 use super::reading::{control, decisive};
 use super::tokens::attempt;
 use super::{AuthCheck, Level, Needs, Seen};
@@ -16,7 +15,7 @@ pub(super) const TABLE: &[AuthCheck] = &[
         needs: Needs::GoodToken, fix: "answer 403 to requests whose `Origin` is not on your list",
         probe: foreign_origin, examine: |t| turned_away(t, "a page of `http://evil.example`") },
     AuthCheck { id: "H02", level: Level::Hygiene, title: "a foreign `Host` is refused on loopback", section: "streamable HTTP: security (DNS rebinding)",
-        needs: Needs::GoodToken, fix: "answer 403 to requests whose `Host` is not your own while you listen on loopback",
+        needs: Needs::LoopbackTarget, fix: "answer 403 to requests whose `Host` is not your own while you listen on loopback",
         probe: foreign_host, examine: |t| turned_away(t, "a request for host `evil.example`") },
 ];
 
@@ -27,12 +26,9 @@ fn foreign_origin(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     })
 }
 
+/// On loopback only: elsewhere a foreign host may lawfully reach another site of the same address.
 fn foreign_host(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
-        // Elsewhere a foreign host may lawfully reach another site of the same address.
-        if !is_loopback(prober.target()) {
-            return Ok(());
-        }
         let good = prober.good().await?;
         attempt(prober, good.with("host", "evil.example")).await
     })
