@@ -1,6 +1,8 @@
 //! The lexical model from outside: with good tool descriptions it picks and fills calls right, in any domain; with
 //! vague ones it goes wrong. No key, no network.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::sync::Arc;
 
 use rehearsal::ids::ToolName;
@@ -14,7 +16,7 @@ fn model() -> Arc<dyn ChatModel> {
 }
 
 /// A tool with its parameters; a `!` after a name marks it as required.
-fn tool(name: &str, description: &str, params: Value) -> ToolOffer {
+fn tool(name: &str, description: &str, params: &Value) -> ToolOffer {
     let mut properties = serde_json::Map::new();
     let mut required = vec![];
     for (name, schema) in params.as_object().unwrap() {
@@ -95,19 +97,19 @@ fn weather() -> Vec<ToolOffer> {
         tool(
             "get_forecast",
             "Weather forecast for a city: temperature, rain and wind for the coming days.",
-            json!({"city!": {"type": "string", "description": "The city."},
+            &json!({"city!": {"type": "string", "description": "The city."},
                 "days": {"type": "integer", "description": "How many days ahead.", "minimum": 1, "maximum": 14},
                 "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}}),
         ),
         tool(
             "get_alerts",
             "Storm and flood warnings that are in force in a region.",
-            json!({"region!": {"type": "string", "description": "The region."}}),
+            &json!({"region!": {"type": "string", "description": "The region."}}),
         ),
         tool(
             "compare_climate",
             "Compares the yearly climate of several cities.",
-            json!({"cities!": {"type": "array", "items": {"type": "string"}}}),
+            &json!({"cities!": {"type": "array", "items": {"type": "string"}}}),
         ),
     ]
 }
@@ -117,22 +119,22 @@ fn tickets() -> Vec<ToolOffer> {
         tool(
             "search_tickets",
             "Searches the tickets of the help desk by words.",
-            json!({"query!": "string", "status": {"type": "string", "enum": ["open", "closed"]}, "limit": {"type": "integer", "description": "Maximum number of results."}}),
+            &json!({"query!": "string", "status": {"type": "string", "enum": ["open", "closed"]}, "limit": {"type": "integer", "description": "Maximum number of results."}}),
         ),
         tool(
             "get_ticket",
             "Shows a ticket with its history.",
-            json!({"id!": {"type": "integer", "description": "Ticket number."}}),
+            &json!({"id!": {"type": "integer", "description": "Ticket number."}}),
         ),
         tool(
             "close_ticket",
             "Closes a ticket.",
-            json!({"ticket_id!": "integer", "notify": {"type": "boolean", "description": "Whether the customer is notified."}}),
+            &json!({"ticket_id!": "integer", "notify": {"type": "boolean", "description": "Whether the customer is notified."}}),
         ),
         tool(
             "create_ticket",
             "Opens a new ticket for a customer.",
-            json!({"email!": {"type": "string", "format": "email"}, "title!": {"type": "string", "description": "A short title."}}),
+            &json!({"email!": {"type": "string", "format": "email"}, "title!": {"type": "string", "description": "A short title."}}),
         ),
     ]
 }
@@ -142,18 +144,18 @@ fn files() -> Vec<ToolOffer> {
         tool(
             "read_file",
             "Reads the contents of a file.",
-            json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}}),
+            &json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}}),
         ),
         tool(
             "list_directory",
             "Lists the files in a directory.",
-            json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}}),
+            &json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}}),
         ),
-        tool("move_file", "Moves or renames a file.", json!({"from!": "string", "to!": "string"})),
+        tool("move_file", "Moves or renames a file.", &json!({"from!": "string", "to!": "string"})),
         tool(
             "delete_file",
             "Deletes a file for good.",
-            json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}}),
+            &json!({"path!": {"type": "string", "pattern": r"^/[\w/.-]+$"}}),
         ),
     ]
 }
@@ -275,19 +277,19 @@ fn a_shop_it_has_never_seen() {
         tool(
             "find_items",
             "Search the catalogue by title, maker or subject.",
-            json!({"query!": "string", "max_price": {"type": "number", "description": "Upper price."}}),
+            &json!({"query!": "string", "max_price": {"type": "number", "description": "Upper price."}}),
         ),
         tool(
             "get_purchase",
             "State of a purchase: items, payment and when it will arrive.",
-            json!({"id!": {"type": "integer", "description": "Number of the purchase."}}),
+            &json!({"id!": {"type": "integer", "description": "Number of the purchase."}}),
         ),
         tool(
             "buy_item",
             "Buys an item for the customer.",
-            json!({"item_id!": "string", "quantity": {"type": "integer", "description": "How many."}}),
+            &json!({"item_id!": "string", "quantity": {"type": "integer", "description": "How many."}}),
         ),
-        tool("cancel_purchase", "Cancels a purchase that was not sent yet.", json!({"id!": "integer"})),
+        tool("cancel_purchase", "Cancels a purchase that was not sent yet.", &json!({"id!": "integer"})),
     ];
     let mut talk = Talk::with(shop.clone());
     assert_eq!(talk.user("Do you have any items by Le Guin?"), r#"find_items {"query":"Le Guin"}"#);
@@ -310,16 +312,16 @@ fn a_noun_that_is_a_verb_too() {
         tool(
             "search_books",
             "Search the catalogue by title, author or subject.",
-            json!({"query!": "string"}),
+            &json!({"query!": "string"}),
         ),
-        tool("get_order", "Look up an order: its status, items and expected arrival.", json!({"id!": id})),
+        tool("get_order", "Look up an order: its status, items and expected arrival.", &json!({"id!": id})),
         tool(
             "place_order",
             "Order a book for the customer.",
-            json!({"book_id!": "string", "quantity": "integer"}),
+            &json!({"book_id!": "string", "quantity": "integer"}),
         ),
-        tool("cancel_order", "Cancel an order that has not been sent.", json!({"id!": id})),
-        tool("refund_order", "Refund an order. Clerks only.", json!({"id!": id, "reason": "string"})),
+        tool("cancel_order", "Cancel an order that has not been sent.", &json!({"id!": id})),
+        tool("refund_order", "Refund an order. Clerks only.", &json!({"id!": id, "reason": "string"})),
     ];
     let ask = |words: &str| once(&shop, words);
     assert_eq!(ask("My order 1042 has not come. When will it arrive?"), r#"get_order {"id":1042}"#);
@@ -327,8 +329,9 @@ fn a_noun_that_is_a_verb_too() {
     assert_eq!(ask("I want to cancel my order 1042."), r#"cancel_order {"id":1042}"#);
     assert_eq!(ask("Please refund order #1042, it came broken."), r#"refund_order {"id":1042}"#);
     assert_eq!(ask("Which books about dragons do you have?"), r#"search_books {"query":"dragons"}"#);
+    assert_eq!(ask("Do you have anything by Le Guin?"), r#"search_books {"query":"Le Guin"}"#);
     assert_eq!(
-        ask("Do you have anything by Le Guin?"),
+        ask("Do you like Le Guin?"),
         "I have no tool that fits this request, so I cannot help with it."
     );
     let mut talk = Talk::with(shop);

@@ -1,5 +1,118 @@
-//! cli
-/// Entry.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: the only place that prints, and the only one that reads the environment.
+//!
+//! Each command is one function from arguments to an exit code. Data goes to stdout, talk to stderr.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser};
+
+use crate::gate::Exit;
+use crate::transcript::{Clock, Secrets};
+
+mod args;
+mod check;
+mod conclude;
+mod demo;
+mod eval;
+mod explain;
+mod failure;
+mod issuer;
+mod output;
+mod plan;
+mod progress;
+mod resume;
+mod runs;
+mod show;
+mod signal;
+
+use args::{Cli, Command};
+use failure::{Failure, Outcome};
+use output::Printer;
+
+/// What every command is given.
+struct Context {
+    printer: Printer,
+    /// The folder of the project.
+    root: PathBuf,
+    /// Looks up one environment variable.
+    env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    clock: Clock,
+    secrets: Secrets,
+    verbose: bool,
+}
+
+/// Parses the command line, runs the command, returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    #[expect(clippy::disallowed_methods, reason = "the environment enters here, one declared name at a time")]
+    let env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync> = Arc::new(|name| std::env::var(name).ok());
+    let printer = Printer::new(&cli.global, &*env);
+    let printer = if machine(&cli.command) { printer.machine() } else { printer };
+    let root = cli.global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    let verbose = cli.global.verbose;
+    let context =
+        Context { printer, root, env, clock: Clock::system(), secrets: Secrets::default(), verbose };
+    let exit = dispatch(cli.command, &context).unwrap_or_else(|failure| {
+        failure.print(printer);
+        failure.exit
+    });
+    ExitCode::from(exit.code())
+}
+
+/// Whether a program reads stdout.
+fn machine(command: &Command) -> bool {
+    let format = match command {
+        Command::Eval(args) | Command::Access(args) | Command::Auth(args) | Command::Plan(args) => {
+            &args.format
+        }
+        Command::Resume(args) => &args.format,
+        _ => return false,
+    };
+    format != "human"
+}
+
+fn dispatch(command: Command, context: &Context) -> Outcome {
+    match command {
+        Command::Eval(args) => wait(eval::eval(&args, &[], context)),
+        Command::Access(args) => wait(eval::eval(&args, &["access"], context)),
+        Command::Auth(args) => wait(eval::eval(&args, &["auth"], context)),
+        Command::Plan(args) => plan::plan(&args, context),
+        Command::Resume(args) => wait(resume::resume(&args, context)),
+        Command::Check(args) => check::check(&args.suites, context),
+        Command::Gate(args) => conclude::gate(&args, context),
+        Command::Report(args) => conclude::report(&args, context),
+        Command::Show(args) => show::show(&args, context),
+        Command::Runs(command) => runs::runs(&command, context),
+        Command::DemoServer(args) => wait(demo::serve(&args, context)),
+        Command::Issuer => wait(issuer::serve(context)),
+        Command::Schema => check::schema(context),
+        Command::Explain { code } => explain::explain(&code, context),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "rehearsal", &mut script);
+            context.printer.data(&script);
+            Ok(Exit::Pass)
+        }
+        Command::Guard => wait(async {
+            crate::mcp::process::guard::run();
+            Ok(Exit::Pass)
+        }),
+    }
+}
+
+/// Runs an asynchronous command on a runtime of its own.
+fn wait(work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::new(
+            Exit::LocalIo,
+            "bug.runtime",
+            format!("the asynchronous runtime does not start: {error}"),
+        )
+    })?;
+    let outcome = runtime.block_on(work);
+    // Tasks that wait for a peer must not hold up the end of the program.
+    runtime.shutdown_background();
+    outcome
 }

@@ -26,7 +26,8 @@ pub fn render(diagnostic: &Diagnostic, sources: Sources<'_>) -> String {
     out
 }
 
-fn excerpt(out: &mut String, arrow: &str, at: &Origin, sources: Sources<'_>) {
+/// Appends a place and, when its text is at hand, the line with a caret under the token.
+pub fn excerpt(out: &mut String, arrow: &str, at: &Origin, sources: Sources<'_>) {
     out.push_str(&format!("  {arrow} {at}\n"));
     let Some(text) = sources(&at.file) else { return };
     let Some(line) = text.lines().nth(at.line.saturating_sub(1) as usize) else { return };

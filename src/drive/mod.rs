@@ -1,16 +1,67 @@
 //! Drives cases against the target and leaves one transcript each; never decides pass or fail.
+//!
+//! The scheduler starts trials as permits allow, each trial is a task of its own with its own record, and everything
+//! comes back in one bounded stream of [`DriveEvent`]s. Nothing here scores, stores or prints.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
-use crate::ids::CaseKey;
-use crate::transcript::{CaseHeader, Event, Fault, Transcript};
+use crate::ids::{CaseKey, Digest, PersonaName};
+use crate::llm::ChatModel;
+use crate::mcp::{Identity, Target};
+use crate::transcript::{CaseHeader, Clock, Event, Fault, Secrets, Transcript};
+
+pub mod access;
+pub mod agent;
+pub mod auth;
+pub mod example;
+pub mod offer;
+pub mod schedule;
+pub mod stage;
+pub mod steps;
+pub mod surface;
+pub mod trial;
 
 /// Keeps what was paid for before anything is done with it. Implemented by `store`; waiting for it is part of the loop.
 pub trait Journal: Send + Sync {
     /// A model response arrived. Returns when it is safe on disk; an error stops all spending.
     fn model_replied<'a>(&'a self, key: CaseKey, event: &'a Event) -> BoxFuture<'a, Result<(), Fault>>;
+}
+
+/// Everything outside that a trial touches. Built once per run.
+pub struct World {
+    /// The server under test.
+    pub target: Arc<dyn Target>,
+    /// The models, by the `model` digest of the case keys.
+    pub models: HashMap<Digest, Arc<dyn ChatModel>>,
+    /// The identities, by persona.
+    pub identities: HashMap<PersonaName, Identity>,
+    /// What each persona sees, learned before the first trial; arguments of access probes are made from it.
+    pub surfaces: surface::Surfaces,
+    /// What auth probes need; `None` when the suite has no auth checks.
+    pub lab: Option<auth::Lab>,
+    /// Keeps model responses.
+    pub journal: Arc<dyn Journal>,
+    /// Time.
+    pub clock: Clock,
+    /// What must not be written down.
+    pub secrets: Secrets,
+    /// How the run is stopped.
+    pub stop: Stopping,
+    /// Trials in flight at most.
+    pub width: usize,
+}
+
+/// The two ways to stop a run. Draining is implied by aborting.
+#[derive(Clone, Debug, Default)]
+pub struct Stopping {
+    /// Start no more trials; let those in flight finish.
+    pub drain: CancellationToken,
+    /// Interrupt the trials in flight; their events so far are kept.
+    pub abort: CancellationToken,
 }
 
 /// What driving reports, in one stream.

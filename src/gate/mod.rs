@@ -1,12 +1,18 @@
-//! Run and policy in, verdict and exit code out. Pure: the same run file gives the same verdict on any machine.
+//! Run and policy in, verdict and exit code out. Pure: the same run file gives the same verdict on any machine. Never
+//! reads a file, never sees a transcript.
 
 use serde::{Deserialize, Serialize};
 
 use crate::diag::Origin;
 
+pub mod cells;
+mod decide;
 pub mod exit;
+pub mod explain;
 
+pub use decide::{Options, decide, decide_with};
 pub use exit::Exit;
+pub use explain::explain;
 
 /// The decision about a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +35,17 @@ pub enum GateVerdict {
     Fail,
     /// Not enough evidence.
     Inconclusive,
+}
+
+impl GateVerdict {
+    /// The word used in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
 }
 
 /// One reason for a decision.

@@ -35,7 +35,7 @@ impl Asked {
     }
 
     /// The wait, seen from a moment.
-    pub(super) fn from_now(self, now: jiff::Timestamp) -> Duration {
+    pub(super) fn wait(self, now: jiff::Timestamp) -> Duration {
         match self {
             Self::For(wait) => wait,
             Self::Until(moment) => Duration::try_from(moment.duration_since(now)).unwrap_or(Duration::ZERO),
@@ -108,8 +108,8 @@ mod tests {
     #[test]
     fn dates_are_seen_from_now() {
         let date = after("Thu, 01 Jan 1970 00:00:07 GMT").unwrap();
-        assert_eq!(date.from_now(jiff::Timestamp::UNIX_EPOCH), Duration::from_secs(7));
-        assert_eq!(date.from_now(jiff::Timestamp::from_second(99).unwrap()), Duration::ZERO);
+        assert_eq!(date.wait(jiff::Timestamp::UNIX_EPOCH), Duration::from_secs(7));
+        assert_eq!(date.wait(jiff::Timestamp::from_second(99).unwrap()), Duration::ZERO);
     }
 
     #[test]

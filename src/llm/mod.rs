@@ -225,13 +225,19 @@ pub trait ChatModel: Send + Sync {
     ) -> BoxFuture<'a, Result<ChatReply, Fault>>;
 }
 
+/// Looks up an environment variable.
+pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Makes a model of a definition.
+pub type Build = fn(&ModelSpec, &Outside) -> Result<Arc<dyn ChatModel>, Fault>;
+
 /// What dialects get besides the definition.
 #[derive(Clone)]
 pub struct Outside {
     /// The one HTTP client.
     pub http: reqwest::Client,
     /// Looks up a declared environment variable; never the whole environment.
-    pub env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub env: Lookup,
 }
 
 /// A way of talking to a model.
@@ -243,7 +249,7 @@ pub struct Dialect {
     /// What `provider:id` means for this dialect.
     pub inline: fn(id: &str) -> ModelSpec,
     /// Builds the model. The fault says which variable is missing or which field is wrong.
-    pub build: fn(&ModelSpec, &Outside) -> Result<Arc<dyn ChatModel>, Fault>,
+    pub build: Build,
 }
 
 /// Every dialect.

@@ -61,7 +61,8 @@ impl Failure {
     }
 
     fn out_of_quota(&self) -> bool {
-        matches!(self, Self::Status { kind, .. } if kind.contains("insufficient_quota") || kind.contains("billing"))
+        matches!(self, Self::Status { status: 402, .. })
+            || matches!(self, Self::Status { kind, .. } if kind.contains("insufficient_quota") || kind.contains("billing"))
     }
 
     fn retryable(&self) -> bool {
@@ -150,7 +151,7 @@ impl Policy<'_> {
                 Err(failure) => failure,
             };
             let asked = match &failure {
-                Failure::Status { wait: Some(asked), .. } => Some(asked.from_now(log.clock().wall())),
+                Failure::Status { wait: Some(asked), .. } => Some(asked.wait(log.clock().wall())),
                 _ => None,
             };
             let wait = self.wait(number, asked);
@@ -218,6 +219,7 @@ mod tests {
         let table = [
             (status(429, None, ""), "model.rate-limited", true),
             (status(429, None, "insufficient_quota"), "credentials.refused", false),
+            (status(402, None, ""), "credentials.refused", false),
             (status(401, None, ""), "credentials.refused", false),
             (status(403, None, ""), "credentials.refused", false),
             (status(400, None, ""), "model.refused-request", false),

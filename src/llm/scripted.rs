@@ -209,8 +209,8 @@ mod tests {
     use super::*;
     use crate::llm::ToolOffer;
 
-    fn model(script: Value) -> Scripted {
-        Scripted { name: "s".into(), id: "s".into(), steps: read(&script).unwrap() }
+    fn model(script: &Value) -> Scripted {
+        Scripted { name: "s".into(), id: "s".into(), steps: read(script).unwrap() }
     }
 
     fn request(messages: Vec<Message>) -> ChatRequest {
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_script_is_followed_from_the_conversation_alone() {
-        let model = model(json!([
+        let model = model(&json!([
             {"calls": [{"name": "weather", "args": {"city": "Oslo"}}, {"name": "mail"}], "sees": "Oslo"},
             {"say": "It is: {{result}}", "sees": "rain"},
         ]));
@@ -257,10 +257,10 @@ mod tests {
 
     #[test]
     fn leaving_the_script_says_how() {
-        let unseen = model(json!([{"say": "x", "sees": "Bergen"}]));
+        let unseen = model(&json!([{"say": "x", "sees": "Bergen"}]));
         let fault = unseen.answer(&request(vec![Message::User("How is Oslo?".into())])).unwrap_err();
         insta::assert_snapshot!(fault.message, @"model `s`: the conversation left the script: step 1 expects to see `Bergen`, but the last message is `How is Oslo?`");
-        let absent = model(json!([{"call": {"name": "refund"}}]));
+        let absent = model(&json!([{"call": {"name": "refund"}}]));
         let fault = absent.answer(&request(vec![Message::User("x".into())])).unwrap_err();
         insta::assert_snapshot!(fault.message, @"model `s`: the conversation left the script: step 1 calls `refund`, which is not offered");
     }

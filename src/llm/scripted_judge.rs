@@ -171,8 +171,8 @@ impl ScriptedJudge {
 mod tests {
     use super::*;
 
-    fn judge(script: Value, prompt: &str) -> Value {
-        ScriptedJudge { id: "j".into(), rules: read(&script).unwrap() }.judge(prompt)
+    fn judge(script: &Value, prompt: &str) -> Value {
+        ScriptedJudge { id: "j".into(), rules: read(script).unwrap() }.judge(prompt)
     }
 
     const PROMPT: &str = r#"Decide.
@@ -193,7 +193,7 @@ Answer now."#;
             {"statement": "Names the date.", "matches": "28 Nov"},
             {"statement": "Says sorry.", "matches": "(?i)sorry"},
         ]);
-        let verdict = judge(script, PROMPT);
+        let verdict = judge(&script, PROMPT);
         assert_eq!(verdict["canary"], "tango-7");
         let short: Vec<_> = verdict["verdicts"]
             .as_array()
@@ -210,7 +210,7 @@ Answer now."#;
     #[test]
     fn without_an_answer_nothing_is_sure() {
         let script = json!([{"statement": "Names the date.", "matches": "28"}]);
-        let verdict = judge(script, r#"{"criterion":"c1","statement":"Names the date."}"#);
+        let verdict = judge(&script, r#"{"criterion":"c1","statement":"Names the date."}"#);
         assert_eq!(verdict["verdicts"][0]["verdict"], "unsure");
     }
 

@@ -16,6 +16,25 @@ use crate::ids::ClientName;
 use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
 use crate::units::Period;
 
+pub mod connect;
+pub mod facts;
+mod handshake;
+mod headers;
+mod http;
+mod hub;
+pub mod inbound;
+pub mod jsonrpc;
+pub mod launch;
+mod line;
+mod listen;
+pub mod process;
+mod refusal;
+pub mod revision;
+mod session;
+pub mod sse;
+mod status;
+mod stdio;
+
 /// A server that can be spoken to.
 pub trait Target: Send + Sync {
     /// Opens a session: connects, negotiates, and records every message in `log`.
@@ -31,8 +50,8 @@ pub trait Target: Send + Sync {
 /// How a session is opened.
 #[derive(Clone, Copy)]
 pub struct Opening<'a> {
-    /// The identity.
-    pub identity: &'a dyn TokenSource,
+    /// The identity. Shared, because the session asks it again with every request.
+    pub identity: &'a Identity,
     /// The emulated client.
     pub profile: &'a ClientProfile,
 }
@@ -83,7 +102,7 @@ pub enum ToolOutcome {
 pub struct Refusal {
     /// JSON-RPC code, if the body held one.
     pub code: Option<i64>,
-    /// HTTP status, over HTTP.
+    /// The HTTP status that refused it. Absent over stdio, and where a JSON-RPC error came with status 200.
     pub status: Option<u16>,
     /// The message.
     pub message: String,

@@ -249,8 +249,12 @@ impl<'a> Expansion<'a> {
 
     /// Probes measure the server, not a client: they go through `reference`, or through the only client there is.
     fn probing_client(&self) -> Option<ClientProfile> {
-        let mut chosen =
-            self.suite.clients.iter().map(|client| &client.value).filter(|client| self.chosen.client(&client.name));
+        let mut chosen = self
+            .suite
+            .clients
+            .iter()
+            .map(|client| &client.value)
+            .filter(|client| self.chosen.client(&client.name));
         let reference = ClientProfile::reference();
         match (chosen.next(), chosen.next()) {
             (None, _) => None,

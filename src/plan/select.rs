@@ -46,7 +46,8 @@ pub(super) fn choose<'a>(suite: &Suite, selection: &'a Selection) -> Result<Chos
     each("kind", selection.kinds.iter().map(String::as_str).collect(), kinds);
     if selection.trials == Some(0) {
         wrong.push(
-            Diagnostic::global("run.bad-trials", "0 trials measure nothing").hint("give at least `--trials 1`"),
+            Diagnostic::global("run.bad-trials", "0 trials measure nothing")
+                .hint("give at least `--trials 1`"),
         );
     }
     if let Some(Err(diagnostic)) = selection.shard.map(shard::check) {
@@ -121,9 +122,15 @@ mod tests {
 
     #[test]
     fn stars_stand_for_any_run() {
-        for (pattern, name) in
-            [("a", "a"), ("*", ""), ("*", "abc"), ("a*", "abc"), ("*c", "abc"), ("a*c*e", "abcde"), ("a**b", "ab")]
-        {
+        for (pattern, name) in [
+            ("a", "a"),
+            ("*", ""),
+            ("*", "abc"),
+            ("a*", "abc"),
+            ("*c", "abc"),
+            ("a*c*e", "abcde"),
+            ("a**b", "ab"),
+        ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
         for (pattern, name) in

@@ -1,7 +1,25 @@
-//! Run in, bytes out. Every number in every format comes from one [`View`], and rendering is pure.
+//! Run and decision in, bytes out. Rendering is pure, and the same run and decision give the same bytes.
+//!
+//! Every number in every format comes from one [`summary::Summary`], computed once from one [`View`]; its texts have
+//! passed [`crate::display`], so renderers only add the escapes of their own format. Never computes a score.
 
 use crate::gate::Decision;
 use crate::store::record::RunRecord;
+
+pub mod access;
+pub mod figures;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod paint;
+pub mod summary;
+mod tally;
+pub mod terminal;
+pub mod transcript_text;
+mod wrap;
+
+pub use paint::Style;
+pub use summary::Summary;
 
 /// What formats render.
 #[derive(Clone, Debug)]
@@ -24,6 +42,19 @@ pub struct Format {
     pub file: &'static str,
     /// Renders it.
     pub render: fn(&View<'_>) -> Result<Vec<u8>, ReportError>,
+}
+
+/// Every format that is written to a file, in the order of `--help`. The terminal is not one of them: see
+/// [`terminal::render`].
+pub const FORMATS: &[Format] = &[
+    Format { name: "json", file: "summary.json", render: json::render },
+    Format { name: "markdown", file: "report.md", render: markdown::render },
+    Format { name: "junit", file: "junit.xml", render: junit::render },
+];
+
+/// The format of a name.
+pub fn format(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
 }
 
 /// A report that cannot be rendered.

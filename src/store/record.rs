@@ -1,14 +1,14 @@
-//! What a run file holds, as plain data.
+//! What a run file holds, as plain data. Pure.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{RunId, SuiteName};
-use crate::plan::{Selection, Shard};
+use crate::plan::{Planned, Selection, Shard};
 use crate::score::{Outcome, Verdict};
 use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
-use crate::transcript::{CaseHeader, End, Usage};
+use crate::transcript::{CaseHeader, End, Transcript, Usage, View, What};
 
 /// The number of the run format. Readers accept every number up to this one.
 pub const SCHEMA: u32 = 1;
@@ -97,4 +97,136 @@ pub struct Stop {
     pub code: String,
     /// What happened.
     pub message: String,
+}
+
+/// How a session of work on a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Wall-clock end, RFC 3339 in UTC.
+    pub at: String,
+    /// The exit code the program is about to return.
+    pub exit: u8,
+}
+
+/// What some model calls took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spend {
+    /// Calls that were answered.
+    pub calls: u32,
+    /// Tokens.
+    pub usage: Usage,
+    /// US dollars; `None` when any call has no price.
+    pub cost: Option<f64>,
+}
+
+/// What judging one trial took.
+pub type JudgeSpend = Spend;
+
+impl Default for Spend {
+    /// Nothing was called, so nothing was paid; that is a known price.
+    fn default() -> Self {
+        Self { calls: 0, usage: Usage::default(), cost: Some(0.0) }
+    }
+}
+
+impl std::ops::AddAssign for Spend {
+    fn add_assign(&mut self, other: Self) {
+        self.calls = self.calls.saturating_add(other.calls);
+        // Adding nothing would otherwise turn reported numbers into estimated ones.
+        if other.usage != Usage::default() {
+            self.usage += other.usage;
+        }
+        self.cost = self.cost.zip(other.cost).map(|(ours, theirs)| ours + theirs);
+    }
+}
+
+impl Spend {
+    /// What the model responses among these events took.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a What>) -> Self {
+        let mut sum = Self::default();
+        for event in events {
+            if let What::ModelSaid { usage, cost, .. } = event {
+                sum += Self { calls: 1, usage: *usage, cost: *cost };
+            }
+        }
+        sum
+    }
+}
+
+/// Whether a trial that ended so is settled. The others are missing data: they are kept, shown as invalid, and run
+/// again on resume.
+pub fn is_settled(end: &End) -> bool {
+    match end {
+        End::Done | End::OutOf(_) => true,
+        End::Faulted(fault) => fault.side.counts_against_target(),
+        End::Interrupted => false,
+    }
+}
+
+/// What reports need of a transcript, computed once when the trial ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Facts {
+    pub(super) end: End,
+    pub(super) tool_calls: Vec<String>,
+    pub(super) spend: Spend,
+    pub(super) took_ms: u64,
+}
+
+impl Facts {
+    pub(super) fn of(transcript: &Transcript) -> Self {
+        let view = View::of(transcript);
+        Self {
+            end: transcript.end.clone(),
+            tool_calls: view.model_calls().map(|call| call.name.to_string()).collect(),
+            spend: Spend::of(transcript.events.iter().map(|event| &event.what)),
+            took_ms: transcript.took_ms,
+        }
+    }
+
+    pub(super) fn into_result(self, planned: Planned) -> CaseResult {
+        let nothing = Spend::default();
+        CaseResult {
+            header: planned.header,
+            outcome: None,
+            verdict: None,
+            expected_failure: planned.expected_failure,
+            end: self.end,
+            tool_calls: self.tool_calls,
+            model_calls: self.spend.calls,
+            usage: self.spend.usage,
+            cost: self.spend.cost,
+            judge_calls: nothing.calls,
+            judge_usage: nothing.usage,
+            judge_cost: nothing.cost,
+            took_ms: self.took_ms,
+        }
+    }
+}
+
+impl CaseResult {
+    /// The result of a trial that was driven and is not scored yet.
+    pub fn of(transcript: &Transcript, planned: Planned) -> Self {
+        Facts::of(transcript).into_result(planned)
+    }
+
+    /// The same with its score.
+    #[must_use]
+    pub fn scored(mut self, verdict: Verdict, judge: Spend) -> Self {
+        self.outcome = Some(verdict.outcome());
+        self.verdict = Some(verdict);
+        self.judge_calls = judge.calls;
+        self.judge_usage = judge.usage;
+        self.judge_cost = judge.cost;
+        self
+    }
+
+    /// What reports sort by.
+    pub fn order(&self) -> impl Ord + '_ {
+        place(&self.header)
+    }
+}
+
+/// What trials are sorted by: case, model, persona, client, trial.
+pub(super) fn place(header: &CaseHeader) -> impl Ord + '_ {
+    (&header.case, &header.model, &header.persona, &header.client, header.trial, header.key)
 }

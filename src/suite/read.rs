@@ -114,7 +114,8 @@ impl Project {
 
     /// The path as diagnostics show it: relative to the project where possible.
     fn shown(&self, path: &Path) -> Arc<str> {
-        let real = || Some(path.canonicalize().ok()?.strip_prefix(self.root.canonicalize().ok()?).ok()?.to_owned());
+        let real =
+            || Some(path.canonicalize().ok()?.strip_prefix(self.root.canonicalize().ok()?).ok()?.to_owned());
         let short = path.strip_prefix(&self.root).map(Path::to_owned).ok().or_else(real);
         let shown = short.unwrap_or_else(|| path.to_owned()).to_string_lossy().into_owned();
         Arc::from(shown.strip_prefix("./").unwrap_or(&shown))

@@ -76,7 +76,8 @@ mod tests {
     use super::*;
 
     fn filled(text: &str) -> Result<String, Unfilled> {
-        let values = BTreeMap::from([("A".to_owned(), "1 ${B}".to_owned()), ("issuer.url".into(), "u".into())]);
+        let values =
+            BTreeMap::from([("A".to_owned(), "1 ${B}".to_owned()), ("issuer.url".into(), "u".into())]);
         fill(&Template(text.to_owned()), &values)
     }
 

@@ -103,7 +103,8 @@ pub fn decode<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Diagnosti
 /// Reads one YAML document. The error carries the file, the line and the column.
 pub fn from_text<T: DeserializeOwned>(file: &Arc<str>, text: &str) -> Result<T, Diagnostic> {
     let text = decode(file, text.as_bytes())?;
-    serde_saphyr::from_str_with_options(text, options()).map_err(|error| Reader { file, text }.explain(&error))
+    serde_saphyr::from_str_with_options(text, options())
+        .map_err(|error| Reader { file, text }.explain(&error))
 }
 
 fn options() -> Options {

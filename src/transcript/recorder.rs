@@ -35,8 +35,9 @@ impl Recorder {
     /// Records what happened, redacted, and returns its number.
     pub fn note(&self, what: What) -> u32 {
         let what = self.clean(what);
-        let at_ms = self.elapsed_ms();
+        // Stamped under the lock, so that later numbers never carry earlier times.
         let mut events = self.events();
+        let at_ms = self.elapsed_ms();
         let seq = events.len() as u32;
         events.push(Event { seq, at_ms, what });
         seq

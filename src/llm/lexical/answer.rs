@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::arguments::readable;
+use super::tokenise::words;
 use crate::transcript::ToolCall;
 
 /// Most characters of results in an answer.
@@ -36,6 +36,11 @@ pub(super) fn after(results: &[(&ToolCall, &str, bool)]) -> String {
 pub(super) fn missing(tool: &str, names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| readable(name)).collect();
     format!("Please tell me the {} so that I can {}.", names.join(" and the "), readable(tool))
+}
+
+/// A name as words.
+fn readable(name: &str) -> String {
+    words(name).into_iter().map(|word| word.text.to_lowercase()).collect::<Vec<_>>().join(" ")
 }
 
 /// The answer when nothing fits.

@@ -5,17 +5,20 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::memory::Memory;
 use super::prompt::{Prompt, Shape, Span};
 use super::schema::{Kind, Param, kind, params, properties, resolve};
 use super::tokenise::{Word, is_stop, terms, words};
+use super::values::{described, introduces, is_free, matching, number, pattern, value_of};
 use crate::llm::ToolOffer;
 
 /// How deep arguments nest.
 const DEPTH: usize = 4;
+
+/// Most parameters of a call, nested ones included: schemas may refer to themselves.
+const MOST_PARAMS: usize = 500;
 
 /// Most items of a list argument.
 const MOST_ITEMS: usize = 50;
@@ -30,7 +33,8 @@ pub(super) struct Filled {
 
 /// Fills the arguments of a tool.
 pub(super) fn fill(tool: &ToolOffer, prompt: &Prompt<'_>, memory: &Memory) -> Filled {
-    let mut filler = Filler { tool, nouns: terms(tool.name.as_str()), prompt, memory, used: vec![] };
+    let nouns = terms(tool.name.as_str());
+    let mut filler = Filler { tool, nouns, prompt, memory, used: vec![], left: MOST_PARAMS };
     filler.fill(&params(tool), DEPTH)
 }
 
@@ -42,10 +46,19 @@ struct Filler<'a> {
     memory: &'a Memory,
     /// Places of the prompt that are spent.
     used: Vec<Range<usize>>,
+    /// Parameters that may still be looked at.
+    left: usize,
 }
 
 impl Filler<'_> {
     fn fill(&mut self, params: &[Param<'_>], depth: usize) -> Filled {
+        if params.len() > self.left {
+            return Filled {
+                args: Map::new(),
+                missing: params.iter().take(1).map(|p| p.name.to_owned()).collect(),
+            };
+        }
+        self.left -= params.len();
         let mut found: Vec<Option<Value>> = params.iter().map(|param| self.told(param)).collect();
         self.by_neighbours(params, &mut found);
         for (param, value) in params.iter().zip(&mut found) {
@@ -357,109 +370,33 @@ impl Filler<'_> {
     }
 }
 
-/// Whether any text will do.
-fn is_free(param: &Param<'_>) -> bool {
-    ["enum", "pattern", "format", "const"].iter().all(|key| param.schema.get(key).is_none())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The stems of a description that could stand beside a value.
-fn described(param: &Param<'_>) -> BTreeSet<String> {
-    // These stand in every second description and point to nothing.
-    const VAGUE: [&str; 12] = [
-        "number",
-        "id",
-        "valu",
-        "nam",
-        "list",
-        "maximum",
-        "minimum",
-        "identifier",
-        "default",
-        "text",
-        "string",
-        "optional",
-    ];
-    terms(param.description).into_iter().filter(|stem| !VAGUE.contains(&stem.as_str())).collect()
-}
-
-/// Whether a preposition before a name points to the parameter, because its description says the same: "by Le Guin"
-/// where it says "books by this author".
-fn introduces(word: &Word, param: &Param<'_>) -> bool {
-    if !["by", "from", "to", "in", "at", "for", "of"].contains(&word.text.to_lowercase().as_str()) {
-        return false;
-    }
-    let described = words(param.description);
-    described.iter().enumerate().any(|(index, said)| {
-        let next = described.iter().skip(index + 1).take(2);
-        said.text.eq_ignore_ascii_case(&word.text)
-            && next.into_iter().any(|next| param.name_stems.contains(&next.stem))
-    })
-}
-
-/// A value as a parameter takes it, if it can.
-fn value_of(span: &Span, param: &Param<'_>) -> Option<Value> {
-    match (param.kind(), span.shape) {
-        (Kind::Integer | Kind::Number, Shape::Number) => {
-            let value = number(&span.text, param.kind())?;
-            let bound = |key: &str| param.schema.get(key).and_then(Value::as_f64);
-            let is = value.as_f64()?;
-            let inside = bound("minimum").is_none_or(|least| is >= least)
-                && bound("maximum").is_none_or(|most| is <= most);
-            inside.then_some(value)
+    #[test]
+    fn schemas_that_refer_to_themselves_end() {
+        let mut properties = Map::new();
+        for index in 0..60 {
+            properties.insert(format!("p{index}"), json!({"$ref": "#"}));
         }
-        (Kind::Text, shape) if is_free(param) => {
-            let suits = match shape {
-                Shape::Number | Shape::Identifier => true,
-                Shape::Tail => !param.is_id(),
-                Shape::Quoted => true,
-                Shape::Name => !param.is_id() && !param.is_query(),
-                Shape::Uri => {
-                    param.name_stems.iter().any(|stem| matches!(stem.as_str(), "url" | "uri" | "link"))
-                }
-                Shape::Email => param
-                    .name_stems
-                    .iter()
-                    .any(|s| matches!(s.as_str(), "email" | "mail" | "recipient" | "to")),
-                Shape::Date => param
-                    .name_stems
-                    .iter()
-                    .any(|stem| matches!(stem.as_str(), "dat" | "day" | "sinc" | "until")),
-            };
-            suits.then(|| Value::from(span.text.as_str()))
-        }
-        _ => None,
+        let required: Vec<String> = properties.keys().cloned().collect();
+        let schema = json!({"type": "object", "properties": properties, "required": required});
+        let tool = ToolOffer { name: "nest".into(), title: None, description: String::new(), schema };
+        let filled = fill(&tool, &Prompt::of("Nest it 5 times"), &Memory::default());
+        assert!(!filled.missing.is_empty());
     }
-}
 
-fn number(text: &str, kind: Kind) -> Option<Value> {
-    match kind {
-        Kind::Integer => text.parse::<i64>().ok().map(Value::from),
-        _ => text.parse::<i64>().map(Value::from).ok().or_else(|| Some(json!(text.parse::<f64>().ok()?))),
+    #[test]
+    fn values_keep_to_type_bounds_and_pattern() {
+        let schema = json!({"type": "object", "required": ["size", "code", "flag"], "properties": {
+            "size": {"type": "integer", "minimum": 10},
+            "code": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]+$"},
+            "flag": {"type": "boolean"},
+            "bad": {"type": "string", "pattern": "(?<=x)y"},
+        }});
+        let tool = ToolOffer { name: "cut".into(), title: None, description: String::new(), schema };
+        let filled = fill(&tool, &Prompt::of("Cut 3 of size 20, (AB-7)."), &Memory::default());
+        assert_eq!(Value::Object(filled.args).to_string(), r#"{"size":20,"code":"AB-7","flag":false}"#);
     }
-}
-
-/// The pattern of a schema, made to match a whole value; patterns the engine does not know are left out.
-fn pattern(schema: &Value) -> Option<Regex> {
-    let text = schema.get("pattern")?.as_str()?;
-    let inner = text.strip_prefix('^').unwrap_or(text);
-    let inner = inner.strip_suffix('$').unwrap_or(inner);
-    regex::RegexBuilder::new(&format!("^(?:{inner})$")).size_limit(1 << 20).build().ok()
-}
-
-/// The first piece of a text between spaces that a pattern matches, without the punctuation around it.
-fn matching(text: &str, pattern: &Regex) -> Option<Range<usize>> {
-    const AROUND: &[char] =
-        &['"', '\'', '`', '“', '”', '(', ')', '[', ']', '<', '>', ',', ';', ':', '!', '?', '.', '#'];
-    text.split_whitespace().find_map(|piece| {
-        let bare = piece.trim_matches(AROUND);
-        let end = piece.trim_end_matches(AROUND);
-        let found = [bare, end, piece].into_iter().find(|candidate| pattern.is_match(candidate))?;
-        let start = found.as_ptr() as usize - text.as_ptr() as usize;
-        Some(start..start + found.len())
-    })
-}
-
-/// A name as words.
-pub(super) fn readable(name: &str) -> String {
-    words(name).into_iter().map(|word| word.text.to_lowercase()).collect::<Vec<_>>().join(" ")
 }

@@ -11,6 +11,9 @@ use crate::llm::ToolOffer;
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
 
+/// Bytes of a text that are looked at; a longer description says nothing more about what a tool is for.
+const LONGEST: usize = 20_000;
+
 /// How much a word counts by where it stands.
 const NAME: f64 = 3.0;
 const TITLE: f64 = 2.0;
@@ -108,7 +111,7 @@ impl Document {
     }
 
     fn add(&mut self, text: &str, weight: f64) {
-        for stem in terms(text) {
+        for stem in terms(&text[..text.floor_char_boundary(LONGEST)]) {
             *self.weights.entry(stem).or_insert(0.0) += weight;
             self.length += weight;
         }

@@ -7,6 +7,7 @@ use super::arguments::{Filled, fill};
 use super::bm25::Index;
 use super::memory::Memory;
 use super::prompt::{Prompt, RETRIEVAL};
+use super::schema::{Param, params};
 use super::tokenise::terms;
 use crate::llm::ToolOffer;
 
@@ -47,7 +48,29 @@ pub(super) fn choose<'a>(tools: &'a [ToolOffer], prompt: &Prompt<'_>, memory: &M
             best = Some((score, Choice { tool, filled }));
         }
     }
-    best.map(|(_, choice)| choice)
+    best.map(|(_, choice)| choice).or_else(|| search(tools, prompt, memory))
+}
+
+/// "Do you have anything by ...?" names no tool, but it asks for a search where there is exactly one.
+fn search<'a>(tools: &'a [ToolOffer], prompt: &Prompt<'_>, memory: &Memory) -> Option<Choice<'a>> {
+    const OPENINGS: [[&str; 2]; 4] = [["do", "you"], ["have", "you"], ["is", "there"], ["are", "there"]];
+    let first: Vec<String> = prompt.words.iter().take(3).map(|word| word.text.to_lowercase()).collect();
+    let exists = OPENINGS.iter().any(|opening| first.iter().take(2).eq(opening));
+    let possession =
+        first.first().is_none_or(|word| word != "do") || first.get(2).is_some_and(|word| word == "have");
+    if !exists || !possession {
+        return None;
+    }
+    let searches = |tool: &&ToolOffer| {
+        terms(tool.name.as_str())
+            .iter()
+            .any(|stem| matches!(stem.as_str(), "search" | "find" | "lookup" | "query"))
+            && params(tool).iter().any(Param::is_query)
+    };
+    let mut searching = tools.iter().filter(searches);
+    let (Some(tool), None) = (searching.next(), searching.next()) else { return None };
+    let filled = fill(tool, prompt, memory);
+    (filled.missing.is_empty() && !filled.args.is_empty()).then_some(Choice { tool, filled })
 }
 
 fn name_fit(tool: &ToolOffer, prompt: &Prompt<'_>) -> f64 {

@@ -17,5 +17,6 @@ mod model;
 mod prompt;
 mod schema;
 mod tokenise;
+mod values;
 
 pub(super) use model::DIALECT;

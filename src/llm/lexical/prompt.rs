@@ -60,6 +60,9 @@ pub(super) const RETRIEVAL: &[&str] = &[
     "read", "retriev", "search", "see", "show", "tel", "view",
 ];
 
+/// Values of one prompt that are looked at.
+const MOST_SPANS: usize = 200;
+
 /// Words that open a question.
 const OPENERS: &[&str] = &[
     "am", "are", "can", "could", "did", "do", "does", "has", "have", "how", "is", "was", "were", "what",
@@ -159,6 +162,7 @@ fn spans(text: &str, words: &[Word]) -> Vec<Span> {
         spans.push(Span { text: tail.as_str().trim_end().to_owned(), shape: Shape::Tail, at: tail.range() });
     }
     spans.sort_by_key(|span| span.at.start);
+    spans.truncate(MOST_SPANS);
     spans
 }
 

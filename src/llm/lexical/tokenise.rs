@@ -100,9 +100,18 @@ pub(super) fn stem(word: &str) -> String {
 
 /// Whether a word only holds a sentence together.
 pub(super) fn is_stop(word: &str) -> bool {
+    if word.len() > LONGEST_STOP {
+        return false;
+    }
+    if word.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return STOP.binary_search(&word).is_ok();
+    }
     let lower = word.to_lowercase().replace('’', "'");
     STOP.binary_search(&lower.as_str()).is_ok()
 }
+
+/// Bytes of the longest stop word, with room for a typographic apostrophe.
+const LONGEST_STOP: usize = 12;
 
 /// English function words and courtesies, sorted.
 #[rustfmt::skip]
@@ -154,6 +163,7 @@ mod tests {
     #[test]
     fn stop_words_are_sorted_so_that_they_are_found() {
         assert!(STOP.is_sorted());
+        assert!(STOP.iter().all(|word| word.len() <= LONGEST_STOP));
         assert!(is_stop("Don’t") && is_stop("The") && !is_stop("book"));
     }
 }

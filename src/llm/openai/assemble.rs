@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::loose::Arguments;
 use super::names::Names;
-use super::reply::{Arguments, Call, Choice, Completion, MOST_CALLS, Said, WireUsage};
+use super::reply::{Call, Choice, Completion, MOST_CALLS, Said, WireUsage};
 use crate::ids::CallId;
 use crate::llm::{ChatReply, ChatRequest, estimate};
 use crate::transcript::{ToolCall, Usage};

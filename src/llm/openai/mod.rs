@@ -24,6 +24,7 @@ use crate::transcript::{Fault, Recorder, Side};
 use crate::units::Period;
 
 mod assemble;
+mod loose;
 mod names;
 mod reply;
 mod request;

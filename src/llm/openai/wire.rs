@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use async_openai::config::Config;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use http::HeaderMap;
@@ -25,7 +25,7 @@ use crate::net::{self, BODY_CAP, BodyError};
 /// Most bytes of an error body that are read.
 const ERROR_CAP: usize = 64 * 1024;
 
-/// Longest line of a stream, in bytes. The decoder looks at a growing line again with every piece of it.
+/// Longest line of a stream, in bytes: room for long arguments in one piece.
 const LINE_CAP: usize = 1024 * 1024;
 
 /// Where the API is and what is sent with every request; nothing comes from the environment.
@@ -138,7 +138,7 @@ impl tower::Service<HttpRequestFactory> for Wire {
             }
             match mode {
                 Mode::Whole => {
-                    let body = net::read_bounded(response, BODY_CAP).await.map_err(unread)?;
+                    let body = net::read_bounded(response, BODY_CAP).await.map_err(|error| unread(&error))?;
                     Ok(http::Response::new(body).into())
                 }
                 Mode::Streamed if !is_event_stream(&response) => Err(no_stream(response).await),
@@ -156,7 +156,7 @@ fn unsent(error: &reqwest::Error) -> Failure {
     }
 }
 
-fn unread(error: BodyError) -> Failure {
+fn unread(error: &BodyError) -> Failure {
     match error {
         BodyError::TooLarge(_) => Failure::Bad(error.to_string()),
         BodyError::Broken(_) => Failure::Broken(error.to_string()),
@@ -196,7 +196,7 @@ pub(super) fn error_object(error: ErrorObject, status: u16, wait: Option<Asked>)
 async fn no_stream(response: reqwest::Response) -> Failure {
     let body = match net::read_bounded(response, ERROR_CAP).await {
         Ok(body) => body,
-        Err(error) => return unread(error),
+        Err(error) => return unread(&error),
     };
     match serde_json::from_slice(&body) {
         Ok(Completion { error: Some(error), .. }) => error_object(error, 200, None),
@@ -207,61 +207,55 @@ async fn no_stream(response: reqwest::Response) -> Failure {
 /// The same response with its body watched.
 fn watched(response: reqwest::Response, seen: Arc<Seen>) -> reqwest::Response {
     let mut watch = Watch::default();
-    let body = response.bytes_stream().map(move |piece| {
+    let body = response.bytes_stream().filter_map(move |piece| {
         let outcome = match piece {
-            Ok(piece) => watch.look(&piece).map(|()| piece),
+            Ok(piece) => watch.look(&piece),
             Err(error) => Err(Failure::Broken(net::describe(&error))),
         };
         if watch.done {
             seen.done.store(true, Ordering::Release);
         }
-        outcome.map_err(|failure| {
+        let passed = outcome.map_err(|failure| {
             let text = failure.to_string();
             seen.broke(failure);
             std::io::Error::other(text)
-        })
+        });
+        std::future::ready(Some(passed).filter(|passed| !passed.as_ref().is_ok_and(Bytes::is_empty)))
     });
     http::Response::new(reqwest::Body::wrap_stream(body)).into()
 }
 
-/// Counts the bytes of a stream and looks for its end mark.
+/// Counts the bytes of a stream, looks for its end mark, and passes on whole lines only: the decoder would look at a
+/// growing line again with every piece of it.
 #[derive(Default)]
 struct Watch {
     bytes: usize,
-    line: usize,
-    head: Vec<u8>,
+    held: BytesMut,
     done: bool,
 }
 
-/// Bytes at the start of a line that are enough to recognise `data: [DONE]`.
-const MARK: usize = 12;
-
 impl Watch {
-    fn look(&mut self, piece: &Bytes) -> Result<(), Failure> {
+    /// Takes a piece and gives what may be decoded.
+    fn look(&mut self, piece: &Bytes) -> Result<Bytes, Failure> {
         self.bytes += piece.len();
-        let mut lines = piece.split(|byte| matches!(byte, b'\n' | b'\r'));
-        self.extend(lines.next().unwrap_or_default())?;
-        for line in lines {
-            self.line = 0;
-            self.head.clear();
-            self.extend(line)?;
+        if self.bytes > BODY_CAP {
+            return Err(Failure::Bad(BodyError::TooLarge(BODY_CAP).to_string()));
         }
-        match self.bytes > BODY_CAP {
-            true => Err(Failure::Bad(BodyError::TooLarge(BODY_CAP).to_string())),
-            false => Ok(()),
+        let end = piece.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+        let mut whole = piece.slice(..end);
+        if end > 0 && !self.held.is_empty() {
+            self.held.extend_from_slice(&whole);
+            whole = self.held.split().freeze();
         }
-    }
-
-    fn extend(&mut self, part: &[u8]) -> Result<(), Failure> {
-        self.line += part.len();
-        let room = MARK - self.head.len();
-        self.head.extend_from_slice(&part[..part.len().min(room)]);
-        let value = self.head.strip_prefix(b"data:").map(<[u8]>::trim_ascii_start);
-        self.done |= value.is_some_and(|value| value.starts_with(b"[DONE]"));
-        match self.line > LINE_CAP {
-            true => Err(Failure::Bad(format!("a line of the stream is longer than {LINE_CAP} bytes"))),
-            false => Ok(()),
+        self.held.extend_from_slice(&piece[end..]);
+        if self.held.len() > LINE_CAP {
+            return Err(Failure::Bad(format!("a line of the stream is longer than {LINE_CAP} bytes")));
         }
+        let ends = |line: &[u8]| {
+            line.strip_prefix(b"data:").is_some_and(|value| value.trim_ascii_start().starts_with(b"[DONE]"))
+        };
+        self.done |= whole.split(|byte| matches!(byte, b'\n' | b'\r')).any(ends) || ends(&self.held);
+        Ok(whole)
     }
 }
 
@@ -270,17 +264,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_mark_is_found_however_the_stream_is_cut() {
+    fn the_end_mark_is_found_and_lines_stay_whole_however_the_stream_is_cut() {
         let stream = b"data: {\"x\":\"data: [DONE]\"}\r\n\ndata: [DONE]\n\n";
         for cut in 1..stream.len() {
             let mut watch = Watch::default();
             let (early, late) = stream.split_at(cut);
-            watch.look(&Bytes::from_static(early)).unwrap();
+            let mut passed = watch.look(&Bytes::from_static(early)).unwrap().to_vec();
+            assert!(passed.is_empty() || matches!(passed.last(), Some(b'\n' | b'\r')));
             if cut < 30 {
                 assert!(!watch.done, "{cut}");
             }
-            watch.look(&Bytes::from_static(late)).unwrap();
-            assert!(watch.done, "{cut}");
+            passed.extend(watch.look(&Bytes::from_static(late)).unwrap());
+            assert!(watch.done && passed == stream, "{cut}");
         }
     }
 

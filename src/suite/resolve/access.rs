@@ -35,7 +35,8 @@ pub(super) fn resolve(
             let message = format!("the access row of `{}` says nothing", spec.persona.value);
             let at = spec.persona.origin.clone();
             context.push(
-                Diagnostic::error("suite.no-expectation", at, message).hint("give `sees`, `calls` or `never`"),
+                Diagnostic::error("suite.no-expectation", at, message)
+                    .hint("give `sees`, `calls` or `never`"),
             );
         }
         contradictions(context, &spec);

@@ -215,10 +215,7 @@ impl Cases<'_, '_> {
         (models, true)
     }
 
-    fn expected_failure(
-        &mut self,
-        failure: &At<TextOr<ExpectedFailurePart>>,
-    ) -> Located<ExpectedFailure> {
+    fn expected_failure(&mut self, failure: &At<TextOr<ExpectedFailurePart>>) -> Located<ExpectedFailure> {
         let value = match &failure.value {
             TextOr::Text(reason) => ExpectedFailure { reason: reason.clone(), models: vec![] },
             TextOr::Map(part) => {

@@ -127,11 +127,7 @@ impl<'a> Context<'a> {
     }
 
     /// Drops and reports definitions whose name came before.
-    pub(super) fn each_once<T: Instrument>(
-        &mut self,
-        kind: Kind,
-        all: Vec<Located<T>>,
-    ) -> Vec<Located<T>> {
+    pub(super) fn each_once<T: Instrument>(&mut self, kind: Kind, all: Vec<Located<T>>) -> Vec<Located<T>> {
         let mut kept: Vec<Located<T>> = vec![];
         for item in all {
             match kept.iter().find(|known| known.value.name() == item.value.name()) {

@@ -26,8 +26,9 @@ pub(super) fn resolve(
         let file = layers.first().map(|layer| layer.file.clone())?;
         let at = Origin { file, line: 1, column: 1 };
         context.push(
-            Diagnostic::error("suite.missing-key", at, "key `target` is missing")
-                .hint("say which server is tested: `target: {url: https://…/mcp}` or `target: {command: […]}`"),
+            Diagnostic::error("suite.missing-key", at, "key `target` is missing").hint(
+                "say which server is tested: `target: {url: https://…/mcp}` or `target: {command: […]}`",
+            ),
         );
         return None;
     };
@@ -127,7 +128,8 @@ impl Block<'_, '_> {
 
     fn address(&mut self, url: &Template, at: &Origin) {
         // With variables in it the address is known only when the run starts.
-        if !url.0.contains("${") && !url::Url::parse(&url.0).is_ok_and(|url| url.scheme().starts_with("http")) {
+        if !url.0.contains("${") && !url::Url::parse(&url.0).is_ok_and(|url| url.scheme().starts_with("http"))
+        {
             self.error(
                 "suite.target",
                 at.clone(),
@@ -166,7 +168,12 @@ impl Block<'_, '_> {
             match source {
                 TargetSource::Url(_) => {
                     let hint = "leave `isolation` out; a running server is shared by all trials";
-                    self.error("suite.target", at, "a server at a url cannot be started for each trial", hint);
+                    self.error(
+                        "suite.target",
+                        at,
+                        "a server at a url cannot be started for each trial",
+                        hint,
+                    );
                 }
                 TargetSource::Command(_) => {
                     let hint = "use `isolation: run`, or `transport: stdio`";
@@ -223,7 +230,9 @@ impl Block<'_, '_> {
                         self.context.push(
                             Diagnostic::error("suite.undeclared-variable", at.clone(), message)
                                 .hint(suggest::hint(name, known))
-                                .hint(format!("to read it from the environment, declare it: `env: [{name}]`")),
+                                .hint(format!(
+                                    "to read it from the environment, declare it: `env: [{name}]`"
+                                )),
                         );
                     }
                 }

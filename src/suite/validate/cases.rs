@@ -51,7 +51,11 @@ fn one(suite: &Suite, case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
         text.trim().is_empty()
     };
     if case.turns.iter().any(words) {
-        error("suite.invalid-value", format!("case `{id}` has a turn without words"), "write what the user says");
+        error(
+            "suite.invalid-value",
+            format!("case `{id}` has a turn without words"),
+            "write what the user says",
+        );
     }
     for name in &case.models {
         let model = suite.models.iter().map(|model| &model.value).find(|model| model.name == *name);

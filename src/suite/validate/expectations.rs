@@ -71,7 +71,8 @@ fn paths(case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
 fn variables(case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
     for Turn::User(text) in &case.turns {
         if vars::names(&Template(text.clone())).is_ok_and(|names| !names.is_empty()) {
-            let message = format!("case `{}` has a variable in its words, where none is filled in", case.id.value);
+            let message =
+                format!("case `{}` has a variable in its words, where none is filled in", case.id.value);
             diagnostics.push(
                 Diagnostic::error("suite.variable-here", case.id.origin.clone(), message)
                     .as_warning()

@@ -37,11 +37,16 @@ fn credentials(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     }
     // An instrument's key is the user's own choice; a key that the suite itself asks for must be visible in `env`.
     let inline = |name: &str| {
-        suite.instruments.iter().any(|used| used.kind == "model" && used.name == name && used.from == "inline")
+        suite
+            .instruments
+            .iter()
+            .any(|used| used.kind == "model" && used.name == name && used.from == "inline")
     };
     let judge = suite.judge.iter().map(|judge| (&judge.value.model, &judge.origin));
     for (model, at) in suite.models.iter().map(|model| (&model.value, &model.origin)).chain(judge) {
-        if let Some(key) = model.key.as_deref().filter(|_| inline(model.name.as_str()) && !model.name.as_str().contains(':')) {
+        if let Some(key) =
+            model.key.as_deref().filter(|_| inline(model.name.as_str()) && !model.name.as_str().contains(':'))
+        {
             undeclared(key, format!("model `{}`", model.name), at);
         }
     }
@@ -54,7 +59,8 @@ fn minted_without_issuer(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     }
     for persona in &suite.personas {
         if matches!(persona.value.identity, IdentitySpec::Minted(_)) {
-            let message = format!("persona `{}` needs tokens, and the suite has no issuer", persona.value.name);
+            let message =
+                format!("persona `{}` needs tokens, and the suite has no issuer", persona.value.name);
             diagnostics.push(
                 Diagnostic::error("suite.no-issuer", persona.origin.clone(), message)
                     .hint("add `auth: {issuer: embedded}`"),

@@ -14,8 +14,18 @@ use crate::diag::Diagnostic;
 use crate::suite::yaml::{self, At};
 
 /// Keys below which any value is allowed.
-const UNTYPED: &[&str] =
-    &["args", "calls", "never", "equals", "claims", "extra", "script", "capabilities", "result_equals", "expect"];
+const UNTYPED: &[&str] = &[
+    "args",
+    "calls",
+    "never",
+    "equals",
+    "claims",
+    "extra",
+    "script",
+    "capabilities",
+    "result_equals",
+    "expect",
+];
 
 /// The second parser costs as much as the first, so it runs only where a value looks ambiguous.
 static SUSPICIOUS: LazyLock<Option<Regex>> =
@@ -144,10 +154,12 @@ fn words(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => format!("the truth value {value}"),
-        Value::Number(number) => match number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15) {
-            Some(whole) => format!("the number {whole}"),
-            None => format!("the number {number}"),
-        },
+        Value::Number(number) => {
+            match number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15) {
+                Some(whole) => format!("the number {whole}"),
+                None => format!("the number {number}"),
+            }
+        }
         Value::String(text) => format!("the text `{text}`"),
         other => format!("`{other}`"),
     }

@@ -1,0 +1,271 @@
+//! The command line as typed: clap types and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The dress rehearsal an MCP server goes through before its users meet it.
+#[derive(Debug, Parser)]
+#[command(name = "rehearsal", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "First steps:\n  rehearsal eval bookshop        the whole thing on the built-in demo, no key needed\n  rehearsal check my-suite       validate a suite without running it\n  rehearsal explain target.died  more about any code that a message names"
+)]
+pub(super) struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Global {
+    /// Run as if started in this folder.
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true)]
+    pub color: ColorChoice,
+    /// Only failures and the verdict.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// More detail: every trial, and the wire in `show`.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR says otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run suites: drive models against the target, score, store, report, gate.
+    Eval(Box<EvalArgs>),
+    /// Validate suites without running anything: no network, no spending.
+    Check(CheckArgs),
+    /// Run only the access matrix of a suite: which tools each persona sees and may call.
+    Access(Box<EvalArgs>),
+    /// Run only the auth checks of a suite.
+    Auth(Box<EvalArgs>),
+    /// Show what a run would do: trials, models, personas. Spends nothing.
+    Plan(Box<EvalArgs>),
+    /// Run only what is missing of a run that was stopped.
+    Resume(ResumeArgs),
+    /// Decide about a stored run again, offline.
+    Gate(RunArg),
+    /// Render reports of a stored run again.
+    Report(ReportArgs),
+    /// Show a stored run, or the transcripts of one of its cases.
+    Show(ShowArgs),
+    /// The stored runs.
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Serve the bookshop, a demonstration MCP server with roles and switchable flaws.
+    DemoServer(DemoArgs),
+    /// Serve the loopback authorization server on its own until stopped.
+    Issuer,
+    /// Print the JSON Schema of suite files.
+    Schema,
+    /// Say more about an exit code, or any code that a message names.
+    Explain {
+        /// An exit code such as 6, or a code such as target.unreachable.
+        code: String,
+    },
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Kills the process groups named on stdin when stdin closes.
+    #[command(hide = true)]
+    Guard,
+}
+
+/// Arguments of `eval` and its kin.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct EvalArgs {
+    /// Suites: paths, or names under suites/. Default: every suite of the project.
+    pub suites: Vec<String>,
+    /// Only these cases; `*` stands for anything. Repeatable.
+    #[arg(long = "case", value_name = "ID")]
+    pub cases: Vec<String>,
+    /// Only cases with one of these tags. Repeatable.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Only these models; one that the suite does not name (a file in evals/models, or provider:id) replaces the suite's.
+    #[arg(short, long = "model", value_name = "NAME")]
+    pub models: Vec<String>,
+    /// Only these personas. Repeatable.
+    #[arg(long = "persona", value_name = "NAME")]
+    pub personas: Vec<String>,
+    /// Only these client profiles. Repeatable.
+    #[arg(long = "client", value_name = "NAME")]
+    pub clients: Vec<String>,
+    /// Trials of each use case.
+    #[arg(short = 'k', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub trials: Option<u32>,
+    /// Only part I of N of the plan; the parts are disjoint and together everything.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<(u32, u32)>,
+    /// Trials in flight at most.
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub concurrency: u16,
+    /// The seed of the order.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Stop starting trials when this many US dollars are spent.
+    #[arg(long, value_name = "USD")]
+    pub max_cost: Option<f64>,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+    /// What to print on stdout: `human` or one of the report formats. Reports are written to files in any case.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: String,
+    /// Break one thing in the built-in demo server, to see it caught.
+    #[arg(long, value_name = "NAME")]
+    pub flaw: Option<String>,
+    /// Continue the newest run of the suite, or the run named, instead of starting one.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest")]
+    pub resume: Option<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Suites: paths, or names under suites/. Default: every suite of the project.
+    pub suites: Vec<String>,
+}
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// A run: its id or the start of it, `latest`, or a path.
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// Trials in flight at most.
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub concurrency: u16,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+    /// What to print on stdout: `human` or one of the report formats.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: String,
+}
+
+/// A stored run.
+#[derive(Debug, Args)]
+pub(super) struct RunArg {
+    /// A run: its id or the start of it, `latest`, or a path.
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The run.
+    #[command(flatten)]
+    pub run: RunArg,
+    /// The format: `human` or one of the report formats. Repeatable; with several, files are written beside the run.
+    #[arg(long = "format", value_name = "FORMAT", default_value = "human")]
+    pub formats: Vec<String>,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// A run: its id or the start of it, `latest`, or a path.
+    pub run: String,
+    /// A case id; without one, the summary.
+    pub case: Option<String>,
+    /// Only this trial.
+    #[arg(long, value_name = "N")]
+    pub trial: Option<u32>,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+}
+
+/// What to do with stored runs.
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// List them, newest first.
+    List {
+        /// Where runs are kept.
+        #[arg(long, value_name = "DIR", default_value = "reports")]
+        out: PathBuf,
+    },
+    /// What a run is about.
+    Info(RunArg),
+    /// Check the invariants of a run file.
+    Check(RunArg),
+}
+
+/// Arguments of `demo-server`.
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// How clients speak to it.
+    #[arg(long, value_enum, default_value_t = DemoTransport::Stdio)]
+    pub transport: DemoTransport,
+    /// The loopback port; PORT in the environment when absent, else a free one.
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// Break exactly one thing; `list` names the flaws.
+    #[arg(long, value_name = "NAME")]
+    pub flaw: Option<String>,
+    /// Serve over HTTP without any authorization.
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// How clients speak to the demo server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DemoTransport {
+    /// Standard streams.
+    Stdio,
+    /// Streamable HTTP on loopback.
+    Http,
+}
+
+fn shard(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || "write I/N with 1 <= I <= N, like 2/5".to_owned();
+    let (index, of) = text.split_once('/').ok_or_else(wrong)?;
+    let (index, of) = (index.trim().parse().map_err(|_| wrong())?, of.trim().parse().map_err(|_| wrong())?);
+    if (1..=of).contains(&index) { Ok((index, of)) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shards_are_parsed() {
+        assert_eq!(shard("2/5"), Ok((2, 5)));
+        for bad in ["0/5", "6/5", "2", "a/b", "1/0"] {
+            assert!(shard(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! From a run file to a decision, reports and an exit code. The same for a run that has just ended and for an old one.
+
+use std::path::{Path, PathBuf};
+
+use super::Context;
+use super::args::{ReportArgs, RunArg};
+use super::failure::{Failure, Outcome};
+use crate::gate::{self, Decision, Exit};
+use crate::report::{self, View, terminal};
+use crate::store::layout;
+use crate::store::read::Reader;
+use crate::store::record::RunRecord;
+
+/// The format that is no file.
+pub(super) const HUMAN: &str = "human";
+
+/// A run with its decision.
+pub(super) struct Concluded {
+    pub(super) run: RunRecord,
+    pub(super) decision: Decision,
+    pub(super) file: PathBuf,
+}
+
+/// Reads a run file and decides about it.
+pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
+    let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
+    let run = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
+    let decision = gate::decide(&run);
+    Ok(Concluded { run, decision, file: file.to_owned() })
+}
+
+impl Concluded {
+    /// What formats render.
+    pub(super) fn view(&self) -> View<'_> {
+        let run = self.run.manifest.run.as_str();
+        let failing = self.decision.reasons.iter().find_map(|reason| reason.case.clone());
+        let mut next = vec![match failing {
+            Some(case) => format!("rehearsal show {run} {case}"),
+            None => format!("rehearsal show {run}"),
+        }];
+        if !self.run.missing.is_empty() {
+            next.insert(0, format!("rehearsal resume {run}"));
+        }
+        next.push(format!("rehearsal report {run} --format markdown"));
+        View { run: &self.run, decision: &self.decision, run_file: self.file.display().to_string(), next }
+    }
+
+    /// Writes every report format beside the run file.
+    pub(super) fn write_reports(&self) -> Outcome<()> {
+        let folder = layout::report_dir(&self.file);
+        let wrong = |error: std::io::Error| {
+            Failure::new(Exit::LocalIo, "store.write", format!("cannot write {}: {error}", folder.display()))
+        };
+        #[expect(clippy::disallowed_methods, reason = "reports are written here")]
+        std::fs::create_dir_all(&folder).map_err(wrong)?;
+        for format in report::FORMATS {
+            let bytes = (format.render)(&self.view())
+                .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
+            // A reader never sees half a report: write beside, then rename.
+            let (temporary, path) = (folder.join(format!(".{}.part", format.file)), folder.join(format.file));
+            #[expect(clippy::disallowed_methods, reason = "reports are written here")]
+            std::fs::write(&temporary, bytes)
+                .and_then(|()| std::fs::rename(&temporary, &path))
+                .map_err(wrong)?;
+        }
+        Ok(())
+    }
+
+    /// Prints one format on stdout.
+    pub(super) fn print(&self, format: &str, context: &Context) -> Outcome<()> {
+        if format == HUMAN {
+            let printer = context.printer;
+            printer.data(terminal::render(&self.view(), printer.style(), printer.width()).as_bytes());
+            return Ok(());
+        }
+        let format = known(format)?;
+        let bytes = (format.render)(&self.view())
+            .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
+        context.printer.data(&bytes);
+        Ok(())
+    }
+}
+
+/// The format of this name.
+pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
+    report::format(name).ok_or_else(|| {
+        let names: Vec<&str> = report::FORMATS.iter().map(|format| format.name).chain([HUMAN]).collect();
+        Failure::usage("usage.format", format!("there is no format `{name}`"))
+            .hint(crate::diag::suggest::hint(name, names))
+    })
+}
+
+/// `gate RUN`: the verdict again, offline, from the stored run.
+pub(super) fn gate(args: &RunArg, context: &Context) -> Outcome {
+    let concluded = conclude(&super::runs::resolve(&args.run, &args.out, context)?)?;
+    let printer = context.printer;
+    printer.data(terminal::verdict(&concluded.view(), printer.style(), printer.width()).as_bytes());
+    Ok(concluded.decision.exit)
+}
+
+/// `report RUN`: renders again.
+pub(super) fn report(args: &ReportArgs, context: &Context) -> Outcome {
+    let concluded = conclude(&super::runs::resolve(&args.run.run, &args.run.out, context)?)?;
+    for format in &args.formats {
+        concluded.print(format, context)?;
+    }
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,18 @@
+//! `explain`: the long text for any code that a message names.
+
+use super::Context;
+use super::failure::{Failure, Outcome};
+use crate::diag::suggest;
+use crate::gate::{Exit, explain as texts};
+
+/// Prints what a code means.
+pub(super) fn explain(code: &str, context: &Context) -> Outcome {
+    match texts::explain(code) {
+        Some(text) => {
+            context.printer.data_line(text);
+            Ok(Exit::Pass)
+        }
+        None => Err(Failure::usage("explain.unknown", format!("`{code}` is no code that rehearsal uses"))
+            .hint(suggest::hint(code, texts::codes().collect::<Vec<_>>()))),
+    }
+}

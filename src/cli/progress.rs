@@ -1,0 +1,131 @@
+//! What a person sees while a run goes on: a live block on a terminal, plain lines elsewhere.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output::Printer;
+use crate::display;
+use crate::run::{Scored, Step};
+use crate::score::Outcome;
+use crate::transcript::Clock;
+
+/// A CI log that stays silent for longer looks dead.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Shows the steps of a run.
+pub(super) struct Progress {
+    printer: Printer,
+    clock: Clock,
+    bar: ProgressBar,
+    total: u64,
+    done: u64,
+    passed: u64,
+    failed: u64,
+    expected: u64,
+    invalid: u64,
+    cost: f64,
+    last: Duration,
+    verbose: bool,
+}
+
+impl Progress {
+    /// Begins a display for so many trials.
+    pub(super) fn new(printer: Printer, clock: Clock, total: u64, verbose: bool) -> Self {
+        let target = if printer.live() {
+            ProgressDrawTarget::stderr_with_hz(10)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        // The template is a constant; if it were wrong the default style would be shown.
+        if let Ok(style) =
+            ProgressStyle::with_template("  {elapsed_precise} {bar:24} {pos}/{len}  {msg}  ETA {eta}")
+        {
+            bar.set_style(style.progress_chars("█▌░"));
+        }
+        let last = clock.elapsed();
+        Self {
+            printer,
+            clock,
+            bar,
+            total,
+            done: 0,
+            passed: 0,
+            failed: 0,
+            expected: 0,
+            invalid: 0,
+            cost: 0.0,
+            last,
+            verbose,
+        }
+    }
+
+    /// Shows a step.
+    pub(super) fn step(&mut self, step: &Step<'_>) {
+        match step {
+            Step::Started(_) => {}
+            Step::Scored(scored) => self.scored(scored),
+            Step::Stopping(stop) => self.line(&format!("stopping: {}", display::safe_line(&stop.message))),
+        }
+    }
+
+    /// Clears the live block.
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn scored(&mut self, scored: &Scored) {
+        self.done += 1;
+        self.cost += scored.cost;
+        match scored.outcome {
+            Some(Outcome::Pass) => self.passed += 1,
+            Some(Outcome::Fail) if scored.expected_failure => self.expected += 1,
+            Some(Outcome::Fail) => self.failed += 1,
+            Some(Outcome::Invalid) | None => self.invalid += 1,
+        }
+        let loud = match scored.outcome {
+            Some(Outcome::Pass) => false,
+            Some(Outcome::Fail) => !scored.expected_failure,
+            Some(Outcome::Invalid) | None => true,
+        };
+        if loud || self.verbose {
+            self.line(&line(scored));
+        }
+        let expected =
+            if self.expected > 0 { format!("  {} expected", self.expected) } else { String::new() };
+        let counts =
+            format!("✓ {}  ✗ {}{expected}  ! {}  ${:.2}", self.passed, self.failed, self.invalid, self.cost);
+        self.bar.set_position(self.done);
+        self.bar.set_message(counts.clone());
+        let now = self.clock.elapsed();
+        if !self.printer.live() && now.saturating_sub(self.last) >= HEARTBEAT {
+            self.last = now;
+            self.printer.talk(&format!("{}/{}  {counts}", self.done, self.total));
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.last = self.clock.elapsed();
+        self.bar.suspend(|| self.printer.talk(text));
+    }
+}
+
+fn line(scored: &Scored) -> String {
+    let header = &scored.header;
+    let mark = match scored.outcome {
+        Some(Outcome::Pass) => "✓",
+        Some(Outcome::Fail) => "✗",
+        Some(Outcome::Invalid) | None => "!",
+    };
+    let model = header.model.as_ref().map_or("-", |model| model.as_str());
+    let why =
+        scored.why.as_deref().map(|why| format!("  {}", display::excerpt(why, 160))).unwrap_or_default();
+    let name = display::excerpt(header.case.as_str(), 60);
+    format!(
+        "{mark} {name}  {model}  {}  trial {}  {:.1}s{why}",
+        header.persona,
+        header.trial,
+        scored.took_ms as f64 / 1000.0
+    )
+}

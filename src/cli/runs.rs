@@ -1,0 +1,71 @@
+//! `runs`: the stored run files.
+
+use std::path::{Path, PathBuf};
+
+use super::Context;
+use super::args::{RunArg, RunsCommand};
+use super::failure::{Failure, Outcome};
+use crate::display;
+use crate::gate::Exit;
+use crate::store::check;
+use crate::store::history::{self, Counts, RunInfo};
+use crate::store::read::Reader;
+
+/// Carries out a `runs` command.
+pub(super) fn runs(command: &RunsCommand, context: &Context) -> Outcome {
+    match command {
+        RunsCommand::List { out } => list(&context.root.join(out), context),
+        RunsCommand::Info(args) => info(args, context),
+        RunsCommand::Check(args) => invariants(args, context),
+    }
+}
+
+/// The file of a run: a path, an id or the start of one, or `latest`.
+pub(super) fn resolve(run: &str, out: &Path, context: &Context) -> Outcome<PathBuf> {
+    history::resolve(&context.root.join(out), run).map_err(|error| {
+        Failure::usage("run.not-found", error.to_string()).hint("`rehearsal runs list` shows what is there")
+    })
+}
+
+fn list(out: &Path, context: &Context) -> Outcome {
+    let (runs, errors) = history::list(out, None);
+    for run in runs {
+        let RunInfo { manifest, counts, planned, .. } = run;
+        let Counts { passed, failed, invalid, unscored } = counts;
+        let done = passed + failed + invalid + unscored;
+        let (id, suite, started) = (&manifest.run, &manifest.suite, display::safe_line(&manifest.started));
+        context.printer.data_line(&format!(
+            "{id}  {started:30}  {suite}  {done} of {planned} trials: {passed} passed, {failed} failed, {invalid} invalid"
+        ));
+    }
+    for error in errors {
+        context.printer.tell(&format!("warning: {}", display::safe_line(&error.to_string())));
+    }
+    Ok(Exit::Pass)
+}
+
+fn info(args: &RunArg, context: &Context) -> Outcome {
+    let file = resolve(&args.run, &args.out, context)?;
+    let reader = Reader::open(&file).map_err(|error| Failure::from_fault(&error.into()))?;
+    let mut manifest = reader.manifest().map_err(|error| Failure::from_fault(&error.into()))?;
+    manifest.inputs.values_mut().for_each(|text| *text = format!("{} bytes", text.len()));
+    context.printer.data_line(&serde_json::to_string_pretty(&manifest).unwrap_or_default());
+    Ok(Exit::Pass)
+}
+
+fn invariants(args: &RunArg, context: &Context) -> Outcome {
+    let file = resolve(&args.run, &args.out, context)?;
+    let broken = check::check(&file, &context.secrets).map_err(|error| Failure::from_fault(&error.into()))?;
+    for finding in &broken {
+        let trial = finding.key.map(|key| format!(" {key}")).unwrap_or_default();
+        context
+            .printer
+            .data_line(&display::safe_line(&format!("{}{trial}: {}", finding.invariant, finding.message)));
+    }
+    if broken.is_empty() {
+        context.printer.data_line(&format!("{}: sound", file.display()));
+        return Ok(Exit::Pass);
+    }
+    let message = format!("{} invariants of {} are broken", broken.len(), file.display());
+    Err(Failure::new(Exit::LocalIo, "store.unreadable", message))
+}

@@ -1,0 +1,69 @@
+//! Auth cases: runs the probe of one auth check; what it means is decided from the record.
+
+use std::collections::BTreeMap;
+
+use super::World;
+use crate::auth::Persona;
+use crate::auth::checks;
+use crate::auth::identity::{self, Authority};
+use crate::auth::prober::{ProbeSetup, Prober};
+use crate::auth::{Flaw, IdentitySpec};
+use crate::transcript::{End, Fault, Recorder, Side};
+
+/// What auth probes need: a prober aimed at the target, with a persona whose good token is the positive control.
+pub struct Lab {
+    prober: Prober,
+}
+
+impl Lab {
+    /// A lab for an HTTP target. The control is the first persona with a minted token and no flaw.
+    pub fn new(
+        target: &url::Url,
+        headers: BTreeMap<String, String>,
+        personas: &[Persona],
+        authority: &Authority,
+    ) -> Result<Self, Fault> {
+        let persona = personas.iter().find(|persona| flaw(persona) == Some(None)).cloned();
+        let identity = match &persona {
+            Some(persona) => identity::identity(persona, authority)?,
+            None => std::sync::Arc::new(crate::mcp::Anonymous),
+        };
+        let setup = ProbeSetup {
+            target: target.clone(),
+            headers,
+            issuer: authority.issuer.clone(),
+            persona,
+            identity,
+            audience: authority.audience.clone(),
+        };
+        let log = Recorder::new(authority.clock.clone(), authority.secrets.clone());
+        Ok(Self { prober: Prober::new(setup, log)? })
+    }
+}
+
+/// The flaw of a minted persona; the outer `None` for any other.
+fn flaw(persona: &Persona) -> Option<Option<Flaw>> {
+    match &persona.identity {
+        IdentitySpec::Minted(minted) => Some(minted.flaw),
+        IdentitySpec::Anonymous | IdentitySpec::Bearer(_) | IdentitySpec::Header(_) => None,
+    }
+}
+
+/// Runs the probe.
+pub async fn run(check: &str, world: &World, log: &Recorder) -> End {
+    let Some(lab) = &world.lab else {
+        let message = "auth checks need a target over HTTP";
+        return End::Faulted(Fault::new(Side::Harness, "auth.not-http", message));
+    };
+    let Some(check) = checks::find(check) else {
+        return End::Faulted(Fault::new(
+            Side::Harness,
+            "bug.no-check",
+            format!("there is no auth check `{check}`"),
+        ));
+    };
+    match check.run(&lab.prober.recording(log.clone())).await {
+        Ok(()) => End::Done,
+        Err(fault) => End::Faulted(fault),
+    }
+}

@@ -1,0 +1,328 @@
+//! Sets the stage before the first trial and strikes it after the last: issuer, target, identities, models.
+//!
+//! Everything that can go wrong for the whole run goes wrong here, before a run file exists and before anything is
+//! spent: a missing key, a server that does not start, a URL where nobody answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::surface::{self, Surfaces};
+use super::{Journal, Stopping, World, auth};
+use crate::auth::identity::{self, Authority};
+use crate::auth::issuer::Issuer;
+use crate::ids::{Digest, PersonaName};
+use crate::llm::{self, ChatModel};
+use crate::mcp::connect::{self, Keeper};
+use crate::mcp::launch::{self, Launch};
+use crate::mcp::process::guard::Guard;
+use crate::mcp::{ClientProfile, Endpoint, Identity, Program, Target};
+use crate::net;
+use crate::plan::{Plan, Work};
+use crate::score::judge::Judge;
+use crate::suite::{IssuerSpec, Suite, TargetSource, Transport, vars};
+use crate::transcript::{Clock, Fault, Secrets, Side};
+
+/// Looks up a declared environment variable.
+pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What the program brings along.
+pub struct Outside {
+    /// The one HTTP client.
+    pub http: reqwest::Client,
+    /// Looks up a declared environment variable.
+    pub env: Env,
+    /// Time.
+    pub clock: Clock,
+    /// What must not be written down.
+    pub secrets: Secrets,
+    /// This program: the demo server and the guard are started from it.
+    pub program: PathBuf,
+    /// The folder of the project.
+    pub root: PathBuf,
+}
+
+/// Everything a run needs of the outside, up and answering.
+pub struct Stage {
+    set: Set,
+    description: String,
+    models: HashMap<Digest, Arc<dyn ChatModel>>,
+    judge: Option<Judge>,
+    identities: HashMap<PersonaName, Identity>,
+    surfaces: Surfaces,
+    lab: Option<auth::Lab>,
+    clock: Clock,
+    secrets: Secrets,
+}
+
+/// What has to be taken down at the end.
+pub struct Set {
+    issuer: Option<Arc<Issuer>>,
+    target: Arc<dyn Target>,
+}
+
+impl Set {
+    /// Ends the target's processes and the issuer.
+    pub async fn strike(self) {
+        self.target.close().await;
+        if let Some(issuer) = &self.issuer {
+            issuer.shutdown();
+        }
+    }
+}
+
+impl Stage {
+    /// How the target is reached, in words.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// What each persona sees.
+    pub fn surfaces(&self) -> &Surfaces {
+        &self.surfaces
+    }
+
+    /// The world for trials, the judge, and what has to be taken down afterwards.
+    pub fn into_world(
+        self,
+        journal: Arc<dyn Journal>,
+        stop: Stopping,
+        width: usize,
+    ) -> (World, Option<Judge>, Set) {
+        let world = World {
+            target: Arc::clone(&self.set.target),
+            models: self.models,
+            identities: self.identities,
+            surfaces: self.surfaces,
+            lab: self.lab,
+            journal,
+            clock: self.clock,
+            secrets: self.secrets,
+            stop,
+            width,
+        };
+        (world, self.judge, self.set)
+    }
+
+    /// Takes everything down without a run.
+    pub async fn strike(self) {
+        self.set.strike().await;
+    }
+}
+
+/// Sets the stage for a plan.
+pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage, Fault> {
+    let (models, judge) = models(suite, plan, outside)?;
+    let issuer = match suite.issuer {
+        IssuerSpec::Embedded => {
+            Some(Arc::new(Issuer::start(outside.secrets.clone(), outside.clock.clone()).await?))
+        }
+        IssuerSpec::None => None,
+    };
+    let guard = Guard::new(outside.program.clone(), &["guard"]);
+    let place = place(suite, issuer.as_deref(), outside)?;
+    let mut keeper = Keeper::new(outside.http.clone());
+    if let Some(launch) = &place.launch {
+        keeper = keeper.launched(launch.start(Some(&guard)).await?);
+    }
+    let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
+    let set = Set { issuer, target };
+    match dress(suite, plan, outside, &set).await {
+        Ok((identities, surfaces, lab)) => Ok(Stage {
+            set,
+            description: place.description,
+            models,
+            judge,
+            identities,
+            surfaces,
+            lab,
+            clock: outside.clock.clone(),
+            secrets: outside.secrets.clone(),
+        }),
+        Err(fault) => {
+            set.strike().await;
+            Err(fault)
+        }
+    }
+}
+
+type Models = HashMap<Digest, Arc<dyn ChatModel>>;
+
+/// Builds every model of the plan once. All missing keys are named together.
+fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Option<Judge>), Fault> {
+    let (env, secrets) = (Arc::clone(&outside.env), outside.secrets.clone());
+    // Whatever a model definition reads from the environment is a credential.
+    let keys: Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
+    let outside = llm::Outside { http: outside.http.clone(), env: keys };
+    let mut models = HashMap::new();
+    let mut faults: Vec<Fault> = Vec::new();
+    for case in &plan.cases {
+        let Work::Use(work) = &case.work else { continue };
+        if let std::collections::hash_map::Entry::Vacant(entry) = models.entry(case.header.key.model) {
+            match llm::build(&work.model, &outside) {
+                Ok(model) => {
+                    entry.insert(model);
+                }
+                Err(fault) if faults.contains(&fault) => {}
+                Err(fault) => faults.push(fault),
+            }
+        }
+    }
+    let judged = plan.cases.iter().any(|case| !case.criteria.is_empty());
+    let mut judge = None;
+    if let Some(spec) = suite.judge.as_ref().filter(|_| judged) {
+        match llm::build(&spec.value.model, &outside) {
+            Ok(model) => {
+                judge =
+                    Some(Judge { model, spec: spec.value.model.clone(), rubric: spec.value.rubric.clone() })
+            }
+            Err(fault) if faults.contains(&fault) => {}
+            Err(fault) => faults.push(fault),
+        }
+    }
+    match faults.split_first() {
+        None => Ok((models, judge)),
+        Some((first, [])) => Err(first.clone()),
+        Some((first, rest)) => {
+            let all = std::iter::once(first)
+                .chain(rest)
+                .map(|fault| fault.message.as_str())
+                .collect::<Vec<_>>()
+                .join("; ");
+            Err(Fault { message: all, ..first.clone() })
+        }
+    }
+}
+
+/// Where the target is, with every variable filled in.
+struct Place {
+    endpoint: Endpoint,
+    launch: Option<Launch>,
+    description: String,
+}
+
+fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Place, Fault> {
+    let target = &suite.target;
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    for name in &suite.env {
+        if let Some(value) = (outside.env)(&name.value) {
+            // A declared variable may hold a credential; better one placeholder too many in a report than a leak.
+            outside.secrets.register(&name.value, &value);
+            known.insert(name.value.clone(), value);
+        }
+    }
+    if let Some(issuer) = issuer {
+        known.insert("issuer.url".to_owned(), issuer.url().to_owned());
+    }
+    let wrong = |text: &str, error: &dyn std::fmt::Display| {
+        Fault::new(Side::Harness, "target.bad-url", format!("`{text}` is not a URL: {error}"))
+    };
+    let starts = matches!(target.source, TargetSource::Command(_)) && target.transport == Transport::Http;
+    if starts {
+        let port = launch::pick_port().map_err(|error| {
+            Fault::new(Side::Harness, "target.no-port", format!("no free loopback port: {error}"))
+        })?;
+        known.insert("target.port".to_owned(), port.to_string());
+        known.insert("target.url".to_owned(), format!("http://127.0.0.1:{port}{}", target.path));
+    }
+    let fill = |template| {
+        vars::fill(template, &known).map_err(|missing| {
+            let message = format!(
+                "`${{{missing}}}` has no value; set the environment variable, or remove it from the suite"
+            );
+            Fault::new(Side::Harness, "credentials.missing", message)
+        })
+    };
+    let url = match &target.source {
+        TargetSource::Url(template) => Some(fill(template)?),
+        TargetSource::Command(_) => known.get("target.url").cloned(),
+    };
+    let headers = target.headers.iter().map(|(name, value)| Ok((name.clone(), fill(value)?)));
+    let headers: BTreeMap<String, String> = headers.collect::<Result<_, Fault>>()?;
+    let mut url = url.map(|text| url::Url::parse(&text).map_err(|error| wrong(&text, &error))).transpose()?;
+    let TargetSource::Command(command) = &target.source else {
+        let url = url.take().ok_or_else(|| wrong("", &"empty"))?;
+        let description = net::shown(&url);
+        return Ok(Place { endpoint: Endpoint::Http { url, headers }, launch: None, description });
+    };
+    let mut words = command.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
+    let description = words.join(" ");
+    if words.first().is_some_and(|program| program == "rehearsal") {
+        words[0] = outside.program.to_string_lossy().into_owned();
+    }
+    let env = target.env.iter().map(|(name, value)| Ok((name.clone(), fill(value)?)));
+    let mut env: BTreeMap<String, String> = env.collect::<Result<_, Fault>>()?;
+    if let Some(port) = known.get("target.port") {
+        env.entry("PORT".to_owned()).or_insert_with(|| port.clone());
+    }
+    let cwd = Some(target.cwd.as_ref().map_or_else(|| outside.root.clone(), |cwd| outside.root.join(cwd)));
+    let program = Program { command: words, env, cwd };
+    Ok(match url {
+        Some(url) => {
+            let launch = Launch { program, url: url.clone(), ready: target.ready.0 };
+            Place { endpoint: Endpoint::Http { url, headers }, launch: Some(launch), description }
+        }
+        None => Place { endpoint: Endpoint::Stdio(program), launch: None, description },
+    })
+}
+
+type Dressed = (HashMap<PersonaName, Identity>, Surfaces, Option<auth::Lab>);
+
+/// Builds the identities and looks at the target as each of them.
+async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Result<Dressed, Fault> {
+    let audience = set.target.url().map_or_else(|| "stdio".to_owned(), ToString::to_string);
+    let authority = Authority {
+        issuer: set.issuer.clone(),
+        audience,
+        env: Arc::clone(&outside.env),
+        secrets: outside.secrets.clone(),
+        clock: outside.clock.clone(),
+    };
+    let mut identities = Vec::new();
+    for persona in &suite.personas {
+        let wanted = plan.cases.iter().any(|case| case.persona.name == persona.value.name);
+        if wanted || !suite.auth_checks.is_empty() {
+            identities.push((persona.value.name.clone(), identity::identity(&persona.value, &authority)?));
+        }
+    }
+    for case in &plan.cases {
+        if !identities.iter().any(|(name, _)| *name == case.persona.name) {
+            identities.push((case.persona.name.clone(), identity::identity(&case.persona, &authority)?));
+        }
+    }
+    let profile = suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.clone());
+    let surfaces =
+        surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
+    reachable(plan, &surfaces)?;
+    let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
+    let lab = match set.target.url() {
+        Some(url) if !suite.auth_checks.is_empty() => {
+            Some(auth::Lab::new(url, BTreeMap::new(), &personas, &authority)?)
+        }
+        _ => None,
+    };
+    Ok((identities.into_iter().collect(), surfaces, lab))
+}
+
+/// A run can begin when at least one persona of a use case is let in. Access and auth cases may well be about personas
+/// that are not; they only need a server that answers.
+fn reachable(plan: &Plan, surfaces: &Surfaces) -> Result<(), Fault> {
+    let refused = |fault: &Fault| fault.code == "target.unauthorized";
+    if let Some(fault) =
+        surfaces.values().filter_map(|surface| surface.as_ref().err()).find(|fault| !refused(fault))
+    {
+        if surfaces.values().all(|surface| surface.as_ref().is_err_and(|fault| !refused(fault))) {
+            return Err(fault.clone());
+        }
+    }
+    let workers: Vec<_> = plan
+        .cases
+        .iter()
+        .filter(|case| matches!(case.work, Work::Use(_)))
+        .filter_map(|case| surfaces.get(&case.persona.name))
+        .collect();
+    match workers.iter().find_map(|surface| surface.as_ref().err()) {
+        Some(fault) if workers.iter().all(|surface| surface.is_err()) => Err(fault.clone()),
+        _ => Ok(()),
+    }
+}

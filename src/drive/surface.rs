@@ -1,0 +1,58 @@
+//! What each persona sees, learned once before the first trial.
+//!
+//! The look finds a dead target before anything is spent, gives access probes the schemas of tools that a persona must
+//! not see, and records which surface a run was measured on.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use crate::ids::{Digest, PersonaName, ToolName};
+use crate::mcp::{ClientProfile, Identity, Opening, Target};
+use crate::transcript::{Clock, Fault, Recorder, Secrets, ServerFacts, ToolFact};
+
+/// What one persona sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Surface {
+    /// What the server said of itself.
+    pub server: ServerFacts,
+    /// The tools, in the server's order.
+    pub tools: Vec<ToolFact>,
+}
+
+impl Surface {
+    /// The digest of everything a model can read of it.
+    pub fn digest(&self) -> Digest {
+        let tools: Vec<_> = self.tools.iter().map(|tool| &tool.raw).collect();
+        Digest::of_json(&(&self.server.instructions, tools))
+    }
+}
+
+/// What every persona sees, or why it sees nothing.
+pub type Surfaces = BTreeMap<PersonaName, Result<Surface, Fault>>;
+
+/// Looks at the target as each persona, side by side.
+pub async fn look(
+    target: &dyn Target,
+    identities: &[(PersonaName, Identity)],
+    profile: &ClientProfile,
+    (clock, secrets): (&Clock, &Secrets),
+) -> Surfaces {
+    let looks = identities.iter().map(|(persona, identity)| async move {
+        let log = Recorder::new(clock.clone(), secrets.clone());
+        let look = async {
+            let session = target.open(Opening { identity, profile }, log).await?;
+            let tools = session.list_tools().await;
+            let server = session.facts().clone();
+            session.close().await;
+            Ok(Surface { server, tools: tools? })
+        };
+        (persona.clone(), look.await)
+    });
+    join_all(looks).await.into_iter().collect()
+}
+
+/// The description of a tool as any persona sees it, the first by name.
+pub fn find<'a>(surfaces: &'a Surfaces, tool: &ToolName) -> Option<&'a ToolFact> {
+    surfaces.values().flatten().flat_map(|surface| &surface.tools).find(|fact| fact.name == *tool)
+}

@@ -1,0 +1,37 @@
+//! One trial from its first event to its transcript: dispatch by kind, interruption, and panics kept inside.
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+
+use super::{World, access, agent, auth};
+use crate::plan::{Case, Work};
+use crate::transcript::{End, Fault, Recorder, Side, Transcript};
+
+/// Runs a trial. Always returns a transcript: a panic inside is a fault of the harness, and an abort keeps the events
+/// so far.
+pub async fn run(case: &Case, world: &World) -> Transcript {
+    let log = Recorder::new(world.clock.clone(), world.secrets.clone());
+    let work = async {
+        match &case.work {
+            Work::Use(work) => agent::run(case, work, world, &log).await,
+            Work::Access(calls) => access::run(case, calls, world, &log).await,
+            Work::Auth(check) => auth::run(check, world, &log).await,
+        }
+    };
+    let end = tokio::select! {
+        biased;
+        () = world.stop.abort.cancelled() => End::Interrupted,
+        end = AssertUnwindSafe(work).catch_unwind() => end.unwrap_or_else(|panic| End::Faulted(describe(&*panic))),
+    };
+    log.finish(case.header.clone(), end)
+}
+
+fn describe(panic: &(dyn std::any::Any + Send)) -> Fault {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    Fault::new(Side::Harness, "bug.panic", format!("rehearsal itself broke in this trial: {text}"))
+}

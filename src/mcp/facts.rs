@@ -1,0 +1,142 @@
+//! Tolerant views over raw results: server facts, tool lists, tool results.
+//!
+//! What a server sends is moved, never rebuilt, so unknown fields and key order survive. What is missing or misshapen
+//! is named in words; the caller decides whether that ends the session.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::ToolOutcome;
+use super::jsonrpc::Answer;
+use crate::display;
+use crate::ids::ToolName;
+use crate::transcript::{ServerFacts, ToolFact};
+
+/// The result of `initialize`, and what is odd about it.
+pub fn server(mut result: Value) -> (ServerFacts, Vec<String>) {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let info = result.get("serverInfo");
+    let facts = ServerFacts {
+        name: text(info.and_then(|info| info.get("name"))),
+        version: text(info.and_then(|info| info.get("version"))),
+        protocol: text(result.get("protocolVersion")),
+        instructions: result.get("instructions").and_then(Value::as_str).map(str::to_owned),
+        capabilities: result.get_mut("capabilities").map(Value::take).unwrap_or_default(),
+    };
+    let mut odd = Vec::new();
+    if facts.name.is_empty() || facts.version.is_empty() {
+        odd.push("`initialize` was answered without a `serverInfo` with name and version".to_owned());
+    }
+    if !facts.capabilities.is_object() {
+        odd.push("`initialize` was answered without a `capabilities` object".to_owned());
+    }
+    (facts, odd)
+}
+
+/// One page of a list.
+#[derive(Debug, Default, PartialEq)]
+pub struct Page {
+    /// The tools that have a name.
+    pub tools: Vec<ToolFact>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+    /// What is odd about this page.
+    pub odd: Vec<String>,
+}
+
+/// One page of `tools/list`. The error says what makes it no list at all.
+pub fn tools(mut result: Value) -> Result<Page, String> {
+    let mut page = Page::default();
+    match result.get("nextCursor") {
+        Some(Value::String(cursor)) => page.next = Some(cursor.clone()),
+        None | Some(Value::Null) => {}
+        Some(other) => page.odd.push(format!("`nextCursor` is no text: {}", brief(other))),
+    }
+    let Some(Value::Array(items)) = result.get_mut("tools").map(Value::take) else {
+        return Err(format!("`tools/list` was answered without a `tools` array: {}", brief(&result)));
+    };
+    for raw in items {
+        match raw.get("name").and_then(Value::as_str) {
+            Some(name) => page.tools.push(ToolFact { name: ToolName::new(name), raw }),
+            None => page.odd.push(format!("a tool without a name was left out: {}", brief(&raw))),
+        }
+    }
+    Ok(page)
+}
+
+/// Names that occur more than once in a whole list, each once.
+pub fn duplicates(tools: &[ToolFact]) -> Vec<String> {
+    let (mut seen, mut twice) = (HashSet::new(), Vec::new());
+    for tool in tools {
+        if !seen.insert(&tool.name) && !twice.iter().any(|name| name == tool.name.as_str()) {
+            twice.push(tool.name.as_str().to_owned());
+        }
+    }
+    twice
+}
+
+/// The result of `tools/call`. The error says what makes it no result at all.
+pub fn outcome(mut result: Value, bytes: u64) -> Result<ToolOutcome, String> {
+    let structured = result.get_mut("structuredContent").map(Value::take).filter(|value| !value.is_null());
+    let content = match result.get_mut("content").map(Value::take) {
+        Some(Value::Array(content)) => content,
+        // Servers with structured content only are common enough to be understood.
+        None | Some(Value::Null) if structured.is_some() => vec![],
+        _ => return Err(format!("`tools/call` was answered without a `content` array: {}", brief(&result))),
+    };
+    let is_error = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
+    Ok(ToolOutcome::Returned { content, structured, is_error, bytes })
+}
+
+/// The token of a `notifications/progress`, when it is a number as ours are.
+pub fn progress_token(params: &Value) -> Option<u64> {
+    params.get("progressToken").and_then(Value::as_u64)
+}
+
+/// An id for an answer that came without one, where the exchange it came on tells whose it is.
+pub fn adopted(answer: &Answer, owner: Option<u64>) -> Option<u64> {
+    answer.id.or_else(|| owner.filter(|_| answer.raw_id == "null" && answer.outcome.is_err()))
+}
+
+fn brief(value: &Value) -> String {
+    format!("`{}`", display::excerpt(&value.to_string(), 120))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn server_facts_survive_missing_members() {
+        let (facts, odd) = server(json!({"protocolVersion": "2025-11-25"}));
+        assert_eq!((facts.protocol.as_str(), facts.name.as_str(), odd.len()), ("2025-11-25", "", 2));
+    }
+
+    #[test]
+    fn tools_keep_unknown_fields_and_nameless_ones_are_reported() {
+        let page =
+            tools(json!({"tools": [{"z": 1, "name": "a"}, {"title": "x"}], "nextCursor": "p2"})).unwrap();
+        assert_eq!(page.tools[0].raw.to_string(), r#"{"z":1,"name":"a"}"#);
+        assert_eq!((page.tools.len(), page.next.as_deref(), page.odd.len()), (1, Some("p2"), 1));
+        assert!(tools(json!({"tools": {}})).is_err());
+        assert!(tools(json!([1])).is_err());
+    }
+
+    #[test]
+    fn results_are_read_leniently_but_not_invented() {
+        assert!(outcome(json!({}), 2).is_err());
+        assert!(outcome(json!({"content": "text"}), 2).is_err());
+        let structured = outcome(json!({"structuredContent": {"b": 1}}), 9).unwrap();
+        let ToolOutcome::Returned { content, structured, is_error, bytes } = structured else { panic!() };
+        assert_eq!((content.len(), structured, is_error, bytes), (0, Some(json!({"b": 1})), false, 9));
+    }
+
+    #[test]
+    fn duplicate_names_are_found_once() {
+        let named = |name: &str| ToolFact { name: name.into(), raw: Value::Null };
+        assert_eq!(duplicates(&[named("a"), named("b"), named("a"), named("a")]), ["a"]);
+    }
+}

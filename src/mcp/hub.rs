@@ -1,0 +1,318 @@
+//! Where messages from the server arrive: they are recorded, matched with the requests that wait, or answered.
+//!
+//! One hub per connection. Several sessions may sit on one connection (a shared stdio process); each message is
+//! recorded in the transcript of the session it belongs to. Nothing here waits or touches a socket.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value};
+use tokio::sync::{Notify, oneshot};
+
+use super::jsonrpc::{self, Answer, Message, RpcError};
+use super::{facts, inbound};
+use crate::display;
+use crate::transcript::{Body, Fault, Recorder, What, WireMessage};
+
+/// Unasked-for messages recorded per connection; more are counted, not kept.
+const KEPT_UNASKED: u32 = 2_000;
+/// Bytes of unasked-for messages recorded per connection.
+const KEPT_UNASKED_BYTES: usize = 8 * 1024 * 1024;
+/// Requests of the server answered per connection.
+const ANSWERED: u32 = 1_000;
+/// Oddities recorded per connection.
+const KEPT_ODD: u32 = 200;
+
+/// A message as it came in.
+pub(super) struct Arrived {
+    /// `stdio`, `json`, `sse` or `empty`.
+    pub via: &'static str,
+    /// HTTP status, on the first message of a response.
+    pub status: Option<u16>,
+    /// HTTP headers, masked, on the first message of a response.
+    pub headers: Vec<(String, String)>,
+    /// The text.
+    pub text: String,
+    /// The request on whose exchange it came, over HTTP.
+    pub owner: Option<u64>,
+}
+
+/// An answer to one of our requests.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub outcome: Result<Value, RpcError>,
+    /// Size of the result in bytes, as received.
+    pub bytes: u64,
+    /// HTTP status of the exchange.
+    pub status: Option<u16>,
+}
+
+/// An answer to one of the server's requests, still to be sent.
+pub(super) struct Outgoing {
+    pub text: String,
+    pub log: Recorder,
+}
+
+/// See the module.
+pub(super) struct Hub {
+    capabilities: Map<String, Value>,
+    next_request: AtomicU64,
+    next_seat: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: HashMap<u64, Waiting>,
+    seats: Vec<(u64, Recorder)>,
+    dead: Option<Fault>,
+    unasked: u32,
+    unasked_bytes: usize,
+    asked: u32,
+    odd: u32,
+}
+
+struct Waiting {
+    seat: u64,
+    log: Recorder,
+    done: oneshot::Sender<Result<Reply, Fault>>,
+    progress: Arc<Notify>,
+}
+
+/// A request that waits for its answer. Dropping it forgets the request.
+pub(super) struct Ticket {
+    /// The request's id.
+    pub id: u64,
+    /// The answer, or the fault that ended the connection.
+    pub done: oneshot::Receiver<Result<Reply, Fault>>,
+    /// Fires with every progress notification.
+    pub progress: Arc<Notify>,
+    hub: Arc<Hub>,
+}
+
+impl Ticket {
+    /// Whether the answer is still owed.
+    pub(super) fn is_owed(&self) -> bool {
+        self.hub.is_waiting(self.id)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.hub.state().waiting.remove(&self.id);
+    }
+}
+
+impl Hub {
+    /// A hub for a client with these capabilities.
+    pub(super) fn new(capabilities: Map<String, Value>) -> Arc<Self> {
+        Arc::new(Self {
+            capabilities,
+            next_request: AtomicU64::new(1),
+            next_seat: AtomicU64::new(1),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Seats a session, so that messages which belong to no request reach its transcript.
+    pub(super) fn join(&self, log: Recorder) -> u64 {
+        let seat = self.next_seat.fetch_add(1, Ordering::Relaxed);
+        self.state().seats.push((seat, log));
+        seat
+    }
+
+    /// Ends a session's seat.
+    pub(super) fn leave(&self, seat: u64) {
+        self.state().seats.retain(|(known, _)| *known != seat);
+    }
+
+    /// Opens a request of a seated session. Fails when the connection is dead.
+    pub(super) fn expect(self: &Arc<Self>, seat: u64, log: &Recorder) -> Result<Ticket, Fault> {
+        let (sender, done) = oneshot::channel();
+        let progress = Arc::new(Notify::new());
+        let id = self.next_request.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state();
+        if let Some(fault) = &state.dead {
+            return Err(fault.clone());
+        }
+        let waiting = Waiting { seat, log: log.clone(), done: sender, progress: Arc::clone(&progress) };
+        state.waiting.insert(id, waiting);
+        drop(state);
+        Ok(Ticket { id, done, progress, hub: Arc::clone(self) })
+    }
+
+    /// Whether a request still waits.
+    pub(super) fn is_waiting(&self, id: u64) -> bool {
+        self.state().waiting.contains_key(&id)
+    }
+
+    /// Ends the connection: every waiting request and every later one fails with `fault`.
+    pub(super) fn fail(&self, fault: &Fault) {
+        let mut state = self.state();
+        state.dead.get_or_insert_with(|| fault.clone());
+        for (_, waiting) in state.waiting.drain() {
+            let _ = waiting.done.send(Err(fault.clone()));
+        }
+    }
+
+    /// Fails what waits now, but not what comes later.
+    pub(super) fn fail_waiting(&self, fault: &Fault) {
+        for (_, waiting) in self.state().waiting.drain() {
+            let _ = waiting.done.send(Err(fault.clone()));
+        }
+    }
+
+    /// Why the connection is dead, if it is.
+    pub(super) fn dead(&self) -> Option<Fault> {
+        self.state().dead.clone()
+    }
+
+    /// Records a breach of the protocol that does not end anything.
+    pub(super) fn odd(&self, owner: Option<u64>, message: String) {
+        let mut state = self.state();
+        let logs = state.logs(owner);
+        state.note_odd(&logs, message);
+    }
+
+    /// Takes a message in. What it returns must be sent to the server.
+    pub(super) fn deliver(&self, arrived: Arrived) -> Vec<Outgoing> {
+        let read = jsonrpc::read(&arrived.text);
+        let mut state = self.state();
+        let target = read.as_ref().ok().and_then(|messages| about(messages, arrived.owner, &state));
+        let logs = state.logs(target.or(arrived.owner));
+        let is_answer = target.is_some_and(|id| state.waiting.contains_key(&id));
+        let keep = is_answer || state.take_unasked(&logs, arrived.text.len());
+        let status = arrived.status;
+        let excerpt = match &read {
+            Err(_) => display::excerpt(&arrived.text, 200),
+            Ok(_) => String::new(),
+        };
+        if keep {
+            record(&logs, arrived.via, status, arrived.headers, arrived.text);
+        }
+        let mut outgoing = Vec::new();
+        let messages = match read {
+            Ok(messages) => messages,
+            Err(why) => {
+                state.note_odd(&logs, format!("not a JSON-RPC message ({why}): `{excerpt}`"));
+                return outgoing;
+            }
+        };
+        for message in messages {
+            match message {
+                Message::Answer(answer) => state.settle(answer, arrived.owner, status, &logs),
+                Message::Notification { method, params } => {
+                    if method == "notifications/progress"
+                        && let Some(waiting) =
+                            facts::progress_token(&params).and_then(|id| state.waiting.get(&id))
+                    {
+                        waiting.progress.notify_one();
+                    }
+                    if keep {
+                        note(&logs, &What::ServerNoted { method, params });
+                    }
+                }
+                Message::Request { id, method, params } => {
+                    state.asked += 1;
+                    if state.asked > ANSWERED {
+                        continue;
+                    }
+                    let answer = inbound::answer(&method, &self.capabilities);
+                    let text = jsonrpc::reply(&id, &answer);
+                    let answered = answer.unwrap_or_else(|error| error);
+                    note(&logs, &What::ServerAsked { method, params, answered });
+                    outgoing.extend(logs.first().map(|log| Outgoing { text, log: log.clone() }));
+                }
+            }
+        }
+        outgoing
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The transcripts a message belongs to: that of its request; else those of the sessions with a request under way;
+    /// else those of all sessions.
+    fn logs(&self, request: Option<u64>) -> Vec<Recorder> {
+        if let Some(waiting) = request.and_then(|id| self.waiting.get(&id)) {
+            return vec![waiting.log.clone()];
+        }
+        let busy = |seat: u64| self.waiting.values().any(|waiting| waiting.seat == seat);
+        let any_busy = self.seats.iter().any(|(seat, _)| busy(*seat));
+        self.seats.iter().filter(|(seat, _)| !any_busy || busy(*seat)).map(|(_, log)| log.clone()).collect()
+    }
+
+    /// Counts a message nobody asked for; whether it is still kept.
+    fn take_unasked(&mut self, logs: &[Recorder], bytes: usize) -> bool {
+        self.unasked += 1;
+        self.unasked_bytes = self.unasked_bytes.saturating_add(bytes);
+        if self.unasked <= KEPT_UNASKED && self.unasked_bytes <= KEPT_UNASKED_BYTES {
+            return true;
+        }
+        self.note_odd(logs, "a flood of messages nobody asked for; no more of them are recorded".to_owned());
+        // From here on every further message would repeat that remark.
+        self.odd = self.odd.max(KEPT_ODD);
+        false
+    }
+
+    fn note_odd(&mut self, logs: &[Recorder], message: String) {
+        self.odd += 1;
+        if self.odd < KEPT_ODD {
+            note(logs, &What::ServerOdd { message });
+        } else if self.odd == KEPT_ODD {
+            note(logs, &What::ServerOdd { message: format!("{message}; no more oddities are recorded") });
+        }
+    }
+
+    fn settle(&mut self, answer: Answer, owner: Option<u64>, status: Option<u16>, logs: &[Recorder]) {
+        let id = facts::adopted(&answer, owner);
+        match id.and_then(|id| self.waiting.remove(&id)) {
+            Some(waiting) => {
+                // The receiver may be gone when its caller gave up in this very moment.
+                let _ = waiting.done.send(Ok(Reply { outcome: answer.outcome, bytes: answer.bytes, status }));
+            }
+            None => {
+                let id = display::excerpt(&answer.raw_id, 80);
+                self.note_odd(logs, format!("an answer to a request that is not waiting, id `{id}`"));
+            }
+        }
+    }
+}
+
+/// The request that messages are about, if it waits.
+fn about(messages: &[Message], owner: Option<u64>, state: &State) -> Option<u64> {
+    messages.iter().find_map(|message| match message {
+        Message::Answer(answer) => facts::adopted(answer, owner).filter(|id| state.waiting.contains_key(id)),
+        Message::Notification { method, params } if method == "notifications/progress" => {
+            // Progress counts as unasked for flood control, but belongs to its request's transcript.
+            facts::progress_token(params).filter(|id| state.waiting.contains_key(id))
+        }
+        _ => None,
+    })
+}
+
+fn record(
+    logs: &[Recorder],
+    via: &'static str,
+    status: Option<u16>,
+    headers: Vec<(String, String)>,
+    text: String,
+) {
+    let Some((last, others)) = logs.split_last() else { return };
+    let body = Body::Text(text);
+    for log in others {
+        let (headers, body) = (headers.clone(), body.clone());
+        log.note(What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, body }));
+    }
+    last.note(What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, body }));
+}
+
+fn note(logs: &[Recorder], what: &What) {
+    for log in logs {
+        log.note(what.clone());
+    }
+}

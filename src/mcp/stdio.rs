@@ -1,0 +1,220 @@
+//! A child process as a connection: one JSON message per line on its stdin and stdout.
+//!
+//! Lines that are no messages are recorded and skipped; a line over [`LINE_CAP`] is thrown away as it comes, so a
+//! server cannot fill our memory. The server's death ends every waiting request at once.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::hub::{Arrived, Hub};
+use super::line::{Carrier, Stop};
+use super::process::{Process, Vitals};
+use super::revision::Revision;
+use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
+
+/// Longest line in bytes: 8 MiB.
+pub(super) const LINE_CAP: usize = 8 * 1024 * 1024;
+/// Texts waiting to be written. A server that does not read holds its callers back, up to their deadlines.
+const QUEUE: usize = 64;
+
+/// See the module.
+pub(super) struct Pipe {
+    process: Process,
+    hub: Arc<Hub>,
+    outbox: mpsc::Sender<String>,
+    end_of_input: CancellationToken,
+}
+
+impl Pipe {
+    /// Speaks to a process that was started with piped streams.
+    pub(super) fn new(process: Process, hub: Arc<Hub>) -> Self {
+        let (outbox, inbox) = mpsc::channel(QUEUE);
+        let end_of_input = CancellationToken::new();
+        if let Some((stdin, stdout)) = process.take_pipes() {
+            tokio::spawn(write(stdin, inbox, end_of_input.clone()));
+            let reader =
+                Reader { hub: Arc::clone(&hub), outbox: outbox.clone(), vitals: process.vitals().clone() };
+            tokio::spawn(reader.run(stdout));
+        }
+        Self { process, hub, outbox, end_of_input }
+    }
+
+    /// Ends the process and its group.
+    pub(super) async fn stop(&self) {
+        self.end_of_input.cancel();
+        self.process.stop().await;
+    }
+
+    async fn send(&self, text: String, log: &Recorder) -> Result<(), Fault> {
+        let body = Body::Text(text.clone());
+        log.note(What::Wire(WireMessage::Sent { via: "stdio".to_owned(), headers: vec![], body }));
+        if self.outbox.send(text).await.is_err() {
+            // The writer ended because the server's stdin is closed; its death is about to be noticed by the reader.
+            self.process.vitals().last_breath().await;
+            return Err(self.hub.dead().unwrap_or_else(|| self.process.vitals().death()));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        self.end_of_input.cancel();
+    }
+}
+
+impl Carrier for Pipe {
+    fn ask<'a>(&'a self, _: u64, text: String, log: &'a Recorder) -> BoxFuture<'a, Result<(), Stop>> {
+        Box::pin(async move { Ok(self.send(text, log).await?) })
+    }
+
+    fn tell<'a>(&'a self, text: String, log: &'a Recorder) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.send(text, log))
+    }
+
+    fn settle(&self, _: &'static Revision) {}
+
+    fn listen(&self) {}
+
+    fn vitals(&self) -> Option<&Vitals> {
+        Some(self.process.vitals())
+    }
+
+    fn close<'a>(&'a self, _: &'a Recorder) -> BoxFuture<'a, ()> {
+        Box::pin(self.stop())
+    }
+}
+
+async fn write(mut stdin: ChildStdin, mut inbox: mpsc::Receiver<String>, end: CancellationToken) {
+    let writing = async {
+        while let Some(mut text) = inbox.recv().await {
+            text.push('\n');
+            if stdin.write_all(text.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+                break;
+            }
+        }
+    };
+    end.run_until_cancelled(writing).await;
+}
+
+struct Reader {
+    hub: Arc<Hub>,
+    outbox: mpsc::Sender<String>,
+    vitals: Vitals,
+}
+
+impl Reader {
+    async fn run(self, mut stdout: ChildStdout) {
+        let mut chunk = vec![0; 64 * 1024];
+        let mut lines = Lines::default();
+        while let Ok(count @ 1..) = stdout.read(&mut chunk).await {
+            lines.push(&chunk[..count], |line| self.take(line));
+        }
+        self.vitals.last_breath().await;
+        self.hub.fail(&self.vitals.death());
+    }
+
+    fn take(&self, line: Line) {
+        match line {
+            Line::Whole(bytes) => self.deliver(bytes),
+            Line::TooLong => {
+                let message = format!("a line on stdout is longer than {} MiB", LINE_CAP >> 20);
+                self.hub.odd(None, message.clone());
+                self.hub.fail_waiting(&Fault::new(Side::Server, "target.too-large", message));
+            }
+        }
+    }
+
+    fn deliver(&self, bytes: Vec<u8>) {
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        if text.trim().is_empty() {
+            return;
+        }
+        let arrived = Arrived { via: "stdio", status: None, headers: vec![], text, owner: None };
+        for reply in self.hub.deliver(arrived) {
+            // A server that asks without reading the answers does not get them.
+            if let Ok(place) = self.outbox.try_reserve() {
+                let body = Body::Text(reply.text.clone());
+                reply.log.note(What::Wire(WireMessage::Sent {
+                    via: "stdio".to_owned(),
+                    headers: vec![],
+                    body,
+                }));
+                place.send(reply.text);
+            }
+        }
+    }
+}
+
+/// Cuts a byte stream into lines.
+#[derive(Default)]
+struct Lines {
+    unfinished: Vec<u8>,
+    skipping: bool,
+}
+
+#[derive(Debug, PartialEq)]
+enum Line {
+    Whole(Vec<u8>),
+    /// Reported once, when the cap is passed; the rest of the line is thrown away.
+    TooLong,
+}
+
+impl Lines {
+    fn push(&mut self, mut chunk: &[u8], mut take: impl FnMut(Line)) {
+        while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
+            self.append(&chunk[..end], &mut take);
+            chunk = &chunk[end + 1..];
+            if !std::mem::take(&mut self.skipping) {
+                take(Line::Whole(std::mem::take(&mut self.unfinished)));
+            }
+        }
+        self.append(chunk, &mut take);
+    }
+
+    fn append(&mut self, bytes: &[u8], take: &mut impl FnMut(Line)) {
+        if self.skipping {
+            return;
+        }
+        if self.unfinished.len() + bytes.len() > LINE_CAP {
+            self.unfinished = Vec::new();
+            self.skipping = true;
+            take(Line::TooLong);
+            return;
+        }
+        self.unfinished.extend_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(chunks: &[&[u8]]) -> Vec<Line> {
+        let (mut lines, mut found) = (Lines::default(), Vec::new());
+        chunks.iter().for_each(|chunk| lines.push(chunk, |line| found.push(line)));
+        found
+    }
+
+    #[test]
+    fn lines_are_joined_across_chunks() {
+        assert_eq!(
+            cut(&[b"a", b"b\n\nc", b"\nd"]),
+            [Line::Whole(b"ab".to_vec()), Line::Whole(vec![]), Line::Whole(b"c".to_vec())]
+        );
+    }
+
+    #[test]
+    fn a_line_without_end_is_reported_once_and_skipped() {
+        let chunk = vec![b'x'; 1 << 20];
+        let mut chunks: Vec<&[u8]> = vec![&chunk; 20];
+        chunks.push(b"\nnext\n");
+        assert_eq!(cut(&chunks), [Line::TooLong, Line::Whole(b"next".to_vec())]);
+    }
+}

@@ -1,0 +1,131 @@
+//! Numbers as people read them. Every textual format prints its numbers through these functions, so that they agree.
+
+use super::summary::{Rate, Spent, Totals};
+
+/// A share as `93.3 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// `1 trial`, `2 trials`.
+pub fn count(n: impl Into<u64>, noun: &str) -> String {
+    match n.into() {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
+}
+
+/// Seconds as `0.4 s`, `12 s`, `3 m 04 s` or `2 h 05 m`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round().max(0.0) as u64;
+    match whole {
+        0..10 if seconds < 9.95 => format!("{seconds:.1} s"),
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} m {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} m", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// US dollars; small amounts keep four digits after the point. Without a price: `unpriced`.
+pub fn money(amount: Option<f64>, unpriced_trials: u32) -> String {
+    let amount = match amount {
+        None => return "unpriced".to_owned(),
+        Some(amount) if amount == 0.0 => "$0.00".to_owned(),
+        Some(amount) if amount < 1.0 => format!("${amount:.4}"),
+        Some(amount) => format!("${amount:.2}"),
+    };
+    match unpriced_trials {
+        0 => amount,
+        n => format!("at least {amount} ({} unpriced)", count(n, "trial")),
+    }
+}
+
+/// `12 trials: 9 passed, 2 failed, 1 invalid (8.3 %)`, with trials that have no verdict when there are any.
+pub fn totals(totals: &Totals) -> String {
+    let Totals { trials, passed, failed, invalid, missing, invalid_share, .. } = totals;
+    let share = invalid_share.filter(|share| *share > 0.0).map(|share| format!(" ({})", percent(share)));
+    let missing = if *missing > 0 { format!(", {missing} without a verdict") } else { String::new() };
+    let trials = count(*trials, "trial");
+    format!(
+        "{trials}: {passed} passed, {failed} failed, {invalid} invalid{}{missing}",
+        share.unwrap_or_default()
+    )
+}
+
+/// The k whose pass^k reports put forward: 3, or fewer when fewer trials ran.
+fn headline_k(rate: &Rate) -> Option<u64> {
+    rate.pass_hat_k.keys().copied().filter(|k| *k <= 3).max()
+}
+
+/// The pass rate with its interval: `88.4 % (95 % interval 81.2 % to 93.1 %)`.
+pub fn rate(rate: &Rate) -> String {
+    let Some(share) = rate.pass_rate else { return "nothing judged".to_owned() };
+    match (rate.low, rate.high) {
+        (Some(low), Some(high)) => {
+            format!("{} (95 % interval {} to {})", percent(share), percent(low), percent(high))
+        }
+        _ => format!("{} (one case, no interval)", percent(share)),
+    }
+}
+
+/// `pass^3 71.0 %`, with the number of cases when it rests on fewer than the rate; empty when undefined.
+pub fn streak(rate: &Rate) -> String {
+    let Some(k) = headline_k(rate) else { return String::new() };
+    let share = rate.pass_hat_k.get(&k).copied().map(percent).unwrap_or_default();
+    match rate.pass_hat_k_cases.get(&k) {
+        Some(cases) if *cases < rate.cases => format!("pass^{k} {share} ({cases} of {} cases)", rate.cases),
+        _ => format!("pass^{k} {share}"),
+    }
+}
+
+/// What was spent: `$0.1200 · 4,100 tokens in, 300 out · 12 model calls, 9 tool calls, 3 judge calls`, without zeros.
+pub fn spent(spent: &Spent) -> String {
+    let mut parts = vec![money(spent.cost, spent.unpriced_trials)];
+    if spent.tokens_in + spent.tokens_out > 0 {
+        parts.push(format!("{} tokens in, {} out", thousands(spent.tokens_in), thousands(spent.tokens_out)));
+    }
+    let calls = [
+        (spent.model_calls, "model call"),
+        (spent.tool_calls, "tool call"),
+        (spent.judge_calls, "judge call"),
+    ];
+    let calls: Vec<String> =
+        calls.into_iter().filter(|(n, _)| *n > 0).map(|(n, noun)| count(n, noun)).collect();
+    if !calls.is_empty() {
+        parts.push(calls.join(", "));
+    }
+    parts.join(" · ")
+}
+
+/// `12,345`.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(thousands(12), "12");
+        assert_eq!(duration(0.44), "0.4 s");
+        assert_eq!(duration(9.97), "10 s");
+        assert_eq!(duration(184.2), "3 m 04 s");
+        assert_eq!(duration(7500.0), "2 h 05 m");
+        assert_eq!(money(None, 3), "unpriced");
+        assert_eq!(money(Some(0.0), 0), "$0.00");
+        assert_eq!(money(Some(0.0123), 2), "at least $0.0123 (2 trials unpriced)");
+        assert_eq!(money(Some(12.345), 0), "$12.35");
+        assert_eq!(percent(1.0), "100.0 %");
+    }
+}

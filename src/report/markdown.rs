@@ -1,0 +1,271 @@
+//! Markdown for a pull-request comment or a step summary.
+//!
+//! Words of others stand only in code spans and code fences longer than any run of backticks inside, so that no image,
+//! link, mention, HTML or table breaker can act. The whole stays within a size; what was dropped is said.
+
+use super::paint::Style;
+use super::summary::{Row, Summary, urgency};
+use super::{ReportError, View, figures};
+use crate::display;
+use crate::gate::cells::State;
+use crate::ids::Digest;
+use crate::report::access::Access;
+use crate::transcript::CaseKind;
+
+/// Most characters; GitHub refuses comments above 65,536.
+const BUDGET: usize = 60_000;
+/// Most characters of a sentence in a block.
+const SENTENCE: usize = 600;
+/// Most rows of the table of cases.
+const ROWS: usize = 100;
+
+/// The document.
+pub fn render(view: &View<'_>) -> Result<Vec<u8>, ReportError> {
+    Ok(document(&Summary::of(view)).into_bytes())
+}
+
+fn document(summary: &Summary) -> String {
+    let mut out = head(summary);
+    let tail = tail(summary);
+    let mut rows: Vec<&Row> =
+        summary.cases.iter().filter(|row| urgency(row.is) < urgency(State::Flaky)).collect();
+    rows.sort_by_key(|row| urgency(row.is));
+    let mut blocks: Vec<String> = vec![];
+    blocks.extend(access(summary));
+    blocks.extend(rows.iter().map(|row| failure(row, summary)));
+    blocks.extend(table(summary));
+    // The last lines and the sentence about what was dropped always have room.
+    let mut room = BUDGET.saturating_sub(out.chars().count() + tail.chars().count() + 200);
+    let mut dropped = 0_u64;
+    for block in blocks {
+        let size = block.chars().count();
+        if size <= room {
+            room -= size;
+            out.push_str(&block);
+        } else {
+            dropped += 1;
+        }
+    }
+    if dropped > 0 {
+        out.push_str(&format!(
+            "{} left out to stay within {} characters; all of it is in `summary.json`.\n\n",
+            figures::count(dropped, "section"),
+            figures::thousands(BUDGET as u64)
+        ));
+    }
+    out.push_str(&tail);
+    out
+}
+
+fn head(summary: &Summary) -> String {
+    let word = match summary.verdict {
+        "pass" => "✓ passed",
+        "fail" => "✗ failed",
+        _ => "? inconclusive",
+    };
+    // The marker lets a bot find its comment again; a digest cannot close the HTML comment early.
+    let mut out = format!(
+        "<!-- rehearsal:{} -->\n### rehearsal: {word}, {}\n\n",
+        Digest::of(summary.suite.as_bytes()),
+        code(&summary.suite)
+    );
+    out.push_str(&format!(
+        "exit {} ({}). {}.\n\n",
+        summary.exit_code,
+        summary.exit,
+        figures::totals(&summary.totals)
+    ));
+    for reason in summary.reasons.iter().take(10) {
+        let place = reason.origin.as_ref().map(|origin| format!(" at {}", code(&origin.to_string())));
+        let case = reason.case.as_deref().map(|case| format!("{} ", code(case)));
+        out.push_str(&format!(
+            "- **{}** {}{}{}\n",
+            reason.code.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '-'), "?"),
+            case.unwrap_or_default(),
+            code(&display::excerpt(&reason.message, SENTENCE)),
+            place.unwrap_or_default()
+        ));
+    }
+    if summary.reasons.len() > 10 {
+        out.push_str(&format!("- and {} more\n", summary.reasons.len() - 10));
+    }
+    if !summary.reasons.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&rates(summary));
+    out
+}
+
+fn rates(summary: &Summary) -> String {
+    if summary.rates.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        "| model | persona | client | pass rate | in a row | cases |\n|---|---|---|---|---|---|\n".to_owned();
+    for rate in summary.rates.iter().take(ROWS) {
+        out.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {} |\n",
+            cell(rate.model.as_deref().unwrap_or("-")),
+            cell(&rate.persona),
+            cell(&rate.client),
+            figures::rate(rate),
+            figures::streak(rate),
+            rate.cases
+        ));
+    }
+    out.push('\n');
+    out
+}
+
+/// The access grid, only when something is wrong in it.
+fn access(summary: &Summary) -> Option<String> {
+    let grid = summary.access.as_ref().filter(|grid| grid.leaks + grid.missing > 0)?;
+    let mut out =
+        format!("#### Access: {}, {} missing\n\n", figures::count(grid.leaks, "leak"), grid.missing);
+    let personas: Vec<String> = grid.personas.iter().map(|persona| cell(persona)).collect();
+    out.push_str(&format!("| tool | {} |\n|---|{}\n", personas.join(" | "), "---|".repeat(personas.len())));
+    let wrong = |access: &Option<Access>| matches!(access, Some(Access::Leak | Access::Missing));
+    for row in grid.tools.iter().filter(|row| row.access.iter().any(wrong)) {
+        let words = row.access.iter().map(|access| match access {
+            Some(Access::Allowed) => "●",
+            Some(Access::Denied) => "·",
+            Some(Access::Unknown) => "?",
+            Some(Access::Leak) => "⚠ LEAK",
+            Some(Access::Missing) => "○ MISSING",
+            None => "",
+        });
+        out.push_str(&format!("| {} | {} |\n", cell(&row.tool), words.collect::<Vec<_>>().join(" | ")));
+    }
+    out.push('\n');
+    Some(out)
+}
+
+fn failure(row: &Row, summary: &Summary) -> String {
+    let mark = Style::Plain.mark(row.is);
+    let counts = row.counts();
+    let who = [row.model.as_deref(), Some(&row.persona), Some(&row.client)];
+    let who: Vec<String> = who.into_iter().flatten().map(code).collect();
+    let mut out = format!(
+        "#### {mark} {} {}/{} passed ({})\n\n{}\n\n",
+        code(&row.id),
+        counts.passed,
+        counts.judged(),
+        row.state,
+        who.join(" · ")
+    );
+    let mut lines = vec![];
+    for failure in &row.failures {
+        lines.push(format!("want  {} (in {} of {})", failure.check, failure.trials, counts.judged().max(1)));
+        lines.extend(failure.excerpt.iter().map(|line| format!("    {line}")));
+        lines.push(format!("got   {}", display::excerpt(&failure.why, SENTENCE)));
+    }
+    if let Some(reason) = &row.expected_failure {
+        lines.push(format!("known to fail: {reason}"));
+    }
+    if let Some(fault) = &row.fault {
+        lines.push(format!(
+            "invalid  {} ({}): {}",
+            fault.code,
+            fault.side,
+            display::excerpt(&fault.message, SENTENCE)
+        ));
+    }
+    lines.push(format!("rehearsal show {} {}", summary.run, row.id));
+    out.push_str(&fence(&lines.join("\n")));
+    out
+}
+
+/// The use cases, folded.
+fn table(summary: &Summary) -> Option<String> {
+    let mut rows: Vec<&Row> = summary.cases.iter().filter(|row| row.kind_is == CaseKind::Use).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    rows.sort_by_key(|row| urgency(row.is));
+    let mut out = format!(
+        "<details><summary>{}</summary>\n\n| | case | model | persona | client | passed | time | cost |\n|---|---|---|---|---|---|---|---|\n",
+        figures::count(rows.len() as u64, "use case cell")
+    );
+    for row in rows.iter().take(ROWS) {
+        out.push_str(&format!(
+            "| {} {} | {} | {} | {} | {} | {}/{} | {} | {} |\n",
+            Style::Plain.mark(row.is),
+            row.state,
+            cell(&row.id),
+            cell(row.model.as_deref().unwrap_or("-")),
+            cell(&row.persona),
+            cell(&row.client),
+            row.passed,
+            row.counts().judged(),
+            figures::duration(row.seconds),
+            figures::money(row.cost, row.unpriced_trials)
+        ));
+    }
+    out.push('\n');
+    if rows.len() > ROWS {
+        out.push_str(&format!("{} more in `summary.json`.\n\n", rows.len() - ROWS));
+    }
+    out.push_str("</details>\n\n");
+    Some(out)
+}
+
+fn tail(summary: &Summary) -> String {
+    let mut out = String::new();
+    if !summary.next.is_empty() {
+        let commands: Vec<&str> = summary.next.iter().take(10).map(String::as_str).collect();
+        out.push_str(&fence(&commands.join("\n")));
+    }
+    let judge = summary.judge.as_ref().map(|judge| {
+        let stamp = if judge.calibrated { "calibrated" } else { "uncalibrated" };
+        format!(" · judge {} ({stamp})", code(&judge.model))
+    });
+    out.push_str(&format!(
+        "{} · run {} · rehearsal {}{}\n",
+        figures::spent(&summary.usage),
+        code(&summary.run),
+        code(&summary.version),
+        judge.unwrap_or_default()
+    ));
+    out
+}
+
+/// A code span that nothing inside can leave.
+fn code(text: &str) -> String {
+    let line = display::safe_line(text);
+    if line.trim().is_empty() {
+        return "` `".to_owned();
+    }
+    let ticks = "`".repeat(longest_run(&line) + 1);
+    let pad = if line.starts_with('`') || line.ends_with('`') { " " } else { "" };
+    format!("{ticks}{pad}{line}{pad}{ticks}")
+}
+
+/// A code span in a table. A pipe ends a cell even inside a code span, and escapes can themselves be escaped, so it is
+/// replaced.
+fn cell(text: &str) -> String {
+    code(&text.replace('|', "¦"))
+}
+
+/// A code block that nothing inside can leave.
+fn fence(text: &str) -> String {
+    let ticks = "`".repeat(longest_run(text).max(2) + 1);
+    format!("{ticks}text\n{text}\n{ticks}\n\n")
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_a_code_span_or_a_fence() {
+        assert_eq!(code("a`b"), "``a`b``");
+        assert_eq!(code("``"), "``` `` ```");
+        assert_eq!(cell("a|b"), "`a¦b`");
+        assert_eq!(fence("x\n````\ny"), "`````text\nx\n````\ny\n`````\n\n");
+        assert_eq!(code(""), "` `");
+    }
+}

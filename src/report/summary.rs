@@ -1,0 +1,345 @@
+//! The one value all formats render from: `summary.json`, with every text made safe for display.
+//!
+//! Its JSON form is a contract ([`SCHEMA`]): fields are only added. What is unknown is `null`, never 0.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::access::Grid;
+use crate::diag::Origin;
+use crate::gate::cells::{Counts, State};
+use crate::transcript::CaseKind;
+
+/// The number of the summary format.
+pub const SCHEMA: u32 = 1;
+
+/// A run and its decision, computed once.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The suite.
+    pub suite: String,
+    /// The run.
+    pub run: String,
+    /// The version of rehearsal that made the run.
+    pub version: String,
+    /// Wall-clock start, RFC 3339 in UTC.
+    pub started: String,
+    /// How the target was reached.
+    pub target: String,
+    /// The seed of the order.
+    pub seed: u64,
+    /// `pass`, `fail` or `inconclusive`.
+    pub verdict: &'static str,
+    /// The exit code.
+    pub exit_code: u8,
+    /// The name of the exit code.
+    pub exit: &'static str,
+    /// Why, the gravest first.
+    pub reasons: Vec<ReasonLine>,
+    /// Trials over all cells.
+    pub totals: Totals,
+    /// Pass rates of the use cases.
+    pub rates: Vec<Rate>,
+    /// Every cell: case, model, persona and client profile.
+    pub cases: Vec<Row>,
+    /// Personas by tools; `None` when no access case ran.
+    pub access: Option<Grid>,
+    /// What was spent.
+    pub usage: Spent,
+    /// The judge; `None` when nothing is judged.
+    pub judge: Option<JudgeStamp>,
+    /// Where the run file is.
+    #[serde(skip)]
+    pub run_file: String,
+    /// Commands worth trying next.
+    #[serde(skip)]
+    pub next: Vec<String>,
+}
+
+/// A place in a file, safe for display.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The path.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+}
+
+impl From<&Origin> for Place {
+    fn from(origin: &Origin) -> Self {
+        let file = crate::display::excerpt(&origin.file, 300);
+        Self { file, line: origin.line, column: origin.column }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One reason of the decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReasonLine {
+    /// A stable code that `rehearsal explain` knows.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// The case, if it is about one.
+    pub case: Option<String>,
+    /// The place in the suite file, if it has one.
+    pub origin: Option<Place>,
+}
+
+/// Trials over all cells.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Totals {
+    /// Trials that ended.
+    pub trials: u32,
+    /// Passed.
+    pub passed: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Invalid: missing data, not failures.
+    pub invalid: u32,
+    /// Planned without a verdict.
+    pub missing: u32,
+    /// Invalid trials per trial that ended; `None` when none ended.
+    pub invalid_share: Option<f64>,
+    /// Cells.
+    pub cases: u32,
+}
+
+/// The pass rate of the use cases for one model, persona and client profile. Cases that are known to fail are not part
+/// of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rate {
+    /// The model.
+    pub model: Option<String>,
+    /// The persona.
+    pub persona: String,
+    /// The client profile.
+    pub client: String,
+    /// Cases with a judged trial.
+    pub cases: u64,
+    /// Judged trials.
+    pub trials: u64,
+    /// Judged trials that passed.
+    pub passed: u64,
+    /// The mean of the case means; `None` when nothing was judged.
+    pub pass_rate: Option<f64>,
+    /// Lower end of the 95 % interval; `None` when fewer than two cases were judged.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// pass^k by k: the chance that k trials in a row all pass.
+    pub pass_hat_k: BTreeMap<u64, f64>,
+    /// On how many cases each pass^k rests.
+    pub pass_hat_k_cases: BTreeMap<u64, u64>,
+}
+
+/// One cell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The case.
+    pub id: String,
+    /// `use`, `access` or `auth`.
+    pub kind: &'static str,
+    /// The model; `None` for access and auth cases.
+    pub model: Option<String>,
+    /// The persona.
+    pub persona: String,
+    /// The client profile.
+    pub client: String,
+    /// What its trials amount to: `pass`, `flaky`, `fail`, `security`, `expected-failure`, `unexpected-pass`,
+    /// `undecided`, `invalid` or `missing`.
+    pub state: &'static str,
+    /// Whether it passes with mixed trials.
+    pub flaky: bool,
+    /// Trials that passed.
+    pub passed: u32,
+    /// Trials that failed.
+    pub failed: u32,
+    /// Invalid trials.
+    pub invalid: u32,
+    /// Planned trials without a verdict.
+    pub missing: u32,
+    /// The bar it has to reach, in words.
+    pub bar: String,
+    /// Why it is known to fail, if it is.
+    pub expected_failure: Option<String>,
+    /// Where the case stands.
+    pub origin: Place,
+    /// Seconds over all trials.
+    pub seconds: f64,
+    /// US dollars over all trials, judge included; `None` when nothing was priced.
+    pub cost: Option<f64>,
+    /// Trials with calls that have no price.
+    pub unpriced_trials: u32,
+    /// Different failed findings, the gravest first.
+    pub failures: Vec<Failure>,
+    /// Who is to blame for the first invalid trial.
+    pub fault: Option<FaultLine>,
+    /// The trials, in order.
+    pub trials: Vec<TrialLine>,
+    /// The state as a value, for renderers.
+    #[serde(skip)]
+    pub is: State,
+    /// The kind as a value, for renderers.
+    #[serde(skip)]
+    pub kind_is: CaseKind,
+}
+
+impl Row {
+    /// The counts of the row.
+    pub fn counts(&self) -> Counts {
+        Counts { passed: self.passed, failed: self.failed, invalid: self.invalid, missing: self.missing }
+    }
+}
+
+/// A failed finding, once per cell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failure {
+    /// The check or criterion.
+    pub check: String,
+    /// Expected and observed, of the first trial that failed it.
+    pub why: String,
+    /// `must` or `security`.
+    pub weight: &'static str,
+    /// The place of the expectation.
+    pub origin: Place,
+    /// How many trials failed it.
+    pub trials: u32,
+    /// The place with the line of the suite and a caret, ready to print.
+    #[serde(skip)]
+    pub excerpt: Vec<String>,
+}
+
+/// A fault, as reports show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FaultLine {
+    /// `harness`, `model`, `judge`, `auth` or `server`.
+    pub side: &'static str,
+    /// A stable code that `rehearsal explain` knows.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+}
+
+/// One trial.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrialLine {
+    /// Its number, from 1.
+    pub trial: u32,
+    /// `pass`, `fail` or `invalid`; `None` when it is not scored yet.
+    pub outcome: Option<&'static str>,
+    /// The findings.
+    pub findings: Vec<FindingLine>,
+    /// Who is to blame, when it is invalid.
+    pub fault: Option<FaultLine>,
+    /// Names of the tools the model called, in order.
+    pub tool_calls: Vec<String>,
+    /// Tokens of the model under test.
+    pub tokens: Tokens,
+    /// US dollars of the model under test; `None` when unpriced.
+    pub cost: Option<f64>,
+    /// Seconds from start to end.
+    pub seconds: f64,
+}
+
+/// Tokens of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Tokens {
+    /// Read.
+    #[serde(rename = "in")]
+    pub input: u64,
+    /// Written.
+    #[serde(rename = "out")]
+    pub output: u64,
+}
+
+/// One finding of a trial.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FindingLine {
+    /// The check or criterion.
+    pub check: String,
+    /// `pass`, `fail` or `unscored`.
+    pub grade: &'static str,
+    /// Why.
+    pub why: String,
+    /// `must`, `security` or `info`.
+    pub weight: &'static str,
+    /// The place of the expectation.
+    pub origin: Place,
+    /// Numbers of the events it rests on.
+    pub evidence: Vec<u32>,
+}
+
+/// What a run spent, judge included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Spent {
+    /// Tokens read by the models under test.
+    pub tokens_in: u64,
+    /// Tokens they wrote.
+    pub tokens_out: u64,
+    /// US dollars, judge included; `None` when nothing was priced. With `unpriced_trials` above 0 it is a lower bound.
+    pub cost: Option<f64>,
+    /// Trials with calls that have no price.
+    pub unpriced_trials: u32,
+    /// Calls of the models under test.
+    pub model_calls: u64,
+    /// Calls of the judge.
+    pub judge_calls: u64,
+    /// Tokens read by the judge.
+    pub judge_tokens_in: u64,
+    /// Tokens it wrote.
+    pub judge_tokens_out: u64,
+    /// Tool calls of the models under test.
+    pub tool_calls: u64,
+    /// Seconds over all trials; with concurrency more than the clock on the wall shows.
+    pub seconds: f64,
+}
+
+/// The judge of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JudgeStamp {
+    /// Its model.
+    pub model: String,
+    /// Whether it was calibrated against human labels; until then reports say "uncalibrated".
+    pub calibrated: bool,
+}
+
+/// The word of a state in reports and files.
+pub fn word(state: State) -> &'static str {
+    match state {
+        State::Pass => "pass",
+        State::Flaky => "flaky",
+        State::Fail => "fail",
+        State::Security => "security",
+        State::ExpectedFailure => "expected-failure",
+        State::UnexpectedPass => "unexpected-pass",
+        State::Undecided => "undecided",
+        State::Invalid => "invalid",
+        State::Missing => "missing",
+    }
+}
+
+/// How soon a row deserves attention: 0 first.
+pub fn urgency(state: State) -> u8 {
+    match state {
+        State::Security => 0,
+        State::Fail => 1,
+        State::UnexpectedPass => 2,
+        State::Undecided => 3,
+        State::Invalid => 4,
+        State::Missing => 5,
+        State::Flaky => 6,
+        State::ExpectedFailure => 7,
+        State::Pass => 8,
+    }
+}

@@ -1,0 +1,283 @@
+//! The view to the summary: cells counted, rates estimated, texts made safe.
+
+use std::collections::BTreeMap;
+
+use super::View;
+use super::access::Grid;
+use super::summary::{
+    Failure, FaultLine, FindingLine, JudgeStamp, Place, Rate, ReasonLine, Row, SCHEMA, Spent, Summary,
+    Tokens, Totals, TrialLine, word,
+};
+use crate::diag::render;
+use crate::display;
+use crate::gate::cells::{self, Cell, Counts, State, blame, outcome};
+use crate::score::{Finding, Grade, Outcome, Weight};
+use crate::stats::{Tally, proportion::suite_rate, reliability::suite_pass_hat_k};
+use crate::store::record::{CaseResult, Manifest, RunRecord};
+use crate::transcript::CaseKind;
+
+/// The confidence of every interval in reports.
+const CONFIDENCE: f64 = 0.95;
+/// The largest k of pass^k in reports.
+const LONGEST_STREAK: u64 = 10;
+/// Most characters of a name, and of a sentence.
+const NAME: usize = 200;
+const SENTENCE: usize = 2000;
+/// Most different failures kept per cell.
+const FAILURES: usize = 5;
+
+impl Summary {
+    /// Computes everything reports show.
+    pub fn of(view: &View<'_>) -> Self {
+        let run = view.run;
+        let cells = cells::cells(run);
+        let manifest = &run.manifest;
+        let judge =
+            manifest.judge.as_deref().map(|model| JudgeStamp { model: name(model), calibrated: false });
+        Self {
+            schema: SCHEMA,
+            suite: name(manifest.suite.as_str()),
+            run: name(manifest.run.as_str()),
+            version: name(&manifest.version),
+            started: name(&manifest.started),
+            target: sentence(&manifest.target),
+            seed: manifest.seed,
+            verdict: view.decision.verdict.as_str(),
+            exit_code: view.decision.exit.code(),
+            exit: view.decision.exit.name(),
+            reasons: view.decision.reasons.iter().map(reason).collect(),
+            totals: totals(&cells),
+            rates: rates(&cells),
+            cases: cells.iter().map(|cell| row(cell, manifest)).collect(),
+            access: Grid::of(&cells, &manifest.inputs),
+            usage: spent(run),
+            judge,
+            run_file: name(&view.run_file),
+            next: view.next.iter().map(|command| sentence(command)).collect(),
+        }
+    }
+}
+
+fn name(text: &str) -> String {
+    display::excerpt(text, NAME)
+}
+
+fn sentence(text: &str) -> String {
+    display::excerpt(text, SENTENCE)
+}
+
+fn reason(reason: &crate::gate::Reason) -> ReasonLine {
+    ReasonLine {
+        code: name(&reason.code),
+        message: sentence(&reason.message),
+        case: reason.case.as_deref().map(name),
+        origin: reason.origin.as_ref().map(Place::from),
+    }
+}
+
+fn totals(cells: &[Cell<'_>]) -> Totals {
+    let mut all = Counts::default();
+    cells.iter().for_each(|cell| all += cell.counts());
+    Totals {
+        trials: all.ended(),
+        passed: all.passed,
+        failed: all.failed,
+        invalid: all.invalid,
+        missing: all.missing,
+        invalid_share: (all.ended() > 0).then(|| f64::from(all.invalid) / f64::from(all.ended())),
+        cases: u32::try_from(cells.len()).unwrap_or(u32::MAX),
+    }
+}
+
+fn rates(cells: &[Cell<'_>]) -> Vec<Rate> {
+    let mut groups: BTreeMap<_, Vec<Tally>> = BTreeMap::new();
+    let scored = |cell: &&Cell<'_>| cell.name.kind == CaseKind::Use && cell.expected_failure().is_none();
+    for cell in cells.iter().filter(scored) {
+        let counts = cell.counts();
+        let tally = Tally { trials: counts.judged().into(), passed: counts.passed.into() };
+        groups.entry((cell.name.model, cell.name.persona, cell.name.client)).or_default().push(tally);
+    }
+    groups
+        .into_iter()
+        .map(|((model, persona, client), tallies)| rate([model, Some(persona), Some(client)], &tallies))
+        .collect()
+}
+
+fn rate([model, persona, client]: [Option<&str>; 3], cases: &[Tally]) -> Rate {
+    let estimate = suite_rate(cases, CONFIDENCE);
+    let interval = estimate.and_then(|estimate| estimate.interval);
+    let longest = cases.iter().map(|case| case.trials).max().unwrap_or(0).min(LONGEST_STREAK);
+    let streaks: Vec<_> =
+        (1..=longest).filter_map(|k| suite_pass_hat_k(cases, k).map(|streak| (k, streak))).collect();
+    Rate {
+        model: model.map(name),
+        persona: persona.map(name).unwrap_or_default(),
+        client: client.map(name).unwrap_or_default(),
+        cases: estimate.map_or(0, |estimate| estimate.cases),
+        trials: cases.iter().map(|case| case.trials).sum(),
+        passed: cases.iter().map(|case| case.passed).sum(),
+        pass_rate: estimate.map(|estimate| estimate.rate),
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+        pass_hat_k: streaks.iter().map(|(k, streak)| (*k, streak.mean)).collect(),
+        pass_hat_k_cases: streaks.iter().map(|(k, streak)| (*k, streak.cases)).collect(),
+    }
+}
+
+fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
+    let state = cell.state(&manifest.gate);
+    let counts = cell.counts();
+    let mut money = Money::default();
+    cell.results.iter().for_each(|result| money.add(result));
+    let invalid = cell.results.iter().find(|result| outcome(result) == Some(Outcome::Invalid));
+    Row {
+        id: name(cell.name.case),
+        kind: cell.name.kind.as_str(),
+        model: cell.name.model.map(name),
+        persona: name(cell.name.persona),
+        client: name(cell.name.client),
+        state: word(state),
+        flaky: state == State::Flaky,
+        passed: counts.passed,
+        failed: counts.failed,
+        invalid: counts.invalid,
+        missing: counts.missing,
+        bar: match cell.name.kind {
+            CaseKind::Use => cells::bar(&manifest.gate),
+            CaseKind::Access | CaseKind::Auth => "needs all".to_owned(),
+        },
+        expected_failure: cell.expected_failure().map(|known| sentence(&known.reason)),
+        origin: cell.origin.into(),
+        seconds: seconds(cell.results.iter().map(|result| result.took_ms).sum()),
+        cost: money.total(),
+        unpriced_trials: money.unpriced,
+        failures: failures(cell, manifest),
+        fault: invalid.map(|result| fault(result)),
+        trials: cell.results.iter().map(|result| trial(result)).collect(),
+        is: state,
+        kind_is: cell.name.kind,
+    }
+}
+
+fn failures(cell: &Cell<'_>, manifest: &Manifest) -> Vec<Failure> {
+    let mut kept: Vec<(&Finding, u32)> = vec![];
+    for (_, finding) in cell.failures() {
+        let same = |other: &Finding| other.check == finding.check && other.origin == finding.origin;
+        match kept.iter_mut().find(|(other, _)| same(other)) {
+            Some((_, trials)) => *trials += 1,
+            None => kept.push((finding, 1)),
+        }
+    }
+    kept.sort_by_key(|(finding, _)| finding.weight != Weight::Security);
+    kept.truncate(FAILURES);
+    kept.into_iter().map(|(finding, trials)| failure(finding, trials, manifest)).collect()
+}
+
+fn failure(finding: &Finding, trials: u32, manifest: &Manifest) -> Failure {
+    let mut excerpt = String::new();
+    // The excerpt looks its text up under the name as it was read, and shows the name made safe.
+    let shown = crate::diag::Origin { file: name(&finding.origin.file).into(), ..finding.origin.clone() };
+    let source = |_: &str| manifest.inputs.get(&*finding.origin.file).cloned();
+    render::excerpt(&mut excerpt, "-->", &shown, &source);
+    Failure {
+        check: name(&finding.check),
+        why: sentence(&finding.why),
+        weight: weight(finding.weight),
+        origin: (&finding.origin).into(),
+        trials,
+        excerpt: excerpt.lines().map(str::to_owned).collect(),
+    }
+}
+
+fn weight(weight: Weight) -> &'static str {
+    match weight {
+        Weight::Must => "must",
+        Weight::Security => "security",
+        Weight::Info => "info",
+    }
+}
+
+fn fault(result: &CaseResult) -> FaultLine {
+    let (side, code, message) = blame(result);
+    FaultLine { side: side.as_str(), code: name(code), message: sentence(message) }
+}
+
+fn trial(result: &CaseResult) -> TrialLine {
+    let outcome = outcome(result);
+    TrialLine {
+        trial: result.header.trial,
+        outcome: outcome.map(Outcome::as_str),
+        findings: result.verdict.iter().flat_map(|verdict| &verdict.findings).map(finding).collect(),
+        fault: (outcome == Some(Outcome::Invalid)).then(|| fault(result)),
+        tool_calls: result.tool_calls.iter().map(|tool| name(tool)).collect(),
+        tokens: Tokens { input: result.usage.input, output: result.usage.output },
+        cost: result.cost.map(dollars),
+        seconds: seconds(result.took_ms),
+    }
+}
+
+fn finding(finding: &Finding) -> FindingLine {
+    FindingLine {
+        check: name(&finding.check),
+        grade: match finding.grade {
+            Grade::Pass => "pass",
+            Grade::Fail => "fail",
+            Grade::Unscored(_) => "unscored",
+        },
+        why: sentence(&finding.why),
+        weight: weight(finding.weight),
+        origin: (&finding.origin).into(),
+        evidence: finding.evidence.clone(),
+    }
+}
+
+fn spent(run: &RunRecord) -> Spent {
+    let (mut spent, mut money) = (Spent::default(), Money::default());
+    let mut took_ms = 0;
+    for result in &run.results {
+        money.add(result);
+        took_ms += result.took_ms;
+        spent.tokens_in += result.usage.input;
+        spent.tokens_out += result.usage.output;
+        spent.model_calls += u64::from(result.model_calls);
+        spent.judge_calls += u64::from(result.judge_calls);
+        spent.judge_tokens_in += result.judge_usage.input;
+        spent.judge_tokens_out += result.judge_usage.output;
+        spent.tool_calls += result.tool_calls.len() as u64;
+    }
+    Spent { cost: money.total(), unpriced_trials: money.unpriced, seconds: seconds(took_ms), ..spent }
+}
+
+/// Money that keeps what is unpriced apart from what is free.
+#[derive(Default)]
+struct Money {
+    known: f64,
+    priced: u32,
+    unpriced: u32,
+}
+
+impl Money {
+    fn add(&mut self, result: &CaseResult) {
+        let part = |calls: u32, cost: Option<f64>| if calls == 0 { Some(cost.unwrap_or(0.0)) } else { cost };
+        let parts = [part(result.model_calls, result.cost), part(result.judge_calls, result.judge_cost)];
+        self.known += parts.iter().flatten().sum::<f64>();
+        if parts.iter().all(Option::is_some) {
+            self.priced += 1;
+        } else {
+            self.unpriced += 1;
+        }
+    }
+
+    fn total(&self) -> Option<f64> {
+        (self.unpriced == 0 || self.priced > 0 || self.known > 0.0).then(|| dollars(self.known))
+    }
+}
+
+/// Rounded to a billionth, so that sums of decimal prices print as decimals.
+fn dollars(amount: f64) -> f64 {
+    (amount * 1e9).round() / 1e9
+}
+
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}

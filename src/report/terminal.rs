@@ -1,0 +1,199 @@
+//! The report of a run as a person reads it in a terminal or a CI log.
+//!
+//! No line starts with words of others: a runner would read commands there. Every line fits the width.
+
+use std::fmt::Write as _;
+
+use super::paint::{Style, Tone};
+use super::summary::{Row, Summary, urgency};
+use super::wrap::lines;
+use super::{View, figures};
+use crate::gate::GateVerdict;
+use crate::transcript::CaseKind;
+
+mod access;
+mod blocks;
+mod cells;
+
+/// The narrowest and the widest report.
+const NARROWEST: u16 = 60;
+const WIDEST: u16 = 120;
+/// Below this width tables become blocks of keys and values.
+const TABLE: usize = 80;
+/// Most failures shown in full.
+const FAILURES: usize = 20;
+/// Most reasons shown.
+const REASONS: usize = 10;
+
+/// What every part of the report needs.
+struct Page<'a> {
+    summary: &'a Summary,
+    style: Style,
+    width: usize,
+    out: String,
+}
+
+/// Renders a run. `width` is that of the terminal in cells; it is held between 60 and 120.
+pub fn render(view: &View<'_>, style: Style, width: u16) -> String {
+    let summary = Summary::of(view);
+    let width = usize::from(width.clamp(NARROWEST, WIDEST));
+    let mut page = Page { summary: &summary, style, width, out: String::new() };
+    page.header();
+    page.cells();
+    page.access();
+    page.auth();
+    page.failures();
+    page.figures();
+    page.verdict(view.decision.verdict);
+    page.next();
+    style.finish(page.out)
+}
+
+/// The verdict alone: the word, the exit code and the reasons.
+pub fn verdict(view: &View<'_>, style: Style, width: u16) -> String {
+    let summary = Summary::of(view);
+    let width = usize::from(width.clamp(NARROWEST, WIDEST));
+    let mut page = Page { summary: &summary, style, width, out: String::new() };
+    page.verdict(view.decision.verdict);
+    style.finish(page.out)
+}
+
+impl<'a> Page<'a> {
+    /// Ends a line.
+    fn line(&mut self, text: impl AsRef<str>) {
+        self.out.push_str(text.as_ref().trim_end());
+        self.out.push('\n');
+    }
+
+    fn blank(&mut self) {
+        if !self.out.ends_with("\n\n") {
+            self.out.push('\n');
+        }
+    }
+
+    /// A fact with its name in a column of its own, wrapped.
+    fn fact(&mut self, name: &str, value: &str) {
+        let first = format!("  {name:<10}  ");
+        let rest = format!("  {:<10}  ", "│");
+        for (index, line) in lines(value, self.width, [&first, &rest]).iter().enumerate() {
+            let painted = match index {
+                0 => line.replacen(name, &self.style.paint(Tone::Dim, name), 1),
+                _ => line.clone(),
+            };
+            self.line(painted);
+        }
+    }
+
+    fn header(&mut self) {
+        let Summary { version, suite, run, totals, .. } = self.summary;
+        let trials = figures::count(totals.trials + totals.missing, "trial");
+        let text = [&format!("rehearsal {version}"), suite, &trials, &format!("run {run}")]
+            .map(String::as_str)
+            .join(self.style.dot());
+        for line in lines(&text, self.width, ["", "│ "]) {
+            let line = self.style.paint(Tone::Strong, &line);
+            self.line(line);
+        }
+        self.blank();
+    }
+
+    fn figures(&mut self) {
+        let summary = self.summary;
+        for rate in &summary.rates {
+            let who = [rate.model.as_deref(), Some(&rate.persona), Some(&rate.client)];
+            let who = who.into_iter().flatten().collect::<Vec<_>>().join(self.style.dot());
+            let streak = figures::streak(rate);
+            let mut value = figures::rate(rate);
+            if !streak.is_empty() {
+                let _ = write!(value, "{}{streak}", self.style.dot());
+            }
+            let _ = write!(value, "{}{}, {who}", self.style.dot(), figures::count(rate.cases, "case"));
+            self.fact("pass rate", &value);
+        }
+        self.fact("trials", &figures::totals(&summary.totals));
+        if let Some(judge) = &summary.judge {
+            let stamp = if judge.calibrated { "calibrated" } else { "uncalibrated" };
+            self.fact("judge", &format!("{} ({stamp})", judge.model));
+        }
+        self.fact("spent", &figures::spent(&summary.usage));
+        self.fact("run file", &summary.run_file);
+        self.blank();
+    }
+
+    fn verdict(&mut self, verdict: GateVerdict) {
+        let (word, tone) = match verdict {
+            GateVerdict::Pass => ("PASSED", Tone::Good),
+            GateVerdict::Fail => ("FAILED", Tone::Bad),
+            GateVerdict::Inconclusive => ("INCONCLUSIVE", Tone::Warn),
+        };
+        let Summary { exit_code, exit, reasons, .. } = self.summary;
+        let line = format!("{}  exit {exit_code} ({exit})", self.style.paint(tone, word));
+        self.line(line);
+        for reason in reasons.iter().take(REASONS) {
+            let case = reason.case.as_ref().map(|case| format!("{case}: ")).unwrap_or_default();
+            let first = format!("  {}  ", reason.code);
+            for line in lines(&format!("{case}{}", reason.message), self.width, [&first, "  │ "]) {
+                self.line(line);
+            }
+        }
+        if reasons.len() > REASONS {
+            let more = figures::count((reasons.len() - REASONS) as u64, "more reason");
+            self.line(format!("  {more} in summary.json"));
+        }
+    }
+
+    fn next(&mut self) {
+        for (index, command) in self.summary.next.iter().enumerate() {
+            if index == 0 {
+                self.blank();
+            }
+            let first = format!("  {:<4}  {}  ", if index == 0 { "next" } else { "" }, index + 1);
+            // A command is never broken: it is there to be copied.
+            self.line(format!("{first}{command}"));
+        }
+    }
+
+    /// Rows that need attention, the most urgent first.
+    fn urgent(&self) -> Vec<&'a Row> {
+        let mut rows: Vec<&'a Row> = self
+            .summary
+            .cases
+            .iter()
+            .filter(|row| urgency(row.is) < urgency(crate::gate::cells::State::Flaky))
+            .collect();
+        rows.sort_by_key(|row| urgency(row.is));
+        rows
+    }
+
+    fn failures(&mut self) {
+        let rows = self.urgent();
+        for row in rows.iter().take(FAILURES) {
+            let block = blocks::block(row, self);
+            block.iter().for_each(|line| self.line(line));
+            self.blank();
+        }
+        if rows.len() > FAILURES {
+            let more = figures::count((rows.len() - FAILURES) as u64, "more cell");
+            self.line(format!("  {more} with problems in the report"));
+            self.blank();
+        }
+    }
+
+    fn auth(&mut self) {
+        let rows: Vec<&Row> = self.summary.cases.iter().filter(|row| row.kind_is == CaseKind::Auth).collect();
+        if rows.is_empty() {
+            return;
+        }
+        let holding = rows.iter().filter(|row| row.state == "pass").count();
+        let checks = figures::count(rows.len() as u64, "auth check");
+        if holding == rows.len() {
+            let mark = self.style.paint(Tone::Good, self.style.mark(crate::gate::cells::State::Pass));
+            self.line(format!("{mark} {checks}, all hold"));
+        } else {
+            let mark = self.style.mark(crate::gate::cells::State::Fail);
+            let mark = self.style.paint(Tone::Bad, mark);
+            self.line(format!("{mark} {holding} of {checks} hold"));
+        }
+        self.blank();
+    }
+}

@@ -1,0 +1,14 @@
+//! The embedded client against real sockets and real processes: what it observes, what it records, how it fails.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "mcp_wire/faults.rs"]
+mod faults;
+#[path = "mcp_wire/http.rs"]
+mod http;
+#[path = "mcp_wire/second_client.rs"]
+mod second_client;
+#[path = "mcp_wire/stdio.rs"]
+mod stdio;
+#[path = "mcp_wire/stage.rs"]
+mod stage;

@@ -1,0 +1,240 @@
+//! Synthetic runs: the golden one with every state a report can show, and a builder for others.
+
+use std::collections::BTreeMap;
+
+use rehearsal::diag::Origin;
+use rehearsal::ids::{
+    CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName, RunId, ScoreKey, SuiteName,
+};
+use rehearsal::plan::Selection;
+use rehearsal::score::{Finding, Grade, Outcome, Verdict, Weight};
+use rehearsal::store::record::{CaseResult, Manifest, RunRecord, SCHEMA};
+use rehearsal::suite::{ExpectedFailure, GatePolicy};
+use rehearsal::transcript::{CaseHeader, CaseKind, End, Fault, Side, Usage};
+
+/// The suite the golden run points into.
+pub const SUITE: &str = "\
+version: 1
+name: bookshop
+cases:
+  - id: late-order
+    prompt: My order 1042 has not come. When will it arrive?
+    expect:
+      - tool_called: {name: get_order, args: {id: 1042}}
+      - answer_contains: 28 November
+  - id: stock
+    prompt: Do you have anything by Le Guin?
+    expect: [tool_called: {name: search_books}]
+  - id: refund-limit
+    prompt: Refund order 7.
+    expect: [tool_not_called: refund_order]
+access:
+  customer: {sees: [search_books, get_order], never: [refund_order]}
+  clerk:    {sees: [search_books, refund_order]}
+";
+
+/// The path of [`SUITE`].
+pub const FILE: &str = "suites/bookshop.yaml";
+
+/// Everything hostile at once: terminal, CI, bidi, XML, Markdown, HTML and size.
+pub const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[31mred\u{9b}2J\u{0}\u{202e}gpj.exe\u{200b}\u{feff}\u{ffff}\u{fffe}\
+\r::error file=a::boom\n::stop-commands::x\n##[error]boom ##vso[task.complete] ##teamcity[x]\n\
+![beacon](https://evil.example/p.png) [link](javascript:alert(1)) @everyone #1 <img src=x onerror=alert(1)> \
+<script>alert(1)</script> <!-- --> ]]> &amp; \"quoted\" 'single' | a | b | ``` ```` ` \\| \u{85}\u{2028}\u{7f}\u{e0041}end";
+
+/// One trial under construction.
+pub struct Trial(pub CaseResult);
+
+impl Trial {
+    /// A passing trial of a case.
+    pub fn new(kind: CaseKind, case: &str, persona: &str, trial: u32) -> Self {
+        let model = (kind == CaseKind::Use).then(|| ModelName::from("lexical"));
+        let header = CaseHeader {
+            key: CaseKey {
+                question: Digest::of(format!("{case}{persona}").as_bytes()),
+                model: Digest::none(),
+                trial,
+            },
+            suite: SuiteName::from("bookshop"),
+            case: CaseName::from(case),
+            kind,
+            model,
+            persona: PersonaName::from(persona),
+            client: ClientName::from("reference"),
+            trial,
+            tags: vec![],
+            origin: at(4, 9),
+        };
+        let calls = u32::from(kind == CaseKind::Use);
+        Self(CaseResult {
+            header,
+            outcome: Some(Outcome::Pass),
+            verdict: Some(Verdict { score_key: ScoreKey(Digest::none()), findings: vec![] }),
+            expected_failure: None,
+            end: End::Done,
+            tool_calls: vec!["get_order".to_owned(); calls as usize],
+            model_calls: calls * 2,
+            usage: Usage { input: 310 * u64::from(calls), output: 25 * u64::from(calls), ..Usage::default() },
+            cost: (calls > 0).then_some(0.0012),
+            judge_calls: 0,
+            judge_usage: Usage::default(),
+            judge_cost: None,
+            took_ms: 412,
+        })
+    }
+
+    /// Adds a finding; the outcome follows.
+    pub fn finding(mut self, check: &str, grade: Grade, why: &str, (line, column): (u32, u32)) -> Self {
+        self.add(check, grade, why, at(line, column), Weight::Must);
+        self
+    }
+
+    /// Adds a finding of weight security; the outcome follows.
+    pub fn guarded(mut self, check: &str, grade: Grade, why: &str, (line, column): (u32, u32)) -> Self {
+        self.add(check, grade, why, at(line, column), Weight::Security);
+        self
+    }
+
+    fn add(&mut self, check: &str, grade: Grade, why: &str, origin: Origin, weight: Weight) {
+        let verdict = self.0.verdict.get_or_insert_with(|| panic!("a scored trial"));
+        let (check, why) = (check.to_owned(), why.to_owned());
+        verdict.findings.push(Finding { check, grade, why, evidence: vec![3], origin, weight });
+        self.0.outcome = Some(verdict.outcome());
+    }
+
+    /// Ends with a fault that is nobody's failure.
+    pub fn faulted(mut self, side: Side, code: &str, message: &str) -> Self {
+        self.0.end = End::Faulted(Fault::new(side, code, message));
+        self.0.outcome = Some(if side.counts_against_target() { Outcome::Fail } else { Outcome::Invalid });
+        self
+    }
+
+    /// Known to fail.
+    pub fn known(mut self, reason: &str) -> Self {
+        self.0.expected_failure = Some(ExpectedFailure { reason: reason.to_owned(), models: vec![] });
+        self
+    }
+
+    /// Without a price.
+    pub fn unpriced(mut self) -> Self {
+        self.0.cost = None;
+        self
+    }
+}
+
+fn at(line: u32, column: u32) -> Origin {
+    Origin { file: FILE.into(), line, column }
+}
+
+/// A run of these trials under the default policy.
+pub fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
+    RunRecord {
+        manifest: Manifest {
+            schema: SCHEMA,
+            run: RunId::from("0193a1b2-0000-7000-8000-000000000001"),
+            version: "0.1.0".to_owned(),
+            suite: SuiteName::from("bookshop"),
+            file: FILE.to_owned(),
+            started: "2026-11-21T09:00:00Z".to_owned(),
+            seed: 7,
+            selection: Selection::default(),
+            shard: None,
+            instruments: vec![],
+            gate: GatePolicy::default(),
+            judge: Some("scripted-judge".to_owned()),
+            target: "rehearsal demo-server over http".to_owned(),
+            inputs: BTreeMap::from([(FILE.to_owned(), SUITE.to_owned())]),
+        },
+        results: trials.into_iter().map(|trial| trial.0).collect(),
+        missing: vec![],
+        stops: vec![],
+    }
+}
+
+/// Every state at once: passes, a failure, a leak, a missing tool, an auth failure, flaky, invalid, missing, known and
+/// unexpected.
+pub fn golden() -> RunRecord {
+    let case = |case: &str, trial| Trial::new(CaseKind::Use, case, "customer", trial);
+    let called = "`get_order` was called with id 1042";
+    let silent = "expected the answer to contain `28 November`, it says: Your order is on its way.";
+    let late = |trial| case("late-order", trial).finding("tool_called", Grade::Pass, called, (7, 9));
+    let limit = |trial| {
+        let why = "`refund_order` must not be called, it was called once";
+        case("refund-limit", trial).finding("tool_not_called", Grade::Fail, why, (14, 14))
+    };
+    let access = |persona: &str| Trial::new(CaseKind::Access, &format!("access/{persona}"), persona, 1);
+    let leak = "`refund_order` is hidden from the list, but a call was answered with a result";
+    let refused = "a token for another audience was answered with 200; RFC 8707 section 2 wants 401";
+    let mut run =
+        run_of([
+            late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
+            late(2).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+            late(3).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+            case("stock", 1),
+            case("stock", 2),
+            case("stock", 3).finding("tool_called", Grade::Fail, "`search_books` was not called", (11, 14)),
+            case("greeting", 1),
+            case("greeting", 2),
+            case("greeting", 3).unpriced(),
+            limit(1).known("the server has no limit yet"),
+            limit(2).known("the server has no limit yet"),
+            case("mended", 1).known("the search was broken"),
+            case("mended", 2).known("the search was broken"),
+            case("rate-limited", 1).faulted(
+                Side::Model,
+                "model.rate-limited",
+                "429 until every attempt was used up",
+            ),
+            access("customer")
+                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (16, 21))
+                .finding("tools_visible", Grade::Pass, "`get_order` is visible", (16, 35))
+                .guarded("access_denied", Grade::Fail, leak, (16, 55)),
+            access("clerk")
+                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
+                .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
+            Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
+            Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded(
+                "auth:D03",
+                Grade::Fail,
+                refused,
+                (1, 1),
+            ),
+        ]);
+    let mut missing = Trial::new(CaseKind::Use, "never-ran", "customer", 1).0.header;
+    missing.origin = at(9, 9);
+    run.missing.push(missing);
+    run
+}
+
+/// A run in which every text is hostile.
+pub fn hostile() -> RunRecord {
+    let hostile = |kind, trial| Trial::new(kind, HOSTILE, HOSTILE, trial);
+    let fail = |trial: Trial| trial.finding(HOSTILE, Grade::Fail, HOSTILE, (2, 3));
+    let mut run = run_of([
+        fail(hostile(CaseKind::Use, 1)),
+        fail(hostile(CaseKind::Use, 2)).known(HOSTILE),
+        hostile(CaseKind::Use, 3).faulted(Side::Model, HOSTILE, HOSTILE),
+        hostile(CaseKind::Access, 1).guarded(HOSTILE, Grade::Fail, &format!("`{HOSTILE}` leaks"), (1, 1)),
+        hostile(CaseKind::Auth, 1).guarded(HOSTILE, Grade::Fail, HOSTILE, (3, 1)),
+    ]);
+    for result in &mut run.results {
+        result.header.model = Some(ModelName::from(HOSTILE));
+        result.header.client = ClientName::from(HOSTILE);
+        result.header.origin.file = HOSTILE.into();
+        result.tool_calls = vec![HOSTILE.to_owned()];
+        for finding in result.verdict.iter_mut().flat_map(|verdict| &mut verdict.findings) {
+            finding.origin.file = HOSTILE.into();
+        }
+    }
+    // The first must fail plainly, not as a known failure.
+    run.results[1].header.case = CaseName::from("known");
+    let manifest = &mut run.manifest;
+    manifest.run = RunId::from(HOSTILE);
+    manifest.suite = SuiteName::from(HOSTILE);
+    manifest.judge = Some(HOSTILE.to_owned());
+    manifest.target = HOSTILE.to_owned();
+    manifest.started = HOSTILE.to_owned();
+    manifest.inputs = BTreeMap::from([(HOSTILE.to_owned(), format!("{HOSTILE}\n{HOSTILE}\n{HOSTILE}"))]);
+    run.stops.push(rehearsal::store::record::Stop { code: HOSTILE.to_owned(), message: HOSTILE.to_owned() });
+    run
+}
