@@ -332,3 +332,17 @@ fn a_suite_of_three_thousand_cases_loads() {
     let place = Place::new().with("suites/big.yaml", text);
     assert_eq!(good(place.load("suites/big.yaml")).cases.len(), 3_000);
 }
+
+#[test]
+fn the_packs_name_checks_that_exist() {
+    let catalog = Catalog::embedded();
+    let pack = |name: &str| -> Vec<String> {
+        let pack = catalog.find::<AuthPack>(name).unwrap().unwrap().definition;
+        pack.checks.into_iter().map(|id| id.value).collect()
+    };
+    let known = rehearsal::auth::checks::ids();
+    assert_eq!(pack("full"), known, "evals/auth/full.yaml lists every check");
+    let standard = pack("standard");
+    assert!(standard.iter().all(|id| known.contains(&id.as_str())), "{standard:?}");
+    assert!(standard.is_sorted() && standard.len() >= 20);
+}

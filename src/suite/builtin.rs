@@ -15,7 +15,7 @@ pub(super) static FILES: &[(Kind, &str, &str)] = files! {
     Persona "personas": "anonymous" "clerk" "customer";
     Client "clients": "reference";
     Rubric "rubrics": "answers-question";
-    Auth "auth": "standard";
+    Auth "auth": "full" "standard";
 };
 
 /// The path under which the demonstration suite is shown.

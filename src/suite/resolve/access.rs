@@ -82,7 +82,7 @@ pub(super) fn auth_checks(
     let mut ids: Vec<Located<String>> = vec![];
     for id in &pack.value.checks {
         let id = id.clone().locate(&pack_file);
-        if !known.is_empty() && !known.contains(&id.value.as_str()) {
+        if !known.contains(&id.value.as_str()) {
             let message = format!("unknown auth check `{}`", id.value);
             let hint = suggest::hint(&id.value, known.iter().copied());
             context.push(Diagnostic::error("suite.unknown-name", id.origin, message).hint(hint));
