@@ -29,6 +29,7 @@ cases:
 access:
   customer: {sees: [search_books, get_order], never: [refund_order]}
   clerk:    {sees: [search_books, refund_order]}
+auth_checks: {pack: standard}
 ";
 
 /// The path of [`SUITE`].
@@ -86,6 +87,18 @@ impl Trial {
     /// Adds a finding of weight security; the outcome follows.
     pub fn guarded(mut self, check: &str, grade: Grade, why: &str, (line, column): (u32, u32)) -> Self {
         self.add(check, grade, why, at(line, column), Weight::Security);
+        self
+    }
+
+    /// Adds a failed finding that is only reported.
+    pub fn advice(mut self, check: &str, why: &str, (line, column): (u32, u32)) -> Self {
+        self.add(check, Grade::Fail, why, at(line, column), Weight::Info);
+        self
+    }
+
+    /// Stands there in the suite.
+    pub fn placed(mut self, line: u32) -> Self {
+        self.0.header.origin = at(line, 9);
         self
     }
 
@@ -158,6 +171,7 @@ pub fn golden() -> RunRecord {
     };
     let access = |persona: &str| Trial::new(CaseKind::Access, &format!("access/{persona}"), persona, 1);
     let leak = "`refund_order` is hidden from the list, but a call was answered with a result";
+    let chatty = "the challenge to a request without a token carries `error=\"invalid_token\"`";
     let refused = "a token for another audience was answered with 200; RFC 8707 section 2 wants 401";
     let mut run = run_of([
         late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
@@ -182,7 +196,8 @@ pub fn golden() -> RunRecord {
             .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
             .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
         Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
-        Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded("auth:D03", Grade::Fail, refused, (1, 1)),
+        Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded("auth_check", Grade::Fail, refused, (18, 1)),
+        Trial::new(CaseKind::Auth, "auth/A07", "anonymous", 1).advice("auth_check", chatty, (18, 1)),
     ]);
     let mut missing = Trial::new(CaseKind::Use, "never-ran", "customer", 1).0.header;
     missing.origin = at(9, 9);
