@@ -9,7 +9,7 @@ use crate::store::record::{CaseResult, RunRecord};
 use crate::suite::{ExpectedFailure, GatePolicy};
 use crate::transcript::{CaseHeader, CaseKind, End, Side};
 
-/// What names a cell. Cells sort by kind, case, model, persona and client profile.
+/// What names a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellName<'a> {
     /// Use, access or auth.
@@ -111,7 +111,7 @@ pub enum State {
     Missing,
 }
 
-/// The cells of a run.
+/// The cells of a run: use, access and auth cases, each in the order of the suite file.
 pub fn cells(run: &RunRecord) -> Vec<Cell<'_>> {
     let mut cells: BTreeMap<CellName<'_>, Cell<'_>> = BTreeMap::new();
     for result in &run.results {
@@ -124,6 +124,7 @@ pub fn cells(run: &RunRecord) -> Vec<Cell<'_>> {
     for cell in &mut cells {
         cell.results.sort_by_key(|result| result.header.trial);
     }
+    cells.sort_by(|a, b| (a.name.kind, a.origin, a.name).cmp(&(b.name.kind, b.origin, b.name)));
     cells
 }
 

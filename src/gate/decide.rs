@@ -98,13 +98,13 @@ fn missing_evidence(cells: &[Cell<'_>], policy: &GatePolicy) -> Vec<(Exit, Reaso
     cells.iter().for_each(|cell| all += cell.counts());
     let mut found = vec![];
     if all.missing > 0 {
-        let message = format!("{} of {} planned trials have no verdict", all.missing, all.planned());
+        let message = format!("planned trials without a verdict: {} of {}", all.missing, all.planned());
         found.push((Exit::Inconclusive, about("gate.missing-trials", message)));
     }
     let share = f64::from(all.invalid) / f64::from(all.ended().max(1));
     if share > policy.max_invalid.0 {
         let message = format!(
-            "{} of {} trials are invalid ({:.1} %, limit {})",
+            "invalid trials: {} of {} ({:.1} %, limit {})",
             all.invalid,
             all.ended(),
             share * 100.0,
@@ -155,7 +155,7 @@ fn no_valid_trial(cell: &Cell<'_>, counts: Counts) -> (Exit, Reason) {
     if blames.iter().all(|(code, _)| code.starts_with("credentials.")) {
         return (Exit::Credentials, reason(cell, code, message.to_owned()));
     }
-    let message = format!("none of {} trials could be judged: {message}", counts.ended());
+    let message = format!("no trial could be judged ({} invalid): {message}", counts.invalid);
     (Exit::Inconclusive, reason(cell, "gate.no-valid-trial", message))
 }
 

@@ -29,11 +29,11 @@ pub fn explain(code: &str) -> Option<&'static str> {
 }
 
 /// Every dotted code with a text, sorted within its table.
-pub fn codes() -> impl Iterator<Item = &'static str> {
+pub fn codes() -> impl Iterator<Item = &'static str> + Clone {
     entries().map(|(code, _)| code)
 }
 
-fn entries() -> impl Iterator<Item = Entry> {
+fn entries() -> impl Iterator<Item = Entry> + Clone {
     run_codes::ENTRIES.iter().chain(suite_codes::ENTRIES).copied()
 }
 

@@ -28,7 +28,7 @@ pub enum Access {
 /// Personas by tools.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Grid {
-    /// The columns.
+    /// The columns, in the order of the suite file.
     pub personas: Vec<String>,
     /// The rows, sorted by tool.
     pub tools: Vec<GridRow>,
@@ -52,12 +52,14 @@ impl Grid {
     pub fn of(cells: &[Cell<'_>], inputs: &BTreeMap<String, String>) -> Option<Self> {
         let cells = cells.iter().filter(|cell| cell.name.kind == CaseKind::Access);
         let mut known: BTreeMap<(String, &str), Access> = BTreeMap::new();
-        let mut personas = BTreeSet::new();
+        let mut personas: Vec<&str> = vec![];
         for cell in cells {
-            personas.insert(cell.name.persona);
+            if !personas.contains(&cell.name.persona) {
+                personas.push(cell.name.persona);
+            }
             let verdicts = cell.results.iter().filter_map(|result| result.verdict.as_ref());
             for finding in verdicts.flat_map(|verdict| &verdict.findings) {
-                let Some(tool) = tool(finding, inputs) else { continue };
+                let Some(tool) = tool(finding, cell.name.persona, inputs) else { continue };
                 let access = access(finding);
                 let slot = known.entry((tool, cell.name.persona)).or_insert(access);
                 *slot = access.max(*slot);
@@ -82,11 +84,12 @@ impl Grid {
 }
 
 /// The tool a finding is about: the word its place in the suite points at when the sentence names it too, else the
-/// first name in backticks.
-fn tool(finding: &Finding, inputs: &BTreeMap<String, String>) -> Option<String> {
+/// first name in backticks that is not the persona.
+fn tool(finding: &Finding, persona: &str, inputs: &BTreeMap<String, String>) -> Option<String> {
     let quoted: Vec<&str> = finding.why.split('`').skip(1).step_by(2).collect();
     let pointed = pointed_at(finding, inputs).filter(|word| quoted.contains(&word.as_str()));
-    pointed.or_else(|| quoted.first().map(|word| (*word).to_owned())).filter(|word| !word.is_empty())
+    let named = || quoted.iter().find(|word| **word != persona).map(|word| (*word).to_owned());
+    pointed.or_else(named).filter(|word| !word.is_empty())
 }
 
 fn pointed_at(finding: &Finding, inputs: &BTreeMap<String, String>) -> Option<String> {

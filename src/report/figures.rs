@@ -1,6 +1,8 @@
 //! Numbers as people read them. Every textual format prints its numbers through these functions, so that they agree.
 
-use super::summary::{Rate, Spent, Totals};
+use super::summary::{Rate, Row, Spent, Totals};
+use crate::gate::cells::State;
+use crate::transcript::CaseKind;
 
 /// A share as `93.3 %`.
 pub fn percent(share: f64) -> String {
@@ -50,6 +52,29 @@ pub fn totals(totals: &Totals) -> String {
         "{trials}: {passed} passed, {failed} failed, {invalid} invalid{}{missing}",
         share.unwrap_or_default()
     )
+}
+
+/// What the trials of a cell say: `1 of 3 trials passed, needs a majority, 1 without a verdict`.
+pub fn cell(row: &Row) -> String {
+    let counts = row.counts();
+    let lost = counts.invalid + counts.missing;
+    let lost = if lost > 0 { format!(", {lost} without a verdict") } else { String::new() };
+    let passed = format!("{} of {} passed", counts.passed, count(counts.judged(), "trial"));
+    match row.is {
+        State::Missing => "did not run".to_owned(),
+        State::Invalid => format!("{} invalid, none judged", count(counts.invalid, "trial")),
+        State::UnexpectedPass => format!("{passed}, known to fail{lost}"),
+        State::Pass
+        | State::Flaky
+        | State::Fail
+        | State::Security
+        | State::ExpectedFailure
+        | State::Undecided => match row.kind_is {
+            CaseKind::Use => format!("{passed}, {}{lost}", row.bar),
+            CaseKind::Access | CaseKind::Auth if counts.planned() == 1 => row.state.to_owned(),
+            CaseKind::Access | CaseKind::Auth => format!("{passed}, {}{lost}", row.bar),
+        },
+    }
 }
 
 /// The k whose pass^k reports put forward: 3, or fewer when fewer trials ran.

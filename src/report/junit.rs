@@ -105,7 +105,7 @@ fn status(row: &Row, summary: &Summary) -> TestCaseStatus {
             infra(&format!("{passed}; {} without a verdict could turn this", counts.invalid + counts.missing))
         }
         State::Invalid => {
-            infra(&format!("none of {} could be judged", figures::count(counts.ended(), "trial")))
+            infra(&figures::cell(row))
         }
         State::ExpectedFailure => {
             skipped(&format!("expected failure: {}", row.expected_failure.as_deref().unwrap_or_default()))
@@ -149,6 +149,10 @@ fn description(row: &Row, summary: &Summary) -> String {
         lines.extend(excerpt.iter().skip(1).map(|line| format!("      {line}")));
         lines.push(format!("got   {why}"));
         lines.push(format!("in    {}", figures::count(*trials, "trial")));
+    }
+    if let Some(rule) = &row.rule {
+        lines.push(format!("rule  {} ({}, {})", rule.title, rule.level, rule.section));
+        lines.push(format!("fix   {}", rule.fix));
     }
     if let Some(FaultLine { side, code, message }) = &row.fault {
         lines.push(format!("fault {code} ({side}): {message}"));

@@ -4,7 +4,7 @@
 //! link, mention, HTML or table breaker can act. The whole stays within a size; what was dropped is said.
 
 use super::paint::Style;
-use super::summary::{Row, Summary, urgency};
+use super::summary::{Failure, Row, Summary, urgency};
 use super::{ReportError, View, figures};
 use crate::display;
 use crate::gate::cells::State;
@@ -33,6 +33,7 @@ fn document(summary: &Summary) -> String {
     let mut blocks: Vec<String> = vec![];
     blocks.extend(access(summary));
     blocks.extend(rows.iter().map(|row| failure(row, summary)));
+    blocks.extend(advice(summary));
     blocks.extend(table(summary));
     // The last lines and the sentence about what was dropped always have room.
     let mut room = BUDGET.saturating_sub(out.chars().count() + tail.chars().count() + 200);
@@ -146,11 +147,9 @@ fn failure(row: &Row, summary: &Summary) -> String {
     let who = [row.model.as_deref(), Some(&row.persona), Some(&row.client)];
     let who: Vec<String> = who.into_iter().flatten().map(code).collect();
     let mut out = format!(
-        "#### {mark} {} {}/{} passed ({})\n\n{}\n\n",
+        "#### {mark} {}: {}\n\n{}\n\n",
         code(&row.id),
-        counts.passed,
-        counts.judged(),
-        row.state,
+        figures::cell(row),
         who.join(" · ")
     );
     let mut lines = vec![];
@@ -158,6 +157,10 @@ fn failure(row: &Row, summary: &Summary) -> String {
         lines.push(format!("want  {} (in {} of {})", failure.check, failure.trials, counts.judged().max(1)));
         lines.extend(failure.excerpt.iter().map(|line| format!("    {line}")));
         lines.push(format!("got   {}", display::excerpt(&failure.why, SENTENCE)));
+    }
+    if let Some(rule) = &row.rule {
+        lines.push(format!("rule  {} ({}, {})", rule.title, rule.level, rule.section));
+        lines.push(format!("fix   {}", rule.fix));
     }
     if let Some(reason) = &row.expected_failure {
         lines.push(format!("known to fail: {reason}"));
@@ -170,9 +173,38 @@ fn failure(row: &Row, summary: &Summary) -> String {
             display::excerpt(&fault.message, SENTENCE)
         ));
     }
-    lines.push(format!("rehearsal show {} {}", summary.run, row.id));
+    if row.is != State::Missing {
+        lines.push(format!("show  rehearsal show {} {}", summary.run, row.id));
+    }
+    if lines.is_empty() {
+        return out;
+    }
     out.push_str(&fence(&lines.join("\n")));
     out
+}
+
+/// Failed findings that are only reported, folded.
+fn advice(summary: &Summary) -> Option<String> {
+    let all: Vec<(&Row, &Failure)> =
+        summary.cases.iter().flat_map(|row| row.advice.iter().map(move |advice| (row, advice))).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let mut out = format!("<details><summary>{} of advice</summary>\n\n", figures::count(all.len() as u64, "piece"));
+    for (row, advice) in all.iter().take(ROWS) {
+        let rule = row.rule.map(|rule| format!("{} ({}, {}). ", rule.title, rule.level, rule.section));
+        out.push_str(&format!(
+            "- {} {}{}\n",
+            code(&row.id),
+            rule.map(|rule| code(&rule) + " ").unwrap_or_default(),
+            code(&display::excerpt(&advice.why, SENTENCE))
+        ));
+    }
+    if all.len() > ROWS {
+        out.push_str(&format!("- and {} more in `summary.json`\n", all.len() - ROWS));
+    }
+    out.push_str("\n</details>\n\n");
+    Some(out)
 }
 
 /// The use cases, folded.

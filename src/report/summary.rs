@@ -183,6 +183,10 @@ pub struct Row {
     pub unpriced_trials: u32,
     /// Different failed findings, the gravest first.
     pub failures: Vec<Failure>,
+    /// Different failed findings that are only reported.
+    pub advice: Vec<Failure>,
+    /// What an auth check demands; `None` for other cases.
+    pub rule: Option<Rule>,
     /// Who is to blame for the first invalid trial.
     pub fault: Option<FaultLine>,
     /// The trials, in order.
@@ -209,7 +213,7 @@ pub struct Failure {
     pub check: String,
     /// Expected and observed, of the first trial that failed it.
     pub why: String,
-    /// `must` or `security`.
+    /// `must`, `security` or `info`.
     pub weight: &'static str,
     /// The place of the expectation.
     pub origin: Place,
@@ -218,6 +222,19 @@ pub struct Failure {
     /// The place with the line of the suite and a caret, ready to print.
     #[serde(skip)]
     pub excerpt: Vec<String>,
+}
+
+/// What an auth check demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// What holds when it holds.
+    pub title: &'static str,
+    /// `must`, `should`, `rfc` or `hygiene`.
+    pub level: &'static str,
+    /// The section of the MCP specification, or the RFC.
+    pub section: &'static str,
+    /// What to change in the server when it is broken.
+    pub fix: &'static str,
 }
 
 /// A fault, as reports show it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::View;
 use super::access::Grid;
 use super::summary::{
-    Failure, FaultLine, FindingLine, JudgeStamp, Place, Rate, ReasonLine, Row, SCHEMA, Spent, Summary,
+    Failure, FaultLine, FindingLine, JudgeStamp, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary,
     Tokens, Totals, TrialLine, word,
 };
 use crate::diag::render;
@@ -151,7 +151,9 @@ fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
         seconds: seconds(cell.results.iter().map(|result| result.took_ms).sum()),
         cost: money.total(),
         unpriced_trials: money.unpriced,
-        failures: failures(cell, manifest),
+        failures: grouped(cell.failures().map(|(_, finding)| finding), manifest),
+        advice: advice(cell, manifest),
+        rule: rule(cell),
         fault: invalid.map(|result| fault(result)),
         trials: cell.results.iter().map(|result| trial(result)).collect(),
         is: state,
@@ -159,9 +161,23 @@ fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
     }
 }
 
-fn failures(cell: &Cell<'_>, manifest: &Manifest) -> Vec<Failure> {
+/// Failed findings that are only reported.
+fn advice(cell: &Cell<'_>, manifest: &Manifest) -> Vec<Failure> {
+    let verdicts = cell.results.iter().filter_map(|result| result.verdict.as_ref());
+    let findings = verdicts.flat_map(|verdict| &verdict.findings);
+    grouped(findings.filter(|f| f.grade == Grade::Fail && f.weight == Weight::Info), manifest)
+}
+
+/// What an auth check demands, from the table of checks.
+fn rule(cell: &Cell<'_>) -> Option<Rule> {
+    let id = cell.name.case.strip_prefix("auth/").filter(|_| cell.name.kind == CaseKind::Auth)?;
+    let check = crate::auth::checks::find(id)?;
+    Some(Rule { title: check.title, level: check.level.as_str(), section: check.section, fix: check.fix })
+}
+
+fn grouped<'a>(findings: impl Iterator<Item = &'a Finding>, manifest: &Manifest) -> Vec<Failure> {
     let mut kept: Vec<(&Finding, u32)> = vec![];
-    for (_, finding) in cell.failures() {
+    for finding in findings {
         let same = |other: &Finding| other.check == finding.check && other.origin == finding.origin;
         match kept.iter_mut().find(|(other, _)| same(other)) {
             Some((_, trials)) => *trials += 1,
@@ -211,7 +227,8 @@ fn trial(result: &CaseResult) -> TrialLine {
         fault: (outcome == Some(Outcome::Invalid)).then(|| fault(result)),
         tool_calls: result.tool_calls.iter().map(|tool| name(tool)).collect(),
         tokens: Tokens { input: result.usage.input, output: result.usage.output },
-        cost: result.cost.map(dollars),
+        // Without a call of the model there is nothing to price.
+        cost: result.cost.or((result.model_calls == 0).then_some(0.0)).map(dollars),
         seconds: seconds(result.took_ms),
     }
 }

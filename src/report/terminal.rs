@@ -2,8 +2,6 @@
 //!
 //! No line starts with words of others: a runner would read commands there. Every line fits the width.
 
-use std::fmt::Write as _;
-
 use super::paint::{Style, Tone};
 use super::summary::{Row, Summary, urgency};
 use super::wrap::lines;
@@ -22,6 +20,8 @@ const WIDEST: u16 = 120;
 const TABLE: usize = 80;
 /// Most failures shown in full.
 const FAILURES: usize = 20;
+/// Most cells whose advice is shown.
+const ADVICE: usize = 10;
 /// Most reasons shown.
 const REASONS: usize = 10;
 
@@ -43,6 +43,7 @@ pub fn render(view: &View<'_>, style: Style, width: u16) -> String {
     page.access();
     page.auth();
     page.failures();
+    page.advice();
     page.figures();
     page.verdict(view.decision.verdict);
     page.next();
@@ -100,15 +101,13 @@ impl<'a> Page<'a> {
     fn figures(&mut self) {
         let summary = self.summary;
         for rate in &summary.rates {
-            let who = [rate.model.as_deref(), Some(&rate.persona), Some(&rate.client)];
-            let who = who.into_iter().flatten().collect::<Vec<_>>().join(self.style.dot());
-            let streak = figures::streak(rate);
-            let mut value = figures::rate(rate);
-            if !streak.is_empty() {
-                let _ = write!(value, "{}{streak}", self.style.dot());
+            let mut value = vec![figures::rate(rate), figures::streak(rate), figures::count(rate.cases, "case")];
+            value.retain(|part| !part.is_empty());
+            // With one rate only, the table says whose it is.
+            if summary.rates.len() > 1 {
+                value.extend([rate.model.clone(), Some(rate.persona.clone()), Some(rate.client.clone())].into_iter().flatten());
             }
-            let _ = write!(value, "{}{}, {who}", self.style.dot(), figures::count(rate.cases, "case"));
-            self.fact("pass rate", &value);
+            self.fact("pass rate", &value.join(self.style.dot()));
         }
         self.fact("trials", &figures::totals(&summary.totals));
         if let Some(judge) = &summary.judge {
@@ -175,6 +174,30 @@ impl<'a> Page<'a> {
         if rows.len() > FAILURES {
             let more = figures::count((rows.len() - FAILURES) as u64, "more cell");
             self.line(format!("  {more} with problems in the report"));
+            self.blank();
+        }
+    }
+
+    /// Failed findings that are only reported.
+    fn advice(&mut self) {
+        let rows: Vec<&Row> = self.summary.cases.iter().filter(|row| !row.advice.is_empty()).collect();
+        for row in rows.iter().take(ADVICE) {
+            for advice in &row.advice {
+                let words = match row.rule {
+                    Some(rule) => format!("{} ({}, {}): {}; {}", rule.title, rule.level, rule.section, advice.why, rule.fix),
+                    None => format!("{}: {}", advice.check, advice.why),
+                };
+                let first = format!("advice  {}  ", row.id);
+                for line in lines(&words, self.width, [&first, "        │ "]) {
+                    self.line(line);
+                }
+            }
+        }
+        if rows.len() > ADVICE {
+            let more = figures::count((rows.len() - ADVICE) as u64, "more cell");
+            self.line(format!("advice  {more} in summary.json"));
+        }
+        if !rows.is_empty() {
             self.blank();
         }
     }

@@ -31,6 +31,7 @@ cases:
 access:
   customer: {sees: [search_books, get_order], never: [refund_order]}
   clerk:    {sees: [search_books, refund_order]}
+auth_checks: {pack: standard}
 ";
 
 /// The path of [`SUITE`].
@@ -92,6 +93,18 @@ impl Trial {
     /// Adds a finding of weight security; the outcome follows.
     pub fn guarded(mut self, check: &str, grade: Grade, why: &str, (line, column): (u32, u32)) -> Self {
         self.add(check, grade, why, at(line, column), Weight::Security);
+        self
+    }
+
+    /// Adds a failed finding that is only reported.
+    pub fn advice(mut self, check: &str, why: &str, (line, column): (u32, u32)) -> Self {
+        self.add(check, Grade::Fail, why, at(line, column), Weight::Info);
+        self
+    }
+
+    /// Stands there in the suite.
+    pub fn placed(mut self, line: u32) -> Self {
+        self.0.header.origin = at(line, 9);
         self
     }
 
@@ -164,42 +177,34 @@ pub fn golden() -> RunRecord {
     };
     let access = |persona: &str| Trial::new(CaseKind::Access, &format!("access/{persona}"), persona, 1);
     let leak = "`refund_order` is hidden from the list, but a call was answered with a result";
+    let chatty = "the challenge to a request without a token carries `error=\"invalid_token\"`";
     let refused = "a token for another audience was answered with 200; RFC 8707 section 2 wants 401";
-    let mut run =
-        run_of([
-            late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
-            late(2).finding("answer_contains", Grade::Fail, silent, (8, 9)),
-            late(3).finding("answer_contains", Grade::Fail, silent, (8, 9)),
-            case("stock", 1),
-            case("stock", 2),
-            case("stock", 3).finding("tool_called", Grade::Fail, "`search_books` was not called", (11, 14)),
-            case("greeting", 1),
-            case("greeting", 2),
-            case("greeting", 3).unpriced(),
-            limit(1).known("the server has no limit yet"),
-            limit(2).known("the server has no limit yet"),
-            case("mended", 1).known("the search was broken"),
-            case("mended", 2).known("the search was broken"),
-            case("rate-limited", 1).faulted(
-                Side::Model,
-                "model.rate-limited",
-                "429 until every attempt was used up",
-            ),
-            access("customer")
-                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (16, 21))
-                .finding("tools_visible", Grade::Pass, "`get_order` is visible", (16, 35))
-                .guarded("access_denied", Grade::Fail, leak, (16, 55)),
-            access("clerk")
-                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
-                .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
-            Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
-            Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded(
-                "auth:D03",
-                Grade::Fail,
-                refused,
-                (1, 1),
-            ),
-        ]);
+    let mut run = run_of([
+        late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
+        late(2).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+        late(3).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+        case("stock", 1),
+        case("stock", 2),
+        case("stock", 3).finding("tool_called", Grade::Fail, "`search_books` was not called", (11, 14)),
+        case("greeting", 1),
+        case("greeting", 2),
+        case("greeting", 3).unpriced(),
+        limit(1).known("the server has no limit yet"),
+        limit(2).known("the server has no limit yet"),
+        case("mended", 1).known("the search was broken"),
+        case("mended", 2).known("the search was broken"),
+        case("rate-limited", 1).faulted(Side::Model, "model.rate-limited", "429 until every attempt was used up"),
+        access("customer")
+            .finding("tools_visible", Grade::Pass, "`search_books` is visible", (16, 21))
+            .finding("tools_visible", Grade::Pass, "`get_order` is visible", (16, 35))
+            .guarded("access_denied", Grade::Fail, leak, (16, 55)),
+        access("clerk")
+            .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
+            .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
+        Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
+        Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded("auth_check", Grade::Fail, refused, (18, 1)),
+        Trial::new(CaseKind::Auth, "auth/A07", "anonymous", 1).advice("auth_check", chatty, (18, 1)),
+    ]);
     let mut missing = Trial::new(CaseKind::Use, "never-ran", "customer", 1).0.header;
     missing.origin = at(9, 9);
     run.missing.push(missing);

@@ -5,8 +5,7 @@ use crate::gate::cells::State;
 use crate::report::figures;
 use crate::report::paint::{Tone, tone};
 use crate::report::summary::{Failure, Row};
-use crate::report::wrap::{fit, lines};
-use crate::transcript::CaseKind;
+use crate::report::wrap::{fit, lines, width};
 
 /// Most different failures shown of one cell.
 const FAILURES: usize = 3;
@@ -20,6 +19,9 @@ pub(super) fn block(row: &Row, page: &Page<'_>) -> Vec<String> {
     let who = [row.model.as_deref(), Some(&row.persona), Some(&row.client)];
     let who = who.into_iter().flatten().collect::<Vec<_>>().join(style.dot());
     out.extend(labelled("as", &who, page));
+    if let Some(rule) = &row.rule {
+        out.extend(labelled("rule", &format!("{} ({}, {})", rule.title, rule.level, rule.section), page));
+    }
     if let Some(reason) = &row.expected_failure {
         out.extend(labelled("known", &format!("to fail: {reason}"), page));
     }
@@ -33,6 +35,9 @@ pub(super) fn block(row: &Row, page: &Page<'_>) -> Vec<String> {
     if let Some(fault) = &row.fault {
         out.extend(labelled("invalid", &format!("{}: {}", fault.code, fault.message), page));
     }
+    if let Some(rule) = row.rule.filter(|_| !row.failures.is_empty()) {
+        out.extend(labelled("fix", rule.fix, page));
+    }
     if row.is != State::Missing {
         out.push(format!("    show  rehearsal show {} {}", page.summary.run, quoted(&row.id)));
     }
@@ -40,20 +45,7 @@ pub(super) fn block(row: &Row, page: &Page<'_>) -> Vec<String> {
 }
 
 fn title(row: &Row, page: &Page<'_>) -> String {
-    let counts = row.counts();
-    let says = match (row.is, row.kind_is) {
-        (State::Missing, _) => "did not run".to_owned(),
-        (State::Invalid, _) => format!("{} invalid, none judged", figures::count(counts.invalid, "trial")),
-        (State::UnexpectedPass, _) => {
-            format!("{} of {} trials passed, known to fail", counts.passed, counts.judged())
-        }
-        (_, CaseKind::Use) => {
-            let lost = counts.invalid + counts.missing;
-            let lost = if lost > 0 { format!(", {lost} without a verdict") } else { String::new() };
-            format!("{} of {} trials passed, {}{lost}", counts.passed, counts.judged(), row.bar)
-        }
-        (_, CaseKind::Access | CaseKind::Auth) => "failed".to_owned(),
-    };
+    let says = figures::cell(row);
     let mark = page.style.paint(tone(row.is), page.style.mark(row.is));
     let room = page.width.saturating_sub(says.chars().count() + 8).max(20);
     format!("{mark} {}  {}", page.style.paint(Tone::Strong, &fit(&row.id, room)), fit(&says, page.width - 8))
@@ -61,14 +53,38 @@ fn title(row: &Row, page: &Page<'_>) -> String {
 
 fn expectation(failure: &Failure, row: &Row, page: &Page<'_>) -> Vec<String> {
     let many = row.counts().judged() > 1;
+    // An auth check is its own rule, which the block has named.
+    if row.rule.is_some() {
+        return labelled("got", &failure.why, page);
+    }
     let often =
         if many { format!(" (in {} of {})", failure.trials, row.counts().judged()) } else { String::new() };
     let mut out = labelled("want", &format!("{}{often}", failure.check), page);
-    for line in &failure.excerpt {
-        out.push(format!("        {}", fit(line, page.width.saturating_sub(8))));
+    for line in window(&failure.excerpt, page.width.saturating_sub(8)) {
+        out.push(format!("        {line}"));
     }
     out.extend(labelled("got", &failure.why, page));
     out
+}
+
+/// The excerpt cut to a width, moved so that the caret stays in sight.
+fn window(excerpt: &[String], room: usize) -> Vec<String> {
+    let at = |line: &String| line.find("| ").map(|at| at + 2);
+    // The caret's line is the last; without one there is nothing to move.
+    let caret = excerpt.last().filter(|_| excerpt.len() == 4).and_then(|line| Some((at(line)?, line)));
+    let Some((start, caret)) = caret.filter(|(_, line)| width(line) > room || width(&excerpt[2]) > room) else {
+        return excerpt.iter().map(|line| fit(line, room)).collect();
+    };
+    let lead = caret[start..].chars().take_while(|c| *c == ' ').count();
+    let end = width(caret) - start;
+    let space = room.saturating_sub(start);
+    let skip = if end > space { lead.saturating_sub(space / 4) } else { 0 };
+    let moved = |line: &String| {
+        let (head, tail) = line.split_at(at(line).unwrap_or(0));
+        let tail: String = tail.chars().skip(skip).collect();
+        fit(&format!("{head}{tail}"), room)
+    };
+    excerpt.iter().enumerate().map(|(n, line)| if n < 2 { fit(line, room) } else { moved(line) }).collect()
 }
 
 /// A label and words of others, wrapped behind a bar.
