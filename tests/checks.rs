@@ -266,7 +266,7 @@ fn arguments_are_checked_when_a_suite_is_loaded() {
 }
 
 fn located(yaml: &str) -> Vec<Located<Check>> {
-    let checks: Vec<Check> = serde_saphyr::from_str(yaml).unwrap();
+    let checks: Vec<Check> = serde_saphyr::from_str(yaml).expect("good checks");
     checks.into_iter().map(|check| Located::new(check, origin())).collect()
 }
 
@@ -364,7 +364,7 @@ mod properties {
     }
 
     fn holds(pattern: &Value, value: &Value) -> bool {
-        Matcher::parse(pattern).unwrap().check(Some(value)).is_ok()
+        Matcher::parse(pattern).expect("a good pattern").check(Some(value)).is_ok()
     }
 
     proptest! {

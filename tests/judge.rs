@@ -70,7 +70,10 @@ fn data(prompt: &Prompt, frame: &Frame) -> Vec<Value> {
         .filter(|&i| lines[i].starts_with("=====") && lines[i].contains(&frame.nonce))
         .collect();
     assert_eq!(fences.len(), 2, "the fence is not intact");
-    lines[fences[0] + 1..fences[1]].iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines[fences[0] + 1..fences[1]]
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("every line is JSON"))
+        .collect()
 }
 
 #[test]
@@ -223,9 +226,12 @@ fn replies_are_read_strictly() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+/// Makes a reply from a prompt.
+type Canning = fn(&str) -> Result<String, Fault>;
+
 /// A model that gives replies made from the prompt, in turn, and remembers what it was asked.
 struct Canned {
-    replies: Vec<fn(&str) -> Result<String, Fault>>,
+    replies: Vec<Canning>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -236,7 +242,7 @@ impl ChatModel for Canned {
         _: &'a Recorder,
     ) -> BoxFuture<'a, Result<ChatReply, Fault>> {
         let Message::User(prompt) = &request.messages[0] else { panic!("no message of the user") };
-        let mut asked = self.asked.lock().unwrap();
+        let mut asked = self.asked.lock().expect("no test panics while it holds this");
         let reply = self.replies[asked.len()](prompt);
         asked.push(prompt.clone());
         let usage = Usage { input: 1_000, output: 100, reported: true, ..Usage::default() };
@@ -258,8 +264,8 @@ impl ChatModel for Canned {
 /// The honest reply to a prompt in which every criterion gets the same word.
 fn answer_all(prompt: &str, word: &str) -> String {
     let lines: Vec<Value> = prompt.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let canary = lines.iter().find_map(|line| line["canary"].as_str()).unwrap();
-    let event = lines.iter().find_map(|line| line["event"].as_u64()).unwrap();
+    let canary = lines.iter().find_map(|line| line["canary"].as_str()).expect("the prompt holds a canary");
+    let event = lines.iter().find_map(|line| line["event"].as_u64()).expect("the prompt holds an event");
     let verdicts: Vec<Value> = lines
         .iter()
         .filter_map(|line| line["criterion"].as_str())
@@ -277,18 +283,18 @@ fn answer_all(prompt: &str, word: &str) -> String {
 
 fn criteria() -> Vec<Located<Criterion>> {
     let yaml = "[{must: States the date.}, {must_not: Invents a reason.}, {info: Says sorry.}]";
-    let criteria: Vec<Criterion> = serde_saphyr::from_str(yaml).unwrap();
+    let criteria: Vec<Criterion> = serde_saphyr::from_str(yaml).expect("good criteria");
     criteria.into_iter().map(|criterion| Located::new(criterion, origin())).collect()
 }
 
-fn decide(transcript: &Transcript, replies: Vec<fn(&str) -> Result<String, Fault>>) -> (Judged, Vec<String>) {
+fn decide(transcript: &Transcript, replies: Vec<Canning>) -> (Judged, Vec<String>) {
     let model = Arc::new(Canned { replies, asked: Mutex::default() });
     let mut spec = ModelSpec::new("judge", "canned");
     spec.price = Some(Price { input: 1.0, output: 10.0, cached: None });
     let judge = Judge { model: model.clone(), spec, rubric: rubric() };
     let log = Recorder::new(Clock::system(), Secrets::default());
     let judged = futures::executor::block_on(judge.decide(transcript, &criteria(), &log));
-    let asked = model.asked.lock().unwrap().clone();
+    let asked = model.asked.lock().expect("no test panics while it holds this").clone();
     (judged, asked)
 }
 

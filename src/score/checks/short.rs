@@ -29,7 +29,7 @@ pub enum Brief<I> {
 pub trait Short: DeserializeOwned + JsonSchema {
     /// What may be written, for messages: "a tool name, or a map with `name`".
     const EXPECTS: &'static str;
-    /// The items of the list form; [`None`] of them when there is no list form.
+    /// The items of the list form; [`NoItem`] when there is none.
     type Item: DeserializeOwned + JsonSchema;
 
     /// What a short form means; `None` when there is no such form.
