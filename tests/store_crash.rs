@@ -45,7 +45,8 @@ async fn score(store: &Store, number: u32) -> Result<(), StoreError> {
 #[ignore = "started by other tests"]
 fn child() {
     let path = std::env::var("STORE_CHILD").unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {
         let path = Path::new(&path);
         let store = match path.exists() {
@@ -62,6 +63,8 @@ fn child() {
             let driven = done.contains_key(&key(number));
             tokio::spawn(async move {
                 let _permit = jobs.acquire().await;
+                // On a disk that syncs in no time the run must not be over before it is killed.
+                tokio::time::sleep(std::time::Duration::from_millis(4)).await;
                 let ended = match driven {
                     true => score(&store, number).await,
                     false => work(&store, number).await,
@@ -125,20 +128,23 @@ fn a_killed_process_loses_only_trials_in_flight_and_resume_ends_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run-1.sqlite");
     let mut acked = BTreeSet::new();
-    let mut kept = 0;
+    let (mut kept, mut kills) = (0, 0);
     for more in [0, 1, 7, 40, 60] {
         let mut child = start(&path, &[]);
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut lines = String::new();
         while !lines.contains("\nopen") || acknowledged(&lines).len() < more {
-            assert_ne!(out.read_line(&mut lines).unwrap(), 0, "the child ended early: {lines}");
+            if out.read_line(&mut lines).unwrap() == 0 {
+                assert!(lines.contains("\nclosed"), "the child failed: {lines}");
+                break;
+            }
         }
         if more == 0 {
             let refused = Store::open(&path).unwrap_err();
             assert_eq!(refused, StoreError::Locked { path: path.clone(), pid: Some(child.id()) });
         }
         child.kill().unwrap();
-        child.wait().unwrap();
+        kills += usize::from(!child.wait().unwrap().success());
         // What it said before it died is in the pipe; the last line may be torn.
         out.read_to_string(&mut lines).unwrap();
         let whole = lines.rfind('\n').unwrap_or(0);
@@ -149,6 +155,7 @@ fn a_killed_process_loses_only_trials_in_flight_and_resume_ends_the_run() {
         assert!(now >= kept, "progress went backwards");
         kept = now;
     }
+    assert!(kills > 2, "{kills} of 5 children were killed at work");
     let out = start(&path, &[]).wait_with_output().unwrap();
     let lines = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(lines.contains("closed"), "{lines}");
@@ -215,11 +222,11 @@ async fn a_full_disk_is_loud_final_and_harmless() {
     assert!(!layout::lock_file(&path).exists());
 }
 
-/// Fails the N-th step towards the disk, for every N there is, once only and from then on.
+/// Fails the N-th step towards the disk, once, for every N there is; and for every fifth N, from then on.
 #[tokio::test]
 async fn no_failing_write_loses_or_breaks_anything() {
-    for persistent in [false, true] {
-        for n in 1.. {
+    for (persistent, stride) in [(false, 1), (true, 5)] {
+        for n in (1..).step_by(stride) {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("run-1.sqlite");
             let hit = Arc::new(std::sync::atomic::AtomicBool::new(false));
