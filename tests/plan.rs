@@ -93,7 +93,13 @@ fn every_combination_occurs_once() {
         let header = &case.header;
         let model = header.model.as_ref().map_or("-", |model| model.as_str());
         *table
-            .entry(format!("{} {} {} {} {model}", header.kind.as_str(), header.case, header.persona, header.client))
+            .entry(format!(
+                "{} {} {} {} {model}",
+                header.kind.as_str(),
+                header.case,
+                header.persona,
+                header.client
+            ))
             .or_default() += 1;
     }
     let table: Vec<String> = table.iter().map(|(name, trials)| format!("{name} x{trials}")).collect();
@@ -110,7 +116,12 @@ fn rows_of_the_matrix_become_checks_with_their_own_places() {
         lines.push(format!("{} at {}", case.header.case, case.header.origin));
         lines.extend(calls.iter().map(|call| format!("  calls {} {}", call.tool, call.args)));
         lines.extend(case.checks.iter().map(|check| {
-            format!("  {} {} at {}", check.value.name(), serde_json::to_string(&check.value).unwrap(), check.origin)
+            format!(
+                "  {} {} at {}",
+                check.value.name(),
+                serde_json::to_string(&check.value).unwrap(),
+                check.origin
+            )
         }));
     }
     lines.sort();
@@ -155,7 +166,8 @@ fn first_trials_come_first_and_models_take_turns() {
     let trials: Vec<u32> = plan.cases.iter().map(|case| case.header.trial).collect();
     assert!(trials.is_sorted(), "{trials:?}");
     let second = plan.cases.iter().filter(|case| case.header.trial == 2);
-    let models: Vec<&str> = second.filter_map(|case| case.header.model.as_ref().map(|m| m.as_str())).collect();
+    let models: Vec<&str> =
+        second.filter_map(|case| case.header.model.as_ref().map(|m| m.as_str())).collect();
     assert!(models.len() >= 8);
     let longest = models.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap();
     assert!(longest <= 3, "{models:?}");
@@ -197,7 +209,8 @@ fn selections_that_select_nothing_say_why() {
 
 #[test]
 fn two_cases_with_one_question_are_refused() {
-    let text = TEXT.replace("Any books?", "Where is my order?").replace("    setup: [{tool: {name: reset}}]\n", "");
+    let text =
+        TEXT.replace("Any books?", "Where is my order?").replace("    setup: [{tool: {name: reset}}]\n", "");
     let text = text.replace("    verify: [{tool: {name: count}, path: $.n, equals: 0}]\n", "");
     let text = text.replace("{say: Many.}", "{say: It comes.}");
     insta::assert_snapshot!(wrong(&suite(&text), &Selection::default()));

@@ -162,14 +162,15 @@ gate: {margin: 3pt, mode: release}
     assert_eq!(suite.target.env["KEY"], Template("${SHOP_KEY}".to_owned()));
     let [one, two] = &suite.cases[..] else { panic!("two cases") };
     assert_eq!(one.id.origin.to_string(), "suites/all-keys.yaml:23:9");
-    assert_eq!(one.expect[1].origin.to_string(), "suites/all-keys.yaml:29:53");
+    assert_eq!(one.expect[1].origin.to_string(), "suites/all-keys.yaml:29:55");
     assert_eq!(one.tags, ["a", "all", "b"]);
     assert_eq!((one.limits.turns, one.limits.tool_calls, one.limits.cost), (7, 20, Some(0.5)));
     assert_eq!(one.personas.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["customer"]);
     assert_eq!(one.clients.len(), 2);
     assert!(one.models_named && !two.models_named);
     assert_eq!((one.trials, two.trials), (2, 4));
-    let steps: Vec<String> = one.setup.iter().map(|step| serde_json::to_string(&step.value).unwrap()).collect();
+    let steps: Vec<String> =
+        one.setup.iter().map(|step| serde_json::to_string(&step.value).unwrap()).collect();
     insta::assert_snapshot!(steps.join("\n"), @r#"
     {"tool":{"name":"reset","args":{},"persona":"boss"}}
     {"tool":{"name":"own","args":{"n":1},"persona":null}}
@@ -178,11 +179,8 @@ gate: {margin: 3pt, mode: release}
     assert_eq!(two.models.len(), 2);
     let script = suite.judge.as_ref().unwrap().value.model.script.clone().unwrap();
     insta::assert_snapshot!(script, @r#"[{"statement":"Greets.","matches":"Good"}]"#);
-    let used: Vec<String> = suite
-        .instruments
-        .iter()
-        .map(|used| format!("{} {} {}", used.kind, used.name, used.from))
-        .collect();
+    let used: Vec<String> =
+        suite.instruments.iter().map(|used| format!("{} {} {}", used.kind, used.name, used.from)).collect();
     insta::assert_snapshot!(used.join("\n"), @r"
     client narrow inline
     client reference embedded
@@ -236,7 +234,8 @@ fn models_of_the_command_line_join_or_replace() {
       hint: did you mean `lexical`?
       hint: definitions stand in evals/models/NAME.yaml
     ");
-    let bare = Place::new().with("suites/m.yaml", format!("{HEAD}{}", SMALL.replace("models: [lexical]\n", "")));
+    let bare =
+        Place::new().with("suites/m.yaml", format!("{HEAD}{}", SMALL.replace("models: [lexical]\n", "")));
     assert_eq!(codes(&bare.load("suites/m.yaml")), ["suite.no-model"]);
     good(bare.load_with("suites/m.yaml", &["lexical"]));
 }
@@ -275,7 +274,11 @@ fn every_embedded_instrument_is_the_file_in_the_folder_and_reads() {
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
             .collect();
         on_disk.sort();
-        assert_eq!(catalog.names(kind).collect::<Vec<_>>(), on_disk, "{kind:?}: src/suite/builtin.rs lists others");
+        assert_eq!(
+            catalog.names(kind).collect::<Vec<_>>(),
+            on_disk,
+            "{kind:?}: src/suite/builtin.rs lists others"
+        );
         count += on_disk.len();
         for name in &on_disk {
             match kind {

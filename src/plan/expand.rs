@@ -94,7 +94,7 @@ struct Named<'a> {
     origin: &'a Origin,
 }
 
-fn by_name<'s, T>(list: &'s [Located<T>], is: impl Fn(&T) -> bool) -> Option<&'s T> {
+fn by_name<T>(list: &[Located<T>], is: impl Fn(&T) -> bool) -> Option<&T> {
     list.iter().map(|item| &item.value).find(|item| is(item))
 }
 

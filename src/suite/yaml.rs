@@ -192,7 +192,8 @@ impl Reader<'_> {
                 .hint("write it out more simply, or split the file")
         };
         match error {
-            Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            Error::MultipleDocuments { .. }
+            | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
                 Diagnostic::error("suite.syntax", at, "a second document starts here")
                     .hint("a file holds one document; remove the `---`")
             }

@@ -72,7 +72,9 @@ fn servers_come_from_the_common_json() {
         "remote": {"type": "http", "url": "https://shop.example/mcp", "headers": {"Authorization": "Bearer ${KEY}"}},
         "old": {"type": "sse", "url": "https://shop.example/sse"}
     }}"#;
-    let suite = |name: &str| format!("version: 1\nenv: [KEY]\ntarget: {{server: {{file: .mcp.json, name: {name}}}}}\n{SMALL}");
+    let suite = |name: &str| {
+        format!("version: 1\nenv: [KEY]\ntarget: {{server: {{file: .mcp.json, name: {name}}}}}\n{SMALL}")
+    };
     let place = Place::new()
         .with(".mcp.json", json)
         .with("suites/shop.yaml", suite("shop"))
@@ -90,8 +92,8 @@ fn servers_come_from_the_common_json() {
     let remote = good(place.load("suites/remote.yaml")).target;
     assert_eq!(remote.transport, Transport::Http);
     assert_eq!(remote.headers["Authorization"], Template("Bearer ${KEY}".to_owned()));
-    let all =
-        ["old", "typo", "undeclared", "broken"].map(|name| shown(&place.load(&format!("suites/{name}.yaml"))));
+    let all = ["old", "typo", "undeclared", "broken"]
+        .map(|name| shown(&place.load(&format!("suites/{name}.yaml"))));
     insta::assert_snapshot!(all.join("\n"));
 }
 

@@ -11,6 +11,9 @@ use crate::suite::catalog::{Catalog, Instrument, Kind};
 use crate::suite::text_or::TextOr;
 use crate::suite::yaml::At;
 
+/// A list of names and definitions, and the file it stands in.
+pub(super) type Listed<'l, T> = (&'l Arc<str>, &'l Vec<At<TextOr<T>>>);
+
 pub(super) struct Context<'a> {
     pub catalog: &'a Catalog,
     pub diagnostics: Vec<Diagnostic>,
@@ -52,7 +55,7 @@ impl<'a> Context<'a> {
 
     /// The definition of a name from the catalog; a diagnostic and `None` when there is none.
     pub(super) fn named<T: Instrument>(&mut self, name: &Located<String>) -> Option<Located<T>> {
-        if let Some(found) = self.from_catalog(&name.value) {
+        if let Some(found) = self.cataloged(&name.value) {
             return found.map(|definition| Located::new(definition, name.origin.clone()));
         }
         let noun = T::KIND.noun();
@@ -70,7 +73,7 @@ impl<'a> Context<'a> {
     }
 
     /// Outer `None`: no such name. Inner `None`: its definition is broken, which was said.
-    pub(super) fn from_catalog<T: Instrument>(&mut self, name: &str) -> Option<Option<T>> {
+    pub(super) fn cataloged<T: Instrument>(&mut self, name: &str) -> Option<Option<T>> {
         if let Some((file, text)) = self.catalog.text(T::KIND, name) {
             self.sources.insert(file, text);
         }
@@ -118,7 +121,7 @@ impl<'a> Context<'a> {
     pub(super) fn list<T: Instrument + Clone>(
         &mut self,
         kind: Kind,
-        listed: Option<(&Arc<str>, &Vec<At<TextOr<T>>>)>,
+        listed: Option<Listed<'_, T>>,
         otherwise: impl FnOnce(&mut Self) -> Vec<Located<T>>,
     ) -> Vec<Located<T>> {
         let Some((file, list)) = listed.filter(|(_, list)| !list.is_empty()) else { return otherwise(self) };

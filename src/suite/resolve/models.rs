@@ -39,7 +39,7 @@ pub(super) fn definition(
 
 /// A model by name or as `provider:id`.
 pub(super) fn named(context: &mut Context<'_>, name: &Located<String>) -> Option<Located<ModelSpec>> {
-    if let Some(found) = context.from_catalog::<ModelSpec>(&name.value) {
+    if let Some(found) = context.cataloged::<ModelSpec>(&name.value) {
         let model = found?;
         known_dialect(context, &model, &name.origin);
         return Some(Located::new(model, name.origin.clone()));

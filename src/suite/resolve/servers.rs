@@ -39,7 +39,8 @@ pub(super) fn find(file: &Arc<str>, text: &str, name: &Located<String>) -> Resul
         let message = format!("`{file}` has no server `{}`", name.value);
         return Err(wrong(message).hint(suggest::hint(&name.value, servers.keys().map(String::as_str))));
     };
-    let server = server.as_object().ok_or_else(|| wrong(format!("server `{}` is not an object", name.value)))?;
+    let server =
+        server.as_object().ok_or_else(|| wrong(format!("server `{}` is not an object", name.value)))?;
     if server.get("type").and_then(Value::as_str) == Some("sse") {
         let message = "the transport `sse` is not supported yet";
         return Err(Diagnostic::error("suite.not-yet", name.origin.clone(), message)
