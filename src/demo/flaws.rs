@@ -43,13 +43,13 @@ flaws! {
         finds "use cases fail: the model picks the wrong tool or none";
     RenamedArgument "renamed-argument" []
         "`get_order` wants `order_number` where it wanted `id`."
-        finds "use and access cases fail that pass `id` to `get_order`";
+        finds "the cases `late-order` and `somebody-elses-order` fail on the arguments of `get_order`";
     WrongDate "wrong-date" []
         "`get_order` gives an arrival date a week late."
         finds "the case `late-order` fails on the date in the answer and in the result";
     FloodingResults "flooding-results" []
         "`search_books` answers with two megabytes."
-        finds "cases with a `result_size` expectation fail";
+        finds "the case `search-author` fails on `result_size`";
     LeakyOrder "leaky-order" []
         "Every customer can read everybody's orders."
         finds "the case `somebody-elses-order` fails: the answer holds another customer's book";
@@ -58,19 +58,19 @@ flaws! {
         finds "the access matrix fails, level must: `refund_order` and `stock_report` answer a customer";
     AnyAudience "any-audience" [Http]
         "Tokens meant for another resource are accepted."
-        finds "the auth checks on the audience fail, level must";
+        finds "auth checks D19 and D20 fail, level must";
     NoExpiryCheck "no-expiry-check" [Http]
         "Expired tokens are accepted."
-        finds "the auth check on expired tokens fails, level must";
+        finds "auth check D03 fails, level must";
     NoSignatureCheck "no-signature-check" [Http]
         "Signatures and algorithms of tokens are not checked."
-        finds "the auth checks on signature, key and algorithm fail, level must";
+        finds "auth checks D07 to D12 fail";
     UnauthenticatedList "unauthenticated-list" [Http]
         "`tools/list` answers callers without a token."
-        finds "the auth check on requests without a token fails, level must";
+        finds "auth checks A01 and E01 and the access matrix for `anonymous` fail, level must";
     MissingMetadata "missing-metadata" [Http]
         "There is no protected resource metadata, and the challenge names none."
-        finds "the auth checks on discovery fail: a client cannot learn where to get a token";
+        finds "auth checks A05 and B01 fail: a client cannot learn where to get a token";
     AnyOrigin "any-origin" [Http]
         "Requests of any web page are served."
         finds "nothing in the standard pack, which sends no `Origin`; a request of a foreign page is answered";
