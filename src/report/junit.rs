@@ -104,9 +104,7 @@ fn status(row: &Row, summary: &Summary) -> TestCaseStatus {
         State::Undecided => {
             infra(&format!("{passed}; {} without a verdict could turn this", counts.invalid + counts.missing))
         }
-        State::Invalid => {
-            infra(&figures::cell(row))
-        }
+        State::Invalid => infra(&figures::cell(row)),
         State::ExpectedFailure => {
             skipped(&format!("expected failure: {}", row.expected_failure.as_deref().unwrap_or_default()))
         }

@@ -146,12 +146,7 @@ fn failure(row: &Row, summary: &Summary) -> String {
     let counts = row.counts();
     let who = [row.model.as_deref(), Some(&row.persona), Some(&row.client)];
     let who: Vec<String> = who.into_iter().flatten().map(code).collect();
-    let mut out = format!(
-        "#### {mark} {}: {}\n\n{}\n\n",
-        code(&row.id),
-        figures::cell(row),
-        who.join(" · ")
-    );
+    let mut out = format!("#### {mark} {}: {}\n\n{}\n\n", code(&row.id), figures::cell(row), who.join(" · "));
     let mut lines = vec![];
     for failure in &row.failures {
         lines.push(format!("want  {} (in {} of {})", failure.check, failure.trials, counts.judged().max(1)));
@@ -190,7 +185,8 @@ fn advice(summary: &Summary) -> Option<String> {
     if all.is_empty() {
         return None;
     }
-    let mut out = format!("<details><summary>{} of advice</summary>\n\n", figures::count(all.len() as u64, "piece"));
+    let mut out =
+        format!("<details><summary>{} of advice</summary>\n\n", figures::count(all.len() as u64, "piece"));
     for (row, advice) in all.iter().take(ROWS) {
         let rule = row.rule.map(|rule| format!("{} ({}, {}). ", rule.title, rule.level, rule.section));
         out.push_str(&format!(

@@ -101,11 +101,16 @@ impl<'a> Page<'a> {
     fn figures(&mut self) {
         let summary = self.summary;
         for rate in &summary.rates {
-            let mut value = vec![figures::rate(rate), figures::streak(rate), figures::count(rate.cases, "case")];
+            let mut value =
+                vec![figures::rate(rate), figures::streak(rate), figures::count(rate.cases, "case")];
             value.retain(|part| !part.is_empty());
             // With one rate only, the table says whose it is.
             if summary.rates.len() > 1 {
-                value.extend([rate.model.clone(), Some(rate.persona.clone()), Some(rate.client.clone())].into_iter().flatten());
+                value.extend(
+                    [rate.model.clone(), Some(rate.persona.clone()), Some(rate.client.clone())]
+                        .into_iter()
+                        .flatten(),
+                );
             }
             self.fact("pass rate", &value.join(self.style.dot()));
         }
@@ -184,7 +189,10 @@ impl<'a> Page<'a> {
         for row in rows.iter().take(ADVICE) {
             for advice in &row.advice {
                 let words = match row.rule {
-                    Some(rule) => format!("{} ({}, {}): {}; {}", rule.title, rule.level, rule.section, advice.why, rule.fix),
+                    Some(rule) => format!(
+                        "{} ({}, {}): {}; {}",
+                        rule.title, rule.level, rule.section, advice.why, rule.fix
+                    ),
                     None => format!("{}: {}", advice.check, advice.why),
                 };
                 let first = format!("advice  {}  ", row.id);

@@ -1,5 +1,7 @@
 //! Synthetic runs: the golden one with every state a report can show, and a builder for others.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::collections::BTreeMap;
 
 use rehearsal::diag::Origin;
@@ -179,32 +181,42 @@ pub fn golden() -> RunRecord {
     let leak = "`refund_order` is hidden from the list, but a call was answered with a result";
     let chatty = "the challenge to a request without a token carries `error=\"invalid_token\"`";
     let refused = "a token for another audience was answered with 200; RFC 8707 section 2 wants 401";
-    let mut run = run_of([
-        late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
-        late(2).finding("answer_contains", Grade::Fail, silent, (8, 9)),
-        late(3).finding("answer_contains", Grade::Fail, silent, (8, 9)),
-        case("stock", 1),
-        case("stock", 2),
-        case("stock", 3).finding("tool_called", Grade::Fail, "`search_books` was not called", (11, 14)),
-        case("greeting", 1),
-        case("greeting", 2),
-        case("greeting", 3).unpriced(),
-        limit(1).known("the server has no limit yet"),
-        limit(2).known("the server has no limit yet"),
-        case("mended", 1).known("the search was broken"),
-        case("mended", 2).known("the search was broken"),
-        case("rate-limited", 1).faulted(Side::Model, "model.rate-limited", "429 until every attempt was used up"),
-        access("customer")
-            .finding("tools_visible", Grade::Pass, "`search_books` is visible", (16, 21))
-            .finding("tools_visible", Grade::Pass, "`get_order` is visible", (16, 35))
-            .guarded("access_denied", Grade::Fail, leak, (16, 55)),
-        access("clerk")
-            .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
-            .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
-        Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
-        Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded("auth_check", Grade::Fail, refused, (18, 1)),
-        Trial::new(CaseKind::Auth, "auth/A07", "anonymous", 1).advice("auth_check", chatty, (18, 1)),
-    ]);
+    let mut run =
+        run_of([
+            late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
+            late(2).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+            late(3).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+            case("stock", 1),
+            case("stock", 2),
+            case("stock", 3).finding("tool_called", Grade::Fail, "`search_books` was not called", (11, 14)),
+            case("greeting", 1),
+            case("greeting", 2),
+            case("greeting", 3).unpriced(),
+            limit(1).known("the server has no limit yet"),
+            limit(2).known("the server has no limit yet"),
+            case("mended", 1).known("the search was broken"),
+            case("mended", 2).known("the search was broken"),
+            case("rate-limited", 1).faulted(
+                Side::Model,
+                "model.rate-limited",
+                "429 until every attempt was used up",
+            ),
+            access("customer")
+                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (16, 21))
+                .finding("tools_visible", Grade::Pass, "`get_order` is visible", (16, 35))
+                .guarded("access_denied", Grade::Fail, leak, (16, 55)),
+            access("clerk")
+                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
+                .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
+            Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
+            Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded(
+                "auth_check",
+                Grade::Fail,
+                refused,
+                (18, 1),
+            ),
+            Trial::new(CaseKind::Auth, "auth/A07", "anonymous", 1).advice("auth_check", chatty, (18, 1)),
+        ]);
     let mut missing = Trial::new(CaseKind::Use, "never-ran", "customer", 1).0.header;
     missing.origin = at(9, 9);
     run.missing.push(missing);

@@ -15,7 +15,7 @@ const BAR: &str = "          │ ";
 /// The lines of the block.
 pub(super) fn block(row: &Row, page: &Page<'_>) -> Vec<String> {
     let style = page.style;
-    let mut out = vec![title(row, page)];
+    let mut out = title(row, page);
     let who = [row.model.as_deref(), Some(&row.persona), Some(&row.client)];
     let who = who.into_iter().flatten().collect::<Vec<_>>().join(style.dot());
     out.extend(labelled("as", &who, page));
@@ -44,11 +44,18 @@ pub(super) fn block(row: &Row, page: &Page<'_>) -> Vec<String> {
     out
 }
 
-fn title(row: &Row, page: &Page<'_>) -> String {
+/// The case and what its trials say, on one line where there is room.
+fn title(row: &Row, page: &Page<'_>) -> Vec<String> {
     let says = figures::cell(row);
-    let mark = page.style.paint(tone(row.is), page.style.mark(row.is));
-    let room = page.width.saturating_sub(says.chars().count() + 8).max(20);
-    format!("{mark} {}  {}", page.style.paint(Tone::Strong, &fit(&row.id, room)), fit(&says, page.width - 8))
+    let mark = page.style.mark(row.is);
+    let id = fit(&row.id, page.width.saturating_sub(width(mark) + 1));
+    let head = format!("{} {}", page.style.paint(tone(row.is), mark), page.style.paint(Tone::Strong, &id));
+    if width(mark) + width(&id) + width(&says) + 3 <= page.width {
+        return vec![format!("{head}  {says}")];
+    }
+    let mut out = vec![head];
+    out.extend(lines(&says, page.width, ["    ", BAR]));
+    out
 }
 
 fn expectation(failure: &Failure, row: &Row, page: &Page<'_>) -> Vec<String> {
@@ -72,7 +79,8 @@ fn window(excerpt: &[String], room: usize) -> Vec<String> {
     let at = |line: &String| line.find("| ").map(|at| at + 2);
     // The caret's line is the last; without one there is nothing to move.
     let caret = excerpt.last().filter(|_| excerpt.len() == 4).and_then(|line| Some((at(line)?, line)));
-    let Some((start, caret)) = caret.filter(|(_, line)| width(line) > room || width(&excerpt[2]) > room) else {
+    let Some((start, caret)) = caret.filter(|(_, line)| width(line) > room || width(&excerpt[2]) > room)
+    else {
         return excerpt.iter().map(|line| fit(line, room)).collect();
     };
     let lead = caret[start..].chars().take_while(|c| *c == ' ').count();
