@@ -2,8 +2,8 @@
 
 #[path = "support/golden.rs"]
 mod golden;
-#[path = "support/transcripts.rs"]
-mod transcripts;
+#[path = "support/golden_transcript.rs"]
+mod golden_transcript;
 #[path = "support/wellformed.rs"]
 mod wellformed;
 
@@ -86,14 +86,14 @@ fn the_golden_run_in_every_file_format() {
 
 #[test]
 fn a_transcript_reads_well() {
-    let (transcript, verdict) = transcripts::golden();
+    let (transcript, verdict) = golden_transcript::golden();
     let text = |style, width, detail| {
         transcript_text::render(&transcript, Some(&verdict), Look { style, width, detail })
     };
     insta::assert_snapshot!("transcript", text(Style::Plain, 80, Detail::Brief));
     insta::assert_snapshot!("transcript_wire", text(Style::Plain, 80, Detail::Wire));
     assert_eq!(uncoloured(&text(Style::Colour, 80, Detail::Brief)), text(Style::Plain, 80, Detail::Brief));
-    let hostile = transcripts::hostile();
+    let hostile = golden_transcript::hostile();
     for detail in [Detail::Brief, Detail::Wire] {
         for style in [Style::Plain, Style::Ascii, Style::Colour] {
             let text = transcript_text::render(&hostile, None, Look { style, width: 80, detail });

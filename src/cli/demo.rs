@@ -32,7 +32,10 @@ pub(super) async fn serve(args: &DemoArgs, context: &Context) -> Outcome {
     let ready = move |address| printer.talk(&format!("bookshop listening on http://{address}/mcp"));
     match demo::serve(options, ready).await {
         Ok(()) => Ok(Exit::Pass),
-        Err(error) => Err(Failure::new(Exit::Usage, "demo.start", error.to_string())),
+        Err(error) => {
+            let failure = Failure::new(Exit::Usage, error.code(), error.to_string());
+            Err(Failure { hint: error.hint().map(str::to_owned), ..failure })
+        }
     }
 }
 
