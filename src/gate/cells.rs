@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::diag::Origin;
-use crate::score::{Finding, Outcome, Weight};
+use crate::score::{Finding, Outcome, Verdict, Weight};
 use crate::store::record::{CaseResult, RunRecord};
 use crate::suite::{ExpectedFailure, GatePolicy};
 use crate::transcript::{CaseHeader, CaseKind, End, Side};
@@ -186,7 +186,7 @@ impl<'a> Cell<'a> {
         self.results
             .iter()
             .filter(|result| outcome(result) == Some(Outcome::Fail))
-            .flat_map(|result| result.verdict.iter().flat_map(|v| v.failures()).map(|f| (*result, f)))
+            .flat_map(|result| result.verdict.iter().flat_map(Verdict::failures).map(|f| (*result, f)))
     }
 
     /// The first failed finding of weight security.
@@ -214,7 +214,7 @@ pub fn outcome(result: &CaseResult) -> Option<Outcome> {
 }
 
 fn failed_on_evidence(result: &CaseResult) -> bool {
-    let mut failures = result.verdict.iter().flat_map(|verdict| verdict.failures());
+    let mut failures = result.verdict.iter().flat_map(Verdict::failures);
     failures.any(|finding| finding.check != "end" && !finding.evidence.is_empty())
 }
 

@@ -145,7 +145,7 @@ fn judge_cell(cell: &Cell<'_>, policy: &GatePolicy) -> Option<(Exit, Reason)> {
         }
         State::Invalid => return Some(no_valid_trial(cell, counts)),
     };
-    Some((exit, reason(cell, code, message)))
+    Some((exit, reason(cell, code, &message)))
 }
 
 /// A cell of which no trial could be judged. When credentials were refused every time, that is what must be mended.
@@ -153,10 +153,10 @@ fn no_valid_trial(cell: &Cell<'_>, counts: Counts) -> (Exit, Reason) {
     let blames: Vec<(&str, &str)> = cell.results.iter().map(|result| fault_of(result)).collect();
     let (code, message) = blames.first().copied().unwrap_or_default();
     if blames.iter().all(|(code, _)| code.starts_with("credentials.")) {
-        return (Exit::Credentials, reason(cell, code, message.to_owned()));
+        return (Exit::Credentials, reason(cell, code, message));
     }
     let message = format!("no trial could be judged ({} invalid): {message}", counts.invalid);
-    (Exit::Inconclusive, reason(cell, "gate.no-valid-trial", message))
+    (Exit::Inconclusive, reason(cell, "gate.no-valid-trial", &message))
 }
 
 fn fault_of(result: &CaseResult) -> (&str, &str) {
@@ -165,7 +165,7 @@ fn fault_of(result: &CaseResult) -> (&str, &str) {
 }
 
 /// A reason about a cell, at the gravest failed finding if there is one; an empty message takes the finding's own.
-fn reason(cell: &Cell<'_>, code: &str, message: String) -> Reason {
+fn reason(cell: &Cell<'_>, code: &str, message: &str) -> Reason {
     let finding = cell.security_failure().or_else(|| cell.failures().next().map(|(_, finding)| finding));
     let said = finding.map_or("the trial failed", |finding| finding.why.as_str());
     let who = [cell.name.model, Some(cell.name.persona), Some(cell.name.client)];

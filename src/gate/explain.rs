@@ -56,7 +56,10 @@ mod tests {
         for (code, text) in entries() {
             assert!(seen.insert(code), "{code} twice");
             assert!(code.contains('.'), "{code}");
-            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'-'), "{code}");
+            assert!(
+                code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-'),
+                "{code}"
+            );
             assert!(text.len() > 80 && text.ends_with('.'), "{code}: {text}");
         }
     }

@@ -32,7 +32,7 @@ pub fn duration(seconds: f64) -> String {
 pub fn money(amount: Option<f64>, unpriced_trials: u32) -> String {
     let amount = match amount {
         None => return "unpriced".to_owned(),
-        Some(amount) if amount == 0.0 => "$0.00".to_owned(),
+        Some(0.0) => "$0.00".to_owned(),
         Some(amount) if amount < 1.0 => format!("${amount:.4}"),
         Some(amount) => format!("${amount:.2}"),
     };

@@ -4,7 +4,7 @@
 
 use super::paint::{Style, Tone};
 use super::summary::{Row, Summary, urgency};
-use super::wrap::lines;
+use super::wrap::{fit, lines};
 use super::{View, figures};
 use crate::gate::GateVerdict;
 use crate::transcript::CaseKind;
@@ -20,6 +20,8 @@ const WIDEST: u16 = 120;
 const TABLE: usize = 80;
 /// Most failures shown in full.
 const FAILURES: usize = 20;
+/// Most cells of the line that a code or a name takes before its words.
+const LABEL: usize = 30;
 /// Most cells whose advice is shown.
 const ADVICE: usize = 10;
 /// Most reasons shown.
@@ -135,7 +137,7 @@ impl<'a> Page<'a> {
         self.line(line);
         for reason in reasons.iter().take(REASONS) {
             let case = reason.case.as_ref().map(|case| format!("{case}: ")).unwrap_or_default();
-            let first = format!("  {}  ", reason.code);
+            let first = format!("  {}  ", fit(&reason.code, LABEL));
             for line in lines(&format!("{case}{}", reason.message), self.width, [&first, "  │ "]) {
                 self.line(line);
             }
@@ -195,7 +197,7 @@ impl<'a> Page<'a> {
                     ),
                     None => format!("{}: {}", advice.check, advice.why),
                 };
-                let first = format!("advice  {}  ", row.id);
+                let first = format!("advice  {}  ", fit(&row.id, LABEL));
                 for line in lines(&words, self.width, [&first, "        │ "]) {
                     self.line(line);
                 }

@@ -22,7 +22,8 @@ pub fn wilson_neff(p: f64, n_eff: f64, conf: f64) -> Option<Interval> {
 }
 
 fn score_interval(p: f64, n: f64, quantile: f64) -> Option<Interval> {
-    if !(0.0..=1.0).contains(&p) || !(n > 0.0 && n.is_finite() && quantile.is_finite()) {
+    let defined = (0.0..=1.0).contains(&p) && n > 0.0 && n.is_finite() && quantile.is_finite();
+    if !defined {
         return None;
     }
     let q2 = quantile * quantile;

@@ -23,7 +23,8 @@ pub fn beta_cdf(x: f64, a: f64, b: f64) -> Option<f64> {
 
 /// The quantile of Beta(`a`, `b`) at `p`; `None` unless a, b > 0 and 0 <= p <= 1.
 pub fn beta_quantile(p: f64, a: f64, b: f64) -> Option<f64> {
-    if !(0.0..=1.0).contains(&p) || !(a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite()) {
+    let defined = (0.0..=1.0).contains(&p) && a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite();
+    if !defined {
         return None;
     }
     if p == 0.0 || p == 1.0 {

@@ -15,7 +15,7 @@ use rehearsal::suite::{ExpectedFailure, GatePolicy};
 use rehearsal::transcript::{CaseHeader, CaseKind, End, Fault, Side, Usage};
 
 /// The suite the golden run points into.
-pub const SUITE: &str = "\
+pub(crate) const SUITE: &str = "\
 version: 1
 name: bookshop
 cases:
@@ -37,20 +37,20 @@ auth_checks: {pack: standard}
 ";
 
 /// The path of [`SUITE`].
-pub const FILE: &str = "suites/bookshop.yaml";
+pub(crate) const FILE: &str = "suites/bookshop.yaml";
 
 /// Everything hostile at once: terminal, CI, bidi, XML, Markdown, HTML and size.
-pub const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[31mred\u{9b}2J\u{0}\u{202e}gpj.exe\u{200b}\u{feff}\u{ffff}\u{fffe}\
+pub(crate) const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[31mred\u{9b}2J\u{0}\u{202e}gpj.exe\u{200b}\u{feff}\u{ffff}\u{fffe}\
 \r::error file=a::boom\n::stop-commands::x\n##[error]boom ##vso[task.complete] ##teamcity[x]\n\
 ![beacon](https://evil.example/p.png) [link](javascript:alert(1)) @everyone #1 <img src=x onerror=alert(1)> \
 <script>alert(1)</script> <!-- --> ]]> &amp; \"quoted\" 'single' | a | b | ``` ```` ` \\| \u{85}\u{2028}\u{7f}\u{e0041}end";
 
 /// One trial under construction.
-pub struct Trial(pub CaseResult);
+pub(crate) struct Trial(pub(crate) CaseResult);
 
 impl Trial {
     /// A passing trial of a case.
-    pub fn new(kind: CaseKind, case: &str, persona: &str, trial: u32) -> Self {
+    pub(crate) fn new(kind: CaseKind, case: &str, persona: &str, trial: u32) -> Self {
         let model = (kind == CaseKind::Use).then(|| ModelName::from("lexical"));
         let header = CaseHeader {
             key: CaseKey {
@@ -87,25 +87,37 @@ impl Trial {
     }
 
     /// Adds a finding; the outcome follows.
-    pub fn finding(mut self, check: &str, grade: Grade, why: &str, (line, column): (u32, u32)) -> Self {
+    pub(crate) fn finding(
+        mut self,
+        check: &str,
+        grade: Grade,
+        why: &str,
+        (line, column): (u32, u32),
+    ) -> Self {
         self.add(check, grade, why, at(line, column), Weight::Must);
         self
     }
 
     /// Adds a finding of weight security; the outcome follows.
-    pub fn guarded(mut self, check: &str, grade: Grade, why: &str, (line, column): (u32, u32)) -> Self {
+    pub(crate) fn guarded(
+        mut self,
+        check: &str,
+        grade: Grade,
+        why: &str,
+        (line, column): (u32, u32),
+    ) -> Self {
         self.add(check, grade, why, at(line, column), Weight::Security);
         self
     }
 
     /// Adds a failed finding that is only reported.
-    pub fn advice(mut self, check: &str, why: &str, (line, column): (u32, u32)) -> Self {
+    pub(crate) fn advice(mut self, check: &str, why: &str, (line, column): (u32, u32)) -> Self {
         self.add(check, Grade::Fail, why, at(line, column), Weight::Info);
         self
     }
 
     /// Stands there in the suite.
-    pub fn placed(mut self, line: u32) -> Self {
+    pub(crate) fn placed(mut self, line: u32) -> Self {
         self.0.header.origin = at(line, 9);
         self
     }
@@ -118,20 +130,20 @@ impl Trial {
     }
 
     /// Ends with a fault that is nobody's failure.
-    pub fn faulted(mut self, side: Side, code: &str, message: &str) -> Self {
+    pub(crate) fn faulted(mut self, side: Side, code: &str, message: &str) -> Self {
         self.0.end = End::Faulted(Fault::new(side, code, message));
         self.0.outcome = Some(if side.counts_against_target() { Outcome::Fail } else { Outcome::Invalid });
         self
     }
 
     /// Known to fail.
-    pub fn known(mut self, reason: &str) -> Self {
+    pub(crate) fn known(mut self, reason: &str) -> Self {
         self.0.expected_failure = Some(ExpectedFailure { reason: reason.to_owned(), models: vec![] });
         self
     }
 
     /// Without a price.
-    pub fn unpriced(mut self) -> Self {
+    pub(crate) fn unpriced(mut self) -> Self {
         self.0.cost = None;
         self
     }
@@ -142,7 +154,7 @@ fn at(line: u32, column: u32) -> Origin {
 }
 
 /// A run of these trials under the default policy.
-pub fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
+pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
     RunRecord {
         manifest: Manifest {
             schema: SCHEMA,
@@ -168,7 +180,7 @@ pub fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
 
 /// Every state at once: passes, a failure, a leak, a missing tool, an auth failure, flaky, invalid, missing, known and
 /// unexpected.
-pub fn golden() -> RunRecord {
+pub(crate) fn golden() -> RunRecord {
     let case = |case: &str, trial| Trial::new(CaseKind::Use, case, "customer", trial);
     let called = "`get_order` was called with id 1042";
     let silent = "expected the answer to contain `28 November`, it says: Your order is on its way.";
@@ -209,7 +221,7 @@ pub fn golden() -> RunRecord {
                 .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
                 .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
             Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
-            Trial::new(CaseKind::Auth, "auth/D03", "customer", 1).guarded(
+            Trial::new(CaseKind::Auth, "auth/D19", "customer", 1).guarded(
                 "auth_check",
                 Grade::Fail,
                 refused,
@@ -224,7 +236,7 @@ pub fn golden() -> RunRecord {
 }
 
 /// A run in which every text is hostile.
-pub fn hostile() -> RunRecord {
+pub(crate) fn hostile() -> RunRecord {
     let hostile = |kind, trial| Trial::new(kind, HOSTILE, HOSTILE, trial);
     let fail = |trial: Trial| trial.finding(HOSTILE, Grade::Fail, HOSTILE, (2, 3));
     let mut run = run_of([

@@ -124,7 +124,7 @@ fn transcript(words: &str, end: End) -> Transcript {
 }
 
 /// One of each event, with harmless words, and its verdict.
-pub fn golden() -> (Transcript, Verdict) {
+pub(crate) fn golden() -> (Transcript, Verdict) {
     let transcript = transcript("Your order is on its way.", End::Done);
     let at = |line| Origin { file: FILE.into(), line, column: 9 };
     let finding = |check: &str, grade, why: &str, weight, line| Finding {
@@ -145,7 +145,7 @@ pub fn golden() -> (Transcript, Verdict) {
 }
 
 /// One of each event, every word hostile.
-pub fn hostile() -> Transcript {
+pub(crate) fn hostile() -> Transcript {
     let mut transcript = transcript(HOSTILE, End::Faulted(Fault::new(Side::Server, HOSTILE, HOSTILE)));
     transcript.started = HOSTILE.to_owned();
     transcript.header.case = HOSTILE.into();

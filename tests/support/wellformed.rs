@@ -2,7 +2,7 @@
 
 /// Panics unless the text is a well-formed XML 1.0 document: legal characters only, tags nested, attributes quoted and
 /// unique, no raw `<` or `&`, no `]]>` in text.
-pub fn check(text: &str) {
+pub(crate) fn check(text: &str) {
     for c in text.chars() {
         let legal = matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
         assert!(legal, "U+{:04X} is not legal in XML", c as u32);
@@ -68,7 +68,7 @@ fn attributes(tag: &str) -> &str {
 }
 
 /// Markdown without its code fences and code spans: what a renderer would act on.
-pub fn outside_code(text: &str) -> String {
+pub(crate) fn outside_code(text: &str) -> String {
     let mut out = String::new();
     let mut fence: Option<usize> = None;
     for line in text.lines() {

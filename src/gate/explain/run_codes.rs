@@ -43,7 +43,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("store.locked", "Another process is writing this run. Wait for it or stop it; two writers never share a run file."),
     ("store.unreadable", "The file is not a run of rehearsal, was made by a newer version, or is damaged. Try a copy, or the version that wrote it; `rehearsal runs info FILE` says what can be read."),
     ("store.read", "The run file could not be read: permissions, a failing disk, or a file that is still being copied. Nothing in it was changed."),
-    ("store.missing", "There is no run file at that path. `rehearsal runs list` shows what is there."),
+    ("store.missing", "There is no run file at that path, so nothing can be shown or judged. `rehearsal runs list` shows which runs there are."),
     ("store.exists", "A run file of that name exists already and is not overwritten. Remove it yourself, or start a run under another id."),
     ("store.not-a-run", "The file is not a run of rehearsal: it is no SQLite database, or one of another program. Give a file under `reports/runs/` or a run id."),
     ("store.newer", "The run file was written by a newer version of rehearsal than this one. Read it with that version, or update."),
