@@ -91,7 +91,7 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
             // Finished gradings first: they free memory, and a full grading stage must hold back the driver.
             biased;
             Some(done) = grading.join_next() => {
-                let scored = done.unwrap_or_else(|error| Scored::broken(error.to_string()));
+                let scored = done.unwrap_or_else(|error| Scored::broken(&error.to_string()));
                 spent += scored.cost;
                 on(Step::Scored(&scored));
                 let stop = scored.fatal.as_ref().map(|fault| Stop { code: fault.code.clone(), message: fault.message.clone() });
@@ -210,7 +210,7 @@ impl Scored {
         self
     }
 
-    fn broken(message: String) -> Self {
+    fn broken(message: &str) -> Self {
         let digest = crate::ids::Digest::none();
         let header = CaseHeader {
             key: CaseKey { question: digest, model: digest, trial: 0 },

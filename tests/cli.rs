@@ -1,5 +1,10 @@
 //! The real binary as a new user meets it: wrong input of every kind gives one clear message, the right exit code, and
 //! nothing half-written.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -103,7 +108,7 @@ fn an_unknown_suite_names_its_neighbour() {
 fn a_misspelt_key_is_shown_with_its_line() {
     let text = suite("  url: http://127.0.0.1:9/mcp", "").replace("prompt:", "promt:");
     let project = Project::new().suite(&text);
-    project.run(&["eval", "mine"]).fails(2, &["promt", "suites/mine.yaml:11:", "prompt", "nothing was run"]);
+    project.run(&["eval", "mine"]).fails(2, &["promt", "suites/mine.yaml:12:", "prompt", "nothing was run"]);
     project.run(&["check", "mine"]).fails(2, &["promt"]);
     assert!(project.runs().is_empty());
 }
@@ -152,7 +157,7 @@ fn a_taken_port_is_named() {
     let project = Project::new();
     project
         .run(&["demo-server", "--transport", "http", "--open", "--port", &port])
-        .fails(2, &[&port, "in use"]);
+        .fails(2, &[&port, "taken"]);
 }
 
 #[test]

@@ -1,4 +1,9 @@
 //! A run that is killed in the middle and resumed equals one that was never disturbed, and repeats nothing finished.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,11 +51,11 @@ fn comparable(text: &str) -> Value {
 
 fn finished(file: &Path) -> i64 {
     rusqlite::Connection::open_with_flags(file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .and_then(|db| db.query_row("SELECT count(*) FROM trial", [], |row| row.get(0)))
+        .and_then(|db| db.query_row("SELECT count(*) FROM verdicts", [], |row| row.get(0)))
         .unwrap_or(0)
 }
 
-const ARGS: [&str; 7] = ["bookshop", "--trials", "20", "--concurrency", "2", "--format", "json"];
+const ARGS: [&str; 7] = ["bookshop", "--trials", "6", "--concurrency", "2", "--format", "json"];
 
 #[test]
 fn killed_and_resumed_equals_undisturbed() {
@@ -67,7 +72,7 @@ fn killed_and_resumed_equals_undisturbed() {
         .spawn()
         .unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !run_files(disturbed.path()).first().is_some_and(|file| finished(file) >= 20) {
+    while run_files(disturbed.path()).first().is_none_or(|file| finished(file) < 10) {
         assert!(Instant::now() < deadline, "no trial finished in a minute");
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
         std::thread::sleep(Duration::from_millis(10));
@@ -78,7 +83,7 @@ fn killed_and_resumed_equals_undisturbed() {
 
     let file = run_files(disturbed.path()).remove(0);
     let kept = finished(&file);
-    assert!(kept >= 20);
+    assert!(kept >= 10);
     let check = program(disturbed.path()).args(["runs", "check", "latest"]).output().unwrap();
     assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stdout));
 

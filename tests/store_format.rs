@@ -158,11 +158,18 @@ proptest! {
 
 const FIXTURE: &str = "tests/fixtures/runs/v1.sqlite";
 
-/// Writes the committed fixture of the current format; run by hand once for each format, never again.
+/// The content of the committed fixture. `WRITE_FIXTURE=tests/fixtures/runs/vN.sqlite` writes it, once for each format.
 #[tokio::test]
-#[ignore = "writes a committed file"]
-async fn write_fixture() {
-    let path = Path::new(FIXTURE);
+async fn the_fixture_of_the_current_format_can_be_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("WRITE_FIXTURE").map_or_else(|| folder.path().join("run.sqlite"), Into::into);
+    write_fixture(&path).await;
+    let (new, old) =
+        (Reader::open(&path).unwrap().record().unwrap(), Reader::open(Path::new(FIXTURE)).unwrap());
+    assert_eq!(new, old.record().unwrap());
+}
+
+async fn write_fixture(path: &Path) {
     let store = Store::create(path, &manifest("0197aaaa"), &planned(3)).unwrap();
     for (number, outcome) in [(0, Outcome::Pass), (1, Outcome::Fail)] {
         store.finished(Arc::new(transcript(number, End::Done))).await.unwrap();

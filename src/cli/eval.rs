@@ -118,7 +118,6 @@ async fn one(name: &str, args: &EvalArgs, kinds: &[&str], context: &Context) -> 
 /// Sets the stage for a plan.
 pub(super) async fn set(suite: &Suite, plan: &Plan, context: &Context) -> Outcome<Stage> {
     let http = crate::net::client().map_err(|error| Failure::new(Exit::Bug, "bug.http", error))?;
-    #[expect(clippy::disallowed_methods, reason = "the program starts itself as demo server and guard")]
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rehearsal"));
     let outside = stage::Outside {
         http,

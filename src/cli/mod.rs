@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
+use crate::drive::stage::Env;
 use crate::gate::Exit;
 use crate::transcript::{Clock, Secrets};
 
@@ -37,7 +38,7 @@ struct Context {
     /// The folder of the project.
     root: PathBuf,
     /// Looks up one environment variable.
-    env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    env: Env,
     clock: Clock,
     secrets: Secrets,
     verbose: bool,
@@ -47,7 +48,7 @@ struct Context {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     #[expect(clippy::disallowed_methods, reason = "the environment enters here, one declared name at a time")]
-    let env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync> = Arc::new(|name| std::env::var(name).ok());
+    let env: Env = Arc::new(|name| std::env::var(name).ok());
     let printer = Printer::new(&cli.global, &*env);
     let printer = if machine(&cli.command) { printer.machine() } else { printer };
     let root = cli.global.directory.clone().unwrap_or_else(|| PathBuf::from("."));

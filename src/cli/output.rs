@@ -1,5 +1,5 @@
 //! The only file that prints: data to stdout, talk to stderr.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
+#![expect(clippy::print_stderr, reason = "this is where the program speaks")]
 
 use std::io::{IsTerminal, Write};
 
@@ -45,11 +45,6 @@ impl Printer {
     /// The style of human output.
     pub(super) fn style(self) -> Style {
         if self.colour { Style::Colour } else { Style::Plain }
-    }
-
-    /// Whether only failures and the verdict are wanted.
-    pub(super) fn quiet(self) -> bool {
-        self.quiet
     }
 
     /// Whether a person watches, so that lines may be redrawn.

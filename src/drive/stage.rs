@@ -20,7 +20,7 @@ use crate::mcp::{ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
 use crate::score::judge::Judge;
-use crate::suite::{IssuerSpec, Suite, TargetSource, Transport, vars};
+use crate::suite::{IssuerSpec, JudgeSpec, Suite, TargetSource, Transport, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 /// Looks up a declared environment variable.
@@ -173,8 +173,8 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
     if let Some(spec) = suite.judge.as_ref().filter(|_| judged) {
         match llm::build(&spec.value.model, &outside) {
             Ok(model) => {
-                judge =
-                    Some(Judge { model, spec: spec.value.model.clone(), rubric: spec.value.rubric.clone() })
+                let JudgeSpec { model: spec, rubric } = spec.value.clone();
+                judge = Some(Judge { model, spec, rubric });
             }
             Err(fault) if faults.contains(&fault) => {}
             Err(fault) => faults.push(fault),
@@ -308,12 +308,10 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
 /// that are not; they only need a server that answers.
 fn reachable(plan: &Plan, surfaces: &Surfaces) -> Result<(), Fault> {
     let refused = |fault: &Fault| fault.code == "target.unauthorized";
-    if let Some(fault) =
-        surfaces.values().filter_map(|surface| surface.as_ref().err()).find(|fault| !refused(fault))
-    {
-        if surfaces.values().all(|surface| surface.as_ref().is_err_and(|fault| !refused(fault))) {
-            return Err(fault.clone());
-        }
+    let broken = surfaces.values().filter_map(|surface| surface.as_ref().err()).find(|fault| !refused(fault));
+    let nobody = surfaces.values().all(|surface| surface.as_ref().is_err_and(|fault| !refused(fault)));
+    if let Some(fault) = broken.filter(|_| nobody) {
+        return Err(fault.clone());
     }
     let workers: Vec<_> = plan
         .cases

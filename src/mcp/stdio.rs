@@ -37,8 +37,12 @@ impl Pipe {
         let end_of_input = CancellationToken::new();
         if let Some((stdin, stdout)) = process.take_pipes() {
             tokio::spawn(write(stdin, inbox, end_of_input.clone()));
-            let reader =
-                Reader { hub: Arc::clone(&hub), outbox: outbox.clone(), vitals: process.vitals().clone() };
+            let reader = Reader {
+                hub: Arc::clone(&hub),
+                outbox: outbox.clone(),
+                vitals: process.vitals().clone(),
+                stray: None,
+            };
             tokio::spawn(reader.run(stdout));
         }
         Self { process, hub, outbox, end_of_input }
@@ -106,20 +110,27 @@ struct Reader {
     hub: Arc<Hub>,
     outbox: mpsc::Sender<String>,
     vitals: Vitals,
+    /// The first line on stdout that was no JSON: often the very reason why the server is gone.
+    stray: Option<String>,
 }
 
 impl Reader {
-    async fn run(self, mut stdout: ChildStdout) {
+    async fn run(mut self, mut stdout: ChildStdout) {
         let mut chunk = vec![0; 64 * 1024];
         let mut lines = Lines::default();
         while let Ok(count @ 1..) = stdout.read(&mut chunk).await {
             lines.push(&chunk[..count], |line| self.take(line));
         }
         self.vitals.last_breath().await;
-        self.hub.fail(&self.vitals.death());
+        let mut death = self.vitals.death();
+        if let Some(stray) = &self.stray {
+            let said = format!("; its standard output held `{stray}`, which is no JSON-RPC message");
+            death.message.push_str(&said);
+        }
+        self.hub.fail(&death);
     }
 
-    fn take(&self, line: Line) {
+    fn take(&mut self, line: Line) {
         match line {
             Line::Whole(bytes) => self.deliver(bytes),
             Line::TooLong => {
@@ -130,11 +141,14 @@ impl Reader {
         }
     }
 
-    fn deliver(&self, bytes: Vec<u8>) {
+    fn deliver(&mut self, bytes: Vec<u8>) {
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         if text.trim().is_empty() {
             return;
+        }
+        if self.stray.is_none() && !text.trim_start().starts_with(['{', '[']) {
+            self.stray = Some(crate::display::excerpt(&text, 120));
         }
         let arrived = Arrived { via: "stdio", status: None, headers: vec![], text, owner: None };
         for reply in self.hub.deliver(arrived) {
