@@ -10,6 +10,7 @@ use crate::report::{self, View, terminal};
 use crate::store::layout;
 use crate::store::read::Reader;
 use crate::store::record::RunRecord;
+use crate::transcript::CaseKind;
 
 /// The format that is no file.
 pub(super) const HUMAN: &str = "human";
@@ -31,22 +32,35 @@ pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
 
 impl Concluded {
     /// What formats render.
-    pub(super) fn view(&self) -> View<'_> {
-        let run = self.run.manifest.run.as_str();
-        let failing = self.decision.reasons.iter().find_map(|reason| reason.case.clone());
-        let mut next = vec![match failing {
-            Some(case) => format!("rehearsal show {run} {case}"),
-            None => format!("rehearsal show {run}"),
-        }];
-        if !self.run.missing.is_empty() {
-            next.insert(0, format!("rehearsal resume {run}"));
-        }
-        next.push(format!("rehearsal report {run} --format markdown"));
+    pub(super) fn view(&self, context: &Context) -> View<'_> {
+        let next = self.next().into_iter().map(|command| format!("{} {command}", context.program)).collect();
         View { run: &self.run, decision: &self.decision, run_file: self.file.display().to_string(), next }
     }
 
+    /// Commands worth trying next, without the program's name.
+    fn next(&self) -> Vec<String> {
+        let manifest = &self.run.manifest;
+        let run = short(manifest.run.as_str());
+        let mut next = Vec::new();
+        if !self.run.missing.is_empty() {
+            next.push(format!("resume {run}"));
+        }
+        let failing = self.decision.reasons.iter().find_map(|reason| reason.case.clone());
+        let used = self.run.results.iter().find(|result| result.header.kind == CaseKind::Use);
+        if let Some(case) = failing.or_else(|| used.map(|result| result.header.case.to_string())) {
+            next.push(format!("show {run} {case}"));
+        }
+        if manifest.target.contains("demo-server") && self.decision.exit == Exit::Pass {
+            next.push(format!("eval {} --flaw vague-descriptions", manifest.suite));
+            next.push(format!("eval {} --flaw hidden-tool-callable", manifest.suite));
+        } else {
+            next.push(format!("report {run} --format markdown"));
+        }
+        next
+    }
+
     /// Writes every report format beside the run file.
-    pub(super) fn write_reports(&self) -> Outcome<()> {
+    pub(super) fn write_reports(&self, context: &Context) -> Outcome<()> {
         let folder = layout::report_dir(&self.file);
         let wrong = |error: std::io::Error| {
             Failure::new(Exit::LocalIo, "store.write", format!("cannot write {}: {error}", folder.display()))
@@ -54,7 +68,7 @@ impl Concluded {
         #[expect(clippy::disallowed_methods, reason = "reports are written here")]
         std::fs::create_dir_all(&folder).map_err(wrong)?;
         for format in report::FORMATS {
-            let bytes = (format.render)(&self.view())
+            let bytes = (format.render)(&self.view(context))
                 .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
             // A reader never sees half a report: write beside, then rename.
             let (temporary, path) = (folder.join(format!(".{}.part", format.file)), folder.join(format.file));
@@ -70,15 +84,20 @@ impl Concluded {
     pub(super) fn print(&self, format: &str, context: &Context) -> Outcome<()> {
         if format == HUMAN {
             let printer = context.printer;
-            printer.data(terminal::render(&self.view(), printer.style(), printer.width()).as_bytes());
+            printer.data(terminal::render(&self.view(context), printer.style(), printer.width()).as_bytes());
             return Ok(());
         }
         let format = known(format)?;
-        let bytes = (format.render)(&self.view())
+        let bytes = (format.render)(&self.view(context))
             .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
         context.printer.data(&bytes);
         Ok(())
     }
+}
+
+/// The start of a run id that tells it apart: its milliseconds.
+fn short(id: &str) -> &str {
+    id.get(..13).unwrap_or(id)
 }
 
 /// The format of this name.
@@ -94,7 +113,7 @@ pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
 pub(super) fn gate(args: &RunArg, context: &Context) -> Outcome {
     let concluded = conclude(&super::runs::resolve(&args.run, &args.out, context)?)?;
     let printer = context.printer;
-    printer.data(terminal::verdict(&concluded.view(), printer.style(), printer.width()).as_bytes());
+    printer.data(terminal::verdict(&concluded.view(context), printer.style(), printer.width()).as_bytes());
     Ok(concluded.decision.exit)
 }
 

@@ -182,7 +182,7 @@ pub(super) async fn finish(running: Running, work: Work, format: &str, context: 
         ));
     }
     let concluded = conclude(&file)?;
-    concluded.write_reports()?;
+    concluded.write_reports(context)?;
     concluded.print(format, context)?;
     Ok(concluded.decision.exit)
 }

@@ -42,6 +42,8 @@ struct Context {
     clock: Clock,
     secrets: Secrets,
     verbose: bool,
+    /// How the user called us, for commands to copy.
+    program: &'static str,
 }
 
 /// Parses the command line, runs the command, returns the exit code.
@@ -53,8 +55,10 @@ pub fn main() -> ExitCode {
     let printer = if machine(&cli.command) { printer.machine() } else { printer };
     let root = cli.global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let verbose = cli.global.verbose;
+    // Cargo tells what it runs where its manifest is.
+    let program = if env("CARGO_MANIFEST_DIR").is_some() { "cargo run --" } else { "rehearsal" };
     let context =
-        Context { printer, root, env, clock: Clock::system(), secrets: Secrets::default(), verbose };
+        Context { printer, root, env, clock: Clock::system(), secrets: Secrets::default(), verbose, program };
     let exit = dispatch(cli.command, &context).unwrap_or_else(|failure| {
         failure.print(printer);
         failure.exit

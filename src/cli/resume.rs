@@ -1,7 +1,7 @@
 //! `resume` and `eval --resume`: run only what is missing. Resuming is a subtraction and needs nothing but the run file
 //! and the suite.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::Context;
@@ -16,7 +16,7 @@ use crate::plan::{Case, Plan};
 use crate::score::Outcome as TrialOutcome;
 use crate::store::Store;
 use crate::store::read::Reader;
-use crate::store::record::{CaseResult, RunRecord};
+use crate::store::record::{CaseResult, RunRecord, is_settled};
 use crate::transcript::Transcript;
 
 /// Continues a run.
@@ -62,9 +62,9 @@ async fn continue_run(
     finish(Running { stage, store, stop, signals, file: file.to_owned() }, work, format, context).await
 }
 
-/// The plan without what the run file already holds. Trials that are invalid run again; trials whose expectations were
-/// edited are scored again from their transcripts. A plan that asks other questions than the run is refused, because a
-/// mixed run could not be compared with anything.
+/// The plan without what the run file already holds. Trials cut short by a fault of ours or of the model's API run again;
+/// those that the judge could not decide, or whose expectations were edited, are scored again from their transcripts. A
+/// plan that asks other questions than the run is refused, because a mixed run could not be compared with anything.
 fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
     let stored: HashSet<CaseKey> = record
         .results
@@ -81,12 +81,13 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
     }
     let mut work =
         Work { cases: vec![], unscored: vec![], spent: spent(&record.results), width: 1, max_cost: None };
+    let results: HashMap<CaseKey, &CaseResult> =
+        record.results.iter().map(|result| (result.header.key, result)).collect();
     for case in plan.cases {
-        let result = record.results.iter().find(|result| result.header.key == case.header.key);
+        let result = results.get(&case.header.key);
         match result {
-            Some(result) if result.outcome == Some(TrialOutcome::Invalid) => work.cases.push(case),
-            Some(result)
-                if result.verdict.as_ref().is_some_and(|verdict| verdict.score_key == case.score_key) => {}
+            Some(result) if !is_settled(&result.end) => work.cases.push(case),
+            Some(result) if decided(result, &case) => {}
             Some(_) => match transcript(reader, &case) {
                 Some(transcript) => work.unscored.push((case, transcript)),
                 None => work.cases.push(case),
@@ -95,6 +96,12 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
         }
     }
     Ok(work)
+}
+
+/// Whether a trial has a verdict about these very expectations.
+fn decided(result: &CaseResult, case: &Case) -> bool {
+    result.outcome != Some(TrialOutcome::Invalid)
+        && result.verdict.as_ref().is_some_and(|verdict| verdict.score_key == case.score_key)
 }
 
 fn transcript(reader: &Reader, case: &Case) -> Option<Transcript> {

@@ -109,11 +109,11 @@ impl Exit {
             }
             Self::Target => {
                 "The target could not be reached, died, or shares no protocol revision with rehearsal, before any trial \
-                 could run. Safe reaction: mend or start the target; `rehearsal doctor` shows what is reachable."
+                 could run. Safe reaction: mend or start the target, and look at its last lines in the message."
             }
             Self::Credentials => {
                 "A key is missing, a provider answered 401 or 403, or the target demands authorization that the suite does \
-                 not configure. Safe reaction: set the key or the identity; `rehearsal doctor` shows which are set."
+                 not configure. Safe reaction: set the key or the identity that the message names."
             }
             Self::Security => {
                 "An access or auth check that must hold failed: a tool was seen or callable by somebody who must not, or a \

@@ -24,6 +24,9 @@ pub fn explain(code: &str) -> Option<&'static str> {
         if let Some((_, text)) = entries().find(|(known, _)| *known == wanted) {
             return Some(text);
         }
+        if wanted == "bug" {
+            return Some(Exit::Bug.about());
+        }
         (wanted, _) = wanted.rsplit_once('.')?;
     }
 }
@@ -67,6 +70,7 @@ mod tests {
     #[test]
     fn a_longer_code_takes_the_text_of_its_family() {
         assert_eq!(explain("run.interrupted.sigint"), explain("run.interrupted"));
+        assert_eq!(explain("bug.panic"), Some(Exit::Bug.about()));
         assert_eq!(explain("nonsense"), None);
         assert_eq!(explain("suite.nonsense"), None);
     }

@@ -122,6 +122,7 @@ impl Trial {
         self
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one finding, spelled out")]
     fn add(&mut self, check: &str, grade: Grade, why: &str, origin: Origin, weight: Weight) {
         let verdict = self.0.verdict.get_or_insert_with(|| panic!("a scored trial"));
         let (check, why) = (check.to_owned(), why.to_owned());

@@ -6,7 +6,7 @@ use super::Entry;
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
     // target
-    ("target.unreachable", "No connection to the target: the name does not resolve, the port refuses, or TLS failed. Check the address in the suite's `target` block and that the server is running; `rehearsal doctor` tries the same connection. Before any trial this ends the run with exit 4; during a run the affected trials count against the server."),
+    ("target.unreachable", "No connection to the target: the name does not resolve, the port refuses, or TLS failed. Check the address in the suite's `target` block and that the server is running. Before any trial this ends the run with exit 4; during a run the affected trials count against the server."),
     ("target.died", "The target's process ended, or it closed the connection, while rehearsal was still talking to it. Its last lines on stderr are in the transcript. A crash during a trial counts as a failure of the server."),
     ("target.timeout", "The target accepted a request and did not answer within the deadline. The trial counts against the server; raise the limit in the suite only if such a wait would be fine for a user."),
     ("target.protocol", "The target answered with something that is not MCP: text that is no JSON-RPC, a wrong id, a broken event stream, or no protocol revision that both sides speak. The transcript holds the bytes as received. A common cause over stdio is a log line printed to stdout; logs belong on stderr."),
@@ -14,8 +14,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("target.not-ready", "A server that rehearsal started did not accept connections within `target.ready`. Its output on stderr is shown; raise `target.ready.timeout` when it is only slow to start."),
     ("target.session-lost", "The target forgot the MCP session in the middle of a trial (HTTP 404 for a known session id). Rehearsal opens a new session where the protocol allows it; when that does not help, the trial counts against the server."),
     ("target.too-large", "The target sent a message above the size limit of rehearsal's client. Reading on would let a server exhaust memory. Return less, or in pages; a model could not use a result of that size either."),
-    ("target.url", "The address of the target is not a URL that can be used. Write `http://host:port/path` or `https://host/path`."),
-    ("target.port", "No free port could be given to a target that rehearsal starts over HTTP. Close what holds the ports, or name one in the command yourself."),
+    ("target.bad-url", "The address of the target is not a URL that can be used. Write `http://host:port/path` or `https://host/path`."),
+    ("target.no-port", "No free port could be given to a target that rehearsal starts over HTTP. Close what holds the ports, or name one in the command yourself."),
     // credentials
     ("credentials.missing", "A persona or a target needs a credential that is not set. Declare the environment variable under `env:` in the suite and export it; rehearsal reads no other variable and no `.env` file."),
     ("credentials.missing-key", "A selected model needs an API key and its environment variable is not set. Export it, or select a model that needs none, for example `--model lexical`. Nothing was spent."),
@@ -31,8 +31,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("model.none", "A use case has no model to run with. Name one under `models:` in the suite, or pass `--model`."),
     // judge
     ("judge.unsure", "The judge answered `unsure` to a criterion, or gave no usable reason. That is missing data: the trial is invalid unless a check has failed it already. Make the criterion more concrete, one observable statement each."),
-    ("judge.unusable", "The judge did not give a readable answer: its API failed, or its reply did not follow the format. Never counted as a pass or a failure. `rehearsal rescore RUN` asks again without running the trials again."),
-    ("judge.unreadable", "The judge's reply was not in the demanded format after every attempt. The criterion is unscored and the trial invalid; never a pass, never a failure. `rehearsal rescore RUN` asks again."),
+    ("judge.unusable", "The judge did not give a readable answer: its API failed, or its reply did not follow the format. Never counted as a pass or a failure. `rehearsal resume RUN` asks again without driving the trial again."),
+    ("judge.unreadable", "The judge's reply was not in the demanded format after every attempt. The criterion is unscored and the trial invalid; never a pass, never a failure. `rehearsal resume RUN` asks again."),
     ("judge.ids", "The judge answered questions that were not asked, or left some out. Its whole reply is refused, because it can no longer be matched to the criteria with certainty."),
     ("judge.evidence", "The judge said yes without citing an event that shows it, or cited one that does not exist. A claim without evidence counts as unsure, so the criterion is unscored."),
     ("judge.decoy", "The judge got a control question wrong whose answer is known, so none of its answers to this trial is trusted. Seen often, it means that the judge's model is too weak, or that something in the transcript talks to it."),
@@ -105,4 +105,15 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("demo.not-the-target", "`--flaw` switches a flaw of the built-in demo server on, and the suite tests another server. Use it with the suite `bookshop`."),
     ("demo.wrong-transport", "The demo server was asked for something that the chosen transport does not have, for example authorization over standard streams. Choose `--transport http`."),
     ("demo.port-taken", "Another program listens on the port given to the demo server. Choose another with `--port`, or let it choose with port 0."),
+    // auth checks and steps of a case
+    ("auth.inconclusive", "An auth check could not be decided: its control failed, so a refusal proves nothing. Most often the target does not accept a good token of the embedded issuer; see the finding of check D00, and let the target trust `${issuer.url}` in its test configuration."),
+    ("case.setup-failed", "A `setup:` step of the case did not work, so nothing was measured. The trial is invalid, not failed. `rehearsal show RUN CASE` shows what the step got back."),
+    // the demo server
+    ("demo.bad-token", "The token in `REHEARSAL_TOKEN` does not hold for the demo server: wrong issuer, audience, signature or time. Over stdio the harness sets the variable itself; by hand, use a token of the issuer in `BOOKSHOP_ISSUER`."),
+    ("demo.no-token", "The demo server was told to trust an issuer (`BOOKSHOP_ISSUER`) and finds no token in `REHEARSAL_TOKEN`. Set it, or leave both out to be an ordinary customer."),
+    ("demo.died", "The demo server ended before it opened, because the flaw `dies-on-start` asks for it. Leave the flaw out to get a shop that opens."),
+    ("demo.stream", "The demo server's connection broke while it was serving. Over stdio this means that whoever started it closed the streams in the middle of a message."),
+    // wrong usage
+    ("usage.format", "`--format` names something that is neither `human` nor one of the report formats. The message lists what there is; every format is also written to a file beside the run."),
+    ("explain.unknown", "There is no text for this code. Codes are written as they appear in brackets after `error` and at the start of a reason, such as `target.died`; exit codes are numbers."),
 ];
