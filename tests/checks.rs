@@ -1,4 +1,9 @@
 //! Every check against fixture transcripts: its grade, its sentence, its evidence, and what it refuses to load.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 #![expect(clippy::disallowed_methods, reason = "fixtures are files")]
 
 #[path = "support/transcripts.rs"]

@@ -1,4 +1,9 @@
 //! The decision table: stops, missing evidence, cells, precedence, nightly patience.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 
 #[path = "support/golden.rs"]
 mod golden;

@@ -1,4 +1,9 @@
 //! The judge: what it is told, how its reply is read, and what a hostile transcript cannot do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 
 #[path = "support/transcripts.rs"]
 mod transcripts;

@@ -1,4 +1,9 @@
 //! Plans: what is expanded, what identifies a trial, and what leaves its identity alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -167,7 +172,7 @@ fn first_trials_come_first_and_models_take_turns() {
     assert!(trials.is_sorted(), "{trials:?}");
     let second = plan.cases.iter().filter(|case| case.header.trial == 2);
     let models: Vec<&str> =
-        second.filter_map(|case| case.header.model.as_ref().map(|m| m.as_str())).collect();
+        second.filter_map(|case| case.header.model.as_ref().map(rehearsal::ids::ModelName::as_str)).collect();
     assert!(models.len() >= 8);
     let longest = models.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap();
     assert!(longest <= 3, "{models:?}");

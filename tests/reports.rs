@@ -1,4 +1,9 @@
 //! Every report format from golden, hostile and random runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 
 #[path = "support/golden.rs"]
 mod golden;

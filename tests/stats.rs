@@ -1,4 +1,9 @@
 //! The statistics against reference values computed with numpy, scipy, statsmodels and mpmath.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 
 use rehearsal::stats::proportion::{
     beta_credible, clopper_pearson, jeffreys, rule_of_three, suite_rate, wilson, wilson_neff,

@@ -1,4 +1,9 @@
 //! Suites from text to value: what good files mean, how every kind of mistake reads, and what hostile files cost.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -165,7 +170,10 @@ gate: {margin: 3pt, mode: release}
     assert_eq!(one.expect[1].origin.to_string(), "suites/all-keys.yaml:29:55");
     assert_eq!(one.tags, ["a", "all", "b"]);
     assert_eq!((one.limits.turns, one.limits.tool_calls, one.limits.cost), (7, 20, Some(0.5)));
-    assert_eq!(one.personas.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["customer"]);
+    assert_eq!(
+        one.personas.iter().map(rehearsal::ids::PersonaName::as_str).collect::<Vec<_>>(),
+        ["customer"]
+    );
     assert_eq!(one.clients.len(), 2);
     assert!(one.models_named && !two.models_named);
     assert_eq!((one.trials, two.trials), (2, 4));
