@@ -156,6 +156,9 @@ pub(super) struct ResumeArgs {
     /// A run: its id or the start of it, `latest`, or a path.
     #[arg(default_value = "latest")]
     pub run: String,
+    /// Go on even though the target's tools have changed since the run began.
+    #[arg(long)]
+    pub accept_drift: bool,
     /// Trials in flight at most.
     #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,

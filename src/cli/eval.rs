@@ -10,15 +10,17 @@ use super::progress::Progress;
 use super::signal::Signals;
 use super::{Context, check};
 use crate::drive::stage::{self, Stage};
+use crate::drive::surface::Surface;
 use crate::drive::{Stopping, World};
 use crate::gate::Exit;
-use crate::ids::{ModelName, RunId};
+use crate::ids::{ModelName, PersonaName, RunId};
 use crate::plan::{self, Plan, Planned, Selection, Shard};
 use crate::run::{self, Job};
-use crate::store::record::{Manifest, SCHEMA, Stop};
+use crate::store::record::{Manifest, SCHEMA, Stop, SurfaceSeen};
 use crate::store::{Store, layout};
 use crate::suite::read::{Project, Request};
 use crate::suite::{Suite, TargetSource, Template};
+use crate::transcript::Fault;
 
 /// Runs every suite named and returns the gravest exit code.
 pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> Outcome {
@@ -212,7 +214,24 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         gate: suite.gate.clone(),
         judge: suite.judge.as_ref().map(|judge| judge.value.model.name.to_string()),
         target: stage.description().to_owned(),
+        surfaces: surfaces(stage),
         inputs: suite.sources.iter().map(|(file, text)| (file.to_string(), text.to_string())).collect(),
+    }
+}
+
+/// What each persona sees, for the record.
+pub(super) fn surfaces(stage: &Stage) -> Vec<SurfaceSeen> {
+    stage.surfaces().iter().map(seen).collect()
+}
+
+fn seen((persona, surface): (&PersonaName, &Result<Surface, Fault>)) -> SurfaceSeen {
+    let persona = persona.clone();
+    match surface {
+        Ok(surface) => {
+            let tools = surface.tools.iter().map(|tool| tool.name.clone()).collect();
+            SurfaceSeen { persona, tools, digest: Some(surface.digest()) }
+        }
+        Err(_) => SurfaceSeen { persona, tools: vec![], digest: None },
     }
 }
 
