@@ -48,7 +48,6 @@ struct How<'a> {
 }
 
 /// What to do when the target's tools have changed since the run began.
-#[derive(PartialEq)]
 enum Drift {
     Accepted,
     Refused,
@@ -71,11 +70,13 @@ async fn continue_run(file: &Path, how: How<'_>, context: &Context) -> Outcome {
     let stop = Stopping::default();
     let signals = Signals::listen(stop.clone(), context.printer);
     let stage = set(&suite, &plan, context).await?;
-    if how.drift == Drift::Refused {
-        if let Some(failure) = drift(&manifest.surfaces, &surfaces(&stage)) {
-            stage.strike().await;
-            return Err(failure);
-        }
+    let drifted = match how.drift {
+        Drift::Refused => drift(&manifest.surfaces, &surfaces(&stage)),
+        Drift::Accepted => None,
+    };
+    if let Some(failure) = drifted {
+        stage.strike().await;
+        return Err(failure);
     }
     let work = Work { width: how.width, max_cost: how.max_cost, ..left };
     finish(Running { stage, store, stop, signals, file: file.to_owned() }, work, how.format, context).await
