@@ -30,6 +30,8 @@ use surroundings::Installed;
 
 #[path = "interop/cli.rs"]
 mod cli;
+#[path = "support/completions.rs"]
+mod completions;
 #[path = "interop/models.rs"]
 mod models;
 #[path = "interop/surroundings.rs"]

@@ -91,6 +91,14 @@ impl Run {
     }
 }
 
+/// Needs nothing installed.
+#[test]
+fn every_suite_is_valid() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_rehearsal")).arg("-C").arg(project()).arg("check").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn everything_suite_over_stdio() {
     let Some(installed) = Installed::find() else { return };
@@ -145,4 +153,17 @@ fn fastmcp_suite_with_its_default_audience() {
 fn python_sdk_suite() {
     let Some(installed) = Installed::find() else { return };
     eval(&installed, &project(), "python-sdk", &[]).finds(&[], &["A07", "A09", "F01.challenge"]);
+}
+
+/// The official TypeScript SDK 1.32.2 with a verifier made of jose:
+///
+/// - A06: it puts jose's message into the challenge as it is, and that of an expired token has quotes in it.
+/// - H01: `Origin` is not looked at; its transport does so on request only.
+/// - A07 (advice): it reports `invalid_token` to somebody who sent no token.
+/// - H02 (advice): nor is `Host`.
+#[test]
+fn typescript_sdk_suite() {
+    let Some(installed) = Installed::find() else { return };
+    let run = eval(&installed, &project(), "typescript-sdk", &[]);
+    run.finds(&["A06", "H01"], &["A07", "H02"]);
 }

@@ -7,9 +7,12 @@ use rehearsal::ids::ToolName;
 use rehearsal::llm::{self, ChatReply, ChatRequest, Message, ModelSpec, Outside, ToolOffer};
 use rehearsal::mcp::launch::Launched;
 use rehearsal::transcript::{Fault, Side};
-use serde_json::json;
+use serde_json::{Value, json};
+use wiremock::matchers::{body_partial_json, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::cli::{eval, project};
+use super::completions::{call_stream, said, text_stream};
 use super::surroundings::{Installed, listening};
 
 const KEY: &str = "sk-interop-1c9e7d52f0ab4836";
@@ -43,6 +46,11 @@ impl Api {
         let (server, base) =
             listening(installed.models("litellm", &words), &[("LITELLM_MASTER_KEY", KEY)]).await;
         Self { base, server }
+    }
+
+    async fn end(self) {
+        self.server.stop().await;
+        super::gone(self.server.group()).await;
     }
 
     async fn ask(
@@ -119,7 +127,7 @@ async fn aimock_answers_whole_and_streamed() {
     let fault =
         api.ask("m", false, "sk-wrong", &request(asked("The capital of Portugal?"))).await.unwrap_err();
     assert_eq!((fault.code.as_str(), fault.side), ("credentials.refused", Side::Model), "{fault:?}");
-    api.server.stop().await;
+    api.end().await;
 }
 
 /// LiteLLM's imitation calls tools in whole answers only, and says `stop` and a text beside the call.
@@ -145,7 +153,7 @@ async fn litellm_answers_whole_and_streamed() {
         let fault = api.ask(model, false, key, &hello).await.unwrap_err();
         assert_eq!((fault.code.as_str(), fault.side), ("model.refused-request", Side::Model), "{fault:?}");
     }
-    api.server.stop().await;
+    api.end().await;
 }
 
 /// The whole program: a model behind aimock works with the tools of a public server.
@@ -157,7 +165,7 @@ async fn a_suite_with_a_model_behind_an_api() {
     let models = place.path().join("evals/models");
     std::fs::create_dir_all(&models).unwrap();
     std::fs::create_dir(place.path().join("suites")).unwrap();
-    std::fs::copy(project().join("suites/models.yaml"), place.path().join("suites/models.yaml")).unwrap();
+    std::fs::copy(project().join("models/suite.yaml"), place.path().join("suites/models.yaml")).unwrap();
     for (name, stream) in [("aimock", false), ("aimock-streamed", true)] {
         let text = format!(
             "dialect: openai\nid: m\nbase_url: {}\nkey: INTEROP_KEY\nstream: {stream}\nprice: {{input: 1, output: 2}}\n",
@@ -170,5 +178,39 @@ async fn a_suite_with_a_model_behind_an_api() {
     let usage = &run.summary["usage"];
     assert_eq!(usage["model_calls"], 12, "{usage}");
     assert_eq!(usage["tool_calls"], 8, "{usage}");
-    api.server.stop().await;
+    api.end().await;
+}
+
+/// The other way round: the official client reads what our own tests play to the dialect, and its types validate it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_client_reads_our_double() {
+    let Some(installed) = Installed::find() else { return };
+    let double = MockServer::start().await;
+    let stream = |text: String| ResponseTemplate::new(200).set_body_raw(text, "text/event-stream");
+    for (model, answer) in [
+        ("text", ResponseTemplate::new(200).set_body_json(said("Hello."))),
+        ("text-stream", stream(text_stream())),
+        ("call-stream", stream(call_stream())),
+    ] {
+        Mock::given(method("POST"))
+            .and(path("/v1/chat/completions"))
+            .and(body_partial_json(json!({"model": model})))
+            .respond_with(answer)
+            .mount(&double)
+            .await;
+    }
+    let script = project().join("models/official_client.py");
+    let base = format!("{}/v1", double.uri());
+    let command = installed.models("python", &[script.to_str().unwrap(), &base, KEY]);
+    let output = tokio::process::Command::new(&command[0]).args(&command[1..]).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        read,
+        json!({
+            "text": ["Hello.", 12],
+            "text-stream": ["Grüße — 日本 🎭", 9],
+            "call-stream": [["get_order", "{\"id\":2}"], ["echo", "{\"t\":1}"]],
+        })
+    );
 }

@@ -15,14 +15,19 @@ tidy() {
 }
 trap tidy EXIT
 
-packages=()
-command -v npm >/dev/null || packages+=(nodejs npm)
-command -v python3 >/dev/null || packages+=(python3)
-python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
-if ((${#packages[@]})); then
+missing() { ! "$@" >/dev/null 2>&1; }
+install() {
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >/dev/null
-fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+}
+missing node --version && install nodejs
+# Some packages of node bring npm along and refuse another one beside it.
+missing npm --version && install npm
+missing python3 -c 'import venv, ensurepip' && install python3 python3-venv
+
+# aimock wants node 20; where it is older, a newer one comes as a package.
+newer=()
+(($(node --version | tr -d v | cut -d. -f1) >= 20)) || newer=("node@20.20.2")
 
 # One virtual environment for each list: they do not agree on versions.
 python() {
@@ -31,7 +36,7 @@ python() {
 }
 
 echo "installing into a temporary folder"
-npm install --silent --no-audit --no-fund --prefix "$place/node" "$everything" "$aimock" &
+npm install --silent --no-audit --no-fund --prefix "$place/node" "$everything" "$aimock" ${newer[@]+"${newer[@]}"} &
 node=$!
 python servers &
 servers=$!
@@ -40,6 +45,7 @@ models=$!
 wait "$node"
 wait "$servers"
 wait "$models"
+export PATH="$place/node/node_modules/.bin:$PATH"
 
 export REHEARSAL_INTEROP=1
 export REHEARSAL_INTEROP_NODE="$place/node/node_modules/.bin"
@@ -47,3 +53,9 @@ export REHEARSAL_INTEROP_PYTHON="$place/servers/bin"
 export REHEARSAL_INTEROP_MODELS="$place/models/bin"
 cd "$here/../.."
 cargo test --test interop "$@"
+
+# Nothing that was installed may still run.
+if left="$(grep -lsF -f <(echo "$place") /proc/[0-9]*/cmdline)"; then
+  echo "still running: $left" >&2
+  exit 1
+fi

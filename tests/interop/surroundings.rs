@@ -82,3 +82,14 @@ pub(crate) fn survivors(mark: &Path) -> Vec<String> {
     }
     found
 }
+
+#[test]
+fn survivors_are_found() {
+    let place = tempfile::tempdir().unwrap();
+    let mut left = std::process::Command::new("sleep").arg("60").env("TMPDIR", place.path()).spawn().unwrap();
+    let found = survivors(place.path());
+    left.kill().unwrap();
+    left.wait().unwrap();
+    assert!(cfg!(not(target_os = "linux")) || found.len() == 1, "{found:?}");
+    assert!(survivors(place.path()).is_empty());
+}
