@@ -42,6 +42,9 @@ pub struct Manifest {
     pub judge: Option<String>,
     /// How the target was reached, in words, without secrets.
     pub target: String,
+    /// The flaw that the demo server was given, so that a resume gives it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaw: Option<String>,
     /// Every text that was read, by path: enough to show excerpts without the project.
     pub inputs: BTreeMap<String, String>,
 }

@@ -37,6 +37,7 @@ pub(crate) fn manifest(run: &str) -> Manifest {
         gate: GatePolicy::default(),
         judge: Some("scripted-judge".to_owned()),
         target: "rehearsal demo-server".to_owned(),
+        flaw: None,
         inputs: BTreeMap::from([("suites/bookshop.yaml".to_owned(), "version: 1\n".to_owned())]),
     }
 }
