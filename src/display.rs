@@ -52,6 +52,16 @@ pub fn excerpt(text: &str, limit: usize) -> String {
     short
 }
 
+/// An [`excerpt`] of a text that is redacted only later: it never ends inside a word, because half a secret would not be
+/// recognised any more.
+pub fn whole_words(text: &str, limit: usize) -> String {
+    let Some((cut, next)) = text.char_indices().nth(limit) else { return excerpt(text, limit) };
+    let in_word = |c: char| c.is_alphanumeric() || "-_.~+/=%".contains(c);
+    let head = &text[..cut];
+    let kept = if in_word(next) { head.trim_end_matches(in_word) } else { head };
+    excerpt(&format!("{kept}…"), limit)
+}
+
 fn is_unsafe(c: char) -> bool {
     matches!(c,
         '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
@@ -107,5 +117,13 @@ mod tests {
     fn excerpts_are_bounded() {
         assert_eq!(excerpt("a\nb", 10), "a␊b");
         assert_eq!(excerpt("abcdef", 4), "abc…");
+    }
+
+    #[test]
+    fn an_excerpt_before_redaction_never_ends_inside_a_word() {
+        assert_eq!(whole_words("short", 10), "short");
+        assert_eq!(whole_words("key: sk-abcdefghijklmnop", 12), "key: …");
+        assert_eq!(whole_words("key: sk-abc defghijklmnop", 11), "key: sk-ab…");
+        assert_eq!(whole_words("sk-abcdefghijklmnop", 12), "…");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::drive::{DriveEvent, World, schedule};
+use crate::drive::{DriveEvent, Stopping, World, schedule};
 use crate::ids::CaseKey;
 use crate::plan::Case;
 use crate::score::judge::{Judge, Judged};
@@ -63,13 +63,15 @@ pub struct Scored {
     pub cost: f64,
     /// Milliseconds of the trial.
     pub took_ms: u64,
+    /// The judge's part of it.
+    judge_cost: f64,
     /// A fault that stops the whole run: nothing can be kept, or a credential is refused.
     fatal: Option<Fault>,
 }
 
 /// Runs a job to its end and returns why it stopped early, if it did. Every reason is in the store as well.
 pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
-    let Job { cases, unscored, world, judge, store, max_cost, mut spent } = job;
+    let Job { cases, unscored, world, judge, store, max_cost, spent } = job;
     let by_key: HashMap<CaseKey, Arc<Case>> =
         cases.iter().map(|case| (case.header.key, Arc::clone(case))).collect();
     let grader = Arc::new(Grader {
@@ -78,13 +80,19 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
         world: Arc::clone(&world),
         permits: Semaphore::new(world.width),
     });
+    let planned = cases.len();
+    let mut brake = Brake { stopping: world.stop.clone(), max_cost, spent, stops: Vec::new() };
+    // A run that is resumed may have spent everything before it begins.
+    if planned > 0 {
+        brake.check_budget(&mut on);
+    }
     let (events, mut driven) = mpsc::channel(world.width.max(1));
     let driver = tokio::spawn(schedule::drive(Arc::clone(&world), cases, events));
     let mut grading: JoinSet<Scored> = JoinSet::new();
     for (case, transcript) in unscored {
         grading.spawn(Arc::clone(&grader).regrade(case, transcript));
     }
-    let mut stops: Vec<Stop> = Vec::new();
+    let mut finished = 0;
     let mut driving = true;
     while driving || !grading.is_empty() {
         tokio::select! {
@@ -92,19 +100,22 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
             biased;
             Some(done) = grading.join_next() => {
                 let scored = done.unwrap_or_else(|error| Scored::broken(&error.to_string()));
-                spent += scored.cost;
+                brake.spent += scored.judge_cost;
                 on(Step::Scored(&scored));
-                let stop = scored.fatal.as_ref().map(|fault| Stop { code: fault.code.clone(), message: fault.message.clone() });
-                let broke = || max_cost.is_some_and(|most| spent >= most).then(|| budget(spent, max_cost));
-                if let Some(stop) = stop.or_else(broke).filter(|_| stops.is_empty()) {
-                    world.stop.drain.cancel();
-                    on(Step::Stopping(&stop));
-                    stops.push(stop);
+                if let Some(fault) = &scored.fatal {
+                    brake.stop(Stop { code: fault.code.clone(), message: fault.message.clone() }, &mut on);
+                } else if finished < planned {
+                    brake.check_budget(&mut on);
                 }
             }
             event = driven.recv(), if driving && grading.len() < 4 * world.width.max(1) => match event {
                 Some(DriveEvent::Started(header)) => on(Step::Started(&header)),
                 Some(DriveEvent::Finished(transcript)) => {
+                    finished += 1;
+                    brake.spent += cost_of(&transcript);
+                    if finished < planned {
+                        brake.check_budget(&mut on);
+                    }
                     if let Some(case) = by_key.get(&transcript.header.key) {
                         grading.spawn(Arc::clone(&grader).grade(Arc::clone(case), transcript));
                     }
@@ -115,18 +126,50 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
     }
     // The driver ends when its channel does; a panic inside has already been turned into a fault of its trial.
     let _ = driver.await;
+    let mut stops = brake.stops;
+    if finished == planned {
+        // The last trials were under way when the money ran out: nothing was left out.
+        stops.retain(|stop| stop.code != BUDGET);
+    }
     for stop in &stops {
         let _ = store.stopped(stop).await;
     }
     stops
 }
 
-fn budget(spent: f64, most: Option<f64>) -> Stop {
-    let most = most.unwrap_or_default();
-    Stop {
-        code: "run.budget".to_owned(),
-        message: format!("${spent:.4} of ${most:.4} are spent; no more trials were started"),
+const BUDGET: &str = "run.budget";
+
+/// Decides when no more trials are started, and remembers why.
+struct Brake {
+    stopping: Stopping,
+    max_cost: Option<f64>,
+    /// US dollars so far.
+    spent: f64,
+    stops: Vec<Stop>,
+}
+
+impl Brake {
+    /// Drains the run. Each reason counts once.
+    fn stop(&mut self, stop: Stop, on: &mut impl FnMut(Step<'_>)) {
+        self.stopping.drain.cancel();
+        if self.stops.iter().all(|known| known.code != stop.code) {
+            on(Step::Stopping(&stop));
+            self.stops.push(stop);
+        }
     }
+
+    /// What costs nothing is never over budget, not even over one of nothing.
+    fn check_budget(&mut self, on: &mut impl FnMut(Step<'_>)) {
+        if let Some(most) = self.max_cost.filter(|most| self.spent >= *most && self.spent > 0.0) {
+            let spent = self.spent;
+            let message = format!("${spent:.4} of ${most:.4} are spent; no more trials were started");
+            self.stop(Stop { code: BUDGET.to_owned(), message }, on);
+        }
+    }
+}
+
+fn cost_of(transcript: &Transcript) -> f64 {
+    crate::transcript::View::of(transcript).cost().unwrap_or(0.0)
 }
 
 /// What grading needs.
@@ -153,12 +196,11 @@ impl Grader {
     async fn regrade(self: Arc<Self>, case: Arc<Case>, transcript: Arc<Transcript>) -> Scored {
         let mut findings = score::by_code(&transcript, &case.checks);
         let mut judged = Judged::default();
-        if let Some(judge) =
-            self.judge.as_ref().filter(|_| !case.criteria.is_empty() && score::needs_judge(&findings))
-        {
-            let _permit = self.permits.acquire().await;
-            let log = Recorder::new(self.world.clock.clone(), self.world.secrets.clone());
-            judged = judge.decide(&transcript, &case.criteria, &log).await;
+        if !case.criteria.is_empty() && score::needs_judge(&findings) {
+            match self.judge(&case, &transcript).await {
+                Ok(decided) => judged = decided,
+                Err(undecided) => return undecided,
+            }
             findings.append(&mut judged.findings);
         }
         let verdict = Verdict { score_key: case.score_key, findings };
@@ -166,10 +208,36 @@ impl Grader {
         let mut scored = Scored::of(&case, &transcript);
         scored.outcome = Some(verdict.outcome());
         scored.why = first_trouble(&verdict);
-        scored.cost += judged.cost.unwrap_or(0.0);
+        scored.judge_cost = judged.cost.unwrap_or(0.0);
+        scored.cost += scored.judge_cost;
         match self.store.scored(transcript.header.key, &verdict, spend).await {
             Ok(()) => scored,
             Err(error) => scored.stopped_by(error.into()),
+        }
+    }
+}
+
+impl Grader {
+    /// Asks the judge. Not when what it says could not be kept, and not once the run is aborted: the transcript is kept
+    /// and is scored on resume.
+    async fn judge(&self, case: &Case, transcript: &Transcript) -> Result<Judged, Scored> {
+        let scored = || Scored::of(case, transcript);
+        let Some(judge) = &self.judge else {
+            let why = "the case has criteria and nobody was named to judge them";
+            return Err(scored().stopped_by(Fault::new(Side::Harness, "bug.no-judge", why)));
+        };
+        let work = async {
+            let _permit = self.permits.acquire().await;
+            if let Some(error) = self.store.failure() {
+                return Err(scored().stopped_by(error.into()));
+            }
+            let log = Recorder::new(self.world.clock.clone(), self.world.secrets.clone());
+            Ok(judge.decide(transcript, &case.criteria, &log).await)
+        };
+        tokio::select! {
+            biased;
+            () = self.world.stop.abort.cancelled() => Err(scored()),
+            judged = work => judged,
         }
     }
 }
@@ -199,7 +267,8 @@ impl Scored {
             outcome: None,
             why: None,
             expected_failure: case.expected_failure.is_some(),
-            cost: crate::transcript::View::of(transcript).cost().unwrap_or(0.0),
+            cost: cost_of(transcript),
+            judge_cost: 0.0,
             took_ms: transcript.took_ms,
             fatal,
         }
@@ -225,6 +294,15 @@ impl Scored {
             origin: crate::diag::Origin { file: "".into(), line: 0, column: 0 },
         };
         let fatal = Some(Fault::new(Side::Harness, "bug.panic", format!("scoring broke: {message}")));
-        Self { header, outcome: None, why: None, expected_failure: false, cost: 0.0, took_ms: 0, fatal }
+        Self {
+            header,
+            outcome: None,
+            why: None,
+            expected_failure: false,
+            cost: 0.0,
+            judge_cost: 0.0,
+            took_ms: 0,
+            fatal,
+        }
     }
 }

@@ -84,7 +84,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store/"]),
     ("comfy_table", &["report/", "cli/"]),
     ("indicatif", &["cli/"]),
-    ("anyhow", &["cli/"]),
     ("clap", &["cli/"]),
     ("rmcp", &["demo/"]),
     ("quick_junit", &["report/junit"]),

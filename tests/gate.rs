@@ -90,6 +90,18 @@ fn the_decision_table_holds() {
         ("a closed door", run_of([access(Grade::Pass)]), 0, ""),
         ("known and failing", run_of([fail("a", 1).known("x")]), 0, ""),
         ("known and passing", run_of([pass("a", 1).known("x")]), 1, "gate.unexpected-pass"),
+        (
+            "a leak in a case that is known to fail",
+            run_of([pass("a", 1).guarded("tools_hidden", Grade::Fail, "`t` leaks", (17, 3)).known("x")]),
+            6,
+            "gate.leak",
+        ),
+        (
+            "known, passing once, and faults hide the rest",
+            three(pass("a", 1).known("x"), ours("a", 2).known("x"), ours("a", 3).known("x")),
+            3,
+            "gate.too-many-invalid",
+        ),
         ("known, half passing", run_of([pass("a", 1).known("x"), fail("a", 2).known("x")]), 0, ""),
         ("a trial is missing", missing(run_of([pass("a", 1)]), "a", 2), 3, "gate.missing-trials"),
         ("a case is missing", missing(run_of([pass("a", 1)]), "b", 1), 3, "gate.missing-trials"),

@@ -62,6 +62,16 @@ impl std::fmt::Display for Answer {
 }
 
 impl Answer {
+    /// Whether the target gave no answer of its own: silence, a gateway's apology, or a limit on the rate of requests.
+    /// What it would have said about the credentials is unknown.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Silent(_) | Self::Broke(502..=504) => true,
+            Self::Denied(Denial::Status(status)) => matches!(status, 408 | 425 | 429),
+            _ => false,
+        }
+    }
+
     /// What a recorded response means.
     pub fn of(response: &Result<HttpSide, String>) -> Self {
         let side = match response {
@@ -163,6 +173,9 @@ mod tests {
         assert_eq!(answer("307", json, ""), Answer::Redirected(307));
         assert_eq!(answer("500", json, ""), Answer::Broke(500));
         assert_eq!(answer("202", json, ""), Answer::Odd(202));
+        for (status, unavailable) in [("429", true), ("503", true), ("500", false), ("403", false)] {
+            assert_eq!(answer(status, json, "").is_unavailable(), unavailable, "{status}");
+        }
     }
 
     #[test]

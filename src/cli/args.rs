@@ -127,7 +127,7 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Stop starting trials when this many US dollars are spent.
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = amount)]
     pub max_cost: Option<f64>,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
@@ -201,7 +201,7 @@ pub(super) struct ReportArgs {
     /// The run.
     #[command(flatten)]
     pub run: RunArg,
-    /// The format: `human` or one of the report formats. Repeatable; with several, files are written beside the run.
+    /// The format: `human` or one of the report formats. Repeatable: one after the other is printed.
     #[arg(long = "format", value_name = "FORMAT", default_value = "human")]
     pub formats: Vec<String>,
 }
@@ -269,6 +269,13 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
     if (1..=of).contains(&index) { Ok((index, of)) } else { Err(wrong()) }
 }
 
+fn amount(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
+        _ => Err("needs an amount of 0 or more, such as `2.50`".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -278,6 +285,14 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn budgets_are_amounts() {
+        assert_eq!(amount("2.50"), Ok(2.5));
+        for bad in ["nan", "inf", "-1", "two"] {
+            assert!(amount(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

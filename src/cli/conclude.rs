@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::args::{ReportArgs, RunArg};
 use super::failure::{Failure, Outcome};
-use crate::gate::{self, Decision, Exit};
+use crate::gate::{self, Decision, Exit, GateVerdict, Options};
 use crate::report::{self, View, terminal};
-use crate::store::layout;
 use crate::store::read::Reader;
 use crate::store::record::RunRecord;
+use crate::store::{history, layout};
+use crate::suite::GateMode;
 use crate::transcript::CaseKind;
 
 /// The format that is no file.
@@ -26,9 +27,28 @@ pub(super) struct Concluded {
 pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
     let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
     let run = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
-    let decision = gate::decide(&run);
+    let mut decision = gate::decide(&run);
+    if decision.verdict == GateVerdict::Inconclusive && run.manifest.gate.mode == GateMode::Nightly {
+        decision = gate::decide_with(&run, Options { inconclusive_nights: 1 + nights_before(&run, file) });
+    }
     Ok(Concluded { run, decision, file: file.to_owned() })
 }
+
+/// How many runs of the suite just before this one were inconclusive in a row, as far as they lie beside it.
+fn nights_before(run: &RunRecord, file: &Path) -> u32 {
+    let Some(reports) = file.ancestors().nth(3) else { return 0 };
+    let this = (&run.manifest.started, &run.manifest.run);
+    let (runs, _) = history::list(reports, Some(&run.manifest.suite));
+    let inconclusive = |path: &Path| {
+        let earlier = Reader::open(path).and_then(|reader| reader.record());
+        earlier.is_ok_and(|earlier| gate::decide(&earlier).verdict == GateVerdict::Inconclusive)
+    };
+    let before = runs.iter().filter(|other| (&other.manifest.started, &other.manifest.run) < this);
+    before.take(PATIENCE).take_while(|other| inconclusive(&other.path)).count() as u32
+}
+
+/// More nights than a gate is patient for need not be counted.
+const PATIENCE: usize = 5;
 
 impl Concluded {
     /// What formats render.

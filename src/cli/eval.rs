@@ -16,7 +16,7 @@ use crate::gate::Exit;
 use crate::ids::{ModelName, PersonaName, RunId};
 use crate::plan::{self, Plan, Planned, Selection, Shard};
 use crate::run::{self, Job};
-use crate::store::record::{Manifest, SCHEMA, Stop, SurfaceSeen};
+use crate::store::record::{Ending, Manifest, SCHEMA, Stop, SurfaceSeen};
 use crate::store::{Store, layout};
 use crate::suite::read::{Project, Request};
 use crate::suite::{Suite, TargetSource, Template};
@@ -37,7 +37,7 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
         match one(name, args, kinds, context).await {
             Ok(exit) => exits.push(exit),
             Err(failure) if names.len() > 1 => {
-                failure.print(context.printer);
+                failure.print(context);
                 exits.push(failure.exit);
             }
             Err(failure) => return Err(failure),
@@ -90,7 +90,8 @@ async fn one(name: &str, args: &EvalArgs, kinds: &[&str], context: &Context) -> 
     let stop = Stopping::default();
     let signals = Signals::listen(stop.clone(), context.printer);
     let stage = set(&suite, &plan, context).await?;
-    let manifest = manifest(&suite, &plan, selection, &stage, context);
+    let manifest =
+        Manifest { flaw: args.flaw.clone(), ..manifest(&suite, &plan, selection, &stage, context) };
     let out = context.root.join(&args.out);
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
     let rows: Vec<Planned> = plan.cases.iter().map(Planned::from).collect();
@@ -172,11 +173,16 @@ pub(super) async fn finish(running: Running, work: Work, format: &str, context: 
     let world: Arc<World> = Arc::clone(&job.world);
     let stops = run::run(job, |step| progress.step(&step)).await;
     progress.end();
-    if let Some(stop) = interrupted(&signals).filter(|_| stops.is_empty()) {
+    if let Some(stop) = interrupted(&signals) {
         let _ = store.stopped(&stop).await;
     }
     drop(world);
     set.strike().await;
+    // The verdict is part of the record: how this session ended.
+    if let Ok(concluded) = conclude(&file) {
+        let ending = Ending { at: context.clock.wall().to_string(), exit: concluded.decision.exit.code() };
+        let _ = store.ended(&ending).await;
+    }
     store.close().await.map_err(|error| Failure::from_fault(&error.into()))?;
     if let Some(stop) = stops.iter().find(|stop| stop.code.starts_with("store.")) {
         return Err(Failure::new(Exit::LocalIo, stop.code.clone(), stop.message.clone()).hint(
@@ -213,9 +219,14 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         instruments: suite.instruments.clone(),
         gate: suite.gate.clone(),
         judge: suite.judge.as_ref().map(|judge| judge.value.model.name.to_string()),
-        target: stage.description().to_owned(),
+        target: context.secrets.redact(stage.description()).into_owned(),
         surfaces: surfaces(stage),
-        inputs: suite.sources.iter().map(|(file, text)| (file.to_string(), text.to_string())).collect(),
+        flaw: None,
+        inputs: suite
+            .sources
+            .iter()
+            .map(|(file, text)| (file.to_string(), context.secrets.redact(text).into_owned()))
+            .collect(),
     }
 }
 
@@ -236,7 +247,7 @@ fn seen((persona, surface): (&PersonaName, &Result<Surface, Fault>)) -> SurfaceS
 }
 
 /// Adds `--flaw NAME` to a target that is the built-in demo server.
-fn pass_flaw(suite: &mut Suite, flaw: &str) -> Outcome<()> {
+pub(super) fn pass_flaw(suite: &mut Suite, flaw: &str) -> Outcome<()> {
     super::demo::flaw(flaw)?;
     match &mut suite.target.source {
         TargetSource::Command(command) if command.get(1).is_some_and(|word| word.0 == "demo-server") => {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::Context;
 use super::output::Printer;
 use crate::diag::{Diagnostic, Severity, render};
 use crate::display;
@@ -59,18 +60,20 @@ impl Failure {
     }
 
     /// Prints it, and in machine modes the one JSON line that ends stderr.
-    pub(super) fn print(&self, printer: Printer) {
-        let exit = self.exit.code();
+    pub(super) fn print(&self, context: &Context) {
+        let (printer, exit) = (context.printer, self.exit.code());
+        // A fault of the stage quotes the target, which may repeat what it was given.
+        let message = context.secrets.redact(&self.message);
+        let hint = self.hint.as_deref().map(|hint| context.secrets.redact(hint));
         if !self.told {
-            printer.tell(&format!("error[{}]: {}", self.code, display::safe(&self.message)));
-            if let Some(hint) = &self.hint {
+            printer.tell(&format!("error[{}]: {}", self.code, display::safe(&message)));
+            if let Some(hint) = &hint {
                 printer.tell(&format!("  hint: {}", display::safe(hint)));
             }
             printer.tell(&format!("exit {exit} · rehearsal explain {}", self.code));
         }
         if printer.is_machine() {
-            let hint = &self.hint;
-            let message = display::safe_line(&self.message);
+            let message = display::safe_line(&message);
             let error = json!({"error": {"code": self.code, "exit": exit, "message": message, "hint": hint, "where": null, "causes": []}});
             printer.tell(&error.to_string());
         }

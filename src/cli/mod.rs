@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
     let context =
         Context { printer, root, env, clock: Clock::system(), secrets: Secrets::default(), verbose, program };
     let exit = dispatch(cli.command, &context).unwrap_or_else(|failure| {
-        failure.print(printer);
+        failure.print(&context);
         failure.exit
     });
     ExitCode::from(exit.code())

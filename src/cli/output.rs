@@ -69,15 +69,15 @@ impl Printer {
         self.data(format!("{text}\n").as_bytes());
     }
 
-    /// Talk that `--quiet` silences.
+    /// Talk that `--quiet` silences. Whatever it quotes is made inert here.
     pub(super) fn talk(self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            self.tell(text);
         }
     }
 
-    /// Talk that is always shown.
+    /// Talk that is always shown, inert as well.
     pub(super) fn tell(self, text: &str) {
-        eprintln!("{text}");
+        eprintln!("{}", crate::display::safe(text));
     }
 }

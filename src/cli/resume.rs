@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Context;
 use super::args::{EvalArgs, ResumeArgs};
-use super::eval::{Running, Work, finish, planned, set, surfaces};
+use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
 use super::failure::{Failure, Outcome};
 use super::signal::Signals;
 use crate::drive::Stopping;
@@ -57,11 +57,14 @@ async fn continue_run(file: &Path, how: How<'_>, context: &Context) -> Outcome {
     let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
     let record = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
     let manifest = &record.manifest;
-    let (suite, plan) = planned(&manifest.file, &manifest.selection, manifest.seed, context)?;
+    let (mut suite, plan) = planned(&manifest.file, &manifest.selection, manifest.seed, context)?;
+    if let Some(flaw) = &manifest.flaw {
+        pass_flaw(&mut suite, flaw)?;
+    }
     let left = subtract(plan.clone(), &record, &reader)?;
     drop(reader);
-    let kept = plan.cases.len() - left.cases.len();
     let (again, rescored) = (left.cases.len(), left.unscored.len());
+    let kept = plan.cases.len() - again - rescored;
     context.printer.talk(&format!(
         "resuming {} ({}): {kept} trials kept, {again} to run, {rescored} to score again; ${:.2} spent before",
         manifest.run, manifest.suite, left.spent
@@ -112,7 +115,7 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
             .hint("start a new run with `rehearsal eval`; expectations may be edited, prompts, personas and models may not"));
     }
     let mut work =
-        Work { cases: vec![], unscored: vec![], spent: spent(&record.results), width: 1, max_cost: None };
+        Work { cases: vec![], unscored: vec![], spent: spent(record, reader)?, width: 1, max_cost: None };
     let results: HashMap<CaseKey, &CaseResult> =
         record.results.iter().map(|result| (result.header.key, result)).collect();
     for case in plan.cases {
@@ -140,6 +143,9 @@ fn transcript(reader: &Reader, case: &Case) -> Option<Transcript> {
     reader.transcript(case.header.key).ok().flatten()
 }
 
-fn spent(results: &[CaseResult]) -> f64 {
-    results.iter().map(|result| result.cost.unwrap_or(0.0) + result.judge_cost.unwrap_or(0.0)).sum()
+/// What was paid for so far, trials that left no result included.
+fn spent(record: &RunRecord, reader: &Reader) -> Outcome<f64> {
+    let wasted = reader.wasted().map_err(|error| Failure::from_fault(&error.into()))?;
+    let kept = record.results.iter().flat_map(|result| [result.cost, result.judge_cost]);
+    Ok(kept.chain([wasted.cost]).flatten().sum())
 }

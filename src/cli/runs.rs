@@ -33,10 +33,10 @@ fn list(out: &Path, context: &Context) -> Outcome {
         let RunInfo { manifest, counts, planned, .. } = run;
         let Counts { passed, failed, invalid, unscored } = counts;
         let done = passed + failed + invalid + unscored;
-        let (id, suite, started) = (&manifest.run, &manifest.suite, display::safe_line(&manifest.started));
-        context.printer.data_line(&format!(
+        let (id, suite, started) = (&manifest.run, &manifest.suite, &manifest.started);
+        context.printer.data_line(&display::safe_line(&format!(
             "{id}  {started:30}  {suite}  {done} of {planned} trials: {passed} passed, {failed} failed, {invalid} invalid"
-        ));
+        )));
     }
     for error in errors {
         context.printer.tell(&format!("warning: {}", display::safe_line(&error.to_string())));

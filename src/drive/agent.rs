@@ -169,7 +169,7 @@ impl Talk<'_> {
             return reject(format!("there is no tool named `{}`", call.name));
         }
         if let Value::String(text) = &call.args {
-            return reject(format!("the arguments are not JSON: {}", crate::display::excerpt(text, 80)));
+            return reject(format!("the arguments are not JSON: {}", crate::display::whole_words(text, 80)));
         }
         let (call_id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
         self.log.note(What::ToolCalled { call: call_id, name, args, by: Caller::Model });

@@ -16,18 +16,24 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// A lab for an HTTP target. The control is the first persona with a minted token and no flaw.
+    /// A lab for an HTTP target. The control is the first persona with a minted token and no flaw, else the first with
+    /// credentials of its own. Fixed headers are sent along, but for those that would let anybody in.
     pub fn new(
         target: &url::Url,
-        headers: BTreeMap<String, String>,
+        mut headers: BTreeMap<String, String>,
         personas: &[Persona],
         authority: &Authority,
     ) -> Result<Self, Fault> {
-        let persona = personas.iter().find(|persona| flaw(persona) == Some(None)).cloned();
+        let given = |persona: &&Persona| {
+            matches!(persona.identity, IdentitySpec::Bearer(_) | IdentitySpec::Header(_))
+        };
+        let minted = personas.iter().find(|persona| flaw(persona) == Some(None));
+        let persona = minted.or_else(|| personas.iter().find(given)).cloned();
         let identity = match &persona {
             Some(persona) => identity::identity(persona, authority)?,
             None => std::sync::Arc::new(crate::mcp::Anonymous),
         };
+        headers.retain(|name, _| !name.eq_ignore_ascii_case("authorization"));
         let setup = ProbeSetup {
             target: target.clone(),
             headers,

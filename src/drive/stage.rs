@@ -59,6 +59,8 @@ pub struct Stage {
 pub struct Set {
     issuer: Option<Arc<Issuer>>,
     target: Arc<dyn Target>,
+    /// Fixed headers of the target.
+    headers: BTreeMap<String, String>,
 }
 
 impl Set {
@@ -125,8 +127,12 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     if let Some(launch) = &place.launch {
         keeper = keeper.launched(launch.start(Some(&guard)).await?);
     }
+    let headers = match &place.endpoint {
+        Endpoint::Http { headers, .. } => headers.clone(),
+        Endpoint::Stdio(_) => BTreeMap::new(),
+    };
     let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
-    let set = Set { issuer, target };
+    let set = Set { issuer, target, headers };
     match dress(suite, plan, outside, &set).await {
         Ok((identities, surfaces, lab)) => Ok(Stage {
             set,
@@ -297,7 +303,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
     let lab = match set.target.url() {
         Some(url) if !suite.auth_checks.is_empty() => {
-            Some(auth::Lab::new(url, BTreeMap::new(), &personas, &authority)?)
+            Some(auth::Lab::new(url, set.headers.clone(), &personas, &authority)?)
         }
         _ => None,
     };

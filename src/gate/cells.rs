@@ -103,7 +103,7 @@ pub enum State {
     ExpectedFailure,
     /// Known to fail, and passes in the majority.
     UnexpectedPass,
-    /// Below the bar, but missing or invalid trials could have saved it.
+    /// Missing or invalid trials could turn it: below the bar, or known to fail and so far passing.
     Undecided,
     /// No trial could be judged, at least one was invalid.
     Invalid,
@@ -162,12 +162,16 @@ impl<'a> Cell<'a> {
         if counts.judged() == 0 {
             return if counts.invalid > 0 { State::Invalid } else { State::Missing };
         }
-        if self.expected_failure().is_some() {
-            let passes = majority(counts.passed, counts.judged());
-            return if passes { State::UnexpectedPass } else { State::ExpectedFailure };
-        }
+        // Nobody may expect a leak: what is known to fail is a matter of quality.
         if self.security_failure().is_some() {
             return State::Security;
+        }
+        if self.expected_failure().is_some() {
+            return match majority(counts.passed, counts.judged()) {
+                true if majority(counts.passed, counts.planned()) => State::UnexpectedPass,
+                true => State::Undecided,
+                false => State::ExpectedFailure,
+            };
         }
         let holds = |passed, of| match self.name.kind {
             CaseKind::Use => reaches_bar(passed, of, policy),

@@ -100,7 +100,7 @@ pub fn adopted(answer: &Answer, owner: Option<u64>) -> Option<u64> {
 }
 
 fn brief(value: &Value) -> String {
-    format!("`{}`", display::excerpt(&value.to_string(), 120))
+    format!("`{}`", display::whole_words(&value.to_string(), 120))
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ impl Exchange {
         let kind = kind(response.headers());
         let headers = masked_map(response.headers());
         let body = read(response, RESULT_CAP).await?;
-        let excerpt = display::excerpt(&body, 200);
+        let excerpt = display::whole_words(&body, 200);
         let is_message = kind == Kind::Json || jsonrpc::read(&body).is_ok();
         if body.is_empty() || !is_message {
             let via = if body.is_empty() { "empty" } else { "json" };

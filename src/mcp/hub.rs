@@ -185,7 +185,7 @@ impl Hub {
         let keep = is_answer || state.take_unasked(&logs, arrived.text.len());
         let status = arrived.status;
         let excerpt = match &read {
-            Err(_) => display::excerpt(&arrived.text, 200),
+            Err(_) => display::whole_words(&arrived.text, 200),
             Ok(_) => String::new(),
         };
         if keep {

@@ -6,7 +6,7 @@ use crate::transcript::{Fault, Side};
 
 /// A refusal in a few words: `-32601 no such method`.
 pub(super) fn words(refusal: &Refusal) -> String {
-    let message = display::excerpt(&refusal.message, 300);
+    let message = display::whole_words(&refusal.message, 300);
     match refusal.code {
         Some(code) if message.is_empty() => format!("error {code}"),
         Some(code) => format!("error {code}: {message}"),
@@ -17,7 +17,7 @@ pub(super) fn words(refusal: &Refusal) -> String {
 /// The fault of an identity that may not even look.
 pub(super) fn unauthorized(status: u16, refusal: &Refusal) -> Fault {
     let challenge = match &refusal.challenge {
-        Some(challenge) => format!("challenge: {}", display::excerpt(challenge, 300)),
+        Some(challenge) => format!("challenge: {}", display::whole_words(challenge, 300)),
         None => "without a challenge".to_owned(),
     };
     Fault::new(

@@ -25,7 +25,7 @@ impl Denial<'_> {
             Ok(Some(Message::Answer(answer))) => answer.outcome.err(),
             _ => None,
         };
-        let said = match display::excerpt(self.body, 200) {
+        let said = match display::whole_words(self.body, 200) {
             excerpt if excerpt.is_empty() => String::new(),
             excerpt => format!(": `{excerpt}`"),
         };

@@ -148,7 +148,7 @@ impl Reader {
             return;
         }
         if self.stray.is_none() && !text.trim_start().starts_with(['{', '[']) {
-            self.stray = Some(crate::display::excerpt(&text, 120));
+            self.stray = Some(crate::display::whole_words(&text, 120));
         }
         let arrived = Arrived { via: "stdio", status: None, headers: vec![], text, owner: None };
         for reply in self.hub.deliver(arrived) {

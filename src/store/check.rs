@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 
+use rayon::prelude::*;
 use rusqlite::OptionalExtension;
 
 use super::record::{Facts, Spend};
@@ -39,13 +40,17 @@ pub fn check(path: &Path, secrets: &Secrets) -> Result<Vec<Broken>, StoreError> 
     let sqlite = |error: rusqlite::Error| reader.unreadable(&error);
     check.file().map_err(sqlite)?;
     check.run();
-    for id in check.ids("SELECT id FROM trials ORDER BY id").map_err(sqlite)? {
-        if let Err(error) = check.trial(id) {
-            check.found.push(Broken {
-                invariant: "file",
-                key: None,
-                message: format!("trial row {id}: {error}"),
-            });
+    for ids in check.ids("SELECT id FROM trials ORDER BY id").map_err(sqlite)?.chunks(BATCH) {
+        let rows: Vec<_> = ids.iter().map(|id| check.row(*id)).collect();
+        // Reading is SQLite's, one row after the other; unpacking keeps every processor busy.
+        let unpacked: Vec<_> = rows
+            .into_par_iter()
+            .map(|row| row.map(|row| row.map(|row| Unpacked::of(row, check.secrets))))
+            .collect();
+        for (id, unpacked) in ids.iter().zip(unpacked) {
+            if let Err(error) = unpacked.and_then(|unpacked| check.trial(*id, unpacked)) {
+                check.broken("file", None, format!("trial row {id}: {error}"));
+            }
         }
     }
     check.orphans().map_err(sqlite)?;
@@ -59,14 +64,36 @@ struct Check<'a> {
     found: Vec<Broken>,
 }
 
-/// A transcript's row.
+/// Transcripts in memory at once.
+const BATCH: usize = 64;
+
+/// A transcript's row, with the key of its trial.
 struct Stored {
+    key: String,
     facts: String,
     sums: (i64, i64, i64, Option<f64>, i64),
     bytes: i64,
     digest: String,
     seal: String,
     body: Vec<u8>,
+}
+
+/// A transcript's row and what is in it.
+struct Unpacked {
+    row: Stored,
+    sealed: bool,
+    secret: bool,
+    transcript: Result<Transcript, String>,
+}
+
+impl Unpacked {
+    fn of(row: Stored, secrets: &Secrets) -> Self {
+        let sealed = pack::seal_transcript(&row.key, &row.facts, &row.digest, &row.body) == row.seal;
+        let text = pack::inflate(&row.body, row.bytes as u64, &row.digest);
+        let secret = text.as_ref().is_ok_and(|text| holds_secret(secrets, &String::from_utf8_lossy(text)));
+        let transcript = text.and_then(|text| pack::read("transcript", &text));
+        Self { row, sealed, secret, transcript }
+    }
 }
 
 impl Check<'_> {
@@ -104,7 +131,7 @@ impl Check<'_> {
         }
     }
 
-    fn trial(&mut self, id: i64) -> rusqlite::Result<()> {
+    fn trial(&mut self, id: i64, unpacked: Option<Unpacked>) -> rusqlite::Result<()> {
         let conn = self.reader.conn();
         let sql = "SELECT key, wanted, planned, seal FROM trials WHERE id = ?1";
         let (text, wanted, planned, seal): (String, i64, String, String) =
@@ -123,16 +150,17 @@ impl Check<'_> {
         if key.to_string() != text {
             self.broken("I1", Some(key), format!("the plan calls this trial {text}"));
         }
-        let transcript = self.transcript(id, key)?;
+        let transcript = unpacked.and_then(|unpacked| self.transcript(key, unpacked));
         self.replies(id, key, transcript.as_ref())?;
         self.verdict(id, key, transcript.as_ref())
     }
 
-    fn transcript(&mut self, id: i64, key: CaseKey) -> rusqlite::Result<Option<Transcript>> {
-        let sql = "SELECT facts, model_calls, tokens_in, tokens_out, cost, took_ms, bytes, digest, seal, body
-                   FROM transcripts WHERE trial = ?1";
-        let row = self.reader.conn().query_row(sql, [id], |row| {
+    fn row(&self, id: i64) -> rusqlite::Result<Option<Stored>> {
+        let sql = "SELECT facts, model_calls, tokens_in, tokens_out, cost, took_ms, bytes, digest, r.seal, body, key
+                   FROM transcripts r JOIN trials t ON t.id = r.trial WHERE r.trial = ?1";
+        let row = self.reader.conn().prepare_cached(sql)?.query_row([id], |row| {
             Ok(Stored {
+                key: row.get(10)?,
                 facts: row.get(0)?,
                 sums: (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?),
                 bytes: row.get(6)?,
@@ -141,28 +169,21 @@ impl Check<'_> {
                 body: row.get(9)?,
             })
         });
-        let Some(row) = row.optional()? else { return Ok(None) };
-        if pack::seal_transcript(&key.to_string(), &row.facts, &row.digest, &row.body) != row.seal {
+        row.optional()
+    }
+
+    fn transcript(&mut self, key: CaseKey, unpacked: Unpacked) -> Option<Transcript> {
+        let Unpacked { row, sealed, secret, transcript } = unpacked;
+        if !sealed {
             self.broken("I6", Some(key), "the transcript does not match its seal");
         }
-        let text = match pack::inflate(&row.body, row.bytes as u64, &row.digest) {
-            Ok(text) => text,
-            Err(why) => {
-                self.broken("I6", Some(key), why);
-                return Ok(None);
-            }
-        };
-        self.secret(Some(key), &String::from_utf8_lossy(&text));
-        let transcript: Transcript = match pack::read("transcript", &text) {
-            Ok(transcript) => transcript,
-            Err(why) => {
-                self.broken("I6", Some(key), why);
-                return Ok(None);
-            }
-        };
+        if secret {
+            self.broken("I9", Some(key), SECRET);
+        }
+        let transcript = transcript.map_err(|why| self.broken("I6", Some(key), why)).ok()?;
         self.order(key, &transcript);
         self.charges(key, &row, &transcript);
-        Ok(Some(transcript))
+        Some(transcript)
     }
 
     fn order(&mut self, key: CaseKey, transcript: &Transcript) {
@@ -309,7 +330,11 @@ impl Check<'_> {
                 let read = (&mut file).take(PIECE as u64).read_to_end(&mut piece);
                 let read =
                     read.map_err(|error| StoreError::Read { path: path.to_owned(), why: error.to_string() })?;
-                if read == 0 || self.secret(None, &String::from_utf8_lossy(&piece)) == Found::Secret {
+                if read == 0 {
+                    break;
+                }
+                if holds_secret(self.secrets, &String::from_utf8_lossy(&piece)) {
+                    self.broken("I9", None, SECRET);
                     break;
                 }
                 piece.drain(..piece.len().saturating_sub(OVERLAP));
@@ -317,22 +342,12 @@ impl Check<'_> {
         }
         Ok(())
     }
-
-    fn secret(&mut self, key: Option<CaseKey>, text: &str) -> Found {
-        match self.secrets.redact(text) {
-            Cow::Borrowed(_) => Found::Nothing,
-            Cow::Owned(_) => {
-                self.broken("I9", key, "a known secret is stored");
-                Found::Secret
-            }
-        }
-    }
 }
 
-#[derive(PartialEq, Eq)]
-enum Found {
-    Nothing,
-    Secret,
+const SECRET: &str = "a known secret is stored";
+
+fn holds_secret(secrets: &Secrets, text: &str) -> bool {
+    matches!(secrets.redact(text), Cow::Owned(_))
 }
 
 /// Sums of the same amounts, whatever the last digit of their decimal form became.

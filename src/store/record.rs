@@ -45,6 +45,9 @@ pub struct Manifest {
     /// What each persona saw before the first trial: which surface the run was measured on.
     #[serde(default)]
     pub surfaces: Vec<SurfaceSeen>,
+    /// The flaw that the demo server was given, so that a resume gives it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaw: Option<String>,
     /// Every text that was read, by path: enough to show excerpts without the project.
     pub inputs: BTreeMap<String, String>,
 }

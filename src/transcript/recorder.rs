@@ -8,7 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{CaseHeader, Clock, End, Event, SCHEMA, Secrets, Transcript, What};
+use super::{CaseHeader, Clock, End, Event, Fault, SCHEMA, Secrets, Side, Transcript, What};
+
+/// Stands where something could not be redacted.
+const WITHHELD: &str = "an event is left out: it could not be written without a secret";
 
 /// Writes the events of one trial. Clones write to the same trial.
 #[derive(Clone)]
@@ -34,7 +37,8 @@ impl Recorder {
 
     /// Records what happened, redacted, and returns its number.
     pub fn note(&self, what: What) -> u32 {
-        let what = self.clean(what);
+        let withheld = || What::ServerOdd { message: WITHHELD.to_owned() };
+        let what = self.clean(what, withheld);
         // Stamped under the lock, so that later numbers never carry earlier times.
         let mut events = self.events();
         let at_ms = self.elapsed_ms();
@@ -75,7 +79,8 @@ impl Recorder {
 
     /// Closes the record. Events noted later by a clone that is still held are not part of it.
     pub fn finish(&self, header: CaseHeader, end: End) -> Transcript {
-        let end = self.clean(end);
+        let withheld = || End::Faulted(Fault::new(Side::Harness, "bug.withheld", WITHHELD));
+        let end = self.clean(end, withheld);
         Transcript {
             schema: SCHEMA,
             header,
@@ -90,18 +95,19 @@ impl Recorder {
         self.inner.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Redacts through the JSON form. The common case, nothing secret inside, costs one scan of that text.
-    fn clean<T: Serialize + DeserializeOwned>(&self, value: T) -> T {
+    /// Redacts through the JSON form. The common case, nothing secret inside, costs one scan of that text. A value that
+    /// loses its shape, because a secret is spelled like one of its keys, is withheld: nothing secret is written.
+    fn clean<T: Serialize + DeserializeOwned>(&self, value: T, withheld: impl Fn() -> T) -> T {
         if self.inner.secrets.is_empty() {
             return value;
         }
-        let Ok(text) = serde_json::to_string(&value) else { return value };
+        let Ok(text) = serde_json::to_string(&value) else { return withheld() };
         if matches!(self.inner.secrets.redact(&text), Cow::Borrowed(_)) {
             return value;
         }
-        let Ok(mut json) = serde_json::from_str::<Value>(&text) else { return value };
+        let Ok(mut json) = serde_json::from_str::<Value>(&text) else { return withheld() };
         self.inner.secrets.redact_json(&mut json);
-        serde_json::from_value(json).unwrap_or(value)
+        serde_json::from_value(json).unwrap_or_else(|_| withheld())
     }
 }
 
@@ -128,5 +134,14 @@ mod tests {
             log.event(0).map(|e| e.what),
             Some(What::UserSaid { text: "my key is [secret:K]".into() })
         );
+    }
+
+    #[test]
+    fn an_event_that_redaction_would_break_is_withheld() {
+        let secrets = Secrets::default();
+        secrets.register("K", "user_said");
+        let log = Recorder::new(Clock::manual(jiff::Timestamp::UNIX_EPOCH, || Duration::ZERO), secrets);
+        let seq = log.note(What::UserSaid { text: "the key is user_said".into() });
+        assert_eq!(log.event(seq).map(|e| e.what), Some(What::ServerOdd { message: WITHHELD.into() }));
     }
 }

@@ -158,10 +158,22 @@ impl std::fmt::Debug for Secrets {
 fn forms(value: &str) -> Vec<String> {
     let mut forms = vec![value.to_owned()];
     forms.push(url::form_urlencoded::byte_serialize(value.as_bytes()).collect());
+    for unreserved in ["-._~", "-._~!*'()", ""] {
+        let kept = |byte: u8| byte.is_ascii_alphanumeric() || unreserved.as_bytes().contains(&byte);
+        let percent = |escape: fn(u8) -> String| -> String {
+            value
+                .bytes()
+                .map(|byte| if kept(byte) { char::from(byte).to_string() } else { escape(byte) })
+                .collect()
+        };
+        forms.push(percent(|byte| format!("%{byte:02X}")));
+        forms.push(percent(|byte| format!("%{byte:02x}")));
+    }
     if let Ok(quoted) = serde_json::to_string(value) {
         forms.push(quoted.trim_matches('"').to_owned());
     }
     forms.push(value.bytes().map(|byte| format!("{byte:02x}")).collect());
+    forms.push(value.bytes().map(|byte| format!("{byte:02X}")).collect());
     // In base64 of a longer text the value starts at one of three alignments; the part of the encoding that depends
     // on its neighbours is cut off at both ends.
     for engine in
@@ -193,7 +205,8 @@ mod tests {
         let b64 = base64::engine::general_purpose::STANDARD.encode(format!("user:{key}:x"));
         let hex: String = key.bytes().map(|b| format!("{b:02x}")).collect();
         let percent: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
-        for text in [key.to_owned(), b64, hex, percent] {
+        let strict = key.replace('/', "%2f").replace('+', "%2b").replace('=', "%3d");
+        for text in [key.to_owned(), b64, hex.to_uppercase(), hex, percent, strict] {
             let clean = secrets.redact(&text).into_owned();
             assert!(clean.contains("[secret:OPENAI_API_KEY]"), "{text} -> {clean}");
         }

@@ -112,7 +112,7 @@ fn unauthorized(transcript: &Transcript) -> Seen {
         Answer::Denied(Denial::Unauthorized) => {
             Seen::Holds("no token got 401".to_owned(), vec![exchange.seq])
         }
-        Answer::Silent(why) => Seen::Inconclusive(format!("the target does not answer: {why}")),
+        other if other.is_unavailable() => Seen::Inconclusive(format!("no token got {other}")),
         other => Seen::Broken(format!("no token got {other} instead of 401"), vec![exchange.seq]),
     }
 }
@@ -129,7 +129,10 @@ fn methods_refused(transcript: &Transcript) -> Seen {
         }
         seqs.push(exchange.seq);
     }
-    Seen::Holds("GET and DELETE without a token were refused".to_owned(), seqs)
+    match seqs.is_empty() {
+        true => Seen::Inconclusive("the probe was not sent".to_owned()),
+        false => Seen::Holds("GET and DELETE without a token were refused".to_owned(), seqs),
+    }
 }
 
 /// What a rule about one challenge finds: `Ok` why it holds, `Err` why not.
@@ -248,7 +251,7 @@ fn invalid_token(transcript: &Transcript) -> Seen {
     let evidence = vec![exchange.seq];
     match exchange.answer() {
         Answer::Denied(Denial::Unauthorized) => {}
-        Answer::Silent(why) => return Seen::Inconclusive(format!("the target does not answer: {why}")),
+        other if other.is_unavailable() => return Seen::Inconclusive(format!("a bad token got {other}")),
         other => return Seen::Broken(format!("a bad token got {other} instead of 401"), evidence),
     }
     let found = exchange.side().and_then(challenges).unwrap_or_default();

@@ -98,7 +98,7 @@ fn let_in(transcript: &Transcript, what: &str) -> Seen {
     };
     match exchange.answer() {
         Answer::Accepted(_) => Seen::Holds(format!("{what} was accepted"), vec![exchange.seq]),
-        Answer::Silent(why) => Seen::Inconclusive(format!("the target does not answer: {why}")),
+        other if other.is_unavailable() => Seen::Inconclusive(format!("{what} got {other}")),
         other => Seen::Broken(format!("{what} got {other}"), vec![exchange.seq]),
     }
 }

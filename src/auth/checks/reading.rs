@@ -100,6 +100,9 @@ pub(super) fn refused(transcript: &Transcript, what: &str) -> Seen {
         let Some(exchange) = decisive(transcript, label) else { continue };
         let place = exchange.label.rsplit(": ").next().unwrap_or_default();
         match exchange.answer() {
+            other if other.is_unavailable() => {
+                return Seen::Inconclusive(format!("{what} got {other} at `{place}`"));
+            }
             Answer::Accepted(_) => {
                 return Seen::Broken(format!("{what} was accepted at `{place}`"), vec![exchange.seq]);
             }
@@ -187,6 +190,10 @@ mod tests {
         ];
         let expected = Seen::Broken("an expired token was accepted at `tools/list`".into(), vec![2]);
         assert_eq!(refused(&record(&steps), "an expired token"), expected);
+        for unavailable in ["429", "503"] {
+            let steps = [("attempt: initialize", unavailable)];
+            assert!(matches!(refused(&record(&steps), "garbage"), Seen::Inconclusive(_)), "{unavailable}");
+        }
         let steps = [("attempt: initialize", "500")];
         assert!(matches!(refused(&record(&steps), "garbage"), Seen::Broken(..)));
     }

@@ -54,7 +54,7 @@ fn found(transcript: &Transcript) -> Seen {
                 .and_then(|side| side.header("content-type"))
                 .is_some_and(|kind| kind.starts_with("application/json"))
     };
-    if !asked.is_empty() && asked.iter().all(|one| one.response.is_err()) {
+    if asked.iter().all(|one| one.response.is_err()) {
         return Seen::Inconclusive("the target does not answer".to_owned());
     }
     if let Some(header) = asked.iter().find(|one| one.label.ends_with("header")).filter(|one| !is_json(one)) {

@@ -111,7 +111,7 @@ fn insufficient(transcript: &Transcript) -> Seen {
                 _ => by_call(transcript),
             }
         }
-        Answer::Silent(why) => Seen::Inconclusive(format!("the target does not answer: {why}")),
+        other if other.is_unavailable() => Seen::Inconclusive(format!("the probe got {other}")),
         other => Seen::Broken(format!("a token without scopes got {other} instead of 403"), evidence),
     }
 }

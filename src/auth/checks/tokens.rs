@@ -138,7 +138,7 @@ fn accepted(transcript: &Transcript) -> Seen {
                 decisive(transcript, label).filter(|one| !matches!(one.answer(), Answer::Accepted(_)))
             });
             match failed {
-                Some(one) if !matches!(one.answer(), Answer::Silent(_)) => {
+                Some(one) if !one.answer().is_unavailable() => {
                     Seen::Broken(format!("the good token got {}", one.answer()), vec![one.seq])
                 }
                 _ => Seen::Inconclusive("the target does not answer".to_owned()),

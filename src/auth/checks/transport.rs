@@ -45,7 +45,7 @@ fn turned_away(transcript: &Transcript, what: &str) -> Seen {
         match exchange.answer() {
             Answer::Denied(Denial::Forbidden) => {}
             Answer::Denied(denial) => note = format!(" with {denial} where the text wants 403"),
-            Answer::Silent(why) => return Seen::Inconclusive(format!("the target does not answer: {why}")),
+            other if other.is_unavailable() => return Seen::Inconclusive(format!("{what} got {other}")),
             other => return Seen::Broken(format!("{what} got {other} instead of 403"), vec![exchange.seq]),
         }
         seqs.push(exchange.seq);

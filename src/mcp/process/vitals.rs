@@ -136,8 +136,10 @@ impl Stderr {
     pub fn last_words(&self) -> String {
         let all = self.since(0);
         let lines: Vec<&str> = all.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        let last: Vec<String> =
-            lines[lines.len().saturating_sub(5)..].iter().map(|line| display::excerpt(line, 300)).collect();
+        let last: Vec<String> = lines[lines.len().saturating_sub(5)..]
+            .iter()
+            .map(|line| display::whole_words(line, 300))
+            .collect();
         if last.is_empty() { String::new() } else { format!("; its last words were: {}", last.join(" / ")) }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Targets deny in several shapes (HTTP 401 or 403, a JSON-RPC error, a flagged result, or exactly as they answer a
 //! tool that does not exist), so the probes begin with a call of a tool that no server has, and its reply is the
-//! reference for the last shape. Neither a crash nor a complaint about the arguments is a denial: both would hide a
-//! hole behind a bad probe.
+//! reference for the last shape. Neither a crash, nor a complaint about the arguments, nor an error of the tool's own
+//! trade is a denial: each would hide a hole behind a bad probe.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -119,10 +119,8 @@ fn classify(probe: &ToolUse<'_>, reference: Option<&ToolUse<'_>>) -> Reply {
         Fate::Returned { .. } if says(&RIGHTS, &text) => denied(Shape::ToolError),
         Fate::Returned { .. } if as_unknown() || says(&UNKNOWN, &text) => denied(Shape::AsUnknown),
         Fate::Returned { .. } if says(&ARGUMENTS, &text) => arguments(&said),
-        Fate::Returned { .. } if says(&RAN, &text) => Reply::Unclear {
-            why: format!("the tool itself seems to have run: `{said}`; give arguments it accepts"),
-        },
-        Fate::Returned { .. } => denied(Shape::ToolError),
+        // An error of the trade, such as "this order was never paid", comes from a tool that was let through.
+        Fate::Returned { .. } => ran(&said),
         Fate::Refused { status: Some(403), .. } => denied(Shape::Forbidden),
         Fate::Refused { status: Some(401), .. } => denied(Shape::Unauthorized),
         Fate::Refused { status: Some(429), .. } => {
@@ -136,8 +134,13 @@ fn classify(probe: &ToolUse<'_>, reference: Option<&ToolUse<'_>>) -> Reply {
         Fate::Refused { .. } if says(&UNKNOWN, &text) => denied(Shape::AsUnknown),
         Fate::Refused { code: Some(-32602), .. } => arguments(&said),
         Fate::Refused { .. } if says(&ARGUMENTS, &text) => arguments(&said),
+        Fate::Refused { .. } if says(&RAN, &text) => ran(&said),
         Fate::Refused { .. } => denied(Shape::RpcError),
     }
+}
+
+fn ran(said: &str) -> Reply {
+    Reply::Unclear { why: format!("the tool itself seems to have run: `{said}`; give arguments it accepts") }
 }
 
 fn arguments(said: &str) -> Reply {

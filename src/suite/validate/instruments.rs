@@ -103,8 +103,8 @@ pub(super) fn advise(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     let used: HashSet<PersonaName> = in_cases.chain(in_access).chain(in_steps).collect();
     let written = |at: &crate::diag::Origin| (at.line, at.column) != (1, 1);
     for persona in &suite.personas {
-        // Auth checks are sent without credentials, as nobody in particular.
-        let probed = !suite.auth_checks.is_empty() && persona.value.identity == IdentitySpec::Anonymous;
+        // Auth checks need somebody without credentials, and somebody whom the target lets in.
+        let probed = !suite.auth_checks.is_empty();
         if !used.contains(&persona.value.name) && !probed && written(&persona.origin) {
             let message = format!("persona `{}` is listed and never used", persona.value.name);
             diagnostics.push(
