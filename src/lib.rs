@@ -7,61 +7,61 @@
 
 // Foundation: words every stage uses.
 
-/// Names, content digests and the keys that identify a trial.
+// Names, content digests and the keys that identify a trial.
 pub mod ids;
-/// Durations, shares and money as people write them in YAML.
+// Durations, shares and money as people write them in YAML.
 pub mod units;
-/// The one function through which every untrusted byte passes before a person sees it.
+// The one function through which every untrusted byte passes before a person sees it.
 pub mod display;
-/// The one HTTP layer: deadlines, size caps, errors without secrets.
+// The one HTTP layer: deadlines, size caps, errors without secrets.
 pub mod net;
-/// Positions in files, and messages that point at them.
+// Positions in files, and messages that point at them.
 pub mod diag;
 
 // The document: suites and instruments become a checked value.
 
-/// Reads suites and instruments, resolves names, reports every mistake with its line.
+// Reads suites and instruments, resolves names, reports every mistake with its line.
 pub mod suite;
-/// Expands a suite into cases in a fixed shuffled order.
+// Expands a suite into cases in a fixed shuffled order.
 pub mod plan;
 
 // The outside world, one trait each.
 
-/// Language models: one trait, one file per provider dialect.
+// Language models: one trait, one file per provider dialect.
 pub mod llm;
-/// The embedded MCP client: targets, sessions, transports.
+// The embedded MCP client: targets, sessions, transports.
 pub mod mcp;
-/// Spoofed identities: the loopback issuer, tokens, personas, auth checks.
+// Spoofed identities: the loopback issuer, tokens, personas, auth checks.
 pub mod auth;
 
 // The work and its one record.
 
-/// Drives cases against the target and leaves one transcript each; never decides pass or fail.
+// Drives cases against the target and leaves one transcript each; never decides pass or fail.
 pub mod drive;
-/// The record of a trial, the only input of scoring.
+// The record of a trial, the only input of scoring.
 pub mod transcript;
 
 // Judgement: reads transcripts, never the world.
 
-/// Checks and the judge: transcripts in, findings out.
+// Checks and the judge: transcripts in, findings out.
 pub mod score;
-/// Pure statistics: intervals, reliability.
+// Pure statistics: intervals, reliability.
 pub mod stats;
 
 // Keeping and showing.
 
-/// One SQLite file per run; a crash loses at most the trials in flight.
+// One SQLite file per run; a crash loses at most the trials in flight.
 pub mod store;
-/// Run and policy in, verdict and exit code out.
+// Run and policy in, verdict and exit code out.
 pub mod gate;
-/// Run and decision in, bytes out: terminal, JSON, Markdown, JUnit.
+// Run and decision in, bytes out: terminal, JSON, Markdown, JUnit.
 pub mod report;
 
 // The shell.
 
-/// The whole pipeline on one screen.
+// The whole pipeline on one screen.
 pub mod run;
-/// The bookshop: a demonstration MCP server with roles and switchable flaws.
+// The bookshop: a demonstration MCP server with roles and switchable flaws.
 pub mod demo;
-/// The command line: the only place that prints.
+// The command line: the only place that prints.
 pub mod cli;

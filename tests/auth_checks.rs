@@ -130,6 +130,17 @@ async fn every_check_is_broken_on_its_flaw() {
 }
 
 #[tokio::test]
+async fn a_slash_behind_the_issuer_is_blamed_on_the_resource_alone() {
+    let bench = Bench::start().await;
+    let server = FlawedServer::start("B05", bench.issuer.url()).await;
+    let prober = bench.prober(&server.url, customer());
+    for check in TABLE.iter().filter(|check| check.id != "B05") {
+        let seen = bench.judge(check, &prober).await;
+        assert!(matches!(seen, Seen::Holds(..)), "{}: {seen:?}", check.id);
+    }
+}
+
+#[tokio::test]
 async fn every_check_holds_on_a_server_without_sessions() {
     let bench = Bench::start().await;
     let server = FlawedServer::start(flawed_server::MODERN_ONLY, bench.issuer.url()).await;

@@ -110,6 +110,30 @@ fn the_first_suite_of_the_readme_is_valid() {
 }
 
 #[test]
+fn the_complete_suite_of_the_documentation_is_valid() {
+    let text = fs::read_to_string(root().join("docs/suite.md")).unwrap();
+    let suite = block(&text, "<!-- suite: complete -->", "```yaml");
+    let project = tempfile::tempdir().unwrap();
+    fs::create_dir(project.path().join("suites")).unwrap();
+    fs::write(project.path().join("suites/complete.yaml"), suite).unwrap();
+    let (code, _, talk) = rehearsal(project.path(), &["check", "complete"]);
+    assert_eq!(code, Some(0), "{talk}");
+    // Every check that a suite writes stands in it; the rest is made from `access`, `auth_checks` and `verify`.
+    let made = ["tools_visible", "tools_hidden", "access_allowed", "access_denied", "auth_check", "verify"];
+    let written = rehearsal::score::checks::Check::NAMES.iter().filter(|name| !made.contains(name));
+    let missing: Vec<_> = written.filter(|name| !suite.contains(&format!("- {name}:"))).collect();
+    assert!(missing.is_empty(), "docs/suite.md lacks {missing:?}");
+}
+
+#[test]
+fn every_matcher_is_documented() {
+    let text = fs::read_to_string(root().join("docs/suite.md")).unwrap();
+    for name in rehearsal::score::checks::matcher::NAMES {
+        assert!(text.contains(&format!("`{{{name}: ")), "{name}");
+    }
+}
+
+#[test]
 fn the_suites_of_the_project_are_valid() {
     let (code, _, talk) = rehearsal(&root(), &["check"]);
     assert_eq!(code, Some(0), "{talk}");

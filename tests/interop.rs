@@ -1,6 +1,7 @@
-//! The embedded client against public servers of other SDKs; `tests/interop/run.sh` installs them and runs this.
+//! The embedded client, the whole program and the `openai` dialect against what nobody here wrote;
+//! `tests/interop/run.sh` installs it and runs this. `docs/interop.md` tells what came of it.
 //!
-//! Without `REHEARSAL_INTEROP` the tests say so and pass: the suite needs neither node nor Python. With it, a missing
+//! Without `REHEARSAL_INTEROP` the tests say so and pass: they need neither node nor Python. With it, a missing
 //! server is a failure.
 
 #![expect(
@@ -25,17 +26,16 @@ use rehearsal::transcript::{Clock, Recorder, Secrets, What};
 use rustix::process::{Pid, test_kill_process_group};
 use serde_json::{Value, json};
 
-/// The command of a server, or `None` when interoperability is not asked for.
-fn command(variable: &str) -> Option<Vec<String>> {
-    match (std::env::var(variable), std::env::var("REHEARSAL_INTEROP")) {
-        (Ok(command), _) => Some(command.split_whitespace().map(str::to_owned).collect()),
-        (Err(_), Ok(_)) => panic!("REHEARSAL_INTEROP is set, but {variable} is not"),
-        (Err(_), Err(_)) => {
-            eprintln!("skipped: run tests/interop/run.sh to install the servers");
-            None
-        }
-    }
-}
+use surroundings::Installed;
+
+#[path = "interop/cli.rs"]
+mod cli;
+#[path = "support/completions.rs"]
+mod completions;
+#[path = "interop/models.rs"]
+mod models;
+#[path = "interop/surroundings.rs"]
+mod surroundings;
 
 fn program(command: Vec<String>, env: BTreeMap<String, String>) -> Program {
     Program { command, env, cwd: None }
@@ -115,8 +115,8 @@ async fn gone(group: i32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_over_stdio() {
-    let Some(mut command) = command("REHEARSAL_INTEROP_EVERYTHING") else { return };
-    command.push("stdio".to_owned());
+    let Some(installed) = Installed::find() else { return };
+    let command = installed.node("mcp-server-everything", &["stdio"]);
     let endpoint = Endpoint::Stdio(program(command, BTreeMap::new()));
     let target = target(endpoint, Isolation::Trial, Keeper::new(net::client().unwrap()));
     walk(&target).await;
@@ -125,8 +125,8 @@ async fn everything_over_stdio() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_over_http() {
-    let Some(mut command) = command("REHEARSAL_INTEROP_EVERYTHING") else { return };
-    command.push("streamableHttp".to_owned());
+    let Some(installed) = Installed::find() else { return };
+    let command = installed.node("mcp-server-everything", &["streamableHttp"]);
     let port = pick_port().unwrap();
     let url: url::Url = format!("http://127.0.0.1:{port}/mcp").parse().unwrap();
     let env = BTreeMap::from([("PORT".to_owned(), port.to_string())]);
@@ -142,7 +142,8 @@ async fn everything_over_http() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn time_over_stdio() {
-    let Some(command) = command("REHEARSAL_INTEROP_TIME") else { return };
+    let Some(installed) = Installed::find() else { return };
+    let command = installed.python("mcp-server-time", &["--local-timezone", "UTC"]);
     let endpoint = Endpoint::Stdio(program(command, BTreeMap::new()));
     let target = target(endpoint, Isolation::Run, Keeper::new(net::client().unwrap()));
     let log = log();
@@ -159,8 +160,8 @@ async fn time_over_stdio() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_server_ends_with_its_group() {
-    let Some(mut command) = command("REHEARSAL_INTEROP_EVERYTHING") else { return };
-    command.push("stdio".to_owned());
+    let Some(installed) = Installed::find() else { return };
+    let command = installed.node("mcp-server-everything", &["stdio"]);
     let process = Process::start(&program(command, BTreeMap::new()), &[], Streams::Piped, None).unwrap();
     let group = process.group();
     process.stop().await;

@@ -66,7 +66,7 @@ fn resource_candidates(target: &Url, named: Option<Url>) -> Vec<(&'static str, U
 }
 
 /// Where the metadata of an authorization server may be (RFC 8414 section 3.1, OpenID Connect Discovery section 4).
-fn server_candidates(issuer: &Url) -> Vec<(&'static str, Url)> {
+pub fn server_candidates(issuer: &Url) -> Vec<(&'static str, Url)> {
     let path = issuer.path().trim_end_matches('/');
     let mut list = vec![
         ("oauth", at(issuer, &format!("/.well-known/oauth-authorization-server{path}"))),

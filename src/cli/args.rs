@@ -62,6 +62,8 @@ pub(super) enum Command {
     Plan(Box<EvalArgs>),
     /// Run only what is missing of a run that was stopped.
     Resume(ResumeArgs),
+    /// Join the run files of shards into one run; refuses unlike plans.
+    Merge(MergeArgs),
     /// Decide about a stored run again, offline.
     Gate(RunArg),
     /// Render reports of a stored run again.
@@ -154,9 +156,26 @@ pub(super) struct ResumeArgs {
     /// A run: its id or the start of it, `latest`, or a path.
     #[arg(default_value = "latest")]
     pub run: String,
+    /// Go on even though the target's tools have changed since the run began.
+    #[arg(long)]
+    pub accept_drift: bool,
     /// Trials in flight at most.
     #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+    /// What to print on stdout: `human` or one of the report formats.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: String,
+}
+
+/// Arguments of `merge`.
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// The runs: ids or the starts of them, or paths.
+    #[arg(required = true, num_args = 2..)]
+    pub runs: Vec<String>,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,

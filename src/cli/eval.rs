@@ -10,15 +10,17 @@ use super::progress::Progress;
 use super::signal::Signals;
 use super::{Context, check};
 use crate::drive::stage::{self, Stage};
+use crate::drive::surface::Surface;
 use crate::drive::{Stopping, World};
 use crate::gate::Exit;
-use crate::ids::{ModelName, RunId};
+use crate::ids::{ModelName, PersonaName, RunId, ToolName};
 use crate::plan::{self, Plan, Planned, Selection, Shard};
 use crate::run::{self, Job};
-use crate::store::record::{Ending, Manifest, SCHEMA, Stop};
+use crate::store::record::{Ending, Manifest, SCHEMA, Stop, SurfaceSeen};
 use crate::store::{Store, layout};
 use crate::suite::read::{Project, Request};
 use crate::suite::{Suite, TargetSource, Template};
+use crate::transcript::{Fault, Secrets, ToolFact};
 
 /// Runs every suite named and returns the gravest exit code.
 pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> Outcome {
@@ -219,11 +221,30 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         judge: suite.judge.as_ref().map(|judge| judge.value.model.name.to_string()),
         target: context.secrets.redact(stage.description()).into_owned(),
         flaw: None,
+        surfaces: surfaces(stage, context),
         inputs: suite
             .sources
             .iter()
             .map(|(file, text)| (file.to_string(), context.secrets.redact(text).into_owned()))
             .collect(),
+    }
+}
+
+/// What each persona sees, for the record.
+pub(super) fn surfaces(stage: &Stage, context: &Context) -> Vec<SurfaceSeen> {
+    stage.surfaces().iter().map(|(persona, surface)| seen(persona, surface, &context.secrets)).collect()
+}
+
+fn seen(persona: &PersonaName, surface: &Result<Surface, Fault>, secrets: &Secrets) -> SurfaceSeen {
+    let persona = persona.clone();
+    match surface {
+        Ok(surface) => {
+            // A server may name its tools after what it was given.
+            let name = |tool: &ToolFact| ToolName::new(secrets.redact(tool.name.as_str()).into_owned());
+            let tools = surface.tools.iter().map(name).collect();
+            SurfaceSeen { persona, tools, digest: Some(surface.digest()) }
+        }
+        Err(_) => SurfaceSeen { persona, tools: vec![], digest: None },
     }
 }
 

@@ -20,6 +20,7 @@ mod eval;
 mod explain;
 mod failure;
 mod issuer;
+mod merge;
 mod output;
 mod plan;
 mod progress;
@@ -73,6 +74,7 @@ fn machine(command: &Command) -> bool {
             &args.format
         }
         Command::Resume(args) => &args.format,
+        Command::Merge(args) => &args.format,
         _ => return false,
     };
     format != "human"
@@ -86,6 +88,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Plan(args) => plan::plan(&args, context),
         Command::Resume(args) => wait(resume::resume(&args, context)),
         Command::Check(args) => check::check(&args.suites, context),
+        Command::Merge(args) => wait(merge::merge(&args, context)),
         Command::Gate(args) => conclude::gate(&args, context),
         Command::Report(args) => conclude::report(&args, context),
         Command::Show(args) => show::show(&args, context),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Context;
 use super::args::{EvalArgs, ResumeArgs};
-use super::eval::{Running, Work, finish, pass_flaw, planned, set};
+use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
 use super::failure::{Failure, Outcome};
 use super::signal::Signals;
 use crate::drive::Stopping;
@@ -16,13 +16,15 @@ use crate::plan::{Case, Plan};
 use crate::score::Outcome as TrialOutcome;
 use crate::store::Store;
 use crate::store::read::Reader;
-use crate::store::record::{CaseResult, RunRecord, is_settled};
+use crate::store::record::{CaseResult, RunRecord, SurfaceSeen, is_settled};
 use crate::transcript::Transcript;
 
 /// Continues a run.
 pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
     let file = super::runs::resolve(&args.run, &args.out, context)?;
-    continue_run(&file, &args.format, (args.concurrency.into(), None), context).await
+    let drift = if args.accept_drift { Drift::Accepted } else { Drift::Refused };
+    let how = How { format: &args.format, width: args.concurrency.into(), max_cost: None, drift };
+    continue_run(&file, how, context).await
 }
 
 /// `eval SUITE --resume [RUN]`: the run named, or the newest of the suite.
@@ -33,15 +35,25 @@ pub(super) async fn latest_or(run: &str, args: &EvalArgs, context: &Context) -> 
     let name =
         args.suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
     let file = super::runs::resolve(&name, &args.out, context)?;
-    continue_run(&file, &args.format, (args.concurrency.into(), args.max_cost), context).await
+    let (width, max_cost) = (args.concurrency.into(), args.max_cost);
+    continue_run(&file, How { format: &args.format, width, max_cost, drift: Drift::Refused }, context).await
 }
 
-async fn continue_run(
-    file: &Path,
-    format: &str,
-    (width, max_cost): (usize, Option<f64>),
-    context: &Context,
-) -> Outcome {
+/// How a run is continued.
+struct How<'a> {
+    format: &'a str,
+    width: usize,
+    max_cost: Option<f64>,
+    drift: Drift,
+}
+
+/// What to do when the target's tools have changed since the run began.
+enum Drift {
+    Accepted,
+    Refused,
+}
+
+async fn continue_run(file: &Path, how: How<'_>, context: &Context) -> Outcome {
     let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
     let record = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
     let manifest = &record.manifest;
@@ -61,8 +73,28 @@ async fn continue_run(
     let stop = Stopping::default();
     let signals = Signals::listen(stop.clone(), context.printer);
     let stage = set(&suite, &plan, context).await?;
-    let work = Work { width, max_cost, ..left };
-    finish(Running { stage, store, stop, signals, file: file.to_owned() }, work, format, context).await
+    let drifted = match how.drift {
+        Drift::Refused => drift(&manifest.surfaces, &surfaces(&stage, context)),
+        Drift::Accepted => None,
+    };
+    if let Some(failure) = drifted {
+        stage.strike().await;
+        return Err(failure);
+    }
+    let work = Work { width: how.width, max_cost: how.max_cost, ..left };
+    finish(Running { stage, store, stop, signals, file: file.to_owned() }, work, how.format, context).await
+}
+
+/// Trials on two surfaces in one run would be compared as if they were repetitions of one.
+fn drift(before: &[SurfaceSeen], now: &[SurfaceSeen]) -> Option<Failure> {
+    let changed = before
+        .iter()
+        .find(|seen| now.iter().any(|other| other.persona == seen.persona && other.digest != seen.digest))?;
+    let message =
+        format!("what persona `{}` sees of the target has changed since the run began", changed.persona);
+    Some(Failure::new(Exit::Usage, "run.drift", message).hint(
+        "start a new run with `rehearsal eval`, or go on with `rehearsal resume --accept-drift` and mix two surfaces in one run",
+    ))
 }
 
 /// The plan without what the run file already holds. Trials cut short by a fault of ours or of the model's API run again;

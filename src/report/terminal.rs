@@ -217,16 +217,21 @@ impl<'a> Page<'a> {
         if rows.is_empty() {
             return;
         }
-        let holding = rows.iter().filter(|row| row.state == "pass").count();
+        let passing = rows.iter().filter(|row| row.state == "pass").count();
+        // A broken check without force passes; it still does not hold.
+        let advised = rows.iter().filter(|row| row.state == "pass" && !row.advice.is_empty()).count();
         let checks = figures::count(rows.len() as u64, "auth check");
-        if holding == rows.len() {
-            let mark = self.style.paint(Tone::Good, self.style.mark(crate::gate::cells::State::Pass));
-            self.line(format!("{mark} {checks}, all hold"));
-        } else {
-            let mark = self.style.mark(crate::gate::cells::State::Fail);
-            let mark = self.style.paint(Tone::Bad, mark);
-            self.line(format!("{mark} {holding} of {checks} hold"));
-        }
+        let text = match (passing == rows.len(), advised) {
+            (true, 0) => format!("{checks}, all hold"),
+            (_, 0) => format!("{passing} of {checks} hold"),
+            _ => format!("{} of {checks} hold; {advised} of the others only advise", passing - advised),
+        };
+        let (tone, state) = match passing == rows.len() {
+            true => (Tone::Good, crate::gate::cells::State::Pass),
+            false => (Tone::Bad, crate::gate::cells::State::Fail),
+        };
+        let mark = self.style.paint(tone, self.style.mark(state));
+        self.line(format!("{mark} {text}"));
         self.blank();
     }
 }

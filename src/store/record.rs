@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{RunId, SuiteName};
+use crate::ids::{Digest, PersonaName, RunId, SuiteName, ToolName};
 use crate::plan::{Planned, Selection, Shard};
 use crate::score::{Outcome, Verdict};
 use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
@@ -45,8 +45,22 @@ pub struct Manifest {
     /// The flaw that the demo server was given, so that a resume gives it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaw: Option<String>,
+    /// What each persona saw before the first trial: which surface the run was measured on.
+    #[serde(default)]
+    pub surfaces: Vec<SurfaceSeen>,
     /// Every text that was read, by path: enough to show excerpts without the project.
     pub inputs: BTreeMap<String, String>,
+}
+
+/// What one persona saw of the target before the first trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurfaceSeen {
+    /// The persona.
+    pub persona: PersonaName,
+    /// The names of its tools, in the server's order.
+    pub tools: Vec<ToolName>,
+    /// The digest of the server's instructions and of every tool as it was sent; `None`: the persona was refused.
+    pub digest: Option<Digest>,
 }
 
 /// One trial as reports and the gate see it: everything but the transcript.

@@ -10,18 +10,15 @@ use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use self::bench::{Act, Bench, KEY, hello, raw, request};
+use self::completions::said;
 
 mod bench;
+#[path = "../support/completions.rs"]
+mod completions;
 mod streams;
 
 fn ok(body: &Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
-}
-
-fn said(text: &str) -> Value {
-    json!({"id": "c", "model": "m-2026", "choices": [{"index": 0, "finish_reason": "stop",
-        "message": {"role": "assistant", "content": text, "refusal": null}}],
-        "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}})
 }
 
 fn soon(status: u16) -> ResponseTemplate {

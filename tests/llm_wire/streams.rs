@@ -7,29 +7,9 @@ use rehearsal::units::Period;
 use serde_json::{Value, json};
 
 use crate::bench::{Act, Bench, hello, raw};
+use crate::completions::{call_stream, event, text_stream};
 
 const STREAM: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-
-fn event(delta: &Value, finish: &Value) -> String {
-    let chunk =
-        json!({"model": "m-2026", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
-    format!("data: {chunk}\n\n")
-}
-
-fn text_stream() -> String {
-    let usage = json!({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 4,
-        "prompt_tokens_details": {"cached_tokens": 2}}});
-    [
-        ": welcome\n\n".to_owned(),
-        event(&json!({"role": "assistant", "content": ""}), &Value::Null),
-        event(&json!({"content": "Grüße — "}), &Value::Null),
-        event(&json!({"content": "日本 🎭"}), &Value::Null),
-        event(&json!({}), &json!("stop")),
-        format!("data: {usage}\n\n"),
-        "data: [DONE]\n\n".to_owned(),
-    ]
-    .concat()
-}
 
 async fn streamed(connections: Vec<Vec<Act>>) -> Bench {
     let mut bench = Bench::at(&raw(connections).await);
@@ -59,15 +39,7 @@ async fn a_stream_is_read_however_it_is_cut() {
 
 #[tokio::test]
 async fn streamed_calls_are_put_together() {
-    let call = |calls: Value| event(&json!({"tool_calls": calls}), &Value::Null);
-    let stream = [
-        call(json!([{"index": 0, "id": "a", "type": "function", "function": {"name": "get_order", "arguments": ""}}])),
-        call(json!([{"index": 1, "id": "b", "type": "function", "function": {"name": "echo", "arguments": "{\"t\""}}])),
-        call(json!([{"index": 0, "function": {"arguments": "{\"id\":"}}])),
-        call(json!([{"index": 1, "function": {"arguments": ":1}"}}, {"index": 0, "function": {"arguments": "2}"}}])),
-        event(&json!({}), &json!("tool_calls")),
-    ]
-    .concat();
+    let stream = call_stream();
     // No `[DONE]`, lines end in CRLF: some servers do both.
     let bench =
         streamed(vec![vec![Act::Send([STREAM, stream.replace('\n', "\r\n").as_bytes()].concat())]]).await;

@@ -172,6 +172,7 @@ pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
             judge: Some("scripted-judge".to_owned()),
             target: "rehearsal demo-server over http".to_owned(),
             flaw: None,
+            surfaces: vec![],
             inputs: BTreeMap::from([(FILE.to_owned(), SUITE.to_owned())]),
         },
         results: trials.into_iter().map(|trial| trial.0).collect(),

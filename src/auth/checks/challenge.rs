@@ -2,10 +2,12 @@
 
 use futures::future::BoxFuture;
 use reqwest::Method;
+use secrecy::ExposeSecret;
 
 use super::reading::{Exchange, decisive, labelled};
 use super::resource::{document, documents};
 use super::{AuthCheck, Level, Needs, Probe, Seen};
+use crate::auth::Flaw;
 use crate::auth::answer::{Answer, Denial, challenges};
 use crate::auth::challenge::{Challenge, Challenges};
 use crate::auth::prober::{Ask, Credentials, Prober};
@@ -33,7 +35,7 @@ pub(super) const TABLE: &[AuthCheck] = &[
     row("A05", Level::Must, ["the challenge names the resource metadata", "authorization: protected resource metadata discovery",
         "add `resource_metadata=\"https://your-host/.well-known/oauth-protected-resource/...\"`"], documents, metadata_named),
     row("A06", Level::Rfc, ["challenges follow the grammar", "RFC 9110 section 11",
-        "quote parameter values and escape quotes inside them"], none_and_garbage, grammatical),
+        "quote parameter values and escape quotes inside them"], every_refusal, grammatical),
     row("A07", Level::Should, ["no error is reported to somebody without credentials", "RFC 6750 section 3.1",
         "leave `error` out of the challenge when the request had no token"], no_token, |t| on_challenge(t, no_error)),
     row("A08", Level::Should, ["a bad token gets 401 with `invalid_token` and the metadata", "RFC 6750 section 3.1",
@@ -60,6 +62,25 @@ fn none_and_garbage(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
         let garbage = Credentials::authorization("Bearer not-a-jwt");
         let talk = prober.converse("garbage", &garbage).await;
         prober.close(talk.session, &garbage).await;
+        Ok(())
+    })
+}
+
+/// Libraries put their own words into challenges, and other ones for each flaw; so tokens that get further than garbage
+/// are sent too where the target trusts the issuer.
+fn every_refusal(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(async move {
+        none_and_garbage(prober).await?;
+        if prober.minted().is_none() {
+            return Ok(());
+        }
+        let expired = prober.flawed(Flaw::Expired).await?;
+        let bare = prober.token(|minted| minted.scopes.clear()).await?;
+        let bare = Credentials::authorization(&format!("Bearer {}", bare.expose_secret()));
+        for (label, token) in [("an expired token", expired), ("a token without scopes", bare)] {
+            let talk = prober.converse(label, &token).await;
+            prober.close(talk.session, &token).await;
+        }
         Ok(())
     })
 }
@@ -200,7 +221,7 @@ pub(super) fn is_loopback(url: &url::Url) -> bool {
 
 fn grammatical(transcript: &Transcript) -> Seen {
     let mut seqs = Vec::new();
-    for label in ["no token", "garbage"] {
+    for label in ["no token", "garbage", "an expired token", "a token without scopes"] {
         let Some(exchange) = decisive(transcript, label) else { continue };
         let Some(found) = exchange.side().and_then(challenges) else { continue };
         if let Some(problem) = found.problems.first() {

@@ -164,7 +164,7 @@ pub(super) fn server_document(transcript: &Transcript) -> Result<(Exchange<'_>, 
 }
 
 /// Whether the server's own name is the one that the resource gave.
-pub(super) fn same_issuer(transcript: &Transcript) -> Seen {
+fn same_issuer(transcript: &Transcript) -> Seen {
     let (exchange, server) = match server_document(transcript) {
         Ok(found) => found,
         Err(Seen::Broken(..)) => return Seen::DoesNotApply("there is no metadata (see C01)".to_owned()),

@@ -4,8 +4,9 @@ use serde_json::Value;
 use url::Url;
 
 use super::challenge::is_loopback;
-use super::resource::{documents, same_issuer, server_document};
+use super::resource::{documents, server_document};
 use super::{AuthCheck, Level, Needs, Seen};
+use crate::auth::discover::server_candidates;
 use crate::transcript::Transcript;
 
 const fn row(
@@ -23,7 +24,7 @@ pub(super) const TABLE: &[AuthCheck] = &[
     row("C01", Level::Must, ["the authorization server publishes metadata", "RFC 8414 section 3; OpenID Connect Discovery section 4",
         "serve `/.well-known/oauth-authorization-server` or `/.well-known/openid-configuration`"], published),
     row("C02", Level::Must, ["the metadata names its own issuer", "RFC 8414 section 3.3",
-        "set `issuer` to the exact identifier that the resource names"], same_issuer),
+        "set `issuer` to the identifier under whose well-known path the document is served"], own_issuer),
     row("C03", Level::Must, ["every endpoint is https", "authorization: communication security",
         "serve every OAuth endpoint over https; only loopback may do without"], |t| on_server(t, secure)),
     row("C04", Level::Must, ["PKCE with S256 is announced", "authorization: authorization code protection",
@@ -38,6 +39,29 @@ fn published(transcript: &Transcript) -> Seen {
     match server_document(transcript) {
         Ok((exchange, _)) => Seen::Holds(format!("found at {}", exchange.url()), vec![exchange.seq]),
         Err(seen) => seen,
+    }
+}
+
+/// Whether the issuer is one whose metadata belongs where this document was found. What the resource calls it is B05:
+/// an issuer with a slash too many leads to the same place, and that slip is the resource's alone.
+fn own_issuer(transcript: &Transcript) -> Seen {
+    let (exchange, document) = match server_document(transcript) {
+        Ok(found) => found,
+        Err(Seen::Broken(..)) => return Seen::DoesNotApply("there is no metadata (see C01)".to_owned()),
+        Err(seen) => return seen,
+    };
+    let Some(issuer) = document.get("issuer").and_then(Value::as_str) else {
+        return Seen::Broken("its metadata has no `issuer`".to_owned(), vec![exchange.seq]);
+    };
+    let belongs = Url::parse(issuer).is_ok_and(|issuer| {
+        server_candidates(&issuer).iter().any(|(_, place)| place.as_str() == exchange.url())
+    });
+    match belongs {
+        true => Seen::Holds(format!("`{issuer}` is at home there"), vec![exchange.seq]),
+        false => {
+            let text = format!("the document at {} is that of `{issuer}`", exchange.url());
+            Seen::Broken(text, vec![exchange.seq])
+        }
     }
 }
 

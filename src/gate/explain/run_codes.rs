@@ -113,6 +113,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("demo.no-token", "The demo server was told to trust an issuer (`BOOKSHOP_ISSUER`) and finds no token in `REHEARSAL_TOKEN`. Set it, or leave both out to be an ordinary customer."),
     ("demo.died", "The demo server ended before it opened, because the flaw `dies-on-start` asks for it. Leave the flaw out to get a shop that opens."),
     ("demo.stream", "The demo server's connection broke while it was serving. Over stdio this means that whoever started it closed the streams in the middle of a message."),
+    ("run.drift", "The tools or the instructions that the target shows to a persona are not those of the run's start, so the missing trials would measure another surface. Start a new run, or accept the mixture with `rehearsal resume --accept-drift`."),
+    // merging shards
+    ("merge.unlike", "`merge` joins the shards of one plan, and these runs differ in what the message names. Run every shard with the same suite, flags and version of rehearsal, only with another `--shard I/N`."),
+    ("merge.overlap", "Two of the runs planned the same trial, so they are not disjoint shards of one plan. Name every shard once, and do not mix a whole run with shards."),
+    ("merge.nothing", "`merge` was called without runs to join. Name at least two, by id, the start of an id, or path."),
     // wrong usage
     ("usage.format", "`--format` names something that is neither `human` nor one of the report formats. The message lists what there is; every format is also written to a file beside the run."),
     ("explain.unknown", "There is no text for this code. Codes are written as they appear in brackets after `error` and at the start of a reason, such as `target.died`; exit codes are numbers."),

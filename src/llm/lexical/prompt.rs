@@ -193,7 +193,8 @@ fn names(text: &str, words: &[Word]) -> Vec<Span> {
         let opens = lead.is_empty() || (lead.ends_with(['.', '!', '?']) && !initial);
         word.text.chars().next().is_some_and(char::is_uppercase) && !opens && !is_stop(&word.text)
     };
-    let joined = |a: &Word, b: &Word| matches!(&text[a.end..b.start], " " | "-" | ". " | "." | " & ");
+    let joined =
+        |a: &Word, b: &Word| matches!(&text[a.end..b.start], " " | "-" | ". " | "." | " & " | "/" | "_");
     let mut names = vec![];
     let mut index = 0;
     while index < words.len() {
@@ -245,6 +246,7 @@ mod tests {
             ["Date 2026-11-28", "Date 2026-11-28", "Date 2026-11-03"]
         );
         assert_eq!(found("Add a note: buy milk"), ["Tail buy milk"]);
+        assert_eq!(found("the time in America/New_York now"), ["Name America/New_York"]);
     }
 
     #[test]

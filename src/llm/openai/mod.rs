@@ -1,7 +1,7 @@
 //! The `openai` dialect: chat completions of OpenAI and of every compatible provider, through async-openai.
 //!
 //! async-openai builds the requests and decodes the event streams. Its own retries, its reading of the environment and
-//! its strict types are all left out: [`wire`] executes, [`reply`] reads tolerantly, `retry` repeats visibly.
+//! its strict types are all left out: `wire` executes, `reply` reads tolerantly, `retry` repeats visibly.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,112 @@
+//! `merge RUN…`: joins the run files of shards into one run. Refuses runs of unlike plans.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Context;
+use super::args::MergeArgs;
+use super::conclude::conclude;
+use super::failure::{Failure, Outcome};
+use crate::gate::Exit;
+use crate::ids::{CaseKey, RunId};
+use crate::plan::Planned;
+use crate::store::read::Reader;
+use crate::store::record::{CaseResult, JudgeSpend, Manifest};
+use crate::store::{Store, layout};
+
+/// One of the runs to join.
+struct Part {
+    file: PathBuf,
+    reader: Reader,
+    manifest: Manifest,
+    planned: Vec<Planned>,
+    results: Vec<CaseResult>,
+}
+
+/// Joins runs into a new one, writes its reports and returns its exit code.
+pub(super) async fn merge(args: &MergeArgs, context: &Context) -> Outcome {
+    let parts = args.runs.iter().map(|run| open(run, args, context)).collect::<Outcome<Vec<_>>>()?;
+    let Some((first, rest)) = parts.split_first() else {
+        return Err(Failure::usage("merge.nothing", "no run was named"));
+    };
+    for part in rest {
+        alike(first, part)?;
+    }
+    let planned = union(&parts)?;
+    let id = uuid::Uuid::now_v7().to_string();
+    let manifest = Manifest { run: RunId::from(id.as_str()), ..bare(&first.manifest) };
+    let file = layout::run_file(&context.root.join(&args.out), &manifest.suite, &manifest.run);
+    let fault = |error: crate::store::StoreError| Failure::from_fault(&error.into());
+    let store = Store::create(&file, &manifest, &planned).map_err(fault)?;
+    for part in &parts {
+        for result in &part.results {
+            let key = result.header.key;
+            let Some(transcript) = part.reader.transcript(key).map_err(fault)? else { continue };
+            store.finished(Arc::new(transcript)).await.map_err(fault)?;
+            if let Some(verdict) = &result.verdict {
+                let (calls, usage, cost) = (result.judge_calls, result.judge_usage, result.judge_cost);
+                store.scored(key, verdict, JudgeSpend { calls, usage, cost }).await.map_err(fault)?;
+            }
+        }
+    }
+    store.close().await.map_err(fault)?;
+    let concluded = conclude(&file)?;
+    concluded.write_reports(context)?;
+    concluded.print(&args.format, context)?;
+    Ok(concluded.decision.exit)
+}
+
+fn open(run: &str, args: &MergeArgs, context: &Context) -> Outcome<Part> {
+    let file = super::runs::resolve(run, &args.out, context)?;
+    let fault = |error: crate::store::StoreError| Failure::from_fault(&error.into());
+    let reader = Reader::open(&file).map_err(fault)?;
+    let manifest = reader.manifest().map_err(fault)?;
+    let planned = reader.planned().map_err(fault)?;
+    let results = reader.record().map_err(fault)?.results;
+    Ok(Part { file, reader, manifest, planned, results })
+}
+
+/// A manifest without what may differ between shards of one plan.
+fn bare(manifest: &Manifest) -> Manifest {
+    let mut bare = Manifest { shard: None, ..manifest.clone() };
+    bare.selection.shard = None;
+    bare
+}
+
+/// Shards of one plan differ in their id, their start, their part and the port of their target, and in nothing else.
+fn alike(first: &Part, other: &Part) -> Outcome<()> {
+    let plain = |manifest: &Manifest| Manifest {
+        run: RunId::from(""),
+        started: String::new(),
+        target: String::new(),
+        ..bare(manifest)
+    };
+    let (a, b) = (plain(&first.manifest), plain(&other.manifest));
+    let differs = [
+        ("suite", a.suite != b.suite || a.file != b.file),
+        ("text of the suite", a.inputs != b.inputs),
+        ("instruments", a.instruments != b.instruments),
+        ("selection", a.selection != b.selection),
+        ("seed", a.seed != b.seed),
+        ("judge", a.judge != b.judge),
+        ("version of rehearsal", a.version != b.version),
+    ];
+    let Some((what, _)) = differs.into_iter().find(|(_, differs)| *differs) else { return Ok(()) };
+    let message = format!("`{}` and `{}` differ in their {what}", first.file.display(), other.file.display());
+    Err(Failure::new(Exit::Usage, "merge.unlike", message)
+        .hint("merge joins shards of one plan: the same suite, flags and version"))
+}
+
+/// Every planned trial once; two parts that planned the same trial are not shards of one plan.
+fn union(parts: &[Part]) -> Outcome<Vec<Planned>> {
+    let mut union: BTreeMap<CaseKey, &Planned> = BTreeMap::new();
+    for planned in parts.iter().flat_map(|part| &part.planned) {
+        if union.insert(planned.header.key, planned).is_some() {
+            let message =
+                format!("trial {} of `{}` is in two of the runs", planned.header.trial, planned.header.case);
+            return Err(Failure::new(Exit::Usage, "merge.overlap", message).hint("name each shard once"));
+        }
+    }
+    Ok(union.into_values().cloned().collect())
+}

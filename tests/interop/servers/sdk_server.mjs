@@ -1,0 +1,68 @@
+// The same notes behind the official TypeScript SDK, which leaves the verification of tokens to the author: jose here.
+
+import { randomUUID } from "node:crypto";
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+
+const require = createRequire(`${process.env.NOTES_MODULES}/`);
+const sdk = (path) => require(`@modelcontextprotocol/sdk/${path}`);
+const express = require("express");
+const { z } = require("zod");
+const { createRemoteJWKSet, jwtVerify } = await import(pathToFileURL(require.resolve("jose")));
+const { InvalidTokenError } = sdk("server/auth/errors.js");
+const { requireBearerAuth } = sdk("server/auth/middleware/bearerAuth.js");
+const { getOAuthProtectedResourceMetadataUrl, mcpAuthMetadataRouter } = sdk("server/auth/router.js");
+const { McpServer } = sdk("server/mcp.js");
+const { StreamableHTTPServerTransport } = sdk("server/streamableHttp.js");
+
+const issuer = process.env.NOTES_ISSUER;
+const resource = new URL(process.env.NOTES_RESOURCE);
+const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`));
+const notes = new Map([[1, "Buy bread on Friday."], [2, "The spare key is with Tove."]]);
+
+const verifier = {
+  async verifyAccessToken(token) {
+    const wanted = { issuer, audience: resource.href, requiredClaims: ["exp"] };
+    const { payload } = await jwtVerify(token, keys, wanted).catch((error) => {
+      // Any other error becomes a 500.
+      throw new InvalidTokenError(error.message);
+    });
+    const scopes = String(payload.scope ?? "").split(" ");
+    return { token, clientId: String(payload.client_id), scopes, expiresAt: payload.exp, resource };
+  },
+};
+
+function notesServer() {
+  const server = new McpServer({ name: "notes", version: "1" });
+  const text = (text) => ({ content: [{ type: "text", text }] });
+  const reads = { readOnlyHint: true };
+  server.registerTool("list_notes", { description: "List all notes.", annotations: reads }, () =>
+    text([...notes].map(([id, note]) => `${id}: ${note}`).join("\n")));
+  const note = { description: "Show one note by its id.", annotations: reads, inputSchema: { id: z.number().int() } };
+  server.registerTool("get_note", note, ({ id }) => {
+    if (!notes.has(id)) throw new Error(`There is no note ${id}.`);
+    return text(notes.get(id));
+  });
+  return server;
+}
+
+const oauthMetadata = await (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json();
+const scopes = ["notes:read"];
+const resourceMetadataUrl = getOAuthProtectedResourceMetadataUrl(resource);
+const sessions = new Map();
+const app = express();
+app.use(mcpAuthMetadataRouter({ oauthMetadata, resourceServerUrl: resource, scopesSupported: scopes }));
+app.use(requireBearerAuth({ verifier, requiredScopes: scopes, resourceMetadataUrl, expectedResource: resource }));
+app.use(express.json());
+app.all("/mcp", async (request, response) => {
+  const id = request.headers["mcp-session-id"];
+  let transport = sessions.get(id);
+  if (id && !transport) return response.status(404).end();
+  if (!transport) {
+    const onsessioninitialized = (id) => void sessions.set(id, transport);
+    transport = new StreamableHTTPServerTransport({ sessionIdGenerator: randomUUID, onsessioninitialized });
+    await notesServer().connect(transport);
+  }
+  await transport.handleRequest(request, response, request.body);
+});
+app.listen(Number(process.env.PORT), "127.0.0.1");
