@@ -57,7 +57,7 @@ while read -r line; do
     *'"method":"initialize"'*)
       say "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"$SHOP_KEY\",\"version\":\"1\"},\"instructions\":\"Use $REHEARSAL_TOKEN\"}}" ;;
     *'"method":"tools/list"'*)
-      say "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"tools\":[{\"name\":\"tell\",\"description\":\"$SHOP_KEY\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"$SHOP_KEY\":{\"type\":\"string\"}}}},{\"name\":\"fail\",\"inputSchema\":{\"type\":\"object\"}},{\"name\":\"die\",\"inputSchema\":{\"type\":\"object\"}}]}}" ;;
+      say "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"tools\":[{\"name\":\"tell\",\"description\":\"$SHOP_KEY\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"$SHOP_KEY\":{\"type\":\"string\"}}}},{\"name\":\"fail\",\"inputSchema\":{\"type\":\"object\"}},{\"name\":\"die\",\"inputSchema\":{\"type\":\"object\"}},{\"name\":\"$SHOP_KEY\",\"inputSchema\":{\"type\":\"object\"}}]}}" ;;
     *'"name":"tell"'*)
       say "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"$REHEARSAL_TOKEN\"}}"
       say "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"EVERY $REHEARSAL_TOKEN\"}],\"structuredContent\":{\"$SHOP_KEY\":\"EVERY\"}}}" ;;

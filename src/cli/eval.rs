@@ -13,14 +13,14 @@ use crate::drive::stage::{self, Stage};
 use crate::drive::surface::Surface;
 use crate::drive::{Stopping, World};
 use crate::gate::Exit;
-use crate::ids::{ModelName, PersonaName, RunId};
+use crate::ids::{ModelName, PersonaName, RunId, ToolName};
 use crate::plan::{self, Plan, Planned, Selection, Shard};
 use crate::run::{self, Job};
 use crate::store::record::{Ending, Manifest, SCHEMA, Stop, SurfaceSeen};
 use crate::store::{Store, layout};
 use crate::suite::read::{Project, Request};
 use crate::suite::{Suite, TargetSource, Template};
-use crate::transcript::Fault;
+use crate::transcript::{Fault, Secrets, ToolFact};
 
 /// Runs every suite named and returns the gravest exit code.
 pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> Outcome {
@@ -222,6 +222,7 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         target: context.secrets.redact(stage.description()).into_owned(),
         surfaces: surfaces(stage),
         flaw: None,
+        surfaces: surfaces(stage, context),
         inputs: suite
             .sources
             .iter()
@@ -231,15 +232,17 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
 }
 
 /// What each persona sees, for the record.
-pub(super) fn surfaces(stage: &Stage) -> Vec<SurfaceSeen> {
-    stage.surfaces().iter().map(seen).collect()
+pub(super) fn surfaces(stage: &Stage, context: &Context) -> Vec<SurfaceSeen> {
+    stage.surfaces().iter().map(|(persona, surface)| seen(persona, surface, &context.secrets)).collect()
 }
 
-fn seen((persona, surface): (&PersonaName, &Result<Surface, Fault>)) -> SurfaceSeen {
+fn seen(persona: &PersonaName, surface: &Result<Surface, Fault>, secrets: &Secrets) -> SurfaceSeen {
     let persona = persona.clone();
     match surface {
         Ok(surface) => {
-            let tools = surface.tools.iter().map(|tool| tool.name.clone()).collect();
+            // A server may name its tools after what it was given.
+            let name = |tool: &ToolFact| ToolName::new(secrets.redact(tool.name.as_str()).into_owned());
+            let tools = surface.tools.iter().map(name).collect();
             SurfaceSeen { persona, tools, digest: Some(surface.digest()) }
         }
         Err(_) => SurfaceSeen { persona, tools: vec![], digest: None },

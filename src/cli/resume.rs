@@ -74,7 +74,7 @@ async fn continue_run(file: &Path, how: How<'_>, context: &Context) -> Outcome {
     let signals = Signals::listen(stop.clone(), context.printer);
     let stage = set(&suite, &plan, context).await?;
     let drifted = match how.drift {
-        Drift::Refused => drift(&manifest.surfaces, &surfaces(&stage)),
+        Drift::Refused => drift(&manifest.surfaces, &surfaces(&stage, context)),
         Drift::Accepted => None,
     };
     if let Some(failure) = drifted {

@@ -98,7 +98,7 @@ impl Assembly {
             Some(known) => known,
             None if self.calls.len() >= MOST_CALLS => return,
             None => {
-                let next = self.calls.iter().map(|call| call.index + 1).max().unwrap_or(0);
+                let next = self.calls.iter().map(|call| call.index.saturating_add(1)).max().unwrap_or(0);
                 self.calls.push(Pieces { index: index.unwrap_or(next), ..Pieces::default() });
                 self.calls.len() - 1
             }
