@@ -79,12 +79,18 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
         permits: Semaphore::new(world.width),
     });
     let (events, mut driven) = mpsc::channel(world.width.max(1));
-    let driver = tokio::spawn(schedule::drive(Arc::clone(&world), cases, events));
     let mut grading: JoinSet<Scored> = JoinSet::new();
     for (case, transcript) in unscored {
         grading.spawn(Arc::clone(&grader).regrade(case, transcript));
     }
     let mut stops: Vec<Stop> = Vec::new();
+    // What was spent before may have used the budget up already.
+    if let Some(stop) = max_cost.is_some_and(|most| spent >= most).then(|| budget(spent, max_cost)) {
+        world.stop.drain.cancel();
+        on(Step::Stopping(&stop));
+        stops.push(stop);
+    }
+    let driver = tokio::spawn(schedule::drive(Arc::clone(&world), cases, events));
     let mut driving = true;
     while driving || !grading.is_empty() {
         tokio::select! {
