@@ -6,13 +6,14 @@ use std::path::Path;
 
 use super::Context;
 use super::args::{EvalArgs, ResumeArgs};
-use super::eval::{Running, Work, finish, planned, set};
+use super::conclude::{self, conclude};
+use super::eval::{Running, Work, finish, pass_flaw, planned, set};
 use super::failure::{Failure, Outcome};
 use super::signal::Signals;
-use crate::drive::Stopping;
 use crate::gate::Exit;
 use crate::ids::CaseKey;
 use crate::plan::{Case, Plan};
+use crate::report::figures::count;
 use crate::score::Outcome as TrialOutcome;
 use crate::store::Store;
 use crate::store::read::Reader;
@@ -21,45 +22,75 @@ use crate::transcript::Transcript;
 
 /// Continues a run.
 pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
+    if args.format != conclude::HUMAN {
+        conclude::known(&args.format)?;
+    }
     let file = super::runs::resolve(&args.run, &args.out, context)?;
-    continue_run(&file, &args.format, (args.concurrency.into(), None), context).await
+    let signals = Signals::listen(context.printer);
+    let how = How { format: &args.format, width: args.concurrency.into(), max_cost: args.max_cost };
+    continue_run(&file, &how, &signals, context).await
 }
 
 /// `eval SUITE --resume [RUN]`: the run named, or the newest of the suite.
-pub(super) async fn latest_or(run: &str, args: &EvalArgs, context: &Context) -> Outcome {
+pub(super) async fn latest_or(run: &str, args: &EvalArgs, signals: &Signals, context: &Context) -> Outcome {
+    let suites = &args.select.suites;
+    if suites.len() > 1 {
+        return Err(Failure::usage(
+            "usage.flags",
+            "`--resume` continues one run, and several suites are named",
+        )
+        .hint("name one suite, or a run: `rehearsal resume RUN`"));
+    }
     let newest = |suite: &String| {
         Path::new(suite).file_stem().map(|stem| format!("{}/latest", stem.to_string_lossy()))
     };
-    let name =
-        args.suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
+    let name = suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
     let file = super::runs::resolve(&name, &args.out, context)?;
-    continue_run(&file, &args.format, (args.concurrency.into(), args.max_cost), context).await
+    let how = How { format: &args.format, width: args.concurrency.into(), max_cost: args.max_cost };
+    continue_run(&file, &how, signals, context).await
 }
 
-async fn continue_run(
-    file: &Path,
-    format: &str,
-    (width, max_cost): (usize, Option<f64>),
-    context: &Context,
-) -> Outcome {
-    let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
-    let record = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
+/// What the command line says about a run that goes on.
+struct How<'a> {
+    format: &'a str,
+    width: usize,
+    max_cost: Option<f64>,
+}
+
+async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &Context) -> Outcome {
+    let reader = Reader::open(file)?;
+    let record = reader.record()?;
     let manifest = &record.manifest;
-    let (suite, plan) = planned(&manifest.file, &manifest.selection, manifest.seed, context)?;
+    let (mut suite, plan) = planned(&manifest.file, &manifest.selection, manifest.seed, context)?;
+    // The flaw of a demo run is part of its target, and of what its trials are about.
+    if let Some((_, flaw)) = manifest.target.rsplit_once(" --flaw ") {
+        pass_flaw(&mut suite, flaw)?;
+    }
     let left = subtract(plan.clone(), &record, &reader)?;
     drop(reader);
-    let kept = plan.cases.len() - left.cases.len();
     let (again, rescored) = (left.cases.len(), left.unscored.len());
-    context.printer.talk(&format!(
-        "resuming {} ({}): {kept} trials kept, {again} to run, {rescored} to score again; ${:.2} spent before",
-        manifest.run, manifest.suite, left.spent
-    ));
-    let store = Store::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
-    let stop = Stopping::default();
-    let signals = Signals::listen(stop.clone(), context.printer);
-    let stage = set(&suite, &plan, context).await?;
-    let work = Work { width, max_cost, ..left };
-    finish(Running { stage, store, stop, signals, file: file.to_owned() }, work, format, context).await
+    let concluded = if again + rescored == 0 {
+        context.printer.talk(&format!("nothing is missing of run {}; nothing was run", manifest.run));
+        let concluded = conclude(file)?;
+        concluded.write_reports(context)?;
+        concluded
+    } else {
+        let kept = count((plan.cases.len() - again) as u64, "trial");
+        context.printer.talk(&format!(
+            "resuming {} ({}): {kept} kept, {again} to run, {rescored} to score again; ${:.2} spent before",
+            manifest.run, manifest.suite, left.spent
+        ));
+        let store = Store::open(file)?;
+        let stage = tokio::select! {
+            biased;
+            stage = set(&suite, &plan, context) => stage?,
+            failure = signals.before_anything_ran() => return Err(failure),
+        };
+        let work = Work { width: how.width, max_cost: how.max_cost, ..left };
+        finish(Running { stage, store, file: file.to_owned() }, work, (signals, context)).await?
+    };
+    concluded.print(how.format, context)?;
+    concluded.outcome()
 }
 
 /// The plan without what the run file already holds. Trials cut short by a fault of ours or of the model's API run again;
@@ -79,8 +110,13 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
         return Err(Failure::new(Exit::Usage, "run.changed", message)
             .hint("start a new run with `rehearsal eval`; expectations may be edited, prompts, personas and models may not"));
     }
-    let mut work =
-        Work { cases: vec![], unscored: vec![], spent: spent(&record.results), width: 1, max_cost: None };
+    let mut work = Work {
+        cases: vec![],
+        unscored: vec![],
+        spent: conclude::spent(&record.results),
+        width: 1,
+        max_cost: None,
+    };
     let results: HashMap<CaseKey, &CaseResult> =
         record.results.iter().map(|result| (result.header.key, result)).collect();
     for case in plan.cases {
@@ -106,8 +142,4 @@ fn decided(result: &CaseResult, case: &Case) -> bool {
 
 fn transcript(reader: &Reader, case: &Case) -> Option<Transcript> {
     reader.transcript(case.header.key).ok().flatten()
-}
-
-fn spent(results: &[CaseResult]) -> f64 {
-    results.iter().map(|result| result.cost.unwrap_or(0.0) + result.judge_cost.unwrap_or(0.0)).sum()
 }
