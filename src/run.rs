@@ -87,12 +87,12 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
         brake.check_budget(&mut on);
     }
     let (events, mut driven) = mpsc::channel(world.width.max(1));
-    let driver = tokio::spawn(schedule::drive(Arc::clone(&world), cases, events));
     let mut grading: JoinSet<Scored> = JoinSet::new();
     for (case, transcript) in unscored {
         grading.spawn(Arc::clone(&grader).regrade(case, transcript));
     }
     let mut finished = 0;
+    let driver = tokio::spawn(schedule::drive(Arc::clone(&world), cases, events));
     let mut driving = true;
     while driving || !grading.is_empty() {
         tokio::select! {

@@ -172,6 +172,61 @@ fn machine_modes_end_stderr_with_one_json_line() {
     assert!(error["error"]["code"].as_str().unwrap().starts_with("target."));
 }
 
+/// The JSON line that ends stderr.
+#[track_caller]
+fn error_line(ran: &Ran) -> serde_json::Value {
+    let last = ran.stderr.lines().last().unwrap_or_default();
+    let line: serde_json::Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{}", ran.stderr));
+    assert_eq!(line["error"]["exit"], ran.code);
+    line["error"].clone()
+}
+
+#[test]
+fn the_json_line_says_where_and_what_to_do() {
+    let text = suite("  url: http://127.0.0.1:9/mcp", "").replace("prompt:", "promt:");
+    let ran = Project::new().suite(&text).run(&["eval", "mine", "--format", "json"]);
+    let error = error_line(&ran);
+    assert_eq!(error["code"], "suite.unknown-key");
+    assert_eq!(error["where"], serde_json::json!({"file": "suites/mine.yaml", "line": 12, "column": 5}));
+    assert!(error["hint"].as_str().unwrap().contains("prompt"), "{error}");
+
+    let project = Project::new().suite(&suite("  url: http://127.0.0.1:9/mcp", ""));
+    let error = error_line(&project.run(&["eval", "mine", "--format", "json"]));
+    assert_eq!(error["where"]["file"], "suites/mine.yaml");
+    assert_eq!(error["where"]["line"], 4);
+
+    let error = error_line(&project.run(&["eval", "mine", "--format=json", "--frob"]));
+    assert_eq!(error["code"], "usage.flags");
+}
+
+#[test]
+fn every_mistake_of_a_suite_is_a_cause() {
+    let text = suite("  url: http://127.0.0.1:9/mcp", "")
+        .replace("[anonymous]", "[anonymos]")
+        .replace("[lexical]", "[lexcal]");
+    let error = error_line(&Project::new().suite(&text).run(&["eval", "mine", "--format", "json"]));
+    assert!(!error["causes"].as_array().unwrap().is_empty(), "{error}");
+}
+
+#[test]
+fn folders_empty_files_and_folders_that_are_not_there_are_named() {
+    let project = Project::new().suite("# nothing yet\n");
+    project.run(&["check", "suites"]).fails(2, &["folder", "suites"]);
+    project.run(&["check", "mine"]).fails(2, &["empty", "version: 1"]);
+    project.run(&["-C", "nowhere", "check"]).fails(2, &["no folder", "nowhere"]);
+}
+
+#[test]
+fn a_stdio_server_that_is_silent_may_take_as_long_as_the_suite_says() {
+    let target = "  command: [sh, -c, \"sleep 60\"]\n  transport: stdio\n  ready: {timeout: 300ms}";
+    let started = std::time::Instant::now();
+    Project::new()
+        .suite(&suite(target, ""))
+        .run(&["eval", "mine"])
+        .fails(4, &["initialize", "300ms", "ready:"]);
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
+}
+
 #[test]
 fn unknown_names_on_the_command_line_are_usage_errors() {
     let project = Project::new().suite(&suite("  url: http://127.0.0.1:9/mcp", ""));
@@ -180,6 +235,9 @@ fn unknown_names_on_the_command_line_are_usage_errors() {
     project.run(&["eval", "mine", "--model", "lexcal"]).fails(2, &["lexcal", "lexical"]);
     project.run(&["eval", "mine", "--format", "jsn"]).fails(2, &["jsn", "json"]);
     project.run(&["eval", "mine", "--shard", "3/2"]).fails(2, &["3/2"]);
+    project.run(&["eval", "mine", "--trials", "0"]).fails(2, &["trials"]);
+    project.run(&["eval", "mine", "--max-cost", "nan"]).fails(2, &["US dollars"]);
+    project.run(&["eval", "mine", "--resume", "--trials", "4"]).fails(2, &["--trials"]);
     project.run(&["eval", "mine", "--flaw", "vague-descriptions"]).fails(2, &["demo"]);
     project.run(&["show", "latest"]).fails(2, &["run"]);
     project.run(&["explain", "target.unreachabel"]).fails(2, &["target.unreachable"]);

@@ -41,6 +41,7 @@ fn codes() -> BTreeSet<String> {
         "suite",
         "gate",
         "usage",
+        "output",
         "demo",
         "auth",
         "issuer",

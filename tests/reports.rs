@@ -236,7 +236,7 @@ proptest! {
         prop_assert_eq!(number("missing"), run.missing.len() as u32);
 
         let totals = figures::totals(&Totals {
-            trials: number("trials"), passed: number("passed"), failed: number("failed"), invalid: number("invalid"),
+            trials: number("trials"), passed: number("passed"), failed: number("failed"), expected: number("expected"), invalid: number("invalid"),
             missing: number("missing"), invalid_share: json["totals"]["invalid_share"].as_f64(), cases: number("cases"),
         });
         prop_assert!(terminal.contains(&totals), "{totals}\n{terminal}");

@@ -30,7 +30,7 @@ fn run_files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The summary without what differs from run to run: ids, and times.
+/// The summary without what differs from run to run: ids, times, and numbers of events.
 fn comparable(text: &str) -> Value {
     fn strip(value: &mut Value) {
         match value {

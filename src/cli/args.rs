@@ -23,16 +23,16 @@ pub(super) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Global {
     /// Run as if started in this folder.
-    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true, display_order = 900)]
     pub directory: Option<PathBuf>,
     /// When to colour.
-    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true)]
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true, display_order = 901)]
     pub color: ColorChoice,
     /// Only failures and the verdict.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 902)]
     pub quiet: bool,
     /// More detail: every trial, and the wire in `show`.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 903)]
     pub verbose: bool,
 }
 
@@ -58,8 +58,8 @@ pub(super) enum Command {
     Access(Box<EvalArgs>),
     /// Run only the auth checks of a suite.
     Auth(Box<EvalArgs>),
-    /// Show what a run would do: trials, models, personas. Spends nothing.
-    Plan(Box<EvalArgs>),
+    /// Show what a run would do: cases, trials, the most it may call and cost. Spends nothing.
+    Plan(Box<PlanArgs>),
     /// Run only what is missing of a run that was stopped.
     Resume(ResumeArgs),
     /// Join the run files of shards into one run; refuses unlike plans.
@@ -94,9 +94,9 @@ pub(super) enum Command {
     Guard,
 }
 
-/// Arguments of `eval` and its kin.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct EvalArgs {
+/// What is run.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Select {
     /// Suites: paths, or names under suites/. Default: every suite of the project.
     pub suites: Vec<String>,
     /// Only these cases; `*` stands for anything. Repeatable.
@@ -120,27 +120,56 @@ pub(super) struct EvalArgs {
     /// Only part I of N of the plan; the parts are disjoint and together everything.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<(u32, u32)>,
-    /// Trials in flight at most.
-    #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub concurrency: u16,
     /// The seed of the order.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Stop starting trials when this many US dollars are spent.
-    #[arg(long, value_name = "USD", value_parser = amount)]
+}
+
+/// Arguments of `eval` and its kin.
+#[derive(Clone, Debug, Args)]
+pub(super) struct EvalArgs {
+    /// What is run.
+    #[command(flatten)]
+    pub select: Select,
+    /// Trials in flight at most.
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub concurrency: u16,
+    /// Stop starting trials when this many US dollars are spent; models without a price count as free.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
     pub max_cost: Option<f64>,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-    /// What to print on stdout: `human` or one of the report formats. Reports are written to files in any case.
+    /// What to print on stdout: `human`, `json`, `junit` or `markdown`. Reports are written to files in any case.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: String,
     /// Break one thing in the built-in demo server, to see it caught.
     #[arg(long, value_name = "NAME")]
     pub flaw: Option<String>,
-    /// Continue the newest run of the suite, or the run named, instead of starting one.
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest")]
+    /// Continue the newest run of the suite, or the run named, instead of starting one; it keeps its own selection.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
+        conflicts_with_all = ["cases", "tags", "models", "personas", "clients", "trials", "shard", "seed", "flaw"])]
     pub resume: Option<String>,
+}
+
+/// Arguments of `plan`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PlanArgs {
+    /// What would be run.
+    #[command(flatten)]
+    pub select: Select,
+    /// What to print on stdout.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    pub format: PlanFormat,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For a person.
+    Human,
+    /// One JSON document.
+    Json,
 }
 
 /// Arguments of `check`.
@@ -162,10 +191,13 @@ pub(super) struct ResumeArgs {
     /// Trials in flight at most.
     #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
+    /// Stop starting trials when this many US dollars are spent, what the run has spent before included.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub max_cost: Option<f64>,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-    /// What to print on stdout: `human` or one of the report formats.
+    /// What to print on stdout: `human`, `json`, `junit` or `markdown`.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: String,
 }
@@ -201,7 +233,7 @@ pub(super) struct ReportArgs {
     /// The run.
     #[command(flatten)]
     pub run: RunArg,
-    /// The format: `human` or one of the report formats. Repeatable: one after the other is printed.
+    /// What to print on stdout: `human`, `json`, `junit` or `markdown`. Repeatable.
     #[arg(long = "format", value_name = "FORMAT", default_value = "human")]
     pub formats: Vec<String>,
 }
@@ -262,18 +294,17 @@ pub(super) enum DemoTransport {
     Http,
 }
 
+fn dollars(text: &str) -> Result<f64, String> {
+    let wrong = || "write an amount in US dollars above zero, like 2.50".to_owned();
+    let amount: f64 = text.trim().trim_start_matches('$').parse().map_err(|_| wrong())?;
+    if amount.is_finite() && amount > 0.0 { Ok(amount) } else { Err(wrong()) }
+}
+
 fn shard(text: &str) -> Result<(u32, u32), String> {
     let wrong = || "write I/N with 1 <= I <= N, like 2/5".to_owned();
     let (index, of) = text.split_once('/').ok_or_else(wrong)?;
     let (index, of) = (index.trim().parse().map_err(|_| wrong())?, of.trim().parse().map_err(|_| wrong())?);
     if (1..=of).contains(&index) { Ok((index, of)) } else { Err(wrong()) }
-}
-
-fn amount(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
-        _ => Err("needs an amount of 0 or more, such as `2.50`".to_owned()),
-    }
 }
 
 #[cfg(test)]
@@ -288,10 +319,11 @@ mod tests {
     }
 
     #[test]
-    fn budgets_are_amounts() {
-        assert_eq!(amount("2.50"), Ok(2.5));
-        for bad in ["nan", "inf", "-1", "two"] {
-            assert!(amount(bad).is_err(), "{bad}");
+    fn amounts_are_parsed() {
+        assert_eq!(dollars("2.50"), Ok(2.5));
+        assert_eq!(dollars("$1"), Ok(1.0));
+        for bad in ["", "0", "-1", "nan", "inf", "1 euro"] {
+            assert!(dollars(bad).is_err(), "{bad}");
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Context;
 use super::failure::{Failure, Outcome, tell_diagnostics};
 use crate::gate::Exit;
+use crate::report::figures::count;
 use crate::suite::read::{Loaded, Project, Request};
 use crate::suite::{self, Suite};
 
@@ -14,12 +15,13 @@ pub(super) fn check(names: &[String], context: &Context) -> Outcome {
     for name in &names {
         match load(&project, name, &Request::default(), context) {
             Ok(suite) => {
-                let cases = suite.cases.len();
-                let (access, auth) = (suite.access.len(), suite.auth_checks.len());
-                context.printer.talk(&format!(
-                    "{}: no errors; {cases} use cases, {access} access rows, {auth} auth checks",
-                    suite.file
-                ));
+                let parts = [
+                    (suite.cases.len(), "use case"),
+                    (suite.access.len(), "access row"),
+                    (suite.auth_checks.len(), "auth check"),
+                ];
+                let parts = parts.map(|(n, noun)| count(n as u64, noun)).join(", ");
+                context.printer.talk(&format!("{}: no errors; {parts}", suite.file));
             }
             Err(failure) => worst = Err(failure),
         }
@@ -58,6 +60,6 @@ pub(super) fn load(project: &Project, name: &str, request: &Request, context: &C
 
 /// Prints the JSON Schema of suite files.
 pub(super) fn schema(context: &Context) -> Outcome {
-    context.printer.data(suite::schema::text().as_bytes());
+    context.printer.data(suite::schema::text().as_bytes())?;
     Ok(Exit::Pass)
 }

@@ -8,7 +8,7 @@ use super::failure::{Failure, Outcome};
 use crate::gate::{self, Decision, Exit, GateVerdict, Options};
 use crate::report::{self, View, terminal};
 use crate::store::read::Reader;
-use crate::store::record::RunRecord;
+use crate::store::record::{CaseResult, RunRecord};
 use crate::store::{history, layout};
 use crate::suite::GateMode;
 use crate::transcript::CaseKind;
@@ -53,7 +53,11 @@ const PATIENCE: usize = 5;
 impl Concluded {
     /// What formats render.
     pub(super) fn view(&self, context: &Context) -> View<'_> {
-        let next = self.next().into_iter().map(|command| format!("{} {command}", context.program)).collect();
+        let next = self
+            .next()
+            .into_iter()
+            .map(|command| format!("{} {command}", context.printer.program()))
+            .collect();
         View { run: &self.run, decision: &self.decision, run_file: self.file.display().to_string(), next }
     }
 
@@ -72,7 +76,9 @@ impl Concluded {
         }
         if manifest.target.contains("demo-server") && self.decision.exit == Exit::Pass {
             next.push(format!("eval {} --flaw vague-descriptions", manifest.suite));
-            next.push(format!("eval {} --flaw hidden-tool-callable", manifest.suite));
+            if self.run.results.iter().any(|result| result.header.kind == CaseKind::Access) {
+                next.push(format!("eval {} --flaw hidden-tool-callable", manifest.suite));
+            }
         } else {
             next.push(format!("report {run} --format markdown"));
         }
@@ -83,13 +89,14 @@ impl Concluded {
     pub(super) fn write_reports(&self, context: &Context) -> Outcome<()> {
         let folder = layout::report_dir(&self.file);
         let wrong = |error: std::io::Error| {
-            Failure::new(Exit::LocalIo, "store.write", format!("cannot write {}: {error}", folder.display()))
+            let message = format!("cannot write the reports to `{}`: {error}", folder.display());
+            Failure::new(Exit::LocalIo, "store.write", message)
+                .hint("the run itself is kept; free some space, then `rehearsal resume`")
         };
         #[expect(clippy::disallowed_methods, reason = "reports are written here")]
         std::fs::create_dir_all(&folder).map_err(wrong)?;
         for format in report::FORMATS {
-            let bytes = (format.render)(&self.view(context))
-                .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
+            let bytes = self.rendered(format, context)?;
             // A reader never sees half a report: write beside, then rename.
             let (temporary, path) = (folder.join(format!(".{}.part", format.file)), folder.join(format.file));
             #[expect(clippy::disallowed_methods, reason = "reports are written here")]
@@ -104,15 +111,45 @@ impl Concluded {
     pub(super) fn print(&self, format: &str, context: &Context) -> Outcome<()> {
         if format == HUMAN {
             let printer = context.printer;
-            printer.data(terminal::render(&self.view(context), printer.style(), printer.width()).as_bytes());
-            return Ok(());
+            let render = if printer.is_quiet() { terminal::brief } else { terminal::render };
+            return printer.data(render(&self.view(context), printer.style(), printer.width()).as_bytes());
         }
-        let format = known(format)?;
-        let bytes = (format.render)(&self.view(context))
-            .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))?;
-        context.printer.data(&bytes);
-        Ok(())
+        context.printer.data(&self.rendered(known(format)?, context)?)
     }
+
+    /// One format as bytes.
+    pub(super) fn rendered(&self, format: &report::Format, context: &Context) -> Outcome<Vec<u8>> {
+        (format.render)(&self.view(context))
+            .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))
+    }
+
+    /// US dollars over all trials, the judge's included.
+    pub(super) fn spent(&self) -> f64 {
+        spent(&self.run.results)
+    }
+
+    /// What the command ends with. Anything but a pass is a failure that the report has told already.
+    pub(super) fn outcome(&self) -> Outcome {
+        let Decision { exit, reasons, .. } = &self.decision;
+        if *exit == Exit::Pass {
+            return Ok(Exit::Pass);
+        }
+        let mut reasons = reasons.iter();
+        let (code, message, at) = reasons.next().map_or_else(
+            || ("gate".to_owned(), exit.name().to_owned(), None),
+            |reason| (reason.code.clone(), reason.message.clone(), reason.origin.clone().map(Box::new)),
+        );
+        let causes = reasons.take(20).map(|reason| reason.message.clone()).collect();
+        let hint = self.next().first().map(|command| format!("rehearsal {command}"));
+        Err(Failure { at, causes, hint, told: true, ..Failure::new(*exit, code, message) })
+    }
+}
+
+/// US dollars over trials, the judge's included; what has no price counts as free.
+pub(super) fn spent(results: &[CaseResult]) -> f64 {
+    let parts = results.iter().flat_map(|result| [result.cost, result.judge_cost]);
+    // A sum of nothing is minus zero.
+    parts.flatten().sum::<f64>() + 0.0
 }
 
 /// The start of a run id that tells it apart: its milliseconds.
@@ -133,8 +170,8 @@ pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
 pub(super) fn gate(args: &RunArg, context: &Context) -> Outcome {
     let concluded = conclude(&super::runs::resolve(&args.run, &args.out, context)?)?;
     let printer = context.printer;
-    printer.data(terminal::verdict(&concluded.view(context), printer.style(), printer.width()).as_bytes());
-    Ok(concluded.decision.exit)
+    printer.data(terminal::verdict(&concluded.view(context), printer.style(), printer.width()).as_bytes())?;
+    concluded.outcome()
 }
 
 /// `report RUN`: renders again.

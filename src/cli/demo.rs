@@ -10,7 +10,7 @@ use crate::gate::Exit;
 pub(super) async fn serve(args: &DemoArgs, context: &Context) -> Outcome {
     if args.flaw.as_deref() == Some("list") {
         for flaw in demo::Flaw::ALL {
-            context.printer.data_line(&format!("{:24} {}", flaw.name(), flaw.about()));
+            context.printer.data_line(&format!("{:24} {}", flaw.name(), flaw.about()))?;
         }
         return Ok(Exit::Pass);
     }

@@ -3,51 +3,64 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::args::EvalArgs;
-use super::conclude::{self, conclude};
+use super::args::{EvalArgs, Select};
+use super::conclude::{self, Concluded, conclude};
 use super::failure::{Failure, Outcome, tell_diagnostics};
 use super::progress::Progress;
+use super::several::Several;
 use super::signal::Signals;
 use super::{Context, check};
+use crate::diag::{Diagnostic, Origin};
+use crate::drive::World;
 use crate::drive::stage::{self, Stage};
 use crate::drive::surface::Surface;
-use crate::drive::{Stopping, World};
 use crate::gate::Exit;
 use crate::ids::{ModelName, PersonaName, RunId, ToolName};
 use crate::plan::{self, Plan, Planned, Selection, Shard};
+use crate::report::figures;
 use crate::run::{self, Job};
-use crate::store::record::{Ending, Manifest, SCHEMA, Stop, SurfaceSeen};
+use crate::store::record::{Ending, Manifest, SCHEMA, SurfaceSeen};
 use crate::store::{Store, layout};
 use crate::suite::read::{Project, Request};
 use crate::suite::{Suite, TargetSource, Template};
 use crate::transcript::{Fault, Secrets, ToolFact};
 
-/// Runs every suite named and returns the gravest exit code.
+/// Runs every suite named; the gravest exit code wins. Nothing runs while any of the suites is wrong.
 pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> Outcome {
     if args.format != conclude::HUMAN {
         conclude::known(&args.format)?;
     }
+    let signals = Signals::listen(context.printer);
     if let Some(run) = &args.resume {
-        return super::resume::latest_or(run, args, context).await;
+        return super::resume::latest_or(run, args, &signals, context).await;
     }
-    let project = Project::new(context.root.clone());
-    let names = check::selected(&args.suites, &project)?;
-    let mut exits = Vec::new();
-    for name in &names {
-        match one(name, args, kinds, context).await {
-            Ok(exit) => exits.push(exit),
-            Err(failure) if names.len() > 1 => {
-                failure.print(context);
-                exits.push(failure.exit);
+    let names = check::selected(&args.select.suites, &Project::new(context.root.clone()))?;
+    let mut prepared = prepare(&names, args, kinds, context)?;
+    if prepared.len() == 1 {
+        let concluded = one(prepared.remove(0), args, 0.0, (&signals, context)).await?;
+        concluded.print(&args.format, context)?;
+        return concluded.outcome();
+    }
+    let mut several = Several::new(&args.format)?;
+    let mut spent = 0.0;
+    for next in prepared {
+        if signals.exit().is_some() {
+            several.failed(signals.waiting(&next.suite.name), context);
+            break;
+        }
+        match one(next, args, spent, (&signals, context)).await {
+            Ok(concluded) => {
+                spent += concluded.spent();
+                several.concluded(&concluded, context)?;
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => several.failed(failure, context),
         }
     }
-    Ok(Exit::gravest(exits))
+    several.end(context)
 }
 
 /// What the command line selects.
-pub(super) fn selection(args: &EvalArgs, kinds: &[&str]) -> Selection {
+pub(super) fn selection(args: &Select, kinds: &[&str]) -> Selection {
     Selection {
         cases: args.cases.clone(),
         tags: args.tags.clone(),
@@ -67,29 +80,93 @@ pub(super) fn planned(
     seed: u64,
     context: &Context,
 ) -> Outcome<(Suite, Plan)> {
-    let project = Project::new(context.root.clone());
-    let request = Request { models: selection.models.clone() };
-    let suite = check::load(&project, name, &request, context)?;
-    match plan::expand(&suite, selection, seed) {
+    let suite = loaded(name, selection, context)?;
+    match expanded(&suite, selection, seed) {
         Ok(plan) => Ok((suite, plan)),
-        Err(diagnostics) => {
-            tell_diagnostics(context.printer, &diagnostics, &|file| {
-                suite.sources.get(file).map(ToString::to_string)
-            })?;
-            Err(Failure::usage("run.nothing-selected", "nothing was selected"))
-        }
+        Err(diagnostics) => Err(refused(&suite, &diagnostics, context)),
     }
 }
 
-async fn one(name: &str, args: &EvalArgs, kinds: &[&str], context: &Context) -> Outcome {
-    let selection = selection(args, kinds);
-    let (mut suite, plan) = planned(name, &selection, args.seed, context)?;
-    if let Some(flaw) = &args.flaw {
-        pass_flaw(&mut suite, flaw)?;
+fn loaded(name: &str, selection: &Selection, context: &Context) -> Outcome<Suite> {
+    let request = Request { models: selection.models.clone() };
+    check::load(&Project::new(context.root.clone()), name, &request, context)
+}
+
+fn expanded(suite: &Suite, selection: &Selection, seed: u64) -> Result<Plan, Vec<Diagnostic>> {
+    let plan = plan::expand(suite, selection, seed)?;
+    match selection.shard {
+        Some(Shard { index, of }) if plan.cases.is_empty() => {
+            let message = format!("shard {index}/{of} of the suite `{}` holds no trial", suite.name);
+            let diagnostic = Diagnostic::global("run.nothing-selected", message);
+            Err(vec![diagnostic.hint("the plan is too small for so many shards; use fewer")])
+        }
+        _ => Ok(plan),
     }
-    let stop = Stopping::default();
-    let signals = Signals::listen(stop.clone(), context.printer);
-    let stage = set(&suite, &plan, context).await?;
+}
+
+fn refused(suite: &Suite, diagnostics: &[Diagnostic], context: &Context) -> Failure {
+    let source = |file: &str| suite.sources.get(file).map(ToString::to_string);
+    let told = tell_diagnostics(context.printer, diagnostics, &source);
+    told.err().unwrap_or_else(|| Failure::usage("run.nothing-selected", "nothing was selected"))
+}
+
+/// A suite that may run.
+struct Prepared {
+    suite: Suite,
+    plan: Plan,
+    selection: Selection,
+}
+
+/// Loads and expands every suite. Of several, those in which nothing is selected are left out, and that is said.
+fn prepare(names: &[String], args: &EvalArgs, kinds: &[&str], context: &Context) -> Outcome<Vec<Prepared>> {
+    const NOTHING: [&str; 2] = ["run.nothing-selected", "run.unknown-name"];
+    let selection = selection(&args.select, kinds);
+    let (mut prepared, mut wrong, mut skipped) = (vec![], vec![], vec![]);
+    for name in names {
+        let suite = match loaded(name, &selection, context) {
+            Ok(suite) => suite,
+            Err(failure) => {
+                wrong.push(failure);
+                continue;
+            }
+        };
+        match expanded(&suite, &selection, args.select.seed) {
+            Ok(plan) => prepared.push(Prepared { suite, plan, selection: selection.clone() }),
+            Err(found) if found.iter().all(|one| NOTHING.contains(&one.code)) => skipped.push((suite, found)),
+            Err(found) => wrong.push(refused(&suite, &found, context)),
+        }
+    }
+    if let Some(failure) = wrong.into_iter().next() {
+        return Err(failure);
+    }
+    for one in &mut prepared {
+        if let Some(flaw) = &args.flaw {
+            pass_flaw(&mut one.suite, flaw)?;
+        }
+    }
+    for (suite, found) in &skipped {
+        if prepared.is_empty() {
+            return Err(refused(suite, found, context));
+        }
+        let why = found.first().map(|diagnostic| diagnostic.message.as_str()).unwrap_or_default();
+        context.printer.talk(&format!("skipping {}: {}", suite.name, crate::display::safe_line(why)));
+    }
+    Ok(prepared)
+}
+
+/// Drives one suite to its decision. `spent` is what suites before it have spent.
+async fn one(
+    prepared: Prepared,
+    args: &EvalArgs,
+    spent: f64,
+    (signals, context): (&Signals, &Context),
+) -> Outcome<Concluded> {
+    let Prepared { suite, plan, selection } = prepared;
+    let stage = tokio::select! {
+        biased;
+        stage = set(&suite, &plan, context) => stage?,
+        failure = signals.before_anything_ran() => return Err(failure),
+    };
     let manifest =
         Manifest { flaw: args.flaw.clone(), ..manifest(&suite, &plan, selection, &stage, context) };
     let out = context.root.join(&args.out);
@@ -100,22 +177,22 @@ async fn one(name: &str, args: &EvalArgs, kinds: &[&str], context: &Context) -> 
         Ok(store) => store,
         Err(error) => {
             stage.strike().await;
-            return Err(Failure::from_fault(&error.into()));
+            return Err(error.into());
         }
     };
-    let trials = plan.cases.len();
+    let trials = figures::count(plan.cases.len() as u64, "trial");
     context.printer.talk(&format!(
-        "rehearsal {} · {} · {trials} trials · run {}",
-        manifest.version, manifest.suite, manifest.run
+        "running {trials} of {}, {} at a time; run {}",
+        manifest.suite, args.concurrency, manifest.run
     ));
     let work = Work {
         cases: plan.cases,
         unscored: vec![],
-        spent: 0.0,
+        spent,
         width: args.concurrency.into(),
         max_cost: args.max_cost,
     };
-    finish(Running { stage, store, stop, signals, file }, work, &args.format, context).await
+    finish(Running { stage, store, file }, work, (signals, context)).await
 }
 
 /// Sets the stage for a plan.
@@ -130,15 +207,31 @@ pub(super) async fn set(suite: &Suite, plan: &Plan, context: &Context) -> Outcom
         program,
         root: context.root.clone(),
     };
-    stage::set(suite, plan, &outside).await.map_err(|fault| Failure::from_fault(&fault))
+    stage::set(suite, plan, &outside).await.map_err(|fault| {
+        let failure = Failure::from_fault(&fault);
+        match place(suite, &fault) {
+            Some(origin) => failure.at(origin),
+            None => failure,
+        }
+    })
+}
+
+/// The line of the suite that a fault before the first trial is about.
+fn place<'a>(suite: &'a Suite, fault: &Fault) -> Option<&'a Origin> {
+    let named = |name: &ModelName| fault.message.contains(&format!("`{name}`"));
+    let model = || suite.models.iter().find(|model| named(&model.value.name)).map(|model| &model.origin);
+    let judge = || suite.judge.as_ref().filter(|judge| named(&judge.value.model.name));
+    match fault.code.split('.').next()? {
+        "target" => Some(&suite.target.origin),
+        "credentials" => model().or_else(|| judge().map(|judge| &judge.origin)),
+        _ => None,
+    }
 }
 
 /// A run that has its stage and its file.
 pub(super) struct Running {
     pub(super) stage: Stage,
     pub(super) store: Store,
-    pub(super) stop: Stopping,
-    pub(super) signals: Signals,
     pub(super) file: PathBuf,
 }
 
@@ -151,12 +244,16 @@ pub(super) struct Work {
     pub(super) max_cost: Option<f64>,
 }
 
-/// Drives, scores, closes the file, writes and prints the reports.
-pub(super) async fn finish(running: Running, work: Work, format: &str, context: &Context) -> Outcome {
-    let Running { stage, store, stop, signals, file } = running;
+/// Drives, scores, closes the file, decides and writes the reports.
+pub(super) async fn finish(
+    running: Running,
+    work: Work,
+    (signals, context): (&Signals, &Context),
+) -> Outcome<Concluded> {
+    let Running { stage, store, file } = running;
     let total = work.cases.len() + work.unscored.len();
     let mut progress = Progress::new(context.printer, context.clock.clone(), total as u64, context.verbose);
-    let (world, judge, set) = stage.into_world(Arc::new(store.clone()), stop, work.width);
+    let (world, judge, set) = stage.into_world(Arc::new(store.clone()), signals.stopping(), work.width);
     let job = Job {
         cases: work.cases.into_iter().map(Arc::new).collect(),
         unscored: work
@@ -173,34 +270,26 @@ pub(super) async fn finish(running: Running, work: Work, format: &str, context: 
     let world: Arc<World> = Arc::clone(&job.world);
     let stops = run::run(job, |step| progress.step(&step)).await;
     progress.end();
-    if let Some(stop) = interrupted(&signals) {
+    if let Some(stop) = signals.reason() {
         let _ = store.stopped(&stop).await;
     }
     drop(world);
     set.strike().await;
     // The verdict is part of the record: how this session ended.
-    if let Ok(concluded) = conclude(&file) {
+    let concluded = conclude(&file);
+    if let Ok(concluded) = &concluded {
         let ending = Ending { at: context.clock.wall().to_string(), exit: concluded.decision.exit.code() };
         let _ = store.ended(&ending).await;
     }
-    store.close().await.map_err(|error| Failure::from_fault(&error.into()))?;
+    store.close().await?;
     if let Some(stop) = stops.iter().find(|stop| stop.code.starts_with("store.")) {
         return Err(Failure::new(Exit::LocalIo, stop.code.clone(), stop.message.clone()).hint(
             "nothing more was spent; finished trials are kept: free some space, then `rehearsal resume`",
         ));
     }
-    let concluded = conclude(&file)?;
+    let concluded = concluded?;
     concluded.write_reports(context)?;
-    concluded.print(format, context)?;
-    Ok(concluded.decision.exit)
-}
-
-fn interrupted(signals: &Signals) -> Option<Stop> {
-    let (code, word) = match signals.first()? {
-        15 => ("run.interrupted.sigterm", "SIGTERM"),
-        _ => ("run.interrupted.sigint", "Ctrl-C"),
-    };
-    Some(Stop { code: code.to_owned(), message: format!("stopped by {word}; finished trials are kept") })
+    Ok(concluded)
 }
 
 fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, context: &Context) -> Manifest {
@@ -220,7 +309,6 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         gate: suite.gate.clone(),
         judge: suite.judge.as_ref().map(|judge| judge.value.model.name.to_string()),
         target: context.secrets.redact(stage.description()).into_owned(),
-        surfaces: surfaces(stage),
         flaw: None,
         surfaces: surfaces(stage, context),
         inputs: suite

@@ -1,13 +1,16 @@
 //! A command that could not do its work: exit code, what, where, what to do; as text and as one JSON line.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Context;
 use super::output::Printer;
-use crate::diag::{Diagnostic, Severity, render};
+use crate::diag::{Diagnostic, Origin, Severity, render};
 use crate::display;
 use crate::gate::Exit;
-use crate::transcript::{Fault, Side};
+use crate::store::StoreError;
+use crate::transcript::{Fault, Secrets, Side};
+
+/// Most diagnostics shown, and most causes in the JSON line.
+const MOST: usize = 20;
 
 /// Why a command stopped.
 #[derive(Debug)]
@@ -20,6 +23,10 @@ pub(super) struct Failure {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// Where, if it is in a file.
+    pub at: Option<Box<Origin>>,
+    /// What else is wrong.
+    pub causes: Vec<String>,
     /// What was already printed in full, so that only the machine line is still owed.
     pub told: bool,
 }
@@ -30,7 +37,8 @@ pub(super) type Outcome<T = Exit> = Result<T, Failure>;
 impl Failure {
     /// A failure with its exit code.
     pub(super) fn new(exit: Exit, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { exit, code: code.into(), message: message.into(), hint: None, told: false }
+        let (code, message) = (code.into(), message.into());
+        Self { exit, code, message, hint: None, at: None, causes: vec![], told: false }
     }
 
     /// Wrong usage.
@@ -45,6 +53,13 @@ impl Failure {
         self
     }
 
+    /// Adds where, unless it is known better already.
+    #[must_use]
+    pub(super) fn at(mut self, origin: &Origin) -> Self {
+        self.at.get_or_insert_with(|| Box::new(origin.clone()));
+        self
+    }
+
     /// The exit code of a fault that kept a run from starting.
     pub(super) fn from_fault(fault: &Fault) -> Self {
         let exit = match (fault.side, fault.code.as_str()) {
@@ -56,28 +71,89 @@ impl Failure {
             (Side::Harness, code) if code.starts_with("bug.") => Exit::Bug,
             (Side::Harness, _) => Exit::Target,
         };
-        Self::new(exit, fault.code.clone(), fault.message.clone())
+        let failure = Self::new(exit, fault.code.clone(), fault.message.clone());
+        match what_to_do(&fault.code) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
+    /// Prints it for a person, once.
+    pub(super) fn tell(&mut self, printer: Printer) {
+        if self.told {
+            return;
+        }
+        self.told = true;
+        printer.tell(&format!("error[{}]: {}", self.code, display::safe(&self.message)));
+        if let Some(origin) = &self.at {
+            printer.tell(&format!("  --> {}", display::safe_line(&origin.to_string())));
+        }
+        if let Some(hint) = &self.hint {
+            printer.tell(&format!("  hint: {}", display::safe(hint)));
+        }
+        printer.tell(&format!("exit {} · {} explain {}", self.exit.code(), printer.program(), self.code));
+    }
+
+    /// The same without secrets: a fault of the stage quotes the target, which may repeat what it was given.
+    #[must_use]
+    pub(super) fn redacted(mut self, secrets: &Secrets) -> Self {
+        let clean = |text: &mut String| *text = secrets.redact(text).into_owned();
+        clean(&mut self.message);
+        self.hint.iter_mut().chain(&mut self.causes).for_each(clean);
+        self
     }
 
     /// Prints it, and in machine modes the one JSON line that ends stderr.
-    pub(super) fn print(&self, context: &Context) {
-        let (printer, exit) = (context.printer, self.exit.code());
-        // A fault of the stage quotes the target, which may repeat what it was given.
-        let message = context.secrets.redact(&self.message);
-        let hint = self.hint.as_deref().map(|hint| context.secrets.redact(hint));
-        if !self.told {
-            printer.tell(&format!("error[{}]: {}", self.code, display::safe(&message)));
-            if let Some(hint) = &hint {
-                printer.tell(&format!("  hint: {}", display::safe(hint)));
-            }
-            printer.tell(&format!("exit {exit} · rehearsal explain {}", self.code));
-        }
+    pub(super) fn print(mut self, printer: Printer) {
+        self.tell(printer);
         if printer.is_machine() {
-            let message = display::safe_line(&message);
-            let error = json!({"error": {"code": self.code, "exit": exit, "message": message, "hint": hint, "where": null, "causes": []}});
-            printer.tell(&error.to_string());
+            printer.tell(&json!({"error": self.to_json()}).to_string());
         }
     }
+
+    /// What a program reads.
+    pub(super) fn to_json(&self) -> Value {
+        let line = |text: &String| display::safe_line(text);
+        let place = self.at.as_ref().map(|origin| {
+            json!({"file": display::safe_line(&origin.file), "line": origin.line, "column": origin.column})
+        });
+        json!({
+            "code": self.code,
+            "exit": self.exit.code(),
+            "message": line(&self.message),
+            "hint": self.hint.as_ref().map(line),
+            "where": place,
+            "causes": self.causes.iter().map(line).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = match &error {
+            StoreError::Missing { .. } | StoreError::Unknown { .. } | StoreError::Ambiguous { .. } => {
+                Exit::Usage
+            }
+            error if error.is_bug() => Exit::Bug,
+            _ => Exit::LocalIo,
+        };
+        Self::new(exit, error.code(), error.to_string()).hint(error.hint())
+    }
+}
+
+/// What to do about a fault whose own words do not say it.
+fn what_to_do(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "credentials.missing-key" => {
+            "export the variable, or choose a model that needs no key: `--model lexical`"
+        }
+        "target.died" => "start the command of `target` by hand, and see why it ends",
+        "target.timeout" => {
+            "does it speak MCP over this transport? raise `ready: {timeout: …}` under `target` if it is only slow to start"
+        }
+        "target.not-ready" => "raise `ready: {timeout: …}` under `target` if it is only slow to start",
+        _ => return None,
+    })
 }
 
 /// Prints every diagnostic with its excerpt; an error among them is a failure of usage.
@@ -86,23 +162,28 @@ pub(super) fn tell_diagnostics(
     diagnostics: &[Diagnostic],
     sources: render::Sources<'_>,
 ) -> Outcome<()> {
-    const MOST: usize = 20;
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
     for diagnostic in diagnostics.iter().take(MOST) {
         printer.tell(render::render(diagnostic, sources).trim_end());
     }
     if diagnostics.len() > MOST {
         printer.tell(&format!("... and {} more", diagnostics.len() - MOST));
     }
-    if errors == 0 {
-        return Ok(());
-    }
-    let first = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
-    let code = first.map_or("suite.syntax", |diagnostic| diagnostic.code);
-    let message = first.map_or_else(String::new, |diagnostic| diagnostic.message.clone());
-    let plural = if errors == 1 { "error" } else { "errors" };
+    let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let Some(first) = errors.next() else { return Ok(()) };
+    let causes: Vec<String> = errors.map(|diagnostic| diagnostic.message.clone()).collect();
+    let count = crate::report::figures::count(1 + causes.len() as u64, "error");
     printer.tell(&format!(
-        "{errors} {plural}; nothing was run, nothing was spent. exit 2 · rehearsal explain {code}"
+        "{count}; nothing was run, nothing was spent. exit 2 · {} explain {}",
+        printer.program(),
+        first.code
     ));
-    Err(Failure { told: true, ..Failure::usage(code, message) })
+    let hint = (!first.hints.is_empty()).then(|| first.hints.join("; "));
+    let causes = causes.into_iter().take(MOST).collect();
+    Err(Failure {
+        hint,
+        at: first.at.clone().map(Box::new),
+        causes,
+        told: true,
+        ..Failure::usage(first.code, &first.message)
+    })
 }

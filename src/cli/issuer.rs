@@ -10,7 +10,7 @@ pub(super) async fn serve(context: &Context) -> Outcome {
     let issuer = Issuer::start(context.secrets.clone(), context.clock.clone())
         .await
         .map_err(|fault| Failure::from_fault(&fault))?;
-    context.printer.data_line(issuer.url());
+    context.printer.data_line(issuer.url())?;
     context
         .printer
         .talk("a test issuer: never let anything but a test server trust it; Ctrl-C ends it and its keys");

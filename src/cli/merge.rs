@@ -54,7 +54,7 @@ pub(super) async fn merge(args: &MergeArgs, context: &Context) -> Outcome {
     let concluded = conclude(&file)?;
     concluded.write_reports(context)?;
     concluded.print(&args.format, context)?;
-    Ok(concluded.decision.exit)
+    concluded.outcome()
 }
 
 fn open(run: &str, args: &MergeArgs, context: &Context) -> Outcome<Part> {

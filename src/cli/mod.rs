@@ -26,6 +26,7 @@ mod plan;
 mod progress;
 mod resume;
 mod runs;
+mod several;
 mod show;
 mod signal;
 
@@ -43,26 +44,33 @@ struct Context {
     clock: Clock,
     secrets: Secrets,
     verbose: bool,
-    /// How the user called us, for commands to copy.
-    program: &'static str,
 }
 
 /// Parses the command line, runs the command, returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(output::refused(&error, &args)),
+    };
     #[expect(clippy::disallowed_methods, reason = "the environment enters here, one declared name at a time")]
     let env: Env = Arc::new(|name| std::env::var(name).ok());
     let printer = Printer::new(&cli.global, &*env);
     let printer = if machine(&cli.command) { printer.machine() } else { printer };
     let root = cli.global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let verbose = cli.global.verbose;
-    // Cargo tells what it runs where its manifest is.
-    let program = if env("CARGO_MANIFEST_DIR").is_some() { "cargo run --" } else { "rehearsal" };
     let context =
-        Context { printer, root, env, clock: Clock::system(), secrets: Secrets::default(), verbose, program };
-    let exit = dispatch(cli.command, &context).unwrap_or_else(|failure| {
-        failure.print(&context);
-        failure.exit
+        Context { printer, root, env, clock: Clock::system(), secrets: Secrets::default(), verbose };
+    let outcome = if context.root.is_dir() {
+        dispatch(cli.command, &context)
+    } else {
+        let message = format!("there is no folder `{}`", context.root.display());
+        Err(Failure::usage("usage.directory", message).hint("`-C` takes the folder that holds `suites/`"))
+    };
+    let exit = outcome.unwrap_or_else(|failure| {
+        let exit = failure.exit;
+        failure.redacted(&context.secrets).print(printer);
+        exit
     });
     ExitCode::from(exit.code())
 }
@@ -70,9 +78,8 @@ pub fn main() -> ExitCode {
 /// Whether a program reads stdout.
 fn machine(command: &Command) -> bool {
     let format = match command {
-        Command::Eval(args) | Command::Access(args) | Command::Auth(args) | Command::Plan(args) => {
-            &args.format
-        }
+        Command::Eval(args) | Command::Access(args) | Command::Auth(args) => &args.format,
+        Command::Plan(args) => return args.format == args::PlanFormat::Json,
         Command::Resume(args) => &args.format,
         Command::Merge(args) => &args.format,
         _ => return false,
@@ -100,7 +107,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "rehearsal", &mut script);
-            context.printer.data(&script);
+            context.printer.data(&script)?;
             Ok(Exit::Pass)
         }
         Command::Guard => wait(async {

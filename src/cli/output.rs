@@ -1,9 +1,10 @@
 //! The only file that prints: data to stdout, talk to stderr.
-#![expect(clippy::print_stderr, reason = "this is where the program speaks")]
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use super::args::{ColorChoice, Global};
+use super::failure::{Failure, Outcome};
+use crate::gate::Exit;
 use crate::report::Style;
 
 /// Where output goes and how much of it.
@@ -13,6 +14,10 @@ pub(super) struct Printer {
     quiet: bool,
     terminal: bool,
     machine: bool,
+    /// `COLUMNS`, for output that is no terminal.
+    columns: Option<u16>,
+    /// How the user called us, for commands to copy.
+    program: &'static str,
 }
 
 impl Printer {
@@ -27,7 +32,10 @@ impl Printer {
             ColorChoice::Auto if set("NO_COLOR") => false,
             ColorChoice::Auto => terminal || set("CLICOLOR_FORCE") || set("FORCE_COLOR"),
         };
-        Self { colour, quiet: global.quiet, terminal, machine: false }
+        let columns = env("COLUMNS").and_then(|columns| columns.parse().ok());
+        // Cargo tells what it runs where its manifest is.
+        let program = if env("CARGO_MANIFEST_DIR").is_some() { "cargo run --" } else { "rehearsal" };
+        Self { colour, quiet: global.quiet, terminal, machine: false, columns, program }
     }
 
     /// The same for output that a program reads: the last line of stderr is one JSON object on failure.
@@ -40,6 +48,16 @@ impl Printer {
     /// Whether a program reads stdout.
     pub(super) fn is_machine(self) -> bool {
         self.machine
+    }
+
+    /// Whether only failures and the verdict are wanted.
+    pub(super) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
+    /// How the user called us, for commands to copy.
+    pub(super) fn program(self) -> &'static str {
+        self.program
     }
 
     /// The style of human output.
@@ -55,18 +73,26 @@ impl Printer {
     /// Columns for human output, within what a person can read.
     pub(super) fn width(self) -> u16 {
         let columns = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col);
-        if columns == 0 { 100 } else { columns.clamp(60, 120) }
+        let columns = Some(columns).filter(|columns| *columns > 0).or(self.columns);
+        columns.unwrap_or(100).clamp(60, 120)
     }
 
-    /// Data. A reader that has gone away is a normal end.
-    pub(super) fn data(self, bytes: &[u8]) {
+    /// Data. A reader that has gone away is a normal end; anything else that keeps it from arriving is not.
+    pub(super) fn data(self, bytes: &[u8]) -> Outcome<()> {
         let mut out = std::io::stdout().lock();
-        let _ = out.write_all(bytes).and_then(|()| out.flush());
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let message = format!("cannot write to standard output: {error}");
+                Err(Failure::new(Exit::LocalIo, "output.write", message)
+                    .hint("what was run is kept; `rehearsal report` prints it again"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Data with a line feed.
-    pub(super) fn data_line(self, text: &str) {
-        self.data(format!("{text}\n").as_bytes());
+    pub(super) fn data_line(self, text: &str) -> Outcome<()> {
+        self.data(format!("{text}\n").as_bytes())
     }
 
     /// Talk that `--quiet` silences. Whatever it quotes is made inert here.
@@ -76,8 +102,33 @@ impl Printer {
         }
     }
 
-    /// Talk that is always shown, inert as well.
+    /// Talk that is always shown, inert as well. When nobody can hear it there is nobody to tell.
     pub(super) fn tell(self, text: &str) {
-        eprintln!("{}", crate::display::safe(text));
+        let _ = writeln!(std::io::stderr().lock(), "{}", crate::display::safe(text));
     }
+}
+
+/// Prints why a command line was refused, or the help it asked for; the exit code.
+pub(super) fn refused(error: &clap::Error, args: &[String]) -> u8 {
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Exit::Pass.code();
+    }
+    if wants_data(args) {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or(first);
+        let failure = Failure::usage("usage.flags", message).hint("`rehearsal --help` lists what there is");
+        let line = serde_json::json!({"error": failure.to_json()});
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+    Exit::Usage.code()
+}
+
+/// Whether a command line that could not be read asks for output that a program reads.
+fn wants_data(args: &[String]) -> bool {
+    let values = args.iter().zip(args.iter().skip(1));
+    let apart = values.filter(|(flag, _)| *flag == "--format").map(|(_, value)| value.as_str());
+    let joined = args.iter().filter_map(|arg| arg.strip_prefix("--format="));
+    apart.chain(joined).any(|format| format != "human")
 }

@@ -1,44 +1,137 @@
 //! `plan`: what a run would do, before anything is spent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
-use super::args::EvalArgs;
+use super::args::PlanArgs;
 use super::check;
 use super::eval::{planned, selection};
 use super::failure::Outcome;
 use crate::gate::Exit;
+use crate::plan::{Case, Plan, Work};
+use crate::report::figures::{count, money, thousands};
 use crate::suite::read::Project;
 
-/// Prints the size of the plan of each suite.
-pub(super) fn plan(args: &EvalArgs, context: &Context) -> Outcome {
+/// Prints the plan of each suite.
+pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
     let project = Project::new(context.root.clone());
     let mut documents = Vec::new();
-    for name in check::selected(&args.suites, &project)? {
-        let (suite, plan) = planned(&name, &selection(args, &[]), args.seed, context)?;
-        let mut rows: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for case in &plan.cases {
-            let header = &case.header;
-            let model = header.model.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-            *rows.entry((header.kind.as_str().to_owned(), model)).or_default() += 1;
-        }
+    for name in check::selected(&args.select.suites, &project)? {
+        let (suite, plan) = planned(&name, &selection(&args.select, &[]), args.select.seed, context)?;
+        let (cells, most) = (cells(&plan), Most::of(&plan));
         if context.printer.is_machine() {
-            let cells: Vec<_> = rows
-                .iter()
-                .map(|((kind, model), n)| json!({"kind": kind, "model": model, "trials": n}))
-                .collect();
-            documents.push(json!({"suite": suite.name, "trials": plan.cases.len(), "cells": cells}));
-            continue;
-        }
-        context.printer.data_line(&format!("{}: {} trials", suite.name, plan.cases.len()));
-        for ((kind, model), trials) in rows {
-            context.printer.data_line(&format!("  {kind:8} {model:24} {trials:6} trials"));
+            documents.push(json!({
+                "suite": suite.name,
+                "trials": plan.cases.len(),
+                "cells": cells.iter().map(Cell::to_json).collect::<Vec<_>>(),
+                "at_most": most.to_json(),
+            }));
+        } else {
+            let text = text(suite.name.as_str(), &plan, &cells, &most);
+            context.printer.data(text.as_bytes())?;
         }
     }
     if context.printer.is_machine() {
-        context.printer.data_line(&json!({"schema": 1, "suites": documents}).to_string());
+        context.printer.data_line(&json!({"schema": 1, "suites": documents}).to_string())?;
     }
     Ok(Exit::Pass)
+}
+
+/// Trials of one kind, model, persona and client profile.
+struct Cell {
+    names: [String; 4],
+    cases: usize,
+    trials: usize,
+}
+
+impl Cell {
+    fn to_json(&self) -> Value {
+        let [kind, model, persona, client] = &self.names;
+        let model = Some(model).filter(|model| *model != "-");
+        json!({"kind": kind, "model": model, "persona": persona, "client": client, "cases": self.cases, "trials": self.trials})
+    }
+}
+
+fn cells(plan: &Plan) -> Vec<Cell> {
+    let mut rows: BTreeMap<[String; 4], (BTreeSet<&str>, usize)> = BTreeMap::new();
+    for case in &plan.cases {
+        let header = &case.header;
+        let model = header.model.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let names =
+            [header.kind.as_str().to_owned(), model, header.persona.to_string(), header.client.to_string()];
+        let (cases, trials) = rows.entry(names).or_default();
+        cases.insert(header.case.as_str());
+        *trials += 1;
+    }
+    rows.into_iter().map(|(names, (cases, trials))| Cell { names, cases: cases.len(), trials }).collect()
+}
+
+/// What the limits of the cases allow at most.
+#[derive(Default)]
+struct Most {
+    model_calls: u64,
+    tool_calls: u64,
+    judged: u64,
+    /// US dollars of the models under test; `None` when some trial has neither a limit nor a free model.
+    cost: Option<f64>,
+}
+
+impl Most {
+    fn of(plan: &Plan) -> Self {
+        let start = Self { cost: Some(0.0), ..Self::default() };
+        plan.cases.iter().fold(start, Self::and)
+    }
+
+    fn and(mut self, case: &Case) -> Self {
+        self.judged += u64::from(!case.criteria.is_empty());
+        let Work::Use(work) = &case.work else { return self };
+        self.model_calls += u64::from(work.limits.turns) * work.turns.len() as u64;
+        self.tool_calls += u64::from(work.limits.tool_calls);
+        let free = work.model.price.as_ref().is_some_and(|price| price.input == 0.0 && price.output == 0.0);
+        let most = if free { Some(0.0) } else { work.limits.cost };
+        self.cost = self.cost.zip(most).map(|(sum, most)| sum + most);
+        self
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"model_calls": self.model_calls, "tool_calls": self.tool_calls, "judged_trials": self.judged, "cost": self.cost})
+    }
+}
+
+fn text(suite: &str, plan: &Plan, cells: &[Cell], most: &Most) -> String {
+    let mut out = format!("{suite}: {}\n", count(plan.cases.len() as u64, "trial"));
+    let head = ["kind", "model", "persona", "client"];
+    let width = |column: usize| {
+        let names = cells.iter().map(|cell| cell.names[column].chars().count());
+        names.chain([head[column].len()]).max().unwrap_or(0)
+    };
+    let widths = [0, 1, 2, 3].map(width);
+    let mut row = |names: [&str; 4], cases: &str, trials: &str| {
+        for (name, width) in names.iter().zip(widths) {
+            out.push_str(&format!("  {name:width$}"));
+        }
+        out.push_str(&format!("  {cases:>5}  {trials:>6}\n"));
+    };
+    row(head, "cases", "trials");
+    for cell in cells {
+        let names = [0, 1, 2, 3].map(|column| cell.names[column].as_str());
+        row(names, &cell.cases.to_string(), &cell.trials.to_string());
+    }
+    if most.model_calls > 0 {
+        let cost = most.cost.map_or_else(
+            || "cost without a limit: set `limits: {cost: …}`, or run with `--max-cost`".to_owned(),
+            |cost| format!("{} for the models under test", money(Some(cost), 0)),
+        );
+        out.push_str(&format!(
+            "  at most {} model calls, {} tool calls; {cost}\n",
+            thousands(most.model_calls),
+            thousands(most.tool_calls)
+        ));
+    }
+    if most.judged > 0 {
+        out.push_str(&format!("  {} also go to the judge\n", count(most.judged, "trial")));
+    }
+    out
 }

@@ -66,6 +66,10 @@ impl Progress {
         match step {
             Step::Started(_) => {}
             Step::Scored(scored) => self.scored(scored),
+            // That nothing can be kept any longer is an error of the command, which tells it in full.
+            Step::Stopping(stop) if stop.code.starts_with("store.") => {
+                self.line("stopping: the run can no longer be recorded");
+            }
             Step::Stopping(stop) => self.line(&format!("stopping: {}", display::safe_line(&stop.message))),
         }
     }
@@ -82,12 +86,14 @@ impl Progress {
             Some(Outcome::Pass) => self.passed += 1,
             Some(Outcome::Fail) if scored.expected_failure => self.expected += 1,
             Some(Outcome::Fail) => self.failed += 1,
-            Some(Outcome::Invalid) | None => self.invalid += 1,
+            Some(Outcome::Invalid) => self.invalid += 1,
+            None => {}
         }
         let loud = match scored.outcome {
-            Some(Outcome::Pass) => false,
+            // Why a trial was dropped, the line about stopping has said.
+            Some(Outcome::Pass) | None => false,
             Some(Outcome::Fail) => !scored.expected_failure,
-            Some(Outcome::Invalid) | None => true,
+            Some(Outcome::Invalid) => true,
         };
         if loud || self.verbose {
             self.line(&line(scored));
@@ -116,11 +122,13 @@ fn line(scored: &Scored) -> String {
     let mark = match scored.outcome {
         Some(Outcome::Pass) => "✓",
         Some(Outcome::Fail) => "✗",
-        Some(Outcome::Invalid) | None => "!",
+        Some(Outcome::Invalid) => "!",
+        None => "-",
     };
     let model = header.model.as_ref().map_or("-", |model| model.as_str());
-    let why =
-        scored.why.as_deref().map(|why| format!("  {}", display::excerpt(why, 160))).unwrap_or_default();
+    let dropped = scored.outcome.is_none().then_some("dropped; it runs again with `resume`");
+    let why = scored.why.as_deref().or(dropped);
+    let why = why.map(|why| format!("  {}", display::excerpt(why, 160))).unwrap_or_default();
     let name = display::excerpt(header.case.as_str(), 60);
     format!(
         "{mark} {name}  {model}  {}  trial {}  {:.1}s{why}",

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use super::Context;
 use super::args::{EvalArgs, ResumeArgs};
+use super::conclude::{self, conclude};
 use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
 use super::failure::{Failure, Outcome};
 use super::signal::Signals;
-use crate::drive::Stopping;
 use crate::gate::Exit;
 use crate::ids::CaseKey;
 use crate::plan::{Case, Plan};
+use crate::report::figures::count;
 use crate::score::Outcome as TrialOutcome;
 use crate::store::Store;
 use crate::store::read::Reader;
@@ -21,25 +22,37 @@ use crate::transcript::Transcript;
 
 /// Continues a run.
 pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
+    if args.format != conclude::HUMAN {
+        conclude::known(&args.format)?;
+    }
     let file = super::runs::resolve(&args.run, &args.out, context)?;
+    let signals = Signals::listen(context.printer);
     let drift = if args.accept_drift { Drift::Accepted } else { Drift::Refused };
-    let how = How { format: &args.format, width: args.concurrency.into(), max_cost: None, drift };
-    continue_run(&file, how, context).await
+    let (width, max_cost) = (args.concurrency.into(), args.max_cost);
+    continue_run(&file, &How { format: &args.format, width, max_cost, drift }, &signals, context).await
 }
 
 /// `eval SUITE --resume [RUN]`: the run named, or the newest of the suite.
-pub(super) async fn latest_or(run: &str, args: &EvalArgs, context: &Context) -> Outcome {
+pub(super) async fn latest_or(run: &str, args: &EvalArgs, signals: &Signals, context: &Context) -> Outcome {
+    let suites = &args.select.suites;
+    if suites.len() > 1 {
+        return Err(Failure::usage(
+            "usage.flags",
+            "`--resume` continues one run, and several suites are named",
+        )
+        .hint("name one suite, or a run: `rehearsal resume RUN`"));
+    }
     let newest = |suite: &String| {
         Path::new(suite).file_stem().map(|stem| format!("{}/latest", stem.to_string_lossy()))
     };
-    let name =
-        args.suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
+    let name = suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
     let file = super::runs::resolve(&name, &args.out, context)?;
     let (width, max_cost) = (args.concurrency.into(), args.max_cost);
-    continue_run(&file, How { format: &args.format, width, max_cost, drift: Drift::Refused }, context).await
+    let how = How { format: &args.format, width, max_cost, drift: Drift::Refused };
+    continue_run(&file, &how, signals, context).await
 }
 
-/// How a run is continued.
+/// What the command line says about a run that goes on.
 struct How<'a> {
     format: &'a str,
     width: usize,
@@ -53,36 +66,48 @@ enum Drift {
     Refused,
 }
 
-async fn continue_run(file: &Path, how: How<'_>, context: &Context) -> Outcome {
-    let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
-    let record = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
+async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &Context) -> Outcome {
+    let reader = Reader::open(file)?;
+    let record = reader.record()?;
     let manifest = &record.manifest;
     let (mut suite, plan) = planned(&manifest.file, &manifest.selection, manifest.seed, context)?;
+    // The flaw of a demo run is part of its target, and of what its trials are about.
     if let Some(flaw) = &manifest.flaw {
         pass_flaw(&mut suite, flaw)?;
     }
     let left = subtract(plan.clone(), &record, &reader)?;
     drop(reader);
     let (again, rescored) = (left.cases.len(), left.unscored.len());
-    let kept = plan.cases.len() - again - rescored;
-    context.printer.talk(&format!(
-        "resuming {} ({}): {kept} trials kept, {again} to run, {rescored} to score again; ${:.2} spent before",
-        manifest.run, manifest.suite, left.spent
-    ));
-    let store = Store::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
-    let stop = Stopping::default();
-    let signals = Signals::listen(stop.clone(), context.printer);
-    let stage = set(&suite, &plan, context).await?;
-    let drifted = match how.drift {
-        Drift::Refused => drift(&manifest.surfaces, &surfaces(&stage, context)),
-        Drift::Accepted => None,
+    let concluded = if again + rescored == 0 {
+        context.printer.talk(&format!("nothing is missing of run {}; nothing was run", manifest.run));
+        let concluded = conclude(file)?;
+        concluded.write_reports(context)?;
+        concluded
+    } else {
+        let kept = count((plan.cases.len() - again - rescored) as u64, "trial");
+        context.printer.talk(&format!(
+            "resuming {} ({}): {kept} kept, {again} to run, {rescored} to score again; ${:.2} spent before",
+            manifest.run, manifest.suite, left.spent
+        ));
+        let store = Store::open(file)?;
+        let stage = tokio::select! {
+            biased;
+            stage = set(&suite, &plan, context) => stage?,
+            failure = signals.before_anything_ran() => return Err(failure),
+        };
+        let drifted = match how.drift {
+            Drift::Refused => drift(&manifest.surfaces, &surfaces(&stage, context)),
+            Drift::Accepted => None,
+        };
+        if let Some(failure) = drifted {
+            stage.strike().await;
+            return Err(failure);
+        }
+        let work = Work { width: how.width, max_cost: how.max_cost, ..left };
+        finish(Running { stage, store, file: file.to_owned() }, work, (signals, context)).await?
     };
-    if let Some(failure) = drifted {
-        stage.strike().await;
-        return Err(failure);
-    }
-    let work = Work { width: how.width, max_cost: how.max_cost, ..left };
-    finish(Running { stage, store, stop, signals, file: file.to_owned() }, work, how.format, context).await
+    concluded.print(how.format, context)?;
+    concluded.outcome()
 }
 
 /// Trials on two surfaces in one run would be compared as if they were repetitions of one.
@@ -145,7 +170,7 @@ fn transcript(reader: &Reader, case: &Case) -> Option<Transcript> {
 
 /// What was paid for so far, trials that left no result included.
 fn spent(record: &RunRecord, reader: &Reader) -> Outcome<f64> {
-    let wasted = reader.wasted().map_err(|error| Failure::from_fault(&error.into()))?;
+    let wasted = reader.wasted()?;
     let kept = record.results.iter().flat_map(|result| [result.cost, result.judge_cost]);
     Ok(kept.chain([wasted.cost]).flatten().sum())
 }

@@ -7,6 +7,7 @@ use super::args::{RunArg, RunsCommand};
 use super::failure::{Failure, Outcome};
 use crate::display;
 use crate::gate::Exit;
+use crate::report::figures::count;
 use crate::store::check;
 use crate::store::history::{self, Counts, RunInfo};
 use crate::store::read::Reader;
@@ -29,6 +30,9 @@ pub(super) fn resolve(run: &str, out: &Path, context: &Context) -> Outcome<PathB
 
 fn list(out: &Path, context: &Context) -> Outcome {
     let (runs, errors) = history::list(out, None);
+    if runs.is_empty() {
+        context.printer.talk(&format!("no runs under {}", display::safe_line(&out.display().to_string())));
+    }
     for run in runs {
         let RunInfo { manifest, counts, planned, .. } = run;
         let Counts { passed, failed, invalid, unscored } = counts;
@@ -36,7 +40,7 @@ fn list(out: &Path, context: &Context) -> Outcome {
         let (id, suite, started) = (&manifest.run, &manifest.suite, &manifest.started);
         context.printer.data_line(&display::safe_line(&format!(
             "{id}  {started:30}  {suite}  {done} of {planned} trials: {passed} passed, {failed} failed, {invalid} invalid"
-        )));
+        )))?;
     }
     for error in errors {
         context.printer.tell(&format!("warning: {}", display::safe_line(&error.to_string())));
@@ -46,26 +50,25 @@ fn list(out: &Path, context: &Context) -> Outcome {
 
 fn info(args: &RunArg, context: &Context) -> Outcome {
     let file = resolve(&args.run, &args.out, context)?;
-    let reader = Reader::open(&file).map_err(|error| Failure::from_fault(&error.into()))?;
-    let mut manifest = reader.manifest().map_err(|error| Failure::from_fault(&error.into()))?;
+    let mut manifest = Reader::open(&file)?.manifest()?;
     manifest.inputs.values_mut().for_each(|text| *text = format!("{} bytes", text.len()));
-    context.printer.data_line(&serde_json::to_string_pretty(&manifest).unwrap_or_default());
+    context.printer.data_line(&serde_json::to_string_pretty(&manifest).unwrap_or_default())?;
     Ok(Exit::Pass)
 }
 
 fn invariants(args: &RunArg, context: &Context) -> Outcome {
     let file = resolve(&args.run, &args.out, context)?;
-    let broken = check::check(&file, &context.secrets).map_err(|error| Failure::from_fault(&error.into()))?;
+    let broken = check::check(&file, &context.secrets)?;
     for finding in &broken {
         let trial = finding.key.map(|key| format!(" {key}")).unwrap_or_default();
         context
             .printer
-            .data_line(&display::safe_line(&format!("{}{trial}: {}", finding.invariant, finding.message)));
+            .data_line(&display::safe_line(&format!("{}{trial}: {}", finding.invariant, finding.message)))?;
     }
     if broken.is_empty() {
-        context.printer.data_line(&format!("{}: sound", file.display()));
+        context.printer.data_line(&format!("{}: sound", file.display()))?;
         return Ok(Exit::Pass);
     }
-    let message = format!("{} invariants of {} are broken", broken.len(), file.display());
+    let message = format!("{} broken in {}", count(broken.len() as u64, "invariant"), file.display());
     Err(Failure::new(Exit::LocalIo, "store.unreadable", message))
 }

@@ -21,21 +21,31 @@ pub(super) fn show(args: &ShowArgs, context: &Context) -> Outcome {
     let wanted = results.iter().filter(|result| {
         result.header.case.as_str() == case && args.trial.is_none_or(|trial| trial == result.header.trial)
     });
-    let reader = Reader::open(&file).map_err(|error| Failure::from_fault(&error.into()))?;
+    let reader = Reader::open(&file)?;
     let detail = if context.verbose { Detail::Wire } else { Detail::Brief };
     let look = Look { style: context.printer.style(), width: context.printer.width(), detail };
     let mut shown = 0;
     for result in wanted {
-        let transcript =
-            reader.transcript(result.header.key).map_err(|error| Failure::from_fault(&error.into()))?;
+        let transcript = reader.transcript(result.header.key)?;
         if let Some(transcript) = transcript {
             let text = transcript_text::render(&transcript, result.verdict.as_ref(), look);
-            context.printer.data(text.as_bytes());
+            context.printer.data(text.as_bytes())?;
             shown += 1;
         }
     }
     if shown > 0 {
         return Ok(Exit::Pass);
+    }
+    let trials: Vec<String> = results
+        .iter()
+        .filter(|result| result.header.case.as_str() == case)
+        .map(|result| result.header.trial.to_string())
+        .collect();
+    if let Some(trial) = args.trial.filter(|_| !trials.is_empty()) {
+        let message = format!("the run holds no transcript of trial {trial} of case `{case}`");
+        let known = trials.iter().collect::<std::collections::BTreeSet<_>>();
+        let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+        return Err(Failure::usage("run.no-case", message).hint(format!("it has {}", known.join(", "))));
     }
     let names = results.iter().map(|result| result.header.case.as_str());
     Err(Failure::usage("run.no-case", format!("the run holds no transcript of case `{case}`"))

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::surface::{self, Surfaces};
 use super::{Journal, Stopping, World, auth};
@@ -22,6 +23,9 @@ use crate::plan::{Plan, Work};
 use crate::score::judge::Judge;
 use crate::suite::{IssuerSpec, JudgeSpec, Suite, TargetSource, Transport, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
+
+/// How long a started server may take until it accepts connections, unless the suite says otherwise.
+const READY: Duration = Duration::from_secs(30);
 
 /// Looks up a declared environment variable.
 pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -123,7 +127,7 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     };
     let guard = Guard::new(outside.program.clone(), &["guard"]);
     let place = place(suite, issuer.as_deref(), outside)?;
-    let mut keeper = Keeper::new(outside.http.clone());
+    let mut keeper = Keeper::new(outside.http.clone()).ready(suite.target.ready.map(|ready| ready.0));
     if let Some(launch) = &place.launch {
         keeper = keeper.launched(launch.start(Some(&guard)).await?);
     }
@@ -265,7 +269,8 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
     let program = Program { command: words, env, cwd };
     Ok(match url {
         Some(url) => {
-            let launch = Launch { program, url: url.clone(), ready: target.ready.0 };
+            let launch =
+                Launch { program, url: url.clone(), ready: target.ready.map_or(READY, |ready| ready.0) };
             Place { endpoint: Endpoint::Http { url, headers }, launch: Some(launch), description }
         }
         None => Place { endpoint: Endpoint::Stdio(program), launch: None, description },

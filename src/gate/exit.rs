@@ -99,7 +99,7 @@ impl Exit {
                  or of rehearsal itself never lead here. Safe reaction: look at the change, then at `rehearsal show RUN CASE`."
             }
             Self::Usage => {
-                "Flags, the suite or an instrument are wrong, a file or baseline is missing, or nothing was selected. \
+                "Flags, the suite or an instrument are wrong, a file is missing, or nothing was selected. \
                  Nothing ran and nothing was spent. Safe reaction: mend the input; the message names file, line and column."
             }
             Self::Inconclusive => {

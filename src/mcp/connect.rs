@@ -34,18 +34,27 @@ pub struct Keeper {
     http: reqwest::Client,
     guard: Option<Guard>,
     launched: Option<Launched>,
+    ready: Option<Duration>,
 }
 
 impl Keeper {
     /// Only an HTTP client, made by [`crate::net::client`].
     pub fn new(http: reqwest::Client) -> Self {
-        Self { http, guard: None, launched: None }
+        Self { http, guard: None, launched: None, ready: None }
     }
 
     /// Child processes are also watched by a guard.
     #[must_use]
     pub fn guarded(mut self, guard: Guard) -> Self {
         self.guard = Some(guard);
+        self
+    }
+
+    /// How long a child process may take until it has answered the handshake; by default as long as the client profile
+    /// waits.
+    #[must_use]
+    pub fn ready(mut self, ready: Option<Duration>) -> Self {
+        self.ready = ready;
         self
     }
 
@@ -61,7 +70,8 @@ impl Keeper {
 pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<dyn Target> {
     match endpoint {
         Endpoint::Stdio(program) => {
-            Arc::new(Stdio { program, isolation, guard: keeper.guard, shared: Mutex::default() })
+            let Keeper { guard, ready, .. } = keeper;
+            Arc::new(Stdio { program, isolation, guard, ready, shared: Mutex::default() })
         }
         Endpoint::Http { url, headers } => {
             let site = Site {
@@ -87,7 +97,7 @@ impl Target for Remote {
             let hub = Hub::new(how.profile.capabilities.clone());
             let http = Http::new(self.site.clone(), Arc::clone(how.identity), Arc::clone(&hub), log.clone());
             let line = Line::new(hub, Arc::new(http), log);
-            let facts = greet(&line, how.profile).await?;
+            let facts = greet(&line, how.profile, how.profile.open_timeout.0).await?;
             Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Own)) as Box<dyn Session>)
         })
     }
@@ -111,6 +121,7 @@ struct Stdio {
     program: Program,
     isolation: Isolation,
     guard: Option<Guard>,
+    ready: Option<Duration>,
     /// One place per identity and client profile. The place's own lock lets one session do the handshake while others
     /// of the same identity wait, and those of other identities do not.
     shared: Mutex<HashMap<Digest, Arc<Mutex<Option<Shared>>>>>,
@@ -124,6 +135,10 @@ struct Shared {
 }
 
 impl Stdio {
+    fn limit(&self, how: Opening<'_>) -> Duration {
+        self.ready.unwrap_or(how.profile.open_timeout.0)
+    }
+
     fn start(&self, how: Opening<'_>) -> Result<(Arc<Hub>, Arc<Pipe>), Fault> {
         let hub = Hub::new(how.profile.capabilities.clone());
         let process =
@@ -134,7 +149,7 @@ impl Stdio {
     async fn open_own(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
         let (hub, pipe) = self.start(how)?;
         let line = Line::new(hub, pipe, log);
-        let facts = greet(&line, how.profile).await?;
+        let facts = greet(&line, how.profile, self.limit(how)).await?;
         Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Own)))
     }
 
@@ -152,7 +167,7 @@ impl Stdio {
         let (hub, pipe) = self.start(how)?;
         let carrier = Arc::clone(&pipe);
         let line = Line::new(Arc::clone(&hub), carrier, log);
-        let facts = greet(&line, how.profile).await?;
+        let facts = greet(&line, how.profile, self.limit(how)).await?;
         *place = Some(Shared { hub, pipe, facts: facts.clone() });
         Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Shared)))
     }

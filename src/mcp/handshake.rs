@@ -2,6 +2,8 @@
 //!
 //! What refuses it is told apart here: no endpoint, no authorization, no common revision.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -12,14 +14,17 @@ use super::{ClientProfile, Refusal, facts, jsonrpc};
 use crate::display;
 use crate::transcript::{Fault, ServerFacts, Side};
 
-/// Greets the server and settles on a revision.
-pub(super) async fn greet(line: &Line, profile: &ClientProfile) -> Result<ServerFacts, Fault> {
+/// Greets the server and settles on a revision. Each step may take as long as the limit says.
+pub(super) async fn greet(
+    line: &Line,
+    profile: &ClientProfile,
+    limit: Duration,
+) -> Result<ServerFacts, Fault> {
     let params = json!({
         "protocolVersion": profile.protocol,
         "capabilities": profile.capabilities,
         "clientInfo": profile.info,
     });
-    let limit = profile.open_timeout.0;
     let reply = line.ask("initialize", |_| Some(&params), Patience::strict(limit)).await?;
     let result = match reply.map(|reply| reply.outcome) {
         Ok(Ok(result)) => result,

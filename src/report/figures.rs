@@ -42,14 +42,15 @@ pub fn money(amount: Option<f64>, unpriced_trials: u32) -> String {
     }
 }
 
-/// `12 trials: 9 passed, 2 failed, 1 invalid (8.3 %)`, with trials that have no verdict when there are any.
+/// `12 trials: 9 passed, 2 failed (1 expected), 1 invalid (8.3 %)`, with trials that have no verdict when there are any.
 pub fn totals(totals: &Totals) -> String {
-    let Totals { trials, passed, failed, invalid, missing, invalid_share, .. } = totals;
+    let Totals { trials, passed, failed, expected, invalid, missing, invalid_share, .. } = totals;
+    let expected = if *expected > 0 { format!(" ({expected} expected)") } else { String::new() };
     let share = invalid_share.filter(|share| *share > 0.0).map(|share| format!(" ({})", percent(share)));
     let missing = if *missing > 0 { format!(", {missing} without a verdict") } else { String::new() };
     let trials = count(*trials, "trial");
     format!(
-        "{trials}: {passed} passed, {failed} failed, {invalid} invalid{}{missing}",
+        "{trials}: {passed} passed, {failed} failed{expected}, {invalid} invalid{}{missing}",
         share.unwrap_or_default()
     )
 }
@@ -90,6 +91,15 @@ pub fn rate(rate: &Rate) -> String {
             format!("{} (95 % interval {} to {})", percent(share), percent(low), percent(high))
         }
         _ => format!("{} (one case, no interval)", percent(share)),
+    }
+}
+
+/// `10 cases`, with how many the rate leaves out because they are known to fail.
+pub fn basis(rate: &Rate) -> String {
+    let cases = count(rate.cases, "case");
+    match rate.left_out {
+        0 => cases,
+        n => format!("{cases} ({n} known to fail left out)"),
     }
 }
 

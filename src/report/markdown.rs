@@ -111,7 +111,7 @@ fn rates(summary: &Summary) -> String {
             cell(&rate.client),
             figures::rate(rate),
             figures::streak(rate),
-            rate.cases
+            figures::basis(rate)
         ));
     }
     out.push('\n');

@@ -103,8 +103,10 @@ pub struct Totals {
     pub trials: u32,
     /// Passed.
     pub passed: u32,
-    /// Failed.
+    /// Failed, as expected or not.
     pub failed: u32,
+    /// Of these, failed in a case that is known to fail, and so as expected.
+    pub expected: u32,
     /// Invalid: missing data, not failures.
     pub invalid: u32,
     /// Planned without a verdict.
@@ -127,6 +129,8 @@ pub struct Rate {
     pub client: String,
     /// Cases with a judged trial.
     pub cases: u64,
+    /// Cases that are known to fail, which the rate leaves out.
+    pub left_out: u64,
     /// Judged trials.
     pub trials: u64,
     /// Judged trials that passed.

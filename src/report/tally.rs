@@ -78,10 +78,12 @@ fn reason(reason: &crate::gate::Reason) -> ReasonLine {
 fn totals(cells: &[Cell<'_>]) -> Totals {
     let mut all = Counts::default();
     cells.iter().for_each(|cell| all += cell.counts());
+    let known = cells.iter().filter(|cell| cell.expected_failure().is_some());
     Totals {
         trials: all.ended(),
         passed: all.passed,
         failed: all.failed,
+        expected: known.map(|cell| cell.counts().failed).sum(),
         invalid: all.invalid,
         missing: all.missing,
         invalid_share: (all.ended() > 0).then(|| f64::from(all.invalid) / f64::from(all.ended())),
@@ -90,16 +92,23 @@ fn totals(cells: &[Cell<'_>]) -> Totals {
 }
 
 fn rates(cells: &[Cell<'_>]) -> Vec<Rate> {
-    let mut groups: BTreeMap<_, Vec<Tally>> = BTreeMap::new();
-    let scored = |cell: &&Cell<'_>| cell.name.kind == CaseKind::Use && cell.expected_failure().is_none();
-    for cell in cells.iter().filter(scored) {
+    let mut groups: BTreeMap<_, (Vec<Tally>, u64)> = BTreeMap::new();
+    for cell in cells.iter().filter(|cell| cell.name.kind == CaseKind::Use) {
+        let (tallies, left_out) =
+            groups.entry((cell.name.model, cell.name.persona, cell.name.client)).or_default();
         let counts = cell.counts();
-        let tally = Tally { trials: counts.judged().into(), passed: counts.passed.into() };
-        groups.entry((cell.name.model, cell.name.persona, cell.name.client)).or_default().push(tally);
+        match cell.expected_failure() {
+            Some(_) => *left_out += 1,
+            None => tallies.push(Tally { trials: counts.judged().into(), passed: counts.passed.into() }),
+        }
     }
     groups
         .into_iter()
-        .map(|((model, persona, client), tallies)| rate([model, Some(persona), Some(client)], &tallies))
+        .filter(|(_, (tallies, _))| !tallies.is_empty())
+        .map(|((model, persona, client), (tallies, left_out))| Rate {
+            left_out,
+            ..rate([model, Some(persona), Some(client)], &tallies)
+        })
         .collect()
 }
 
@@ -114,6 +123,7 @@ fn rate([model, persona, client]: [Option<&str>; 3], cases: &[Tally]) -> Rate {
         persona: persona.map(name).unwrap_or_default(),
         client: client.map(name).unwrap_or_default(),
         cases: estimate.map_or(0, |estimate| estimate.cases),
+        left_out: 0,
         trials: cases.iter().map(|case| case.trials).sum(),
         passed: cases.iter().map(|case| case.passed).sum(),
         pass_rate: estimate.map(|estimate| estimate.rate),

@@ -52,6 +52,16 @@ pub fn render(view: &View<'_>, style: Style, width: u16) -> String {
     style.finish(page.out)
 }
 
+/// What needs attention, and the verdict.
+pub fn brief(view: &View<'_>, style: Style, width: u16) -> String {
+    let summary = Summary::of(view);
+    let width = usize::from(width.clamp(NARROWEST, WIDEST));
+    let mut page = Page { summary: &summary, style, width, out: String::new() };
+    page.failures();
+    page.verdict(view.decision.verdict);
+    style.finish(page.out)
+}
+
 /// The verdict alone: the word, the exit code and the reasons.
 pub fn verdict(view: &View<'_>, style: Style, width: u16) -> String {
     let summary = Summary::of(view);
@@ -103,8 +113,7 @@ impl<'a> Page<'a> {
     fn figures(&mut self) {
         let summary = self.summary;
         for rate in &summary.rates {
-            let mut value =
-                vec![figures::rate(rate), figures::streak(rate), figures::count(rate.cases, "case")];
+            let mut value = vec![figures::rate(rate), figures::streak(rate), figures::basis(rate)];
             value.retain(|part| !part.is_empty());
             // With one rate only, the table says whose it is.
             if summary.rates.len() > 1 {

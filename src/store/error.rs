@@ -9,7 +9,7 @@ use crate::transcript::{Fault, Side};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The run cannot be recorded any longer. Final: every later call gives the same error.
-    #[error("cannot write `{}`: {why} (about {needed} bytes are waiting)", path.display())]
+    #[error("cannot write `{}`: {why}{}", path.display(), waiting(*.needed))]
     Write {
         /// The run file.
         path: PathBuf,
@@ -112,6 +112,10 @@ pub enum StoreError {
     },
 }
 
+fn waiting(bytes: u64) -> String {
+    if bytes == 0 { String::new() } else { format!(" (about {bytes} bytes are waiting)") }
+}
+
 fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
@@ -141,7 +145,7 @@ impl StoreError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Write { .. } => {
-                "free some space or fix the disk, then `rehearsal resume`: what was finished is stored"
+                "see that the folder can be written and has room, then `rehearsal resume`: what was finished is stored"
             }
             Self::Read { .. } => "check that the file exists and may be read",
             Self::Locked { .. } => "wait for that process to end, or stop it; a dead process holds no lock",

@@ -109,8 +109,9 @@ pub struct TargetSpec {
     pub env: BTreeMap<String, Template>,
     /// Headers for every HTTP request.
     pub headers: BTreeMap<String, Template>,
-    /// How long a started server may take until it accepts connections.
-    pub ready: Period,
+    /// How long a started server may take until it accepts connections, or over standard streams until it has
+    /// answered the handshake. Absent: the built-in default.
+    pub ready: Option<Period>,
     /// The folder a command starts in, relative to the suite file's project.
     pub cwd: Option<String>,
     /// The path of the MCP endpoint of a command spoken to over HTTP. Default `/mcp`.

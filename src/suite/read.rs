@@ -63,6 +63,10 @@ impl Project {
         }
         let names = self.list();
         let stem = Path::new(arg).file_stem().map_or(arg.into(), |stem| stem.to_string_lossy());
+        if self.root.join(arg).is_dir() {
+            return Err(Diagnostic::global("suite.not-found", format!("`{arg}` is a folder, not a suite"))
+                .hint("name a file in it; without a name every suite under `suites/` is meant"));
+        }
         let message = format!("there is no suite `{arg}`");
         Err(Diagnostic::global("suite.not-found", message)
             .hint(suggest::hint(&stem, names.iter().map(String::as_str)))

@@ -80,6 +80,11 @@ impl<T: JsonSchema> JsonSchema for At<T> {
     }
 }
 
+/// Whether a text holds nothing but white space and comments.
+fn only_comments(text: &str) -> bool {
+    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
+}
+
 /// Bytes of a file as text: bounded in size and UTF-8, without a byte order mark.
 pub fn decode<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Diagnostic> {
     let start = || Origin { file: file.clone(), line: 1, column: 1 };
@@ -201,7 +206,7 @@ impl Reader<'_> {
             Error::ExternalMessage { msg, .. } if msg.contains("recursion limit") => {
                 complex(format!("nested deeper than {MAX_DEPTH} levels"))
             }
-            Error::Eof { .. } if self.text.trim().is_empty() => {
+            Error::Eof { .. } if only_comments(self.text) => {
                 Diagnostic::error("suite.syntax", self.start(), "the file is empty")
                     .hint("begin it with `version: 1`")
             }

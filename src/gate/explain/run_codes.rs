@@ -49,7 +49,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("store.newer", "The run file was written by a newer version of rehearsal than this one. Read it with that version, or update."),
     ("store.damaged", "The run file is a database, but what it holds does not fit together, for example a verdict without its transcript. Use a copy; what is readable is still readable by any SQLite client."),
     ("store.duplicate", "A trial was about to be stored twice. The first record stays. This is a fault of rehearsal and not of the run; please report it."),
-    ("store.unplanned", "A trial was about to be stored that is not in the plan of this run. Runs of other suites or selections are never mixed into a file; use `rehearsal merge` for shards of one plan."),
+    ("store.unplanned", "A trial was about to be stored that is not in the plan of this run. Runs of other suites or selections are never mixed into a file; report it, because rehearsal should not have tried."),
     ("store.unfinished", "A verdict was about to be stored for a trial that has no transcript. Scoring never runs ahead of the record; please report it."),
     ("store.unstorable", "A trial could not be turned into a record, for example because it holds a number that JSON cannot express. The rest of the run is stored."),
     ("store.closed", "The run file was closed already when something was to be stored. What was stored before is intact; `rehearsal resume RUN` runs what is missing."),
@@ -60,9 +60,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("run.budget", "The money or token budget of the run was used up before its end. What was finished is stored and judged; the verdict is inconclusive unless a failure is already proven. Raise `--max-cost`, then `rehearsal resume RUN`."),
     ("run.deadline", "The time limit of the run was reached before its end. What was finished is stored and judged; `rehearsal resume RUN` runs the rest."),
     ("run.nothing-selected", "The selection leaves no trial to run: a `--case`, `--tag`, `--model` or `--persona` that nothing matches, or a shard without a share. An empty run is never a pass. `rehearsal plan SUITE` lists what there is."),
-    ("run.changed", "The suite, a persona or a model has changed since the run began, so its missing trials would not be comparable with the finished ones. Start a new run; expectations may be edited and scored again with `rehearsal rescore`."),
+    ("run.changed", "The suite, a persona or a model has changed since the run began, so its missing trials would not be comparable with the finished ones. Start a new run; expectations alone may be edited, and `rehearsal resume RUN` then scores the stored trials again."),
     ("run.unknown-name", "The command line selects a name that the suite does not have. The hint names the nearest known one."),
-    ("run.bad-shard", "A shard is written I/N with I from 1 to N, like `--shard 2/4`. Each shard runs a disjoint part of the plan; `rehearsal merge` joins them."),
+    ("run.bad-shard", "A shard is written I/N with I from 1 to N, like `--shard 2/4`. Each shard runs a disjoint part of the plan and has a run file and an exit code of its own."),
     ("run.bad-trials", "The number of trials is out of range. At least one trial is needed; three or more show how reliable a case is."),
     ("run.same-question", "Two cases ask the same question as the same persona through the same client profile, so their trials could not be told apart. Put their expectations into one case."),
     ("run.no-such-check", "The suite names an auth or access check that this version does not have. The message names it and its place."),
@@ -75,7 +75,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("gate.auth", "An auth check failed: the target accepted a token or request that it must refuse, or refused one that it must accept. The finding names the rule and its section. Of level MUST it ends with exit 6."),
     ("gate.too-many-invalid", "The share of invalid trials is above `gate.max_invalid`. Invalid trials are faults of rehearsal, the model's API or the judge; they are never failures, but with too many of them the rest may not be representative. Look at their codes, then `rehearsal resume RUN`."),
     ("gate.no-valid-trial", "All trials of a case, model, persona and client profile were invalid, so nothing is known about it and the run cannot pass. `rehearsal resume RUN` runs them again."),
-    ("gate.missing-trials", "Planned trials have no verdict: the run stopped early, is one shard of several, or waits for scoring. Part of a plan is never judged as the whole. Use `rehearsal resume RUN`, or `rehearsal merge` for shards."),
+    ("gate.missing-trials", "Planned trials have no verdict: the run stopped early, or waits for scoring. Part of a plan is never judged as the whole. Use `rehearsal resume RUN`."),
     ("gate.undecided", "A case is below its bar, but its missing or invalid trials could still lift it above. That is not a proven failure, so it is reported as missing evidence. `rehearsal resume RUN` settles it."),
     ("gate.nightly", "In nightly mode an inconclusive gate is a warning with exit 0, because one bad night of a provider should wake nobody. From the third inconclusive night in a row it exits 3. Use `gate: {mode: release}` where missing evidence must block."),
     // access and auth
@@ -86,7 +86,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("auth.client", "The HTTP client for the probes could not be made on this machine. Nothing was sent; the check is invalid and not failed."),
     // everything that rehearsal does by itself
     ("harness.request", "A request to the target could not be built or sent for a reason on this machine, for example a bad header value. The trial is invalid, because the target was not at fault."),
-    ("check.bad-arguments", "A check in the suite cannot be evaluated: a broken regular expression, JSONPath or schema. The finding is unscored; mend the check and use `rehearsal rescore RUN`."),
+    ("check.bad-arguments", "A check in the suite cannot be evaluated: a broken regular expression, JSONPath or schema. The finding is unscored; mend the check, then `rehearsal resume RUN` scores the trial again."),
     ("check.no-list", "A check needs the list of tools, and the target never gave a complete one in this trial. The finding is unscored."),
     ("check.step-missing", "A `verify` step that a check reads did not run, most often because the trial ended before it. The finding is unscored."),
     ("check.unknown-auth-check", "The run names an auth check that this version of rehearsal does not have. Score it with the version that made the run."),
@@ -120,5 +120,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("merge.nothing", "`merge` was called without runs to join. Name at least two, by id, the start of an id, or path."),
     // wrong usage
     ("usage.format", "`--format` names something that is neither `human` nor one of the report formats. The message lists what there is; every format is also written to a file beside the run."),
+    ("usage.flags", "The command line could not be read: an unknown command or flag, a missing value, or flags that do not go together. Nothing ran. `rehearsal COMMAND --help` lists what a command takes."),
+    ("usage.directory", "The folder given with `-C` does not exist or is no folder. Give the folder of the project, the one that holds `suites/`."),
+    ("output.write", "What was to be printed could not be written to standard output, for example because the disk behind a redirected file is full. What was run is kept; `rehearsal report RUN --format FORMAT` prints it again."),
     ("explain.unknown", "There is no text for this code. Codes are written as they appear in brackets after `error` and at the start of a reason, such as `target.died`; exit codes are numbers."),
 ];

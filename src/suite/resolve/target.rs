@@ -11,7 +11,6 @@ use crate::suite::entries::Entries;
 use crate::suite::wire::Target;
 use crate::suite::yaml::At;
 use crate::suite::{TargetSource, TargetSpec, Template, Transport, vars};
-use crate::units::Period;
 
 const REVISIONS: &[&str] = &["auto", "2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 const SUPPORTED: &[&str] = &["auto", "2025-11-25"];
@@ -56,7 +55,7 @@ pub(super) fn resolve(
         isolation,
         env,
         headers,
-        ready: target.value.ready.as_ref().map_or(Period::secs(30), |ready| ready.timeout),
+        ready: target.value.ready.as_ref().map(|ready| ready.timeout),
         cwd: target.value.cwd.as_ref().map(|cwd| cwd.value.clone()).or(server.cwd),
         path: block.path(target.value.path.as_ref()),
     })
