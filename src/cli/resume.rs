@@ -59,6 +59,8 @@ async fn continue_run(
     let signals = Signals::listen(stop.clone(), context.printer);
     let stage = set(&suite, &plan, context).await?;
     let work = Work { width, max_cost, ..left };
+    // What the trials need is in the work; the rest would only take memory from here on.
+    drop((suite, plan, record));
     finish(Running { stage, store, stop, signals, file: file.to_owned() }, work, format, context).await
 }
 
