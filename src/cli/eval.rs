@@ -171,6 +171,8 @@ async fn one(
         Manifest { flaw: args.flaw.clone(), ..manifest(&suite, &plan, selection, &stage, context) };
     let out = context.root.join(&args.out);
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
+    // The plan holds what trials need; a large suite would only take memory from here on.
+    drop(suite);
     let rows: Vec<Planned> = plan.cases.iter().map(Planned::from).collect();
     let opened = Store::create(&file, &manifest, &rows);
     let store = match opened {
@@ -192,6 +194,7 @@ async fn one(
         width: args.concurrency.into(),
         max_cost: args.max_cost,
     };
+    drop((rows, manifest));
     finish(Running { stage, store, file }, work, (signals, context)).await
 }
 

@@ -80,6 +80,7 @@ pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<d
                 fixed: headers.into_iter().collect(),
                 vitals: keeper.launched.as_ref().map(|launched| launched.vitals().clone()),
                 tracker: TaskTracker::new(),
+                mute: Arc::default(),
             };
             Arc::new(Remote { site, launched: keeper.launched })
         }

@@ -3,6 +3,7 @@
 //! Headers are recorded with every exchange; those that carry an identity are masked whole. Redirects are not
 //! followed. What a status means is decided in `status`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(super) struct Site {
     pub vitals: Option<Vitals>,
     /// Farewells that may outlive their sessions.
     pub tracker: TaskTracker,
+    /// Set when the server has said with a 405 that it never speaks unasked; sessions after that do not listen.
+    pub mute: Arc<AtomicBool>,
 }
 
 /// One session over HTTP. Dropping it ends its background streams.
@@ -104,6 +107,9 @@ impl Carrier for Http {
     }
 
     fn listen(&self) {
+        if self.exchange.site.mute.load(Ordering::Relaxed) {
+            return;
+        }
         let exchange = Arc::clone(&self.exchange);
         tokio::spawn(async move {
             let stop = exchange.stop.clone();

@@ -4,10 +4,11 @@
 //! often is bounded, and the caller's deadline bounds all of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, StatusCode};
 
 use super::headers::{Kind, kind, masked_map};
 use super::http::{Exchange, Sending, note_received};
@@ -88,6 +89,10 @@ impl Exchange {
             let Ok(response) = self.get(place.last_event.as_deref()).await else { return };
             if !response.status().is_success() || kind(response.headers()) != Kind::Stream {
                 self.note_empty(&response);
+                if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                    // The answer of servers without this stream (2025-11-25, basic/transports); it is the same for all.
+                    self.site.mute.store(true, Ordering::Relaxed);
+                }
                 return;
             }
             let ended = self.pump(&mut Reading::new(response), None, &mut place).await;

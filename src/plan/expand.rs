@@ -2,6 +2,7 @@
 //! access row, one per auth check.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{
     AccessCall, Case, Plan, Selection, UseWork, Work, access_case, auth_case, expectations, order, select,
@@ -23,7 +24,16 @@ use crate::transcript::{CaseHeader, CaseKind};
 /// Names that do not exist, a selection that leaves nothing, and cases that ask the same question in the same way.
 pub fn expand(suite: &Suite, selection: &Selection, seed: u64) -> Result<Plan, Vec<Diagnostic>> {
     let chosen = select::choose(suite, selection)?;
-    let mut expansion = Expansion { suite, selection, chosen, cases: vec![], wrong: vec![] };
+    let mut expansion = Expansion {
+        suite,
+        selection,
+        chosen,
+        personas: shared(&suite.personas),
+        clients: shared(&suite.clients),
+        models: shared(&suite.models),
+        cases: vec![],
+        wrong: vec![],
+    };
     if expansion.chosen.kind(CaseKind::Use) {
         suite.cases.iter().for_each(|case| expansion.use_case(case));
     }
@@ -82,6 +92,9 @@ struct Expansion<'a> {
     suite: &'a Suite,
     selection: &'a Selection,
     chosen: Chosen<'a>,
+    personas: Vec<Arc<Persona>>,
+    clients: Vec<Arc<ClientProfile>>,
+    models: Vec<Arc<ModelSpec>>,
     cases: Vec<Case>,
     wrong: Vec<Diagnostic>,
 }
@@ -94,21 +107,26 @@ struct Named<'a> {
     origin: &'a Origin,
 }
 
-fn by_name<T>(list: &[Located<T>], is: impl Fn(&T) -> bool) -> Option<&T> {
-    list.iter().map(|item| &item.value).find(|item| is(item))
+/// Instruments of which all trials hold the same copy.
+fn shared<T: Clone>(list: &[Located<T>]) -> Vec<Arc<T>> {
+    list.iter().map(|item| Arc::new(item.value.clone())).collect()
 }
 
-impl<'a> Expansion<'a> {
-    fn persona(&self, name: &PersonaName) -> Option<&'a Persona> {
-        by_name(&self.suite.personas, |persona| persona.name == *name)
+fn find<T>(list: &[Arc<T>], is: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+    list.iter().find(|item| is(item)).cloned()
+}
+
+impl Expansion<'_> {
+    fn persona(&self, name: &PersonaName) -> Option<Arc<Persona>> {
+        find(&self.personas, |persona| persona.name == *name)
     }
 
-    fn client(&self, name: &ClientName) -> Option<&'a ClientProfile> {
-        by_name(&self.suite.clients, |client| client.name == *name)
+    fn client(&self, name: &ClientName) -> Option<Arc<ClientProfile>> {
+        find(&self.clients, |client| client.name == *name)
     }
 
-    fn model(&self, name: &ModelName) -> Option<&'a ModelSpec> {
-        by_name(&self.suite.models, |model| model.name == *name)
+    fn model(&self, name: &ModelName) -> Option<Arc<ModelSpec>> {
+        find(&self.models, |model| model.name == *name)
     }
 
     fn use_case(&mut self, case: &CaseSpec) {
@@ -116,11 +134,11 @@ impl<'a> Expansion<'a> {
             return;
         }
         let personas = case.personas.iter().filter(|name| self.chosen.persona(name));
-        let personas: Vec<&Persona> = personas.filter_map(|name| self.persona(name)).collect();
+        let personas: Vec<Arc<Persona>> = personas.filter_map(|name| self.persona(name)).collect();
         let clients = case.clients.iter().filter(|name| self.chosen.client(name));
-        let clients: Vec<&ClientProfile> = clients.filter_map(|name| self.client(name)).collect();
+        let clients: Vec<Arc<ClientProfile>> = clients.filter_map(|name| self.client(name)).collect();
         let models = case.models.iter().filter(|name| self.chosen.model(name));
-        let models: Vec<&ModelSpec> = models.filter_map(|name| self.model(name)).collect();
+        let models: Vec<Arc<ModelSpec>> = models.filter_map(|name| self.model(name)).collect();
         for persona in &personas {
             for client in &clients {
                 for model in &models {
@@ -130,7 +148,7 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    fn trials(&mut self, case: &CaseSpec, asker: Asker<'_>, model: ModelSpec) {
+    fn trials(&mut self, case: &CaseSpec, asker: Asker<'_>, model: Arc<ModelSpec>) {
         let judge = self.suite.judge.as_ref().map(|judge| &judge.value);
         let score_key = key::of_score(&case.expect, &case.criteria, &case.verify, judge);
         let known = case.expected_failure.as_ref().map(|failure| &failure.value);
@@ -146,24 +164,26 @@ impl<'a> Expansion<'a> {
         header.key.model = key::of_model(&model);
         header.model = Some(model.name.clone());
         header.tags.clone_from(&case.tags);
-        let work = UseWork {
+        let work = Arc::new(UseWork {
             model,
             turns: case.turns.clone(),
             limits: case.limits,
             setup: case.setup.clone(),
             verify: case.verify.clone(),
             cleanup: case.cleanup.clone(),
-        };
+        });
+        let checks: Arc<[_]> = case.expect.as_slice().into();
+        let criteria: Arc<[_]> = case.criteria.as_slice().into();
         for trial in 1..=self.selection.trials.unwrap_or(case.trials) {
             header.key.trial = trial;
             header.trial = trial;
             self.cases.push(Case {
                 header: header.clone(),
-                work: Work::Use(Box::new(work.clone())),
-                persona: asker.persona.clone(),
-                client: asker.client.clone(),
-                checks: case.expect.clone(),
-                criteria: case.criteria.clone(),
+                work: Work::Use(Arc::clone(&work)),
+                persona: Arc::clone(asker.persona),
+                client: Arc::clone(asker.client),
+                checks: Arc::clone(&checks),
+                criteria: Arc::clone(&criteria),
                 score_key,
                 expected_failure: expected_failure.clone(),
             });
@@ -177,7 +197,7 @@ impl<'a> Expansion<'a> {
         if !self.chosen.case(&name, &[]) {
             return;
         }
-        let asker = Asker { persona, client: &client };
+        let asker = Asker { persona: &persona, client: &client };
         let calls: Vec<AccessCall> = row
             .calls
             .iter()
@@ -223,10 +243,10 @@ impl<'a> Expansion<'a> {
         self.cases.push(Case {
             header: self.header(named, asker),
             work,
-            persona: asker.persona.clone(),
-            client: asker.client.clone(),
-            checks,
-            criteria: vec![],
+            persona: Arc::clone(asker.persona),
+            client: Arc::clone(asker.client),
+            checks: checks.into(),
+            criteria: Arc::default(),
             score_key,
             expected_failure: None,
         });
@@ -248,38 +268,34 @@ impl<'a> Expansion<'a> {
     }
 
     /// Probes measure the server, not a client: they go through `reference`, or through the only client there is.
-    fn probing_client(&self) -> Option<ClientProfile> {
-        let mut chosen = self
-            .suite
-            .clients
-            .iter()
-            .map(|client| &client.value)
-            .filter(|client| self.chosen.client(&client.name));
+    fn probing_client(&self) -> Option<Arc<ClientProfile>> {
+        let mut chosen = self.clients.iter().filter(|client| self.chosen.client(&client.name));
         let reference = ClientProfile::reference();
         match (chosen.next(), chosen.next()) {
             (None, _) => None,
-            (Some(only), None) => Some(only.clone()),
-            (Some(_), Some(_)) => Some(self.client(&reference.name).cloned().unwrap_or(reference)),
+            (Some(only), None) => Some(Arc::clone(only)),
+            (Some(_), Some(_)) => Some(self.client(&reference.name).unwrap_or_else(|| Arc::new(reference))),
         }
     }
 
     /// The suite's persona without credentials, or one made for the purpose.
-    fn nobody(&self) -> Persona {
-        by_name(&self.suite.personas, |persona| persona.identity == IdentitySpec::Anonymous)
-            .cloned()
-            .unwrap_or_else(|| Persona {
+    fn nobody(&self) -> Arc<Persona> {
+        find(&self.personas, |persona| persona.identity == IdentitySpec::Anonymous).unwrap_or_else(|| {
+            Arc::new(Persona {
                 name: PersonaName::from("anonymous"),
                 description: String::new(),
                 identity: IdentitySpec::Anonymous,
             })
+        })
     }
 }
 
 /// A scripted model follows the script of the case.
-fn with_script(model: &ModelSpec, case: &CaseSpec) -> ModelSpec {
-    let mut model = model.clone();
-    if model.dialect == "scripted" && case.script.is_some() {
-        model.script.clone_from(&case.script);
+fn with_script(model: &Arc<ModelSpec>, case: &CaseSpec) -> Arc<ModelSpec> {
+    match &case.script {
+        Some(script) if model.dialect == "scripted" => {
+            Arc::new(ModelSpec { script: Some(script.clone()), ..ModelSpec::clone(model) })
+        }
+        _ => Arc::clone(model),
     }
-    model
 }

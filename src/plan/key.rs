@@ -1,6 +1,8 @@
 //! The two identities of a trial: what shapes its transcript and what shapes its score. Places in files, descriptions
 //! and prices shape neither, so moving lines or correcting a price runs nothing again.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,8 +20,8 @@ use crate::transcript::CaseKind;
 /// Who asks, through what.
 #[derive(Clone, Copy)]
 pub(super) struct Asker<'a> {
-    pub persona: &'a Persona,
-    pub client: &'a ClientProfile,
+    pub persona: &'a Arc<Persona>,
+    pub client: &'a Arc<ClientProfile>,
 }
 
 #[derive(Serialize)]
@@ -56,8 +58,8 @@ pub(super) fn of_auth(id: &str, asker: Asker<'_>) -> Digest {
 }
 
 fn question<T: Serialize>(kind: CaseKind, asker: Asker<'_>, asks: &T) -> Digest {
-    let persona = Persona { description: String::new(), ..asker.persona.clone() };
-    let client = ClientProfile { description: String::new(), ..asker.client.clone() };
+    let persona = Persona { description: String::new(), ..Persona::clone(asker.persona) };
+    let client = ClientProfile { description: String::new(), ..ClientProfile::clone(asker.client) };
     Digest::of_json(&Question { kind, persona, client, asks })
 }
 

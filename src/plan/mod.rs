@@ -1,5 +1,7 @@
 //! Expands a suite into cases in a fixed shuffled order. Pure: the same suite, selection and seed give the same plan.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,7 +24,7 @@ mod shard;
 
 pub use expand::{expand, remaining};
 
-/// One trial to run: everything driving and scoring it needs.
+/// One trial to run: everything driving and scoring it needs. What trials have in common they share.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Identity, names and place.
@@ -30,13 +32,13 @@ pub struct Case {
     /// What is done.
     pub work: Work,
     /// As whom.
-    pub persona: Persona,
+    pub persona: Arc<Persona>,
     /// Through which client.
-    pub client: ClientProfile,
+    pub client: Arc<ClientProfile>,
     /// Expectations in code.
-    pub checks: Vec<Located<Check>>,
+    pub checks: Arc<[Located<Check>]>,
     /// Expectations for the judge.
-    pub criteria: Vec<Located<Criterion>>,
+    pub criteria: Arc<[Located<Criterion>]>,
     /// What shapes the score.
     pub score_key: ScoreKey,
     /// Set when this trial is known to fail.
@@ -47,7 +49,7 @@ pub struct Case {
 #[derive(Clone, Debug)]
 pub enum Work {
     /// A model works on prompts.
-    Use(Box<UseWork>),
+    Use(Arc<UseWork>),
     /// List as the persona, then try calls.
     Access(Vec<AccessCall>),
     /// Run the probe of one auth check.
@@ -58,7 +60,7 @@ pub enum Work {
 #[derive(Clone, Debug)]
 pub struct UseWork {
     /// The model.
-    pub model: ModelSpec,
+    pub model: Arc<ModelSpec>,
     /// What the user says.
     pub turns: Vec<Turn>,
     /// Limits.

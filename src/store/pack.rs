@@ -1,17 +1,17 @@
 //! Values to stored bytes and back: JSON, raw deflate, digests and seals. Pure; never trusts what it unpacks.
 
-use std::io::{Read, Write};
+use std::cell::RefCell;
+use std::io::Read;
 
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
 use super::record::Facts;
 use crate::ids::{CaseKey, Digest};
-use crate::transcript::{Transcript, What};
+use crate::transcript::{Transcript, What, WireMessage};
 
 /// A transcript ready to be stored. Made outside the writer thread.
 pub(super) struct Packed {
@@ -29,6 +29,9 @@ pub(super) struct Packed {
 
 /// Speed over size: the next level costs twice the time for a tenth fewer bytes.
 const LEVEL: u32 = 1;
+
+/// About 16 KiB said and on the wire make a transcript that is packed in a fraction of a millisecond.
+const SMALL: usize = 16 * 1024;
 
 /// No transcript unpacks to more; the recorder's own bounds are far below.
 const LARGEST: u64 = 1 << 30;
@@ -48,6 +51,22 @@ impl Packed {
     }
 }
 
+/// Whether packing takes less time than handing it to another thread is worth: tens of kilobytes.
+pub(super) fn is_small(transcript: &Transcript) -> bool {
+    let sizes = transcript.events.iter().map(|event| match &event.what {
+        What::Wire(WireMessage::Sent { body, .. } | WireMessage::Received { body, .. }) => body.len(),
+        What::Exchanged { request, response, .. } => {
+            request.body.len() + response.as_ref().map_or(0, |response| response.body.len())
+        }
+        What::ModelSaid { text, reasoning, .. } => {
+            text.as_ref().map_or(0, String::len) + reasoning.as_ref().map_or(0, String::len)
+        }
+        // Everything else that is large was on the wire or said before.
+        _ => 256,
+    });
+    sizes.sum::<usize>() < SMALL
+}
+
 /// A value as JSON text.
 pub(super) fn json<T: Serialize>(key: CaseKey, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| unstorable(key, &error))
@@ -57,10 +76,24 @@ fn unstorable(key: CaseKey, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unstorable { key, why: error.to_string() }
 }
 
+thread_local! {
+    /// The compressor's tables take a third of a megabyte; making them anew costs as much as packing a small transcript.
+    static DEFLATER: RefCell<Compress> = RefCell::new(Compress::new(Compression::new(LEVEL), false));
+}
+
 fn deflate(text: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = DeflateEncoder::new(Vec::with_capacity(text.len() / 4), Compression::new(LEVEL));
-    encoder.write_all(text)?;
-    encoder.finish()
+    DEFLATER.with_borrow_mut(|deflater| {
+        deflater.reset();
+        let mut packed = Vec::with_capacity(text.len() / 4 + 64);
+        loop {
+            let done = deflater.total_in() as usize;
+            let status = deflater.compress_vec(&text[done..], &mut packed, FlushCompress::Finish);
+            if status.map_err(std::io::Error::other)? == Status::StreamEnd {
+                return Ok(packed);
+            }
+            packed.reserve(packed.capacity().max(64));
+        }
+    })
 }
 
 /// The JSON bytes of a stored transcript; `bytes` and `digest` must match.

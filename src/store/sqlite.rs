@@ -187,7 +187,9 @@ impl Store {
         if transcript.end == End::Interrupted {
             return self.request(Job::GivenUp(transcript.header.key)).await;
         }
-        let packed = {
+        let packed = if pack::is_small(&transcript) {
+            Packed::of(&transcript)?
+        } else {
             let _permit = self.inner.packers.acquire().await;
             let key = transcript.header.key;
             tokio::task::spawn_blocking(move || Packed::of(&transcript))

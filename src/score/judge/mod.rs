@@ -175,7 +175,8 @@ impl Judge {
 /// know them by inverting the digest of the whole, and judging the same again asks the same.
 fn frame(transcript: &Transcript, questions: &[Question<'_>], attempt: u32) -> Frame {
     let statements: Vec<&str> = questions.iter().map(|question| question.statement).collect();
-    let digest = |purpose: &str| Digest::of_json(&(purpose, transcript, &statements, attempt)).to_string();
+    let whole = Digest::of_json(&(transcript, &statements, attempt)).to_string();
+    let digest = |purpose: &str| Digest::of_json(&(purpose, &whole)).to_string();
     Frame { nonce: digest("judge frame"), canary: digest("judge canary") }
 }
 

@@ -41,7 +41,12 @@ pub(super) fn trials(context: &mut Context<'_>, file: &Arc<str>, trials: &At<u32
     trials.value.max(1)
 }
 
-pub(super) fn resolve(context: &mut Context<'_>, layers: &[Layer], around: Around<'_>) -> Vec<CaseSpec> {
+pub(super) fn resolve(
+    context: &mut Context<'_>,
+    layers: &[Layer],
+    written: Vec<wire::Case>,
+    around: Around<'_>,
+) -> Vec<CaseSpec> {
     let Some(own) = layers.first() else { return vec![] };
     let defaults = first(layers, |document| document.defaults.as_ref());
     let persona = default_persona(context, defaults, around.personas);
@@ -56,7 +61,7 @@ pub(super) fn resolve(context: &mut Context<'_>, layers: &[Layer], around: Aroun
         defaults: defaults.map_or(&empty, |(_, defaults)| defaults),
         shared,
     };
-    document.cases.iter().map(|case| cases.case(case)).collect()
+    written.into_iter().map(|case| cases.case(&case)).collect()
 }
 
 fn default_persona(

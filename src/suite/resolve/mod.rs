@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::catalog::{Catalog, Kind};
 use super::text_or::TextOr;
-use super::wire::{AuthPart, Document};
+use super::wire::{self, AuthPart, Document};
 use super::yaml::At;
 use super::{IssuerSpec, Request, Suite, validate};
 use crate::auth::Persona;
@@ -68,9 +68,11 @@ pub(super) fn first<'a, T>(
 
 /// Resolves a suite.
 pub(super) fn suite(inputs: Inputs<'_>) -> Resolved {
-    let Inputs { layers, servers, catalog, request, sources } = inputs;
+    let Inputs { mut layers, servers, catalog, request, sources } = inputs;
     let mut context = Context::new(catalog, sources);
-    let suite = assemble(&mut context, &layers, servers, request);
+    // Taken out, so that each is given up when it is resolved: most of a large suite is its cases.
+    let written = layers.first_mut().map(|own| std::mem::take(&mut own.document.cases)).unwrap_or_default();
+    let suite = assemble(&mut context, &layers, servers, written, request);
     if let Some(suite) = &suite {
         validate::suite(suite, &layers, &mut context.diagnostics);
     }
@@ -92,6 +94,7 @@ fn assemble(
     context: &mut Context<'_>,
     layers: &[Layer],
     servers: Option<(Arc<str>, Arc<str>)>,
+    written: Vec<wire::Case>,
     request: &Request,
 ) -> Option<Suite> {
     let own = layers.first()?;
@@ -112,6 +115,7 @@ fn assemble(
     let cases = cases::resolve(
         context,
         layers,
+        written,
         cases::Around { personas: &personas, clients: &clients, models: &mut models, trials },
     );
     let access = access::resolve(context, file, &document.access, &personas);

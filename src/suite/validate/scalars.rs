@@ -28,8 +28,13 @@ const UNTYPED: &[&str] = &[
 ];
 
 /// The second parser costs as much as the first, so it runs only where a value looks ambiguous.
-static SUSPICIOUS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"[:\[{,\-]\s*[-+]?(0[0-9_]|[0-9]+_[0-9]|[0-9]{19}|\.[A-Za-z])").ok());
+static SUSPICIOUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(&format!(r"(?m)(?:{BEFORE})[-+]?(0[0-9_]|[0-9]+_[0-9]|[0-9]{{19}}|\.[A-Za-z])")).ok()
+});
+
+/// What a value follows: a colon, a bracket, a comma, or the dash of a list item. The dashes inside of names and dates
+/// are none of these.
+const BEFORE: &str = r"[:\[{,]\s*|(?:^|\s)-\s+";
 
 pub(super) fn check(file: &Arc<str>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     if !SUSPICIOUS.as_ref().is_some_and(|pattern| pattern.is_match(text)) {
