@@ -87,14 +87,16 @@ fn a_budget_stops_the_run_and_a_resume_remembers_what_was_spent() {
 fn a_budget_that_stops_nothing_is_no_reason() {
     let dir = project();
     let one = ["--case", "late-order", "--trials", "1"];
-    for args in [["--model", "priced", "--max-cost", "0.001"], ["--model", "lexical", "--max-cost", "0"]] {
+    for args in
+        [["--model", "priced", "--max-cost", "0.001"], ["--model", "lexical", "--max-cost", "0.000001"]]
+    {
         let ran = run(dir.path(), &[&["eval", "bookshop"], &one[..], &args[..]].concat());
         assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.summary["reasons"]);
         assert!(!ran.stopped_by_budget(), "{args:?}");
     }
     let two = run(
         dir.path(),
-        &["eval", "bookshop", "--case", "late-order", "--model", "lexical", "--max-cost", "0"],
+        &["eval", "bookshop", "--case", "late-order", "--model", "lexical", "--max-cost", "0.000001"],
     );
     assert_eq!((two.code, two.trials()), (Some(0), 3), "what is free is never over budget");
 }
