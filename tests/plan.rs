@@ -264,6 +264,7 @@ fn editing_a_question_changes_the_key_of_that_case_only() {
     let edits = [
         ("Where is my order?", "Where is my parcel?", "orders-late"),
         ("{user: Bye}", "{user: Goodbye}", "orders-two"),
+        ("    client: narrow\n", "    client: narrow\n    limits: {turns: 3}\n", "orders-two"),
         ("name: reset", "name: restart", "books"),
         ("path: $.n", "path: $.m", "books"),
         ("get_order: {id: 1}", "get_order: {id: 2}", "access/customer"),

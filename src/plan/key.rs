@@ -14,7 +14,7 @@ use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
 use crate::score::judge::{Criterion, Rubric};
-use crate::suite::{CaseSpec, JudgeSpec, Step, ToolStep, Turn, Verify};
+use crate::suite::{CaseSpec, JudgeSpec, Limits, Step, ToolStep, Turn, Verify};
 use crate::transcript::CaseKind;
 
 /// Who asks, through what.
@@ -35,6 +35,7 @@ struct Question<'a, T: Serialize> {
 #[derive(Serialize)]
 struct Asks<'a> {
     turns: &'a [Turn],
+    limits: Limits,
     setup: Vec<&'a Step>,
     verify: Vec<(&'a ToolStep, &'a Option<String>)>,
 }
@@ -43,7 +44,7 @@ struct Asks<'a> {
 pub(super) fn of_use(case: &CaseSpec, asker: Asker<'_>) -> Digest {
     let setup = case.setup.iter().map(|step| &step.value).collect();
     let verify = case.verify.iter().map(|verify| (&verify.value.tool, &verify.value.path)).collect();
-    question(CaseKind::Use, asker, &Asks { turns: &case.turns, setup, verify })
+    question(CaseKind::Use, asker, &Asks { turns: &case.turns, limits: case.limits, setup, verify })
 }
 
 /// The question of an access case: the calls it tries.
