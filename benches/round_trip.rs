@@ -81,7 +81,7 @@ fn round_trip(criterion: &mut Criterion) {
         bencher.iter_custom(|times| {
             runtime.block_on(async {
                 let log = Recorder::new(Clock::system(), Secrets::default());
-                let opening = Opening { identity: &identity, profile: &profile };
+                let opening = Opening::new(&identity, &profile);
                 let session = server.open(opening, log).await.unwrap();
                 let begun = Instant::now();
                 for _ in 0..times {

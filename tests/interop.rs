@@ -48,7 +48,7 @@ fn log() -> Recorder {
 async fn open(target: &Arc<dyn Target>, log: &Recorder) -> Box<dyn Session> {
     let identity: Identity = Arc::new(Anonymous);
     let profile = ClientProfile::reference();
-    let how = Opening { identity: &identity, profile: &profile };
+    let how = Opening::new(&identity, &profile);
     target.open(how, log.clone()).await.unwrap_or_else(|fault| panic!("{}: {fault}", fault.code))
 }
 

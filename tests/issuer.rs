@@ -15,6 +15,7 @@ use rehearsal::auth::{
     Authority, Flaw, FromEnv, HeaderFromEnv, IdentitySpec, Issuer, Minted, Persona, SigningAlg, identity,
 };
 use rehearsal::ids::PersonaName;
+use rehearsal::mcp::{Asking, Rejection};
 use rehearsal::transcript::{Body, Clock, HttpSide, Recorder, Secrets, Side, What};
 use rehearsal::units::Period;
 use secrecy::ExposeSecret;
@@ -316,6 +317,10 @@ fn authority(issuer: Option<Arc<Issuer>>, clock: Clock) -> Authority {
     }
 }
 
+fn asking<'a>(url: &'a url::Url, refused: Option<&'a Rejection>) -> Asking<'a> {
+    Asking { method: "POST", url, refused }
+}
+
 #[tokio::test]
 async fn minted_identities_renew_their_token_in_time() {
     let hand = Arc::new(Mutex::new(Duration::ZERO));
@@ -323,8 +328,10 @@ async fn minted_identities_renew_their_token_in_time() {
     let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH, move || *seen.lock().unwrap());
     let issuer = Arc::new(Issuer::start(Secrets::default(), clock.clone()).await.unwrap());
     let source = identity(&persona(IdentitySpec::Minted(clerk())), &authority(Some(issuer), clock)).unwrap();
+    let url = url::Url::parse(AUDIENCE).unwrap();
+    let refused = Rejection { status: 401, attempt: 1, ..Rejection::default() };
     let current = async || {
-        let headers = source.headers(None).await.unwrap();
+        let headers = source.headers(asking(&url, None)).await.unwrap();
         assert_eq!(headers[0].0, "authorization");
         headers[0].1.expose_secret().to_owned()
     };
@@ -334,13 +341,14 @@ async fn minted_identities_renew_their_token_in_time() {
     *hand.lock().unwrap() = Duration::from_secs(226);
     let second = current().await;
     assert_ne!(second, first, "less than a quarter is left");
-    let third = source.headers(Some("Bearer error=\"invalid_token\"")).await.unwrap();
+    let third = source.headers(asking(&url, Some(&refused))).await.unwrap();
     assert_ne!(third[0].1.expose_secret(), second, "a refused token is not sent again");
     assert_eq!(source.env()[0].0, TOKEN_VARIABLE);
 }
 
 #[tokio::test]
 async fn missing_credentials_are_named() {
+    let url = url::Url::parse(AUDIENCE).unwrap();
     let bearer = |env: &str| persona(IdentitySpec::Bearer(FromEnv { env: env.to_owned() }));
     let rights = authority(None, Clock::system());
     let fault = identity(&bearer("BOOKSHOP_TOKEN"), &rights).err().unwrap();
@@ -350,10 +358,13 @@ async fn missing_credentials_are_named() {
     assert_eq!(fault.code, "credentials.missing");
 
     let source = identity(&bearer("BOOKSHOP_KEY"), &rights).unwrap();
-    assert_eq!(source.headers(None).await.unwrap()[0].1.expose_secret(), "Bearer key-0123456789");
+    assert_eq!(
+        source.headers(asking(&url, None)).await.unwrap()[0].1.expose_secret(),
+        "Bearer key-0123456789"
+    );
     assert_eq!(rights.secrets.redact("key-0123456789"), "[secret:BOOKSHOP_KEY]");
     let header = HeaderFromEnv { name: "x-api-key".into(), env: "BOOKSHOP_KEY".into() };
     let source = identity(&persona(IdentitySpec::Header(header)), &rights).unwrap();
-    assert_eq!(source.headers(None).await.unwrap()[0].0, "x-api-key");
+    assert_eq!(source.headers(asking(&url, None)).await.unwrap()[0].0, "x-api-key");
     assert_eq!(source.env()[0].0, "BOOKSHOP_KEY");
 }

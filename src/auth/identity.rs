@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::issuer::lock;
 use super::{IdentitySpec, Issuer, Minted, Persona, token};
-use crate::mcp::{Anonymous, TokenSource};
+use crate::mcp::{Anonymous, Asking, Credentials, TokenSource};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 /// The variable in which a stdio server finds the bearer token of its persona.
@@ -109,14 +109,11 @@ impl Fixed {
 }
 
 impl TokenSource for Fixed {
-    fn headers<'a>(
-        &'a self,
-        _: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Vec<(String, SecretString)>, Fault>> {
+    fn headers<'a>(&'a self, _: Asking<'a>) -> BoxFuture<'a, Result<Credentials, Fault>> {
         Box::pin(std::future::ready(Ok(vec![self.header.clone()])))
     }
 
-    fn env(&self) -> Vec<(String, SecretString)> {
+    fn env(&self) -> Credentials {
         self.variables.clone()
     }
 }
@@ -151,12 +148,10 @@ impl Press {
 struct MintedSource(Arc<Press>);
 
 impl TokenSource for MintedSource {
-    fn headers<'a>(
-        &'a self,
-        challenge: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Vec<(String, SecretString)>, Fault>> {
+    fn headers<'a>(&'a self, asking: Asking<'a>) -> BoxFuture<'a, Result<Credentials, Fault>> {
         let press = Arc::clone(&self.0);
-        let refused = challenge.is_some();
+        // Only a 401 says that the token is bad; a 403 says that it is not enough, and a new one would be the same.
+        let refused = asking.refused.is_some_and(|refused| refused.status == 401);
         Box::pin(async move {
             // Signing takes milliseconds, the first key a tenth of a second: too long for an async thread.
             let token =
@@ -168,7 +163,7 @@ impl TokenSource for MintedSource {
         })
     }
 
-    fn env(&self) -> Vec<(String, SecretString)> {
+    fn env(&self) -> Credentials {
         // A token that cannot be minted leaves the server without one, and it says so itself.
         self.0.token(false).map(|token| vec![(TOKEN_VARIABLE.to_owned(), token)]).unwrap_or_default()
     }

@@ -15,7 +15,7 @@ use url::{Host, Url};
 
 use super::answer::{Answer, messages, stream_messages};
 use super::{Flaw, IdentitySpec, Issuer, Minted, Persona};
-use crate::mcp::Identity;
+use crate::mcp::{Asking, Identity};
 use crate::net;
 use crate::transcript::{Body, Fault, HttpSide, Recorder, Side, What};
 
@@ -153,9 +153,13 @@ impl Prober {
         }
     }
 
+    fn asking<'a>(&'a self, method: &'a str) -> Asking<'a> {
+        Asking { method, url: &self.setup.target, refused: None }
+    }
+
     /// The good persona's credentials.
     pub async fn good(&self) -> Result<Credentials, Fault> {
-        Ok(Credentials { headers: self.setup.identity.headers(None).await?, query: None })
+        Ok(Credentials { headers: self.setup.identity.headers(self.asking("POST")).await?, query: None })
     }
 
     /// A token like the good persona's, changed by `change`.

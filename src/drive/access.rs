@@ -23,7 +23,7 @@ pub async fn run(case: &Case, calls: &[AccessCall], world: &World, log: &Recorde
             "the plan names a persona that was not built",
         ));
     };
-    let opening = Opening { identity, profile: &case.client };
+    let opening = Opening::new(identity, &case.client);
     let session = match world.target.open(opening, log.clone()).await {
         Ok(session) => session,
         Err(fault) if fault.code == "target.unauthorized" => return shut_out(calls, &fault, log),

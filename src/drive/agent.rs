@@ -32,7 +32,7 @@ pub async fn run(case: &Case, work: &UseWork, world: &World, log: &Recorder) -> 
             "the plan names a persona that was not built",
         ));
     };
-    let opening = Opening { identity, profile: &case.client };
+    let opening = Opening::new(identity, &case.client);
     let session = match world.target.open(opening, log.clone()).await {
         Ok(session) => session,
         Err(fault) => return End::Faulted(fault),

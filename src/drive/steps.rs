@@ -87,7 +87,7 @@ async fn run(
                 let message = format!("persona `{persona}` of a step was not built");
                 return Err(Fault::new(Side::Harness, "bug.no-persona", message));
             };
-            let opening = Opening { identity, profile: &case.client };
+            let opening = Opening::new(identity, &case.client);
             let other = world.target.open(opening, log.clone()).await?;
             let outcome = agent::perform(other.as_ref(), &call, log, &case.client).await;
             other.close().await;

@@ -41,7 +41,7 @@ pub async fn look(
     let looks = identities.iter().map(|(persona, identity)| async move {
         let log = Recorder::new(clock.clone(), secrets.clone());
         let look = async {
-            let session = target.open(Opening { identity, profile }, log).await?;
+            let session = target.open(Opening::new(identity, profile), log).await?;
             let tools = session.list_tools().await;
             let server = session.facts().clone();
             session.close().await;

@@ -95,9 +95,9 @@ struct Remote {
 impl Target for Remote {
     fn open<'a>(&'a self, how: Opening<'a>, log: Recorder) -> BoxFuture<'a, Result<Box<dyn Session>, Fault>> {
         Box::pin(async move {
-            let hub = Hub::new(how.profile.capabilities.clone());
+            let hub = Hub::new();
             let http = Http::new(self.site.clone(), Arc::clone(how.identity), Arc::clone(&hub), log.clone());
-            let line = Line::new(hub, Arc::new(http), log);
+            let line = Line::new(hub, Arc::new(http), log, how.host());
             let facts = greet(&line, how.profile, how.profile.open_timeout.0).await?;
             Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Own)) as Box<dyn Session>)
         })
@@ -141,7 +141,7 @@ impl Stdio {
     }
 
     fn start(&self, how: Opening<'_>) -> Result<(Arc<Hub>, Arc<Pipe>), Fault> {
-        let hub = Hub::new(how.profile.capabilities.clone());
+        let hub = Hub::new();
         let process =
             Process::start(&self.program, &how.identity.env(), Streams::Piped, self.guard.as_ref())?;
         Ok((Arc::clone(&hub), Arc::new(Pipe::new(process, hub))))
@@ -149,7 +149,7 @@ impl Stdio {
 
     async fn open_own(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
         let (hub, pipe) = self.start(how)?;
-        let line = Line::new(hub, pipe, log);
+        let line = Line::new(hub, pipe, log, how.host());
         let facts = greet(&line, how.profile, self.limit(how)).await?;
         Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Own)))
     }
@@ -162,12 +162,12 @@ impl Stdio {
         let mut place = place.lock().await;
         if let Some(shared) = place.as_ref().filter(|shared| shared.hub.dead().is_none()) {
             let carrier = Arc::clone(&shared.pipe);
-            let line = Line::new(Arc::clone(&shared.hub), carrier, log);
+            let line = Line::new(Arc::clone(&shared.hub), carrier, log, how.host());
             return Ok(Box::new(Conversation::new(line, shared.facts.clone(), how.profile, Holding::Shared)));
         }
         let (hub, pipe) = self.start(how)?;
         let carrier = Arc::clone(&pipe);
-        let line = Line::new(Arc::clone(&hub), carrier, log);
+        let line = Line::new(Arc::clone(&hub), carrier, log, how.host());
         let facts = greet(&line, how.profile, self.limit(how)).await?;
         *place = Some(Shared { hub, pipe, facts: facts.clone() });
         Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Shared)))

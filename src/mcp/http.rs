@@ -10,15 +10,15 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::Identity;
+use super::credentials::{Asking, Credentials, Identity, Rejection};
 use super::headers::{Kind, challenge, header, kind, masked, masked_map, scheme_only};
-use super::hub::{Arrived, Hub, Outgoing};
+use super::hub::{Arrived, Asked, Hub};
 use super::jsonrpc;
-use super::line::{Carrier, Stop};
+use super::line::{Carrier, Letter, Stop};
 use super::process::Vitals;
 use super::revision::Revision;
 use super::status::{Denial, no_answer};
@@ -29,6 +29,8 @@ use crate::{display, net};
 pub(super) const RESULT_CAP: usize = 16 * 1024 * 1024;
 /// Largest body read from a refusal: 64 KiB.
 const REFUSAL_CAP: usize = 64 * 1024;
+/// Most times one request is sent again with other credentials.
+const REFUSALS: u32 = 4;
 /// How long the body of an answer to a notification is waited for, and the answer to a DELETE.
 const ASIDE: Duration = Duration::from_secs(2);
 /// How long closing a session waits for the answer to its DELETE; the rest happens in the background.
@@ -71,9 +73,9 @@ pub(super) struct Sending<'a> {
     pub method: Method,
     pub body: Option<&'a str>,
     pub last_event: Option<&'a str>,
+    /// Headers that mirror the message.
+    pub mirrored: &'a [(String, String)],
 }
-
-type Headers = Vec<(String, SecretString)>;
 
 impl Http {
     /// A session of `identity` at `site`, recorded in `log`.
@@ -93,8 +95,8 @@ impl Http {
 }
 
 impl Carrier for Http {
-    fn ask<'a>(&'a self, id: u64, text: String, _: &'a Recorder) -> BoxFuture<'a, Result<(), Stop>> {
-        Box::pin(async move { self.exchange.ask(id, &text).await })
+    fn ask<'a>(&'a self, letter: Letter, _: &'a Recorder) -> BoxFuture<'a, Result<(), Stop>> {
+        Box::pin(async move { self.exchange.ask(&letter).await })
     }
 
     fn tell<'a>(&'a self, text: String, _: &'a Recorder) -> BoxFuture<'a, Result<(), Fault>> {
@@ -137,8 +139,9 @@ impl Carrier for Http {
 }
 
 impl Exchange {
-    async fn ask(self: &Arc<Self>, id: u64, text: &str) -> Result<(), Stop> {
-        let response = self.post(text).await?;
+    async fn ask(self: &Arc<Self>, letter: &Letter) -> Result<(), Stop> {
+        let id = letter.id;
+        let response = self.post(&letter.text, &letter.headers).await?;
         let status = response.status();
         if !status.is_success() {
             return Err(self.refused(response).await);
@@ -175,10 +178,10 @@ impl Exchange {
     }
 
     async fn tell(self: &Arc<Self>, text: &str) -> Result<(), Fault> {
-        let response = match self.post(text).await {
+        let response = match self.post(text, &[]).await {
             Ok(response) => response,
             Err(Stop::Fault(fault)) => return Err(fault),
-            // Refused after a second try with fresh credentials: recorded by `post`.
+            // Refused after further tries with other credentials: recorded by `post`.
             Err(Stop::Refused(_)) => return Ok(()),
         };
         let status = response.status();
@@ -201,34 +204,47 @@ impl Exchange {
         Ok(())
     }
 
-    /// Sends a POST; on a 401 asks the identity once for other credentials.
-    async fn post(&self, text: &str) -> Result<Response, Stop> {
-        let sending = || Sending { method: Method::POST, body: Some(text), last_event: None };
-        let headers = self.identity.headers(None).await?;
-        let response = self.send(sending(), &headers).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(response);
+    /// Sends a POST; on a 401 or 403 asks the identity for other credentials, until it has none or enough is enough.
+    async fn post(&self, text: &str, mirrored: &[(String, String)]) -> Result<Response, Stop> {
+        let sending = || Sending { method: Method::POST, body: Some(text), last_event: None, mirrored };
+        let mut headers = self.credentials("POST", None).await?;
+        let mut attempt = 0;
+        loop {
+            let response = self.send(sending(), &headers).await?;
+            let status = response.status();
+            if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                return Ok(response);
+            }
+            attempt += 1;
+            let rejection = Rejection {
+                status: status.as_u16(),
+                challenge: challenge(response.headers()).unwrap_or_default(),
+                nonce: header(response.headers(), "dpop-nonce"),
+                attempt,
+            };
+            let refused = self.refused(response).await;
+            if attempt > REFUSALS {
+                return Err(refused);
+            }
+            let fresh = self.credentials("POST", Some(&rejection)).await?;
+            if same(&headers, &fresh) {
+                return Err(refused);
+            }
+            headers = fresh;
         }
-        let challenge = challenge(response.headers()).unwrap_or_default();
-        let refused = self.refused(response).await;
-        let fresh = self.identity.headers(Some(&challenge)).await?;
-        if same(&headers, &fresh) {
-            return Err(refused);
-        }
-        let response = self.send(sending(), &fresh).await?;
-        match response.status() {
-            StatusCode::UNAUTHORIZED => Err(self.refused(response).await),
-            _ => Ok(response),
-        }
+    }
+
+    async fn credentials(&self, method: &str, refused: Option<&Rejection>) -> Result<Credentials, Fault> {
+        self.identity.headers(Asking { method, url: &self.site.url, refused }).await
     }
 
     /// Sends one request with fresh credentials.
     pub(super) async fn send_fresh(&self, sending: Sending<'_>) -> Result<Response, Fault> {
-        let headers = self.identity.headers(None).await?;
+        let headers = self.credentials(sending.method.as_str(), None).await?;
         self.send(sending, &headers).await
     }
 
-    async fn send(&self, sending: Sending<'_>, identity: &Headers) -> Result<Response, Fault> {
+    async fn send(&self, sending: Sending<'_>, identity: &Credentials) -> Result<Response, Fault> {
         let mut plain: Vec<(&str, &str)> = vec![];
         match (&sending.method, sending.body) {
             (&Method::POST, _) => {
@@ -242,6 +258,7 @@ impl Exchange {
             plain.push(("mcp-protocol-version", revision.name));
         }
         plain.extend(self.session.get().map(|session| ("mcp-session-id", session.as_str())));
+        plain.extend(sending.mirrored.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         plain.extend(sending.last_event.map(|id| ("last-event-id", id)));
         plain.extend(self.site.fixed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
 
@@ -264,7 +281,11 @@ impl Exchange {
         if let Some(text) = sending.body {
             request = request.body(text.to_owned());
         }
-        request.send().await.map_err(|error| self.unreachable(&error))
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if let Some(nonce) = header(response.headers(), "dpop-nonce") {
+            self.identity.nonce(&nonce);
+        }
+        Ok(response)
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Fault {
@@ -301,13 +322,16 @@ impl Exchange {
         stop
     }
     /// Sends what the server asked for, each on a POST of its own, without holding anybody up.
-    pub(super) fn answer_all(self: &Arc<Self>, replies: Vec<Outgoing>) {
-        for reply in replies {
+    pub(super) fn answer_all(self: &Arc<Self>, all: Vec<Asked>) {
+        for asked in all {
             let exchange = Arc::clone(self);
             tokio::spawn(async move {
                 let stop = exchange.stop.clone();
-                let telling = tokio::time::timeout(ASIDE, exchange.tell(&reply.text));
-                stop.run_until_cancelled(telling).await;
+                let answering = async {
+                    let Some((text, _)) = asked.answered().await else { return };
+                    let _ = tokio::time::timeout(ASIDE, exchange.tell(&text)).await;
+                };
+                stop.run_until_cancelled(answering).await;
             });
         }
     }
@@ -322,7 +346,7 @@ impl Exchange {
     }
 
     async fn delete(&self) {
-        let sending = Sending { method: Method::DELETE, body: None, last_event: None };
+        let sending = Sending { method: Method::DELETE, body: None, last_event: None, mirrored: &[] };
         if let Ok(response) = self.send_fresh(sending).await {
             let (status, headers) = (response.status().as_u16(), masked_map(response.headers()));
             note_received(&self.log, "empty", status, headers, String::new());
@@ -362,7 +386,7 @@ async fn read(response: Response, cap: usize) -> Result<String, Fault> {
     }
 }
 
-fn same(old: &Headers, new: &Headers) -> bool {
+fn same(old: &Credentials, new: &Credentials) -> bool {
     old.len() == new.len()
         && old.iter().zip(new).all(|(a, b)| a.0 == b.0 && a.1.expose_secret() == b.1.expose_secret())
 }

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 
+use super::facts;
+use super::host::Host;
 use super::jsonrpc::{self, Answer, Message, RpcError};
-use super::{facts, inbound};
 use crate::display;
 use crate::transcript::{Body, Fault, Recorder, What, WireMessage};
 
@@ -48,15 +49,29 @@ pub(super) struct Reply {
     pub status: Option<u16>,
 }
 
-/// An answer to one of the server's requests, still to be sent.
-pub(super) struct Outgoing {
-    pub text: String,
-    pub log: Recorder,
+/// A request of the server, still to be answered by the host of a session.
+pub(super) struct Asked {
+    id: Value,
+    method: String,
+    params: Value,
+    host: Arc<dyn Host>,
+    logs: Vec<Recorder>,
+}
+
+impl Asked {
+    /// Asks the host, records question and answer, and returns the message to send with the transcript it belongs to.
+    /// `None` when the host keeps silent.
+    pub(super) async fn answered(self) -> Option<(String, Recorder)> {
+        let answer = self.host.answer(&self.method, &self.params).await;
+        let text = answer.as_ref().map(|answer| jsonrpc::reply(&self.id, answer));
+        let answered = answer.map_or(Value::Null, |answer| answer.unwrap_or_else(|error| error));
+        note(&self.logs, &What::ServerAsked { method: self.method, params: self.params, answered });
+        text.zip(self.logs.into_iter().next())
+    }
 }
 
 /// See the module.
 pub(super) struct Hub {
-    capabilities: Map<String, Value>,
     next_request: AtomicU64,
     next_seat: AtomicU64,
     state: Mutex<State>,
@@ -65,12 +80,19 @@ pub(super) struct Hub {
 #[derive(Default)]
 struct State {
     waiting: HashMap<u64, Waiting>,
-    seats: Vec<(u64, Recorder)>,
+    seats: Vec<Seat>,
     dead: Option<Fault>,
     unasked: u32,
     unasked_bytes: usize,
     asked: u32,
     odd: u32,
+}
+
+/// A session on the connection.
+struct Seat {
+    number: u64,
+    log: Recorder,
+    host: Arc<dyn Host>,
 }
 
 struct Waiting {
@@ -105,26 +127,25 @@ impl Drop for Ticket {
 }
 
 impl Hub {
-    /// A hub for a client with these capabilities.
-    pub(super) fn new(capabilities: Map<String, Value>) -> Arc<Self> {
+    /// A hub without sessions.
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            capabilities,
             next_request: AtomicU64::new(1),
             next_seat: AtomicU64::new(1),
             state: Mutex::default(),
         })
     }
 
-    /// Seats a session, so that messages which belong to no request reach its transcript.
-    pub(super) fn join(&self, log: Recorder) -> u64 {
-        let seat = self.next_seat.fetch_add(1, Ordering::Relaxed);
-        self.state().seats.push((seat, log));
-        seat
+    /// Seats a session, so that messages which belong to no request reach its transcript and its host.
+    pub(super) fn join(&self, log: Recorder, host: Arc<dyn Host>) -> u64 {
+        let number = self.next_seat.fetch_add(1, Ordering::Relaxed);
+        self.state().seats.push(Seat { number, log, host });
+        number
     }
 
     /// Ends a session's seat.
     pub(super) fn leave(&self, seat: u64) {
-        self.state().seats.retain(|(known, _)| *known != seat);
+        self.state().seats.retain(|known| known.number != seat);
     }
 
     /// Opens a request of a seated session. Fails when the connection is dead.
@@ -175,8 +196,8 @@ impl Hub {
         state.note_odd(&logs, message);
     }
 
-    /// Takes a message in. What it returns must be sent to the server.
-    pub(super) fn deliver(&self, arrived: Arrived) -> Vec<Outgoing> {
+    /// Takes a message in. What it returns must be answered.
+    pub(super) fn deliver(&self, arrived: Arrived) -> Vec<Asked> {
         let read = jsonrpc::read(&arrived.text);
         let mut state = self.state();
         let target = read.as_ref().ok().and_then(|messages| about(messages, arrived.owner, &state));
@@ -191,12 +212,12 @@ impl Hub {
         if keep {
             record(&logs, arrived.via, status, arrived.headers, arrived.text);
         }
-        let mut outgoing = Vec::new();
+        let mut asked = Vec::new();
         let messages = match read {
             Ok(messages) => messages,
             Err(why) => {
                 state.note_odd(&logs, format!("not a JSON-RPC message ({why}): `{excerpt}`"));
-                return outgoing;
+                return asked;
             }
         };
         for message in messages {
@@ -218,15 +239,13 @@ impl Hub {
                     if state.asked > ANSWERED {
                         continue;
                     }
-                    let answer = inbound::answer(&method, &self.capabilities);
-                    let text = jsonrpc::reply(&id, &answer);
-                    let answered = answer.unwrap_or_else(|error| error);
-                    note(&logs, &What::ServerAsked { method, params, answered });
-                    outgoing.extend(logs.first().map(|log| Outgoing { text, log: log.clone() }));
+                    if let Some(host) = state.host(target.or(arrived.owner)) {
+                        asked.push(Asked { id, method, params, host, logs: logs.clone() });
+                    }
                 }
             }
         }
-        outgoing
+        asked
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -241,9 +260,22 @@ impl State {
         if let Some(waiting) = request.and_then(|id| self.waiting.get(&id)) {
             return vec![waiting.log.clone()];
         }
-        let busy = |seat: u64| self.waiting.values().any(|waiting| waiting.seat == seat);
-        let any_busy = self.seats.iter().any(|(seat, _)| busy(*seat));
-        self.seats.iter().filter(|(seat, _)| !any_busy || busy(*seat)).map(|(_, log)| log.clone()).collect()
+        let any_busy = self.seats.iter().any(|seat| self.is_busy(seat));
+        let seats = self.seats.iter().filter(|seat| !any_busy || self.is_busy(seat));
+        seats.map(|seat| seat.log.clone()).collect()
+    }
+
+    /// The host that is asked: of the session whose request it came on, else of the first that is busy, else of the
+    /// first.
+    fn host(&self, request: Option<u64>) -> Option<Arc<dyn Host>> {
+        let owner = request.and_then(|id| self.waiting.get(&id)).map(|waiting| waiting.seat);
+        let owner = owner.and_then(|number| self.seats.iter().find(|seat| seat.number == number));
+        let seat = owner.or_else(|| self.seats.iter().find(|seat| self.is_busy(seat)));
+        seat.or(self.seats.first()).map(|seat| Arc::clone(&seat.host))
+    }
+
+    fn is_busy(&self, seat: &Seat) -> bool {
+        self.waiting.values().any(|waiting| waiting.seat == seat.number)
     }
 
     /// Counts a message nobody asked for; whether it is still kept.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::host::Host;
 use super::hub::{Hub, Reply, Ticket};
 use super::process::Vitals;
 use super::revision::Revision;
@@ -24,7 +25,7 @@ const PARTING: Duration = Duration::from_secs(1);
 /// Moves texts to the server. What comes back goes to the hub.
 pub(super) trait Carrier: Send + Sync {
     /// Sends a request. Over HTTP the future ends when the answer has been delivered, or cannot come.
-    fn ask<'a>(&'a self, id: u64, text: String, log: &'a Recorder) -> BoxFuture<'a, Result<(), Stop>>;
+    fn ask<'a>(&'a self, letter: Letter, log: &'a Recorder) -> BoxFuture<'a, Result<(), Stop>>;
 
     /// Sends a notification or an answer.
     fn tell<'a>(&'a self, text: String, log: &'a Recorder) -> BoxFuture<'a, Result<(), Fault>>;
@@ -40,6 +41,17 @@ pub(super) trait Carrier: Send + Sync {
 
     /// Ends the connection politely.
     fn close<'a>(&'a self, log: &'a Recorder) -> BoxFuture<'a, ()>;
+}
+
+/// A request as it leaves.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// Its id.
+    pub id: u64,
+    /// The message.
+    pub text: String,
+    /// HTTP headers that mirror the message (2026-07-28); empty before.
+    pub headers: Vec<(String, String)>,
 }
 
 /// Why a request ended without a JSON-RPC answer.
@@ -108,8 +120,8 @@ impl Drop for Pledge<'_> {
 
 impl Line {
     /// Takes a seat on a connection.
-    pub(super) fn new(hub: Arc<Hub>, carrier: Arc<dyn Carrier>, log: Recorder) -> Self {
-        let seat = hub.join(log.clone());
+    pub(super) fn new(hub: Arc<Hub>, carrier: Arc<dyn Carrier>, log: Recorder, host: Arc<dyn Host>) -> Self {
+        let seat = hub.join(log.clone(), host);
         let stderr_mark = AtomicU64::new(carrier.vitals().map_or(0, |vitals| vitals.stderr().mark()));
         Self { hub, carrier, log, seat, stderr_mark }
     }
@@ -144,7 +156,8 @@ impl Line {
     }
 
     async fn wait(&self, ticket: &mut Ticket, text: String, patience: Patience) -> Waited {
-        let mut carrying = self.carrier.ask(ticket.id, text, &self.log);
+        let letter = Letter { id: ticket.id, text, headers: vec![] };
+        let mut carrying = self.carrier.ask(letter, &self.log);
         let mut carried = false;
         let begun = Instant::now();
         let hard = begun + patience.whole;

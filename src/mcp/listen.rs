@@ -105,7 +105,7 @@ impl Exchange {
     }
 
     async fn get(&self, last_event: Option<&str>) -> Result<Response, Fault> {
-        self.send_fresh(Sending { method: Method::GET, body: None, last_event }).await
+        self.send_fresh(Sending { method: Method::GET, body: None, last_event, mirrored: &[] }).await
     }
 
     fn note_empty(&self, response: &Response) {

@@ -8,21 +8,24 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use credentials::{Anonymous, Asking, Credentials, Identity, Rejection, TokenSource};
+pub use host::Host;
 
 use crate::ids::ClientName;
 use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
 use crate::units::Period;
 
 pub mod connect;
+pub mod credentials;
 pub mod facts;
 mod handshake;
 mod headers;
+pub mod host;
 mod http;
 mod hub;
-pub mod inbound;
 pub mod jsonrpc;
 pub mod launch;
 mod line;
@@ -54,6 +57,28 @@ pub struct Opening<'a> {
     pub identity: &'a Identity,
     /// The emulated client.
     pub profile: &'a ClientProfile,
+    /// Who answers when the server asks; nobody when absent.
+    pub host: Option<&'a Arc<dyn Host>>,
+}
+
+impl<'a> Opening<'a> {
+    /// A session with nobody behind the client.
+    pub fn new(identity: &'a Identity, profile: &'a ClientProfile) -> Self {
+        Self { identity, profile, host: None }
+    }
+
+    /// The same with a host that answers the server's requests.
+    #[must_use]
+    pub fn hosted(self, host: &'a Arc<dyn Host>) -> Self {
+        Self { host: Some(host), ..self }
+    }
+
+    fn host(&self) -> Arc<dyn Host> {
+        match self.host {
+            Some(host) => Arc::clone(host),
+            None => Arc::new(host::Nobody { capabilities: self.profile.capabilities.clone() }),
+        }
+    }
 }
 
 /// One conversation with the target. Requests may run side by side.
@@ -110,35 +135,6 @@ pub struct Refusal {
     pub data: Option<Value>,
     /// The `WWW-Authenticate` header, if any.
     pub challenge: Option<String>,
-}
-
-/// Where a session's credentials come from. Implemented by `auth`.
-pub trait TokenSource: Send + Sync {
-    /// Headers to send with every HTTP request, fresh for each: `Authorization` or whatever the persona uses. The
-    /// challenge is the server's last 401 or 403, if that is why we are asked again.
-    fn headers<'a>(
-        &'a self,
-        challenge: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Vec<(String, SecretString)>, Fault>>;
-
-    /// Environment variables that carry the identity to a stdio server.
-    fn env(&self) -> Vec<(String, SecretString)>;
-}
-
-/// Nobody: no header, no variable.
-pub struct Anonymous;
-
-impl TokenSource for Anonymous {
-    fn headers<'a>(
-        &'a self,
-        _: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Vec<(String, SecretString)>, Fault>> {
-        Box::pin(std::future::ready(Ok(vec![])))
-    }
-
-    fn env(&self) -> Vec<(String, SecretString)> {
-        vec![]
-    }
 }
 
 /// Which MCP client is emulated, as a file in `evals/clients` describes it. `reference` has no limits.
@@ -262,6 +258,3 @@ pub enum Isolation {
     /// One process for the whole run.
     Run,
 }
-
-/// Shared identities are used from many sessions.
-pub type Identity = Arc<dyn TokenSource>;

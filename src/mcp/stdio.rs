@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::{Arrived, Hub};
-use super::line::{Carrier, Stop};
+use super::line::{Carrier, Letter, Stop};
 use super::process::{Process, Vitals};
 use super::revision::Revision;
 use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
@@ -73,8 +73,8 @@ impl Drop for Pipe {
 }
 
 impl Carrier for Pipe {
-    fn ask<'a>(&'a self, _: u64, text: String, log: &'a Recorder) -> BoxFuture<'a, Result<(), Stop>> {
-        Box::pin(async move { Ok(self.send(text, log).await?) })
+    fn ask<'a>(&'a self, letter: Letter, log: &'a Recorder) -> BoxFuture<'a, Result<(), Stop>> {
+        Box::pin(async move { Ok(self.send(letter.text, log).await?) })
     }
 
     fn tell<'a>(&'a self, text: String, log: &'a Recorder) -> BoxFuture<'a, Result<(), Fault>> {
@@ -151,17 +151,22 @@ impl Reader {
             self.stray = Some(crate::display::whole_words(&text, 120));
         }
         let arrived = Arrived { via: "stdio", status: None, headers: vec![], text, owner: None };
-        for reply in self.hub.deliver(arrived) {
-            // A server that asks without reading the answers does not get them.
-            if let Ok(place) = self.outbox.try_reserve() {
-                let body = Body::Text(reply.text.clone());
-                reply.log.note(What::Wire(WireMessage::Sent {
-                    via: "stdio".to_owned(),
-                    headers: vec![],
-                    body,
-                }));
-                place.send(reply.text);
-            }
+        for asked in self.hub.deliver(arrived) {
+            // A host may take its time; the reader must not.
+            let outbox = self.outbox.clone();
+            tokio::spawn(async move {
+                let Some((text, log)) = asked.answered().await else { return };
+                // A server that asks without reading the answers does not get them.
+                if let Ok(place) = outbox.try_reserve() {
+                    let body = Body::Text(text.clone());
+                    log.note(What::Wire(WireMessage::Sent {
+                        via: "stdio".to_owned(),
+                        headers: vec![],
+                        body,
+                    }));
+                    place.send(text);
+                }
+            });
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use futures::future::{BoxFuture, join_all};
 use rehearsal::mcp::revision::REVISIONS;
-use rehearsal::mcp::{Identity, TokenSource, ToolOutcome};
+use rehearsal::mcp::{Asking, Credentials, Identity, TokenSource, ToolOutcome};
 use rehearsal::transcript::{Fault, Side, What, WireMessage};
 use secrecy::SecretString;
 use serde_json::json;
@@ -239,17 +239,14 @@ async fn requests_run_side_by_side() {
 struct Refreshing;
 
 impl TokenSource for Refreshing {
-    fn headers<'a>(
-        &'a self,
-        challenge: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Vec<(String, SecretString)>, Fault>> {
-        let token =
-            if challenge.is_some_and(|text| text.contains("invalid_token")) { "fresh-1" } else { "stale-1" };
+    fn headers<'a>(&'a self, asking: Asking<'a>) -> BoxFuture<'a, Result<Credentials, Fault>> {
+        let refused = asking.refused.map_or("", |refused| &refused.challenge);
+        let token = if refused.contains("invalid_token") { "fresh-1" } else { "stale-1" };
         let header = ("Authorization".to_owned(), SecretString::from(format!("Bearer {token}")));
         Box::pin(std::future::ready(Ok(vec![header])))
     }
 
-    fn env(&self) -> Vec<(String, SecretString)> {
+    fn env(&self) -> Credentials {
         vec![]
     }
 }

@@ -128,7 +128,7 @@ pub(crate) async fn open_as(
     profile: &ClientProfile,
     log: &Recorder,
 ) -> Result<Box<dyn Session>, Fault> {
-    target.open(Opening { identity, profile }, log.clone()).await
+    target.open(Opening::new(identity, profile), log.clone()).await
 }
 
 pub(crate) fn events(log: &Recorder) -> Vec<What> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use rehearsal::mcp::connect::{Keeper, target};
-use rehearsal::mcp::{Endpoint, Identity, Isolation, Program, TokenSource};
+use rehearsal::mcp::{Asking, Credentials, Endpoint, Identity, Isolation, Program, TokenSource};
 use rehearsal::net;
 use rehearsal::transcript::Fault;
 use secrecy::SecretString;
@@ -141,14 +141,11 @@ async fn the_child_sees_a_bare_environment() {
 struct Named(&'static str);
 
 impl TokenSource for Named {
-    fn headers<'a>(
-        &'a self,
-        _: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Vec<(String, SecretString)>, Fault>> {
+    fn headers<'a>(&'a self, _: Asking<'a>) -> BoxFuture<'a, Result<Credentials, Fault>> {
         Box::pin(std::future::ready(Ok(vec![])))
     }
 
-    fn env(&self) -> Vec<(String, SecretString)> {
+    fn env(&self) -> Credentials {
         vec![("WHO".to_owned(), SecretString::from(self.0))]
     }
 }

@@ -1,14 +1,37 @@
-//! What the client answers when the server asks: only what the client profile declares.
+//! Who answers when the server asks: the host behind the client, as the specification calls it.
 //!
-//! Nobody sits behind an evaluation, so elicitation is declined and sampling is refused, as a person would with the
-//! dialog's other button.
+//! A host may take its time (a model that samples, a script that waits), so answers are futures. What a profile does not
+//! declare is refused before a host is asked.
 
+use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::jsonrpc::METHOD_NOT_FOUND;
 
-/// The answer to a request of the server: a result, or an error object.
-pub fn answer(method: &str, capabilities: &Map<String, Value>) -> Result<Value, Value> {
+/// A result, or a JSON-RPC error object.
+pub type Answer = Result<Value, Value>;
+
+/// Answers the server's requests: roots, sampling, elicitation, and whatever a revision adds.
+pub trait Host: Send + Sync {
+    /// The answer to a request of the server; `None` for silence.
+    fn answer<'a>(&'a self, method: &'a str, params: &'a Value) -> BoxFuture<'a, Option<Answer>>;
+}
+
+/// A host with nobody behind it: elicitation is declined and sampling refused, as a person would with the dialog's
+/// other button.
+pub struct Nobody {
+    /// The client capabilities that were declared.
+    pub capabilities: Map<String, Value>,
+}
+
+impl Host for Nobody {
+    fn answer<'a>(&'a self, method: &'a str, _: &'a Value) -> BoxFuture<'a, Option<Answer>> {
+        Box::pin(std::future::ready(Some(answer(method, &self.capabilities))))
+    }
+}
+
+/// The answer of [`Nobody`].
+pub fn answer(method: &str, capabilities: &Map<String, Value>) -> Answer {
     match method {
         "ping" => Ok(json!({})),
         "roots/list" if capabilities.contains_key("roots") => Ok(json!({"roots": []})),
@@ -17,8 +40,13 @@ pub fn answer(method: &str, capabilities: &Map<String, Value>) -> Result<Value, 
         "sampling/createMessage" if capabilities.contains_key("sampling") => {
             Err(json!({"code": -1, "message": "User rejected sampling request"}))
         }
-        _ => Err(json!({"code": METHOD_NOT_FOUND, "message": "Method not found"})),
+        _ => Err(unknown_method()),
     }
+}
+
+/// The error object for a request that is not served.
+pub fn unknown_method() -> Value {
+    json!({"code": METHOD_NOT_FOUND, "message": "Method not found"})
 }
 
 #[cfg(test)]
