@@ -30,7 +30,7 @@ name: shop
 target: {url: "http://127.0.0.1:9/mcp"}
 auth: {issuer: embedded}
 personas: [customer, clerk, anonymous]
-clients: [reference, {name: narrow, info: {name: narrow, version: "1"}, max_tools: 3}]
+clients: [reference, {name: narrow, wire: {client_info: {name: narrow, version: "1"}}, menu: {limit: 3}}]
 models: [lexical, scripted]
 judge: {model: scripted-judge}
 trials: 3

@@ -130,7 +130,7 @@ auth: {issuer: embedded}
 personas:
   - customer
   - {name: boss, identity: {minted: {scopes: [all]}}}
-clients: [reference, {name: narrow, info: {name: narrow, version: "1"}, max_tools: 3}]
+clients: [reference, {name: narrow, wire: {client_info: {name: narrow, version: "1"}}, menu: {limit: 3}}]
 models: [lexical, scripted]
 judge: {model: scripted-judge}
 trials: 4

@@ -10,7 +10,7 @@ use crate::transcript::ToolFact;
 pub fn tools(facts: &[ToolFact], profile: &ClientProfile) -> Vec<ToolOffer> {
     facts
         .iter()
-        .take(profile.max_tools.unwrap_or(usize::MAX))
+        .take(profile.menu.limit.unwrap_or(usize::MAX))
         .map(|fact| ToolOffer {
             name: fact.name.clone(),
             title: title(&fact.raw),
@@ -27,8 +27,9 @@ fn title(raw: &Value) -> Option<String> {
 
 /// The system prompt of a host with this profile: its own words, then the server's instructions.
 pub fn system(profile: &ClientProfile, instructions: Option<&str>) -> Option<String> {
-    let instructions = instructions.filter(|_| profile.instructions);
-    let parts: Vec<&str> = [profile.system.as_deref(), instructions].into_iter().flatten().collect();
+    let shown = profile.menu.instructions.as_ref().and_then(|rule| rule.shown).unwrap_or(true);
+    let instructions = instructions.filter(|_| shown);
+    let parts: Vec<&str> = [profile.menu.system.as_deref(), instructions].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join("\n\n"))
 }
 
@@ -42,7 +43,8 @@ pub fn result_text(
     if text.is_empty() {
         text = structured.map(Value::to_string).unwrap_or_default();
     }
-    let Some(limit) = profile.max_result_bytes.filter(|limit| text.len() > *limit) else {
+    let limit = profile.result.limits.as_ref().and_then(|limits| limits.first()).map(|limit| limit.over);
+    let Some(limit) = limit.filter(|limit| text.len() > *limit) else {
         return (text, None);
     };
     let end = text.floor_char_boundary(limit);
@@ -77,10 +79,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::mcp::profile::{CutAction, Instructions, SizeLimit, Unit};
 
     #[test]
     fn results_are_cut_at_a_character() {
-        let profile = ClientProfile { max_result_bytes: Some(3), ..ClientProfile::reference() };
+        let mut profile = ClientProfile::reference();
+        let limit = SizeLimit { over: 3, unit: Unit::Bytes, then: CutAction::Head };
+        profile.result.limits = Some(vec![limit]);
         let content = [json!({"type": "text", "text": "aéé"})];
         assert_eq!(result_text(&content, None, &profile), ("aé".to_owned(), Some(2)));
     }
@@ -102,12 +107,10 @@ mod tests {
             name: name.into(),
             raw: json!({"name": name, "annotations": {"title": "T"}}),
         };
-        let profile = ClientProfile {
-            max_tools: Some(1),
-            system: Some("S".into()),
-            instructions: false,
-            ..ClientProfile::reference()
-        };
+        let mut profile = ClientProfile::reference();
+        profile.menu.limit = Some(1);
+        profile.menu.system = Some("S".into());
+        profile.menu.instructions = Some(Instructions { shown: Some(false), ..Instructions::default() });
         let offered = tools(&[fact("a"), fact("b")], &profile);
         assert_eq!(offered.len(), 1);
         assert_eq!(offered[0].title.as_deref(), Some("T"));

@@ -98,7 +98,7 @@ impl Target for Remote {
             let hub = Hub::new();
             let http = Http::new(self.site.clone(), Arc::clone(how.identity), Arc::clone(&hub), log.clone());
             let line = Line::new(hub, Arc::new(http), log, how.host());
-            let facts = greet(&line, how.profile, how.profile.open_timeout.0).await?;
+            let facts = greet(&line, how.profile, how.profile.conduct.connect_timeout().0).await?;
             Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Own)) as Box<dyn Session>)
         })
     }
@@ -137,7 +137,7 @@ struct Shared {
 
 impl Stdio {
     fn limit(&self, how: Opening<'_>) -> Duration {
-        self.ready.unwrap_or(how.profile.open_timeout.0)
+        self.ready.unwrap_or(how.profile.conduct.connect_timeout().0)
     }
 
     fn start(&self, how: Opening<'_>) -> Result<(Arc<Hub>, Arc<Pipe>), Fault> {
@@ -201,7 +201,7 @@ impl Target for Stdio {
     }
 }
 
-/// Sessions share a process only when the server cannot tell them apart: same identity, same handshake.
+/// Sessions share a process only when the server cannot tell them apart: same identity, same client.
 fn share_key(how: Opening<'_>) -> Digest {
     let env: Vec<(String, String)> = how
         .identity
@@ -209,6 +209,5 @@ fn share_key(how: Opening<'_>) -> Digest {
         .into_iter()
         .map(|(name, value)| (name, value.expose_secret().to_owned()))
         .collect();
-    let profile = how.profile;
-    Digest::of_json(&(env, &profile.info, &profile.protocol, &profile.capabilities))
+    Digest::of_json(&(env, &how.profile.wire, &how.profile.conduct))
 }

@@ -21,9 +21,9 @@ pub(super) async fn greet(
     limit: Duration,
 ) -> Result<ServerFacts, Fault> {
     let params = json!({
-        "protocolVersion": profile.protocol,
-        "capabilities": profile.capabilities,
-        "clientInfo": profile.info,
+        "protocolVersion": profile.wire.offered(),
+        "capabilities": profile.wire.capabilities(),
+        "clientInfo": profile.wire.client_info(),
     });
     let reply = line.ask("initialize", |_| Some(&params), Patience::strict(limit)).await?;
     let result = match reply.map(|reply| reply.outcome) {

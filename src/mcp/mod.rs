@@ -9,14 +9,12 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use credentials::{Anonymous, Asking, Credentials, Identity, Rejection, TokenSource};
 pub use host::Host;
 
-use crate::ids::ClientName;
 use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
-use crate::units::Period;
 
 pub mod connect;
 pub mod credentials;
@@ -31,12 +29,15 @@ pub mod launch;
 mod line;
 mod listen;
 pub mod process;
+pub mod profile;
 mod refusal;
 pub mod revision;
 mod session;
 pub mod sse;
 mod status;
 mod stdio;
+
+pub use profile::ClientProfile;
 
 /// A server that can be spoken to.
 pub trait Target: Send + Sync {
@@ -76,7 +77,7 @@ impl<'a> Opening<'a> {
     fn host(&self) -> Arc<dyn Host> {
         match self.host {
             Some(host) => Arc::clone(host),
-            None => Arc::new(host::Nobody { capabilities: self.profile.capabilities.clone() }),
+            None => Arc::new(host::Nobody { capabilities: self.profile.wire.capabilities() }),
         }
     }
 }
@@ -135,93 +136,6 @@ pub struct Refusal {
     pub data: Option<Value>,
     /// The `WWW-Authenticate` header, if any.
     pub challenge: Option<String>,
-}
-
-/// Which MCP client is emulated, as a file in `evals/clients` describes it. `reference` has no limits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ClientProfile {
-    /// The name suites use. Defaults to the file stem.
-    #[serde(default = "unnamed")]
-    pub name: ClientName,
-    /// What it emulates and where its numbers come from.
-    #[serde(default)]
-    pub description: String,
-    /// `clientInfo` sent at initialisation.
-    pub info: ClientInfo,
-    /// The protocol revision offered first.
-    #[serde(default = "newest_revision")]
-    pub protocol: String,
-    /// Client capabilities sent at initialisation.
-    #[serde(default)]
-    pub capabilities: Map<String, Value>,
-    /// The system prompt the host puts before the conversation; none when absent.
-    #[serde(default)]
-    pub system: Option<String>,
-    /// Whether the host passes the server's instructions to the model.
-    #[serde(default = "yes")]
-    pub instructions: bool,
-    /// Most tools offered to the model; the rest is dropped.
-    #[serde(default)]
-    pub max_tools: Option<usize>,
-    /// Most bytes of a tool result that the model sees; the rest is cut.
-    #[serde(default)]
-    pub max_result_bytes: Option<usize>,
-    /// Deadline of one `tools/call`. Default 60s.
-    #[serde(default = "call_deadline")]
-    pub call_timeout: Period,
-    /// Deadline of opening a session. Default 30s.
-    #[serde(default = "open_deadline")]
-    pub open_timeout: Period,
-}
-
-/// `clientInfo` of the handshake.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ClientInfo {
-    /// The client's name.
-    pub name: String,
-    /// The client's version.
-    pub version: String,
-}
-
-impl ClientProfile {
-    /// The profile without limits, under the program's own name.
-    pub fn reference() -> Self {
-        Self {
-            name: ClientName::from("reference"),
-            description: "rehearsal's own client, without limits".to_owned(),
-            info: ClientInfo { name: "rehearsal".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
-            protocol: newest_revision(),
-            capabilities: Map::new(),
-            system: None,
-            instructions: true,
-            max_tools: None,
-            max_result_bytes: None,
-            call_timeout: call_deadline(),
-            open_timeout: open_deadline(),
-        }
-    }
-}
-
-fn unnamed() -> ClientName {
-    ClientName::from("")
-}
-
-fn newest_revision() -> String {
-    "2025-11-25".to_owned()
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn call_deadline() -> Period {
-    Period::secs(60)
-}
-
-fn open_deadline() -> Period {
-    Period::secs(30)
 }
 
 /// How the target is reached, after variables have been filled in.

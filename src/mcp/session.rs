@@ -39,7 +39,7 @@ pub(super) struct Conversation {
 impl Conversation {
     pub(super) fn new(line: Line, facts: ServerFacts, profile: &ClientProfile, holding: Holding) -> Self {
         line.log.note(What::ServerOpened(facts.clone()));
-        let quiet = profile.call_timeout.0;
+        let quiet = profile.conduct.call_timeout().0;
         Self { line, facts, patience: Patience { quiet, whole: quiet * PROGRESS_FACTOR }, holding }
     }
 

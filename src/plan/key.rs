@@ -60,7 +60,7 @@ pub(super) fn of_auth(id: &str, asker: Asker<'_>) -> Digest {
 
 fn question<T: Serialize>(kind: CaseKind, asker: Asker<'_>, asks: &T) -> Digest {
     let persona = Persona { description: String::new(), ..Persona::clone(asker.persona) };
-    let client = ClientProfile { description: String::new(), ..ClientProfile::clone(asker.client) };
+    let client = asker.client.shaping();
     Digest::of_json(&Question { kind, persona, client, asks })
 }
 

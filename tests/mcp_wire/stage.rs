@@ -115,7 +115,9 @@ pub(crate) fn anonymous() -> Identity {
 
 /// A profile whose calls must be answered within `ms` milliseconds.
 pub(crate) fn patient(ms: u64) -> ClientProfile {
-    ClientProfile { call_timeout: Period(Duration::from_millis(ms)), ..ClientProfile::reference() }
+    let mut profile = ClientProfile::reference();
+    profile.conduct.call_timeout = Some(Period(Duration::from_millis(ms)));
+    profile
 }
 
 pub(crate) async fn open(target: &Arc<dyn Target>, log: &Recorder) -> Result<Box<dyn Session>, Fault> {

@@ -1,0 +1,95 @@
+//! Where a value of a profile is from: sources with their kind and date, and facts that name them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// How near it is to the client itself.
+    pub kind: SourceKind,
+    /// What it is.
+    pub what: String,
+    /// When it was current: a year, a month or a day; absent when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+}
+
+/// Kinds of sources, the nearest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// A release of the client, run against a server that records everything.
+    Measured,
+    /// The client's code.
+    Source,
+    /// Somebody else's recording of the wire.
+    Probe,
+    /// The vendor's documentation.
+    Docs,
+    /// A report with logs.
+    Issue,
+    /// An official list of clients.
+    Matrix,
+    /// An article or a catalog.
+    Third,
+}
+
+/// What is known of one value, under its `layer.key`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fact {
+    /// The sources, by their names in `sources`. None: the value is unknown, or guessed where one is set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub s: Vec<String>,
+    /// The standing of the value, where it is less than its sources would give.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Standing>,
+    /// What is known in words, where no layer has a value for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub says: Option<String>,
+    /// What to know about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// How well a value is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Seen by running the client.
+    Measured,
+    /// Read in code, recordings, documents or reports.
+    Read,
+    /// Taken from an article, or concluded.
+    Guessed,
+    /// Not known; the layer behaves as the reference client does.
+    Unknown,
+}
+
+impl Standing {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Read => "read",
+            Self::Guessed => "guessed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<SourceKind> for Standing {
+    fn from(kind: SourceKind) -> Self {
+        match kind {
+            SourceKind::Measured => Self::Measured,
+            SourceKind::Source
+            | SourceKind::Probe
+            | SourceKind::Docs
+            | SourceKind::Issue
+            | SourceKind::Matrix => Self::Read,
+            SourceKind::Third => Self::Guessed,
+        }
+    }
+}
