@@ -237,7 +237,7 @@ proptest! {
 
         let totals = figures::totals(&Totals {
             trials: number("trials"), passed: number("passed"), failed: number("failed"), expected: number("expected"), invalid: number("invalid"),
-            missing: number("missing"), invalid_share: json["totals"]["invalid_share"].as_f64(), cases: number("cases"),
+            skipped: number("skipped"), missing: number("missing"), invalid_share: json["totals"]["invalid_share"].as_f64(), cases: number("cases"),
         });
         prop_assert!(terminal.contains(&totals), "{totals}\n{terminal}");
         prop_assert!(markdown.contains(&totals));

@@ -39,7 +39,7 @@ fn list(out: &Path, context: &Context) -> Outcome {
         let done = passed + failed + invalid + skipped + unscored;
         let (id, suite, started) = (&manifest.run, &manifest.suite, moment(&manifest.started));
         let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
-        let state = word(state, done == planned);
+        let state = word(state, done == planned && unscored + invalid == 0);
         context.printer.data_line(&display::safe_line(&format!(
             "{id}  {started}  {state:11}  {suite}  {done} of {planned} trials: {passed} passed, {failed} failed, {invalid} invalid{skipped}"
         )))?;
