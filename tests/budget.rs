@@ -126,3 +126,72 @@ fn a_resumed_run_meets_the_same_flaw() {
     assert_eq!(resumed.code, Some(1), "{}", resumed.talk);
     assert_eq!(resumed.summary["totals"], undisturbed.summary["totals"]);
 }
+
+/// The suite with more trials and other expectations, and the run that a small budget has stopped.
+fn stopped(dir: &Path, budget: f64) -> Ran {
+    let text = NIGHTLY.replace("trials: 3", "trials: 30");
+    fs::write(dir.join("suites/night.yaml"), text).unwrap();
+    run(dir, &["eval", "night", "--max-cost", &budget.to_string()])
+}
+
+fn cost(ran: &Ran) -> f64 {
+    ran.summary["usage"]["cost"].as_f64().unwrap()
+}
+
+#[test]
+fn trials_that_are_scored_again_are_not_paid_for_again() {
+    let dir = project();
+    let each = cost(&run(dir.path(), &["eval", "night", "--trials", "1"]));
+    let first = stopped(dir.path(), 6.0 * each);
+    assert!(first.stopped_by_budget(), "{}", first.talk);
+    assert!((cost(&first) - each * first.trials() as f64).abs() < 1e-6);
+
+    let text = fs::read_to_string(dir.path().join("suites/night.yaml")).unwrap();
+    let text = text.replace("expect: [tool_called: search_books]", "expect: [no_tool_errors: true]");
+    fs::write(dir.path().join("suites/night.yaml"), text).unwrap();
+    // Counted twice, what is spent would leave no room for a single trial more.
+    let wanted = first.trials() + 5;
+    let budget = each * wanted as f64 - each / 2.0;
+    assert!(budget < 2.0 * cost(&first));
+    let again = run(dir.path(), &["resume", "latest", "--max-cost", &budget.to_string()]);
+    assert!(again.talk.contains(&format!("{} to score again", first.trials())), "{}", again.talk);
+    assert!(again.stopped_by_budget() && again.trials() >= wanted, "{}", again.summary["totals"]);
+    let checks = again.summary["cases"][0]["trials"].as_array().unwrap();
+    assert!(checks.iter().all(|trial| trial["findings"][0]["check"] == "no_tool_errors"));
+
+    let third = run(dir.path(), &["resume", "latest", "--max-cost", &budget.to_string()]);
+    assert_eq!(third.trials(), again.trials(), "the budget is used up");
+}
+
+#[test]
+fn a_target_that_shows_other_tools_is_not_mixed_into_a_run_unasked() {
+    let dir = project();
+    let first = stopped(dir.path(), 0.001);
+    assert!(first.stopped_by_budget(), "{}", first.talk);
+    let suite = dir.path().join("suites/night.yaml");
+    let text = fs::read_to_string(&suite).unwrap();
+    let changed = text.replace("stdio], transport", "stdio, --flaw, vague-descriptions], transport");
+    assert_ne!(text, changed);
+    fs::write(&suite, changed).unwrap();
+
+    let refused = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+        .args(["resume", "latest", "--format", "json"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let talk = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0), "{talk}");
+    let last: Value = serde_json::from_str(talk.lines().last().unwrap()).unwrap();
+    assert_eq!(last["error"]["code"], "run.drift");
+    assert!(last["error"]["message"].as_str().unwrap().contains("`customer`"), "{talk}");
+    assert!(last["error"]["hint"].as_str().unwrap().contains("resume --accept-drift`"), "{talk}");
+
+    // Refused, nothing was spent; accepted, it goes on; and what was shown at first is no drift.
+    let accepted = run(dir.path(), &["resume", "latest", "--accept-drift", "--max-cost", "0.001"]);
+    assert_eq!(accepted.trials(), first.trials(), "{}", accepted.talk);
+    let accepted = run(dir.path(), &["resume", "latest", "--accept-drift"]);
+    assert_eq!((accepted.trials(), accepted.stopped_by_budget()), (30, false), "{}", accepted.talk);
+    let other = project();
+    stopped(other.path(), 0.001);
+    assert_eq!(run(other.path(), &["resume", "latest"]).trials(), 30);
+}

@@ -6,8 +6,11 @@
 )]
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -145,6 +148,94 @@ fn sigterm_ends_cleanly_with_its_own_code() {
     stopped_by(&[Signal::TERM], 143);
 }
 
+/// A listener on loopback that takes connections and never answers, and how many came.
+fn silent() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, taken) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&taken);
+    std::thread::spawn(move || {
+        let mut held = vec![];
+        for stream in listener.incoming() {
+            held.push(stream);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (port, taken)
+}
+
+/// A suite whose one case is judged by an API that never answers.
+fn judged_by_silence(judge: &str) -> (tempfile::TempDir, Arc<AtomicUsize>) {
+    let (port, asked) = silent();
+    let criteria = format!("    criteria:\n      - must: Names a book.\n{judge}");
+    let dir = project(&slow(&criteria).replace("trials: 500", "trials: 2"));
+    fs::create_dir_all(dir.path().join("evals/models")).unwrap();
+    let model = format!("dialect: openai\nid: j\nbase_url: http://127.0.0.1:{port}/v1\n");
+    fs::write(dir.path().join("evals/models/silent.yaml"), model).unwrap();
+    (dir, asked)
+}
+
+fn list(dir: &Path) -> String {
+    String::from_utf8_lossy(&program(dir, &["runs", "list"]).output().unwrap().stdout).into_owned()
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_the_judge() {
+    let (dir, asked) = judged_by_silence("judge: {model: silent, rubric: answers-question}\n");
+    let mut child = start(dir.path(), &["eval", "slow", "-j", "2"]);
+    until("a question to the judge", || asked.load(Ordering::SeqCst) > 0);
+    send(&child, Signal::INT);
+    until("the first signal", || text(dir.path(), "err").contains("stopping"));
+    let sent = Instant::now();
+    send(&child, Signal::INT);
+    assert_eq!(wait(&mut child).code(), Some(130), "{}", text(dir.path(), "err"));
+    // The API would have been waited for a minute and asked again.
+    assert!(sent.elapsed() < Duration::from_secs(20), "{:?}", sent.elapsed());
+    assert_eq!(finished_trials(dir.path()), 0);
+    let listed = list(dir.path());
+    assert!(listed.contains("  open ") && listed.contains("0 passed, 0 failed, 0 invalid"), "{listed}");
+    // What was driven is kept: nobody asks the server again.
+    let plan = program(dir.path(), &["runs", "check"]).output().unwrap();
+    assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
+}
+
+#[test]
+fn criteria_without_a_judge_stop_everything_before_anything_is_spent() {
+    let (dir, asked) = judged_by_silence("");
+    let suite = dir.path().join("suites/slow.yaml");
+    fs::write(&suite, text(dir.path(), "suites/slow.yaml").replace("[lexical]", "[silent]")).unwrap();
+    for args in [&["eval", "slow", "--format", "json"][..], &["check", "slow"], &["plan", "slow"]] {
+        let output = program(dir.path(), args).output().unwrap();
+        let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args:?}: {talk}");
+        assert!(talk.contains("suites/slow.yaml:14:") && talk.contains("judge"), "{args:?}: {talk}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "no model was asked");
+    assert!(!dir.path().join("reports").exists());
+}
+
+#[test]
+fn a_third_ctrl_c_ends_at_once() {
+    // The server and what it starts refuse to go, so that ending cleanly takes seconds.
+    let stubborn = format!("trap '' TERM INT; {} demo-server; sleep 600", env!("CARGO_BIN_EXE_rehearsal"));
+    let command = format!("[sh, -c, \"{stubborn}\"]");
+    let dir = project(&slow("").replace("[rehearsal, demo-server]", &command));
+    let mut child = start(dir.path(), &["eval", "slow", "-j", "2"]);
+    until("a trial", || finished_trials(dir.path()) >= 1);
+    let children = below(child.id());
+    assert!(children.len() >= 2);
+    send(&child, Signal::INT);
+    until("the first signal", || text(dir.path(), "err").contains("stopping"));
+    send(&child, Signal::INT);
+    until("the second signal", || text(dir.path(), "err").contains("dropping"));
+    send(&child, Signal::INT);
+    assert_eq!(wait(&mut child).code(), Some(130), "{}", text(dir.path(), "err"));
+    assert_eq!(text(dir.path(), "out"), "", "it did not stay for a report");
+    until("the end of its children", || !children.iter().any(lives));
+    let sound = program(dir.path(), &["runs", "check"]).output().unwrap();
+    assert_eq!(sound.status.code(), Some(0), "{}", String::from_utf8_lossy(&sound.stdout));
+    assert!(list(dir.path()).contains("  killed "), "{}", list(dir.path()));
+}
+
 #[test]
 fn a_stopped_run_resumes_to_its_full_size() {
     let dir = project(&slow("").replace("trials: 500", "trials: 40"));
@@ -152,12 +243,15 @@ fn a_stopped_run_resumes_to_its_full_size() {
     until("a trial", || finished_trials(dir.path()) >= 3);
     send(&child, Signal::INT);
     assert_eq!(wait(&mut child).code(), Some(130), "{}", text(dir.path(), "err"));
+    assert!(list(dir.path()).contains("  open "), "{}", list(dir.path()));
     let output = program(dir.path(), &["resume", "--format", "json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["totals"]["trials"], 40);
     assert_eq!(summary["totals"]["passed"], 40);
     assert_eq!(summary["reasons"].as_array().unwrap().len(), 0);
+    let listed = list(dir.path());
+    assert!(listed.contains("  exit 0 ") && listed.contains("40 of 40 trials: 40 passed"), "{listed}");
 }
 
 #[test]
@@ -213,6 +307,7 @@ fn two_processes_never_write_one_run() {
     let dir = project(&slow(""));
     let mut child = start(dir.path(), &["eval", "slow", "-j", "2"]);
     until("a trial", || finished_trials(dir.path()) >= 3);
+    assert!(list(dir.path()).contains("  running "), "{}", list(dir.path()));
     let second = program(dir.path(), &["resume", "--format", "json"]).output().unwrap();
     let talk = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(74), "{talk}");

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use proptest::prelude::*;
+use rehearsal::auth::checks::Needs;
 use rehearsal::diag::render::render;
 use rehearsal::ids::{CaseKey, ScoreKey};
 use rehearsal::plan::{self, Plan, Selection, Shard, Work};
@@ -134,7 +135,7 @@ fn rows_of_the_matrix_become_checks_with_their_own_places() {
 }
 
 #[test]
-fn auth_checks_run_once_as_nobody() {
+fn auth_checks_run_once_as_the_persona_whose_token_they_vary() {
     let ids = rehearsal::auth::checks::ids();
     let text = format!("{TEXT}auth_checks: {{pack: standard}}\n");
     let selection = Selection { kinds: vec!["auth".to_owned()], ..Selection::default() };
@@ -144,8 +145,13 @@ fn auth_checks_run_once_as_nobody() {
         let Work::Auth(id) = &case.work else { panic!("an auth case that does something else") };
         assert!(ids.contains(&id.as_str()), "{id}");
         assert_eq!(case.header.case.as_str(), format!("auth/{id}"));
-        assert_eq!((case.header.persona.as_str(), case.header.client.as_str()), ("anonymous", "reference"));
+        let nobody = rehearsal::auth::checks::find(id).unwrap().needs == Needs::Nothing;
+        let persona = if nobody { "anonymous" } else { "customer" };
+        assert_eq!((case.header.persona.as_str(), case.header.client.as_str()), (persona, "reference"));
         assert_eq!((case.header.trial, case.checks.len()), (1, 1));
+    }
+    for persona in ["anonymous", "customer"] {
+        assert!(plan.cases.iter().any(|case| case.header.persona.as_str() == persona), "{persona}");
     }
     keys(&plan);
 }

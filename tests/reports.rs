@@ -27,7 +27,7 @@ fn with_view<T>(run: &RunRecord, use_it: impl FnOnce(&View<'_>) -> T) -> T {
     let decision = decide(run);
     let next = vec!["rehearsal show 0193a1b2 late-order".to_owned(), "rehearsal resume 0193a1b2".to_owned()];
     let run_file = "reports/runs/bookshop/0193a1b2.sqlite".to_owned();
-    use_it(&View { run, decision: &decision, run_file, next })
+    use_it(&View { run, decision: &decision, run_file, program: "rehearsal".to_owned(), next })
 }
 
 fn rendered(run: &RunRecord, name: &str) -> String {
@@ -237,7 +237,7 @@ proptest! {
 
         let totals = figures::totals(&Totals {
             trials: number("trials"), passed: number("passed"), failed: number("failed"), expected: number("expected"), invalid: number("invalid"),
-            missing: number("missing"), invalid_share: json["totals"]["invalid_share"].as_f64(), cases: number("cases"),
+            skipped: number("skipped"), missing: number("missing"), invalid_share: json["totals"]["invalid_share"].as_f64(), cases: number("cases"),
         });
         prop_assert!(terminal.contains(&totals), "{totals}\n{terminal}");
         prop_assert!(markdown.contains(&totals));

@@ -38,7 +38,7 @@ fn two() -> tempfile::TempDir {
 
 fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
-    command.args(args).current_dir(dir).env("NO_COLOR", "1").env_remove("CARGO_MANIFEST_DIR");
+    command.args(args).current_dir(dir).env("NO_COLOR", "1");
     command.stdin(Stdio::null());
     command
 }
@@ -145,6 +145,15 @@ fn a_finished_run_is_not_run_again() {
     let (code, printed, talk) = run(dir.path(), &["resume"]);
     assert_eq!(code, Some(0), "{talk}");
     assert!(talk.contains("nothing is missing") && printed.contains("PASSED"), "{talk}{printed}");
+    let (_, listed, _) = run(dir.path(), &["runs", "list"]);
+    assert!(listed.contains("  exit 0 ") && listed.contains("4 of 4 trials"), "{listed}");
+    let moment = regex::Regex::new(r"  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  ").unwrap();
+    assert!(moment.is_match(&listed), "{listed}");
+    let file = fs::read_dir(dir.path().join("reports/runs/one")).unwrap().flatten();
+    let file = file.map(|entry| entry.path()).find(|path| path.extension().is_some()).unwrap();
+    let sessions = rusqlite::Connection::open(file)
+        .and_then(|db| db.query_row("SELECT count(*) FROM sessions", [], |row| row.get::<_, i64>(0)));
+    assert_eq!(sessions, Ok(1), "a finished run is not opened again");
 }
 
 #[cfg(target_os = "linux")]

@@ -395,7 +395,7 @@ async fn runs_are_listed_found_and_pruned() {
     let pid = Some(std::process::id());
     let ended = history::RunState::Ended(1);
     assert_eq!(states, [ended, history::RunState::Broken, history::RunState::Running(pid)]);
-    let counts = history::Counts { passed: 0, failed: 1, invalid: 0, unscored: 1 };
+    let counts = history::Counts { passed: 0, failed: 1, invalid: 0, skipped: 0, unscored: 1 };
     assert_eq!((runs[0].planned, runs[0].counts), (3, counts));
 
     let resolve = |name: &str| history::resolve(reports, name);

@@ -41,6 +41,18 @@ impl std::fmt::Debug for Authority {
     }
 }
 
+/// The persona whose good token is the positive control of auth probes: the first with a minted token and no flaw, else
+/// the first with credentials of its own; `None`: nobody has any.
+pub fn control(personas: &[Persona]) -> Option<&Persona> {
+    let minted = personas.iter().find(|persona| match &persona.identity {
+        IdentitySpec::Minted(minted) => minted.flaw.is_none(),
+        IdentitySpec::Anonymous | IdentitySpec::Bearer(_) | IdentitySpec::Header(_) => false,
+    });
+    let given =
+        |persona: &&Persona| matches!(persona.identity, IdentitySpec::Bearer(_) | IdentitySpec::Header(_));
+    minted.or_else(|| personas.iter().find(given))
+}
+
 /// The source of a persona's credentials. Fails when a variable is not set, or when a minted persona has no issuer.
 pub fn identity(persona: &Persona, authority: &Authority) -> Result<Arc<dyn TokenSource>, Fault> {
     match &persona.identity {

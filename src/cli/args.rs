@@ -4,12 +4,20 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The end of `--help`; the first word of each command is how the user starts the program.
+pub(super) fn first_steps(program: &str) -> String {
+    [
+        ("eval bookshop        ", "the whole thing on the built-in demo, no key needed"),
+        ("check my-suite       ", "validate a suite without running it"),
+        ("explain target.died  ", "more about any code that a message names"),
+    ]
+    .iter()
+    .fold("First steps:".to_owned(), |text, (command, about)| format!("{text}\n  {program} {command}{about}"))
+}
+
 /// The dress rehearsal an MCP server goes through before its users meet it.
 #[derive(Debug, Parser)]
 #[command(name = "rehearsal", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(
-    after_help = "First steps:\n  rehearsal eval bookshop        the whole thing on the built-in demo, no key needed\n  rehearsal check my-suite       validate a suite without running it\n  rehearsal explain target.died  more about any code that a message names"
-)]
 pub(super) struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]
@@ -161,6 +169,9 @@ pub(super) struct PlanArgs {
     /// What to print on stdout.
     #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
     pub format: PlanFormat,
+    /// Where runs are kept; the newest of the suite tells how many tokens to expect.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
 }
 
 /// How a plan is printed.

@@ -37,7 +37,7 @@ pub(super) fn selected(names: &[String], project: &Project) -> Outcome<Vec<Strin
     let all = project.list();
     if all.is_empty() {
         return Err(Failure::usage("suite.not-found", "there is no suite under suites/")
-            .hint("try the built-in demo: rehearsal eval bookshop"));
+            .hint("try the built-in demo: `rehearsal eval bookshop`"));
     }
     Ok(all)
 }

@@ -58,7 +58,13 @@ impl Concluded {
             .into_iter()
             .map(|command| format!("{} {command}", context.printer.program()))
             .collect();
-        View { run: &self.run, decision: &self.decision, run_file: self.file.display().to_string(), next }
+        View {
+            run: &self.run,
+            decision: &self.decision,
+            run_file: self.file.display().to_string(),
+            program: context.printer.program().to_owned(),
+            next,
+        }
     }
 
     /// Commands worth trying next, without the program's name.
@@ -140,7 +146,7 @@ impl Concluded {
             |reason| (reason.code.clone(), reason.message.clone(), reason.origin.clone().map(Box::new)),
         );
         let causes = reasons.take(20).map(|reason| reason.message.clone()).collect();
-        let hint = self.next().first().map(|command| format!("rehearsal {command}"));
+        let hint = self.next().first().map(|command| format!("`rehearsal {command}`"));
         Err(Failure { at, causes, hint, told: true, ..Failure::new(*exit, code, message) })
     }
 }

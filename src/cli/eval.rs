@@ -210,7 +210,15 @@ pub(super) async fn set(suite: &Suite, plan: &Plan, context: &Context) -> Outcom
         program,
         root: context.root.clone(),
     };
-    stage::set(suite, plan, &outside).await.map_err(|fault| {
+    let stage = stage::set(suite, plan, &outside).await;
+    for name in context.secrets.take_too_short() {
+        context.printer.tell(&format!(
+            "warning: the value of `{}` is too short to be kept out of the record; if it is a secret, choose one of {} bytes or more",
+            crate::display::safe_line(&name),
+            Secrets::SHORTEST
+        ));
+    }
+    stage.map_err(|fault| {
         let failure = Failure::from_fault(&fault);
         match place(suite, &fault) {
             Some(origin) => failure.at(origin),
@@ -281,7 +289,7 @@ pub(super) async fn finish(
     // The verdict is part of the record: how this session ended.
     let concluded = conclude(&file);
     if let Ok(concluded) = &concluded {
-        let ending = Ending { at: context.clock.wall().to_string(), exit: concluded.decision.exit.code() };
+        let ending = Ending { at: context.clock.stamp(), exit: concluded.decision.exit.code() };
         let _ = store.ended(&ending).await;
     }
     store.close().await?;
@@ -304,7 +312,7 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         version: env!("CARGO_PKG_VERSION").to_owned(),
         suite: suite.name.clone(),
         file: suite.file.to_string(),
-        started: context.clock.wall().to_string(),
+        started: context.clock.stamp(),
         seed: plan.seed,
         selection,
         shard,
@@ -352,6 +360,6 @@ pub(super) fn pass_flaw(suite: &mut Suite, flaw: &str) -> Outcome<()> {
             "demo.not-the-target",
             "--flaw works only where the target is the built-in demo server",
         )
-        .hint("try: rehearsal eval bookshop --flaw ".to_owned() + flaw)),
+        .hint(format!("try `rehearsal eval bookshop --flaw {flaw}`"))),
     }
 }

@@ -9,7 +9,7 @@ use crate::gate::{Exit, explain as texts};
 pub(super) fn explain(code: &str, context: &Context) -> Outcome {
     match texts::explain(code) {
         Some(text) => {
-            context.printer.data_line(text)?;
+            context.printer.data_line(&context.printer.commands(text))?;
             Ok(Exit::Pass)
         }
         None => Err(Failure::usage("explain.unknown", format!("`{code}` is no code that rehearsal uses"))

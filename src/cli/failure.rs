@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::output::Printer;
+use super::program::commands;
 use crate::diag::{Diagnostic, Origin, Severity, render};
 use crate::display;
 use crate::gate::Exit;
@@ -89,7 +90,7 @@ impl Failure {
             printer.tell(&format!("  --> {}", display::safe_line(&origin.to_string())));
         }
         if let Some(hint) = &self.hint {
-            printer.tell(&format!("  hint: {}", display::safe(hint)));
+            printer.tell(&format!("  hint: {}", display::safe(&printer.commands(hint))));
         }
         printer.tell(&format!("exit {} · {} explain {}", self.exit.code(), printer.program(), self.code));
     }
@@ -107,12 +108,12 @@ impl Failure {
     pub(super) fn print(mut self, printer: Printer) {
         self.tell(printer);
         if printer.is_machine() {
-            printer.tell(&json!({"error": self.to_json()}).to_string());
+            printer.tell(&json!({"error": self.to_json(printer.program())}).to_string());
         }
     }
 
-    /// What a program reads.
-    pub(super) fn to_json(&self) -> Value {
+    /// What a program reads. `program` is how the user starts this one.
+    pub(super) fn to_json(&self, program: &str) -> Value {
         let line = |text: &String| display::safe_line(text);
         let place = self.at.as_ref().map(|origin| {
             json!({"file": display::safe_line(&origin.file), "line": origin.line, "column": origin.column})
@@ -121,7 +122,7 @@ impl Failure {
             "code": self.code,
             "exit": self.exit.code(),
             "message": line(&self.message),
-            "hint": self.hint.as_ref().map(line),
+            "hint": self.hint.as_ref().map(|hint| line(&commands(hint, program))),
             "where": place,
             "causes": self.causes.iter().map(line).collect::<Vec<_>>(),
         })

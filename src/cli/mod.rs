@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::drive::stage::Env;
 use crate::gate::Exit;
@@ -19,10 +19,12 @@ mod demo;
 mod eval;
 mod explain;
 mod failure;
+mod forecast;
 mod issuer;
 mod merge;
 mod output;
 mod plan;
+mod program;
 mod progress;
 mod resume;
 mod runs;
@@ -33,6 +35,9 @@ mod signal;
 use args::{Cli, Command};
 use failure::{Failure, Outcome};
 use output::Printer;
+
+/// Looks up one environment variable.
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What every command is given.
 struct Context {
@@ -49,13 +54,16 @@ struct Context {
 /// Parses the command line, runs the command, returns the exit code.
 pub fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return ExitCode::from(output::refused(&error, &args)),
-    };
     #[expect(clippy::disallowed_methods, reason = "the environment enters here, one declared name at a time")]
     let env: Env = Arc::new(|name| std::env::var(name).ok());
-    let printer = Printer::new(&cli.global, &*env);
+    let typed = args.first().map_or("", String::as_str);
+    // Lives as long as the process, like the command line it is made from.
+    let program: &str = program::name(&*env, typed, std::env::current_exe().ok().as_deref()).leak();
+    let cli = match parse(program) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(output::refused(&error, &args, program)),
+    };
+    let printer = Printer::new(&cli.global, &*env, program);
     let printer = if machine(&cli.command) { printer.machine() } else { printer };
     let root = cli.global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let verbose = cli.global.verbose;
@@ -73,6 +81,13 @@ pub fn main() -> ExitCode {
         exit
     });
     ExitCode::from(exit.code())
+}
+
+/// Parses the command line; usage and help name the program as the user started it.
+fn parse(program: &'static str) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command().bin_name(program).after_help(args::first_steps(program));
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Whether a program reads stdout.

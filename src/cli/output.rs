@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use super::args::{ColorChoice, Global};
 use super::failure::{Failure, Outcome};
+use super::{Lookup, program};
 use crate::gate::Exit;
 use crate::report::Style;
 
@@ -22,7 +23,7 @@ pub(super) struct Printer {
 
 impl Printer {
     /// Decides once: colour only where stderr is a terminal or the user insists, never against NO_COLOR.
-    pub(super) fn new(global: &Global, env: &dyn Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn new(global: &Global, env: Lookup<'_>, program: &'static str) -> Self {
         let terminal =
             std::io::stderr().is_terminal() && env("CI").is_none() && env("TERM").as_deref() != Some("dumb");
         let set = |name: &str| env(name).is_some_and(|value| !value.is_empty() && value != "0");
@@ -33,8 +34,6 @@ impl Printer {
             ColorChoice::Auto => terminal || set("CLICOLOR_FORCE") || set("FORCE_COLOR"),
         };
         let columns = env("COLUMNS").and_then(|columns| columns.parse().ok());
-        // Cargo tells what it runs where its manifest is.
-        let program = if env("CARGO_MANIFEST_DIR").is_some() { "cargo run --" } else { "rehearsal" };
         Self { colour, quiet: global.quiet, terminal, machine: false, columns, program }
     }
 
@@ -58,6 +57,11 @@ impl Printer {
     /// How the user called us, for commands to copy.
     pub(super) fn program(self) -> &'static str {
         self.program
+    }
+
+    /// A text of ours with the commands in it as this user types them.
+    pub(super) fn commands(self, text: &str) -> String {
+        program::commands(text, self.program)
     }
 
     /// The style of human output.
@@ -109,7 +113,7 @@ impl Printer {
 }
 
 /// Prints why a command line was refused, or the help it asked for; the exit code.
-pub(super) fn refused(error: &clap::Error, args: &[String]) -> u8 {
+pub(super) fn refused(error: &clap::Error, args: &[String], program: &str) -> u8 {
     let _ = error.print();
     if !error.use_stderr() {
         return Exit::Pass.code();
@@ -119,7 +123,7 @@ pub(super) fn refused(error: &clap::Error, args: &[String]) -> u8 {
         let first = text.lines().next().unwrap_or_default();
         let message = first.strip_prefix("error: ").unwrap_or(first);
         let failure = Failure::usage("usage.flags", message).hint("`rehearsal --help` lists what there is");
-        let line = serde_json::json!({"error": failure.to_json()});
+        let line = serde_json::json!({"error": failure.to_json(program)});
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
     Exit::Usage.code()

@@ -9,10 +9,14 @@ use super::args::PlanArgs;
 use super::check;
 use super::eval::{planned, selection};
 use super::failure::Outcome;
+use super::forecast::{Forecast, forecast};
 use crate::gate::Exit;
 use crate::plan::{Case, Plan, Work};
 use crate::report::figures::{count, money, thousands};
 use crate::suite::read::Project;
+
+/// Stands for the tokens while no run has shown them: most of them are the target's own descriptions and results.
+const UNKNOWN: &str = "tokens: known after a first run";
 
 /// Prints the plan of each suite.
 pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
@@ -21,15 +25,21 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
     for name in check::selected(&args.select.suites, &project)? {
         let (suite, plan) = planned(&name, &selection(&args.select, &[]), args.select.seed, context)?;
         let (cells, most) = (cells(&plan), Most::of(&plan));
+        let forecast = forecast(&suite.name, &plan, &context.root.join(&args.out));
         if context.printer.is_machine() {
             documents.push(json!({
                 "suite": suite.name,
                 "trials": plan.cases.len(),
                 "cells": cells.iter().map(Cell::to_json).collect::<Vec<_>>(),
                 "at_most": most.to_json(),
+                "expected": forecast.as_ref().map(Forecast::to_json),
             }));
         } else {
-            let text = text(suite.name.as_str(), &plan, &cells, &most);
+            let mut text = text(suite.name.as_str(), &plan, &cells, &most);
+            if most.model_calls > 0 {
+                let tokens = forecast.map_or_else(|| UNKNOWN.to_owned(), |forecast| forecast.text());
+                text.push_str(&format!("  {tokens}\n"));
+            }
             context.printer.data(text.as_bytes())?;
         }
     }

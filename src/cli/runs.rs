@@ -7,9 +7,9 @@ use super::args::{RunArg, RunsCommand};
 use super::failure::{Failure, Outcome};
 use crate::display;
 use crate::gate::Exit;
-use crate::report::figures::count;
+use crate::report::figures::{count, moment};
 use crate::store::check;
-use crate::store::history::{self, Counts, RunInfo};
+use crate::store::history::{self, Counts, RunInfo, RunState};
 use crate::store::read::Reader;
 
 /// Carries out a `runs` command.
@@ -34,18 +34,30 @@ fn list(out: &Path, context: &Context) -> Outcome {
         context.printer.talk(&format!("no runs under {}", display::safe_line(&out.display().to_string())));
     }
     for run in runs {
-        let RunInfo { manifest, counts, planned, .. } = run;
-        let Counts { passed, failed, invalid, unscored } = counts;
-        let done = passed + failed + invalid + unscored;
-        let (id, suite, started) = (&manifest.run, &manifest.suite, &manifest.started);
+        let RunInfo { manifest, counts, planned, state, .. } = run;
+        let Counts { passed, failed, invalid, skipped, unscored } = counts;
+        let done = passed + failed + invalid + skipped + unscored;
+        let (id, suite, started) = (&manifest.run, &manifest.suite, moment(&manifest.started));
+        let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
+        let state = word(state, done == planned && unscored + invalid == 0);
         context.printer.data_line(&display::safe_line(&format!(
-            "{id}  {started:30}  {suite}  {done} of {planned} trials: {passed} passed, {failed} failed, {invalid} invalid"
+            "{id}  {started}  {state:11}  {suite}  {done} of {planned} trials: {passed} passed, {failed} failed, {invalid} invalid{skipped}"
         )))?;
     }
     for error in errors {
         context.printer.tell(&format!("warning: {}", display::safe_line(&error.to_string())));
     }
     Ok(Exit::Pass)
+}
+
+/// The state of a run in a word or two: `running`, `killed`, `open` (resume runs what is missing) or how it ended.
+fn word(state: RunState, complete: bool) -> String {
+    match state {
+        RunState::Running(_) => "running".to_owned(),
+        RunState::Broken => "killed".to_owned(),
+        RunState::Ended(_) if !complete => "open".to_owned(),
+        RunState::Ended(code) => format!("exit {code}"),
+    }
 }
 
 fn info(args: &RunArg, context: &Context) -> Outcome {

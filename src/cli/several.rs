@@ -42,7 +42,7 @@ impl<'a> Several<'a> {
     pub(super) fn failed(&mut self, failure: Failure, context: &Context) {
         let mut failure = failure.redacted(&context.secrets);
         failure.tell(context.printer);
-        self.errors.push(failure.to_json());
+        self.errors.push(failure.to_json(context.printer.program()));
         self.failures.push(failure);
     }
 

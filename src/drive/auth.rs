@@ -7,7 +7,6 @@ use crate::auth::Persona;
 use crate::auth::checks;
 use crate::auth::identity::{self, Authority};
 use crate::auth::prober::{ProbeSetup, Prober};
-use crate::auth::{Flaw, IdentitySpec};
 use crate::transcript::{End, Fault, Recorder, Side};
 
 /// What auth probes need: a prober aimed at the target, with a persona whose good token is the positive control.
@@ -16,19 +15,14 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// A lab for an HTTP target. The control is the first persona with a minted token and no flaw, else the first with
-    /// credentials of its own. Fixed headers are sent along, but for those that would let anybody in.
+    /// A lab for an HTTP target. The control is that of [`identity::control`]. Fixed headers are sent along, but for those that would let anybody in.
     pub fn new(
         target: &url::Url,
         mut headers: BTreeMap<String, String>,
         personas: &[Persona],
         authority: &Authority,
     ) -> Result<Self, Fault> {
-        let given = |persona: &&Persona| {
-            matches!(persona.identity, IdentitySpec::Bearer(_) | IdentitySpec::Header(_))
-        };
-        let minted = personas.iter().find(|persona| flaw(persona) == Some(None));
-        let persona = minted.or_else(|| personas.iter().find(given)).cloned();
+        let persona = identity::control(personas).cloned();
         let identity = match &persona {
             Some(persona) => identity::identity(persona, authority)?,
             None => std::sync::Arc::new(crate::mcp::Anonymous),
@@ -44,14 +38,6 @@ impl Lab {
         };
         let log = Recorder::new(authority.clock.clone(), authority.secrets.clone());
         Ok(Self { prober: Prober::new(setup, log)? })
-    }
-}
-
-/// The flaw of a minted persona; the outer `None` for any other.
-fn flaw(persona: &Persona) -> Option<Option<Flaw>> {
-    match &persona.identity {
-        IdentitySpec::Minted(minted) => Some(minted.flaw),
-        IdentitySpec::Anonymous | IdentitySpec::Bearer(_) | IdentitySpec::Header(_) => None,
     }
 }
 

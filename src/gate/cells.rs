@@ -60,6 +60,8 @@ pub struct Counts {
     pub invalid: u32,
     /// Planned without a result, or not scored yet.
     pub missing: u32,
+    /// Ended with nothing to say, because the question does not arise.
+    pub skipped: u32,
 }
 
 impl Counts {
@@ -68,9 +70,9 @@ impl Counts {
         self.passed + self.failed
     }
 
-    /// Trials that ended, judged or invalid.
+    /// Trials that ended: judged, invalid or skipped.
     pub fn ended(self) -> u32 {
-        self.judged() + self.invalid
+        self.judged() + self.invalid + self.skipped
     }
 
     /// Every planned trial.
@@ -85,6 +87,7 @@ impl std::ops::AddAssign for Counts {
         self.failed += other.failed;
         self.invalid += other.invalid;
         self.missing += other.missing;
+        self.skipped += other.skipped;
     }
 }
 
@@ -109,6 +112,8 @@ pub enum State {
     Invalid,
     /// No trial ran.
     Missing,
+    /// Its question does not arise.
+    Skipped,
 }
 
 /// The cells of a run: use, access and auth cases, each in the order of the suite file.
@@ -142,6 +147,7 @@ impl<'a> Cell<'a> {
         let mut counts = Counts { missing: self.missing, ..Counts::default() };
         for result in &self.results {
             match outcome(result) {
+                Some(Outcome::Pass) if skipped(result).is_some() => counts.skipped += 1,
                 Some(Outcome::Pass) => counts.passed += 1,
                 Some(Outcome::Fail) => counts.failed += 1,
                 Some(Outcome::Invalid) => counts.invalid += 1,
@@ -160,7 +166,11 @@ impl<'a> Cell<'a> {
     pub fn state(&self, policy: &GatePolicy) -> State {
         let counts = self.counts();
         if counts.judged() == 0 {
-            return if counts.invalid > 0 { State::Invalid } else { State::Missing };
+            return match counts {
+                Counts { invalid: 1.., .. } => State::Invalid,
+                Counts { missing: 0, skipped: 1.., .. } => State::Skipped,
+                _ => State::Missing,
+            };
         }
         // Nobody may expect a leak: what is known to fail is a matter of quality.
         if self.security_failure().is_some() {
@@ -168,7 +178,7 @@ impl<'a> Cell<'a> {
         }
         if self.expected_failure().is_some() {
             return match majority(counts.passed, counts.judged()) {
-                true if majority(counts.passed, counts.planned()) => State::UnexpectedPass,
+                true if majority(counts.passed, counts.planned() - counts.skipped) => State::UnexpectedPass,
                 true => State::Undecided,
                 false => State::ExpectedFailure,
             };
@@ -182,7 +192,7 @@ impl<'a> Cell<'a> {
             return if counts.failed > 0 { State::Flaky } else { State::Pass };
         }
         let unknown = counts.invalid + counts.missing;
-        if holds(counts.passed + unknown, counts.planned()) { State::Undecided } else { State::Fail }
+        if holds(counts.passed + unknown, counts.judged() + unknown) { State::Undecided } else { State::Fail }
     }
 
     /// The failed findings of its failed trials, in order of trial and suite, with the trial.
@@ -215,6 +225,11 @@ pub fn outcome(result: &CaseResult) -> Option<Outcome> {
         Outcome::Pass if cut_short => Some(Outcome::Invalid),
         outcome => Some(outcome),
     }
+}
+
+/// Why a trial that ended well has nothing to say, if its question does not arise.
+pub fn skipped(result: &CaseResult) -> Option<&str> {
+    result.verdict.as_ref().filter(|_| outcome(result) == Some(Outcome::Pass))?.skipped()
 }
 
 fn failed_on_evidence(result: &CaseResult) -> bool {

@@ -31,6 +31,10 @@ pub fn decide_with(run: &RunRecord, options: Options) -> Decision {
         found.push((Exit::Usage, about("run.nothing-selected", "no trial was selected")));
     }
     found.extend(missing_evidence(&cells, policy));
+    if !cells.is_empty() && cells.iter().all(|cell| cell.state(policy) == State::Skipped) {
+        let message = "none of the checks applies to this target, so nothing is known about it";
+        found.push((Exit::Inconclusive, about("gate.nothing-applies", message)));
+    }
     found.extend(cells.iter().filter_map(|cell| judge_cell(cell, policy)));
     // A stable sort: within one code, reasons keep the order in which they were found.
     found.sort_by_key(|(exit, _)| Exit::BY_PRECEDENCE.iter().position(|known| known == exit));
@@ -120,7 +124,7 @@ fn judge_cell(cell: &Cell<'_>, policy: &GatePolicy) -> Option<(Exit, Reason)> {
     let counts = cell.counts();
     let tried = format!("{} of {} trials passed, {}", counts.passed, counts.judged(), cells::bar(policy));
     let (exit, code, message) = match cell.state(policy) {
-        State::Pass | State::Flaky | State::ExpectedFailure | State::Missing => return None,
+        State::Pass | State::Flaky | State::ExpectedFailure | State::Missing | State::Skipped => return None,
         State::Security => {
             let code = if cell.name.kind == CaseKind::Auth { "gate.auth" } else { "gate.leak" };
             (Exit::Security, code, String::new())

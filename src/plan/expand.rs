@@ -8,7 +8,8 @@ use super::{
     AccessCall, Case, Plan, Selection, UseWork, Work, access_case, auth_case, expectations, order, select,
     shard,
 };
-use crate::auth::{IdentitySpec, Persona};
+use crate::auth::checks::{self, Needs};
+use crate::auth::{IdentitySpec, Persona, identity};
 use crate::diag::{Diagnostic, Located, Origin};
 use crate::ids::{CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName};
 use crate::llm::ModelSpec;
@@ -218,7 +219,7 @@ impl Expansion<'_> {
 
     fn auth_case(&mut self, id: &Located<String>) {
         let name = auth_case(&id.value);
-        let persona = self.nobody();
+        let persona = self.control(&id.value).unwrap_or_else(|| self.nobody());
         let Some(client) = self.probing_client() else { return };
         if !self.chosen.case(&name, &[]) || !self.chosen.persona(&persona.name) {
             return;
@@ -276,6 +277,14 @@ impl Expansion<'_> {
             (Some(only), None) => Some(Arc::clone(only)),
             (Some(_), Some(_)) => Some(self.client(&reference.name).unwrap_or_else(|| Arc::new(reference))),
         }
+    }
+
+    /// The persona that an auth check is about: the one whose token it varies; `None` for what it asks as nobody.
+    fn control(&self, id: &str) -> Option<Arc<Persona>> {
+        checks::find(id).filter(|check| check.needs != Needs::Nothing)?;
+        let personas: Vec<Persona> =
+            self.suite.personas.iter().map(|persona| persona.value.clone()).collect();
+        self.persona(&identity::control(&personas)?.name)
     }
 
     /// The suite's persona without credentials, or one made for the purpose.

@@ -28,6 +28,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A moment as `2026-01-01T00:00:00Z`: RFC 3339 in UTC with whole seconds. What is no moment is left as it is.
+pub fn moment(stamp: &str) -> String {
+    stamp.parse::<jiff::Timestamp>().map_or_else(|_| stamp.to_owned(), |at| format!("{at:.0}"))
+}
+
 /// US dollars; small amounts keep four digits after the point. Without a price: `unpriced`.
 pub fn money(amount: Option<f64>, unpriced_trials: u32) -> String {
     let amount = match amount {
@@ -42,15 +47,17 @@ pub fn money(amount: Option<f64>, unpriced_trials: u32) -> String {
     }
 }
 
-/// `12 trials: 9 passed, 2 failed (1 expected), 1 invalid (8.3 %)`, with trials that have no verdict when there are any.
+/// `12 trials: 9 passed, 2 failed (1 expected), 1 invalid (8.3 %)`, with trials that were skipped or have no
+/// verdict when there are any.
 pub fn totals(totals: &Totals) -> String {
-    let Totals { trials, passed, failed, expected, invalid, missing, invalid_share, .. } = totals;
+    let Totals { trials, passed, failed, expected, invalid, skipped, missing, invalid_share, .. } = totals;
     let expected = if *expected > 0 { format!(" ({expected} expected)") } else { String::new() };
     let share = invalid_share.filter(|share| *share > 0.0).map(|share| format!(" ({})", percent(share)));
+    let skipped = if *skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
     let missing = if *missing > 0 { format!(", {missing} without a verdict") } else { String::new() };
     let trials = count(*trials, "trial");
     format!(
-        "{trials}: {passed} passed, {failed} failed{expected}, {invalid} invalid{}{missing}",
+        "{trials}: {passed} passed, {failed} failed{expected}, {invalid} invalid{}{skipped}{missing}",
         share.unwrap_or_default()
     )
 }
@@ -63,6 +70,7 @@ pub fn cell(row: &Row) -> String {
     let passed = format!("{} of {} passed", counts.passed, count(counts.judged(), "trial"));
     match row.is {
         State::Missing => "did not run".to_owned(),
+        State::Skipped => "does not apply".to_owned(),
         State::Invalid => format!("{} invalid, none judged", count(counts.invalid, "trial")),
         State::UnexpectedPass => format!("{passed}, known to fail{lost}"),
         State::Pass
@@ -76,6 +84,26 @@ pub fn cell(row: &Row) -> String {
             CaseKind::Access | CaseKind::Auth => format!("{passed}, {}{lost}", row.bar),
         },
     }
+}
+
+/// Cells whose question does not arise, those with one reason together: the reason and the names, in order.
+pub fn skipped(rows: &[&Row]) -> Vec<(String, String)> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = vec![];
+    for row in rows {
+        // The first words are the check's own title, which its id stands for.
+        let why = row.why_skipped();
+        let why = why.split_once(": does not apply, ").map_or(why, |(_, why)| why);
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, ids)) => ids.push(&row.id),
+            None => reasons.push((why, vec![&row.id])),
+        }
+    }
+    reasons.into_iter().map(|(why, ids)| (why.to_owned(), ids.join(", "))).collect()
+}
+
+/// What a failed expectation wanted, in words where its name is none of the suite's.
+pub fn wanted(check: &str) -> &str {
+    if check == "end" { "that the trial comes to its end" } else { check }
 }
 
 /// The k whose pass^k reports put forward: 3, or fewer when fewer trials ran.
@@ -162,5 +190,8 @@ mod tests {
         assert_eq!(money(Some(0.0123), 2), "at least $0.0123 (2 trials unpriced)");
         assert_eq!(money(Some(12.345), 0), "$12.35");
         assert_eq!(percent(1.0), "100.0 %");
+        assert_eq!(moment("2026-01-01T00:00:00.987654321Z"), "2026-01-01T00:00:00Z");
+        assert_eq!(moment("2026-01-01T00:00:00Z"), "2026-01-01T00:00:00Z");
+        assert_eq!(moment("yesterday"), "yesterday");
     }
 }

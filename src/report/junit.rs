@@ -36,6 +36,7 @@ fn report(summary: &Summary) -> Report {
         ("passed", totals.passed.to_string()),
         ("failed", totals.failed.to_string()),
         ("invalid", totals.invalid.to_string()),
+        ("skipped", totals.skipped.to_string()),
         ("missing", totals.missing.to_string()),
         ("cost", figures::money(summary.usage.cost, summary.usage.unpriced_trials)),
     ];
@@ -109,6 +110,7 @@ fn status(row: &Row, summary: &Summary) -> TestCaseStatus {
             skipped(&format!("expected failure: {}", row.expected_failure.as_deref().unwrap_or_default()))
         }
         State::Missing => skipped("did not run"),
+        State::Skipped => skipped(row.why_skipped()),
     }
 }
 
@@ -143,7 +145,7 @@ fn reruns(row: &Row) -> Vec<TestRerun> {
 fn description(row: &Row, summary: &Summary) -> String {
     let mut lines = vec![];
     for Failure { check, why, origin, excerpt, trials, .. } in &row.failures {
-        lines.push(format!("want  {check} at {origin}"));
+        lines.push(format!("want  {} at {origin}", figures::wanted(check)));
         lines.extend(excerpt.iter().skip(1).map(|line| format!("      {line}")));
         lines.push(format!("got   {why}"));
         lines.push(format!("in    {}", figures::count(*trials, "trial")));
@@ -156,7 +158,7 @@ fn description(row: &Row, summary: &Summary) -> String {
         lines.push(format!("fault {code} ({side}): {message}"));
     }
     lines.push(format!("as    {} through {}", row.persona, row.client));
-    lines.push(format!("see   rehearsal show {} {}", summary.run, row.id));
+    lines.push(format!("see   {} show {} {}", summary.program, summary.run, row.id));
     lines.join("\n")
 }
 

@@ -34,6 +34,7 @@ fn document(summary: &Summary) -> String {
     blocks.extend(access(summary));
     blocks.extend(rows.iter().map(|row| failure(row, summary)));
     blocks.extend(advice(summary));
+    blocks.extend(skipped(summary));
     blocks.extend(table(summary));
     // The last lines and the sentence about what was dropped always have room.
     let mut room = BUDGET.saturating_sub(out.chars().count() + tail.chars().count() + 200);
@@ -149,7 +150,12 @@ fn failure(row: &Row, summary: &Summary) -> String {
     let mut out = format!("#### {mark} {}: {}\n\n{}\n\n", code(&row.id), figures::cell(row), who.join(" · "));
     let mut lines = vec![];
     for failure in &row.failures {
-        lines.push(format!("want  {} (in {} of {})", failure.check, failure.trials, counts.judged().max(1)));
+        lines.push(format!(
+            "want  {} (in {} of {})",
+            figures::wanted(&failure.check),
+            failure.trials,
+            counts.judged().max(1)
+        ));
         lines.extend(failure.excerpt.iter().map(|line| format!("    {line}")));
         lines.push(format!("got   {}", display::excerpt(&failure.why, SENTENCE)));
     }
@@ -169,7 +175,7 @@ fn failure(row: &Row, summary: &Summary) -> String {
         ));
     }
     if row.is != State::Missing {
-        lines.push(format!("show  rehearsal show {} {}", summary.run, row.id));
+        lines.push(format!("show  {} show {} {}", summary.program, summary.run, row.id));
     }
     if lines.is_empty() {
         return out;
@@ -198,6 +204,21 @@ fn advice(summary: &Summary) -> Option<String> {
     }
     if all.len() > ROWS {
         out.push_str(&format!("- and {} more in `summary.json`\n", all.len() - ROWS));
+    }
+    out.push_str("\n</details>\n\n");
+    Some(out)
+}
+
+/// Checks whose question does not arise, folded.
+fn skipped(summary: &Summary) -> Option<String> {
+    let rows: Vec<&Row> = summary.cases.iter().filter(|row| row.is == State::Skipped).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let count = figures::count(rows.len() as u64, "check");
+    let mut out = format!("<details><summary>{count} skipped</summary>\n\n");
+    for (why, ids) in figures::skipped(&rows).iter().take(ROWS) {
+        out.push_str(&format!("- {}: {}\n", code(ids), code(&display::excerpt(why, SENTENCE))));
     }
     out.push_str("\n</details>\n\n");
     Some(out)

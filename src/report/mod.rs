@@ -30,6 +30,8 @@ pub struct View<'a> {
     pub decision: &'a Decision,
     /// Where the run file is, as the user would type it.
     pub run_file: String,
+    /// How the user starts the program, for commands to copy: `rehearsal`, `cargo run --`.
+    pub program: String,
     /// Commands worth trying next.
     pub next: Vec<String>,
 }

@@ -60,8 +60,8 @@ impl Style {
             State::ExpectedFailure => "x",
             State::Undecided => "?",
             State::Invalid => "!",
-            State::Missing if ascii => "-",
-            State::Missing => "–",
+            State::Missing | State::Skipped if ascii => "-",
+            State::Missing | State::Skipped => "–",
         }
     }
 
@@ -109,6 +109,6 @@ pub fn tone(state: State) -> Tone {
         State::Pass => Tone::Good,
         State::Fail | State::Security | State::UnexpectedPass => Tone::Bad,
         State::Flaky | State::Undecided | State::Invalid | State::Missing => Tone::Warn,
-        State::ExpectedFailure => Tone::Dim,
+        State::ExpectedFailure | State::Skipped => Tone::Dim,
     }
 }

@@ -54,6 +54,9 @@ pub struct Summary {
     /// Where the run file is.
     #[serde(skip)]
     pub run_file: String,
+    /// How the user starts the program.
+    #[serde(skip)]
+    pub program: String,
     /// Commands worth trying next.
     #[serde(skip)]
     pub next: Vec<String>,
@@ -109,6 +112,8 @@ pub struct Totals {
     pub expected: u32,
     /// Invalid: missing data, not failures.
     pub invalid: u32,
+    /// Ended with nothing to say, because the question does not arise; neither passed nor failed.
+    pub skipped: u32,
     /// Planned without a verdict.
     pub missing: u32,
     /// Invalid trials per trial that ended; `None` when none ended.
@@ -161,7 +166,7 @@ pub struct Row {
     /// The client profile.
     pub client: String,
     /// What its trials amount to: `pass`, `flaky`, `fail`, `security`, `expected-failure`, `unexpected-pass`,
-    /// `undecided`, `invalid` or `missing`.
+    /// `undecided`, `invalid`, `missing` or `skipped`.
     pub state: &'static str,
     /// Whether it passes with mixed trials.
     pub flaky: bool,
@@ -171,6 +176,8 @@ pub struct Row {
     pub failed: u32,
     /// Invalid trials.
     pub invalid: u32,
+    /// Trials with nothing to say, because the question does not arise.
+    pub skipped: u32,
     /// Planned trials without a verdict.
     pub missing: u32,
     /// The bar it has to reach, in words.
@@ -204,9 +211,15 @@ pub struct Row {
 }
 
 impl Row {
+    /// Why its first skipped trial has nothing to say.
+    pub fn why_skipped(&self) -> &str {
+        self.trials.iter().find_map(|trial| trial.skipped.as_deref()).unwrap_or("does not apply")
+    }
+
     /// The counts of the row.
     pub fn counts(&self) -> Counts {
-        Counts { passed: self.passed, failed: self.failed, invalid: self.invalid, missing: self.missing }
+        let Self { passed, failed, invalid, missing, skipped, .. } = *self;
+        Counts { passed, failed, invalid, missing, skipped }
     }
 }
 
@@ -257,8 +270,10 @@ pub struct FaultLine {
 pub struct TrialLine {
     /// Its number, from 1.
     pub trial: u32,
-    /// `pass`, `fail` or `invalid`; `None` when it is not scored yet.
+    /// `pass`, `fail` or `invalid`; `None` when it is skipped or not scored yet.
     pub outcome: Option<&'static str>,
+    /// Why it has nothing to say, when its question does not arise.
+    pub skipped: Option<String>,
     /// The findings.
     pub findings: Vec<FindingLine>,
     /// Who is to blame, when it is invalid.
@@ -347,6 +362,7 @@ pub fn word(state: State) -> &'static str {
         State::Undecided => "undecided",
         State::Invalid => "invalid",
         State::Missing => "missing",
+        State::Skipped => "skipped",
     }
 }
 
@@ -362,5 +378,6 @@ pub fn urgency(state: State) -> u8 {
         State::Flaky => 6,
         State::ExpectedFailure => 7,
         State::Pass => 8,
+        State::Skipped => 9,
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::View;
 use super::access::Grid;
 use super::summary::{
     Failure, FaultLine, FindingLine, JudgeStamp, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary,
     Tokens, Totals, TrialLine, word,
 };
+use super::{View, figures};
 use crate::diag::render;
 use crate::display;
 use crate::gate::cells::{self, Cell, Counts, State, blame, outcome};
@@ -39,7 +39,7 @@ impl Summary {
             suite: name(manifest.suite.as_str()),
             run: name(manifest.run.as_str()),
             version: name(&manifest.version),
-            started: name(&manifest.started),
+            started: name(&figures::moment(&manifest.started)),
             target: sentence(&manifest.target),
             seed: manifest.seed,
             verdict: view.decision.verdict.as_str(),
@@ -53,6 +53,7 @@ impl Summary {
             usage: spent(run),
             judge,
             run_file: name(&view.run_file),
+            program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),
         }
     }
@@ -85,6 +86,7 @@ fn totals(cells: &[Cell<'_>]) -> Totals {
         failed: all.failed,
         expected: known.map(|cell| cell.counts().failed).sum(),
         invalid: all.invalid,
+        skipped: all.skipped,
         missing: all.missing,
         invalid_share: (all.ended() > 0).then(|| f64::from(all.invalid) / f64::from(all.ended())),
         cases: u32::try_from(cells.len()).unwrap_or(u32::MAX),
@@ -151,6 +153,7 @@ fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
         passed: counts.passed,
         failed: counts.failed,
         invalid: counts.invalid,
+        skipped: counts.skipped,
         missing: counts.missing,
         bar: match cell.name.kind {
             CaseKind::Use => cells::bar(&manifest.gate),
@@ -230,9 +233,11 @@ fn fault(result: &CaseResult) -> FaultLine {
 
 fn trial(result: &CaseResult) -> TrialLine {
     let outcome = outcome(result);
+    let skipped = cells::skipped(result);
     TrialLine {
         trial: result.header.trial,
-        outcome: outcome.map(Outcome::as_str),
+        outcome: outcome.filter(|_| skipped.is_none()).map(Outcome::as_str),
+        skipped: skipped.map(sentence),
         findings: result.verdict.iter().flat_map(|verdict| &verdict.findings).map(finding).collect(),
         fault: (outcome == Some(Outcome::Invalid)).then(|| fault(result)),
         tool_calls: result.tool_calls.iter().map(|tool| name(tool)).collect(),

@@ -7,6 +7,7 @@ use super::summary::{Row, Summary, urgency};
 use super::wrap::{fit, lines};
 use super::{View, figures};
 use crate::gate::GateVerdict;
+use crate::gate::cells::State;
 use crate::transcript::CaseKind;
 
 mod access;
@@ -170,12 +171,8 @@ impl<'a> Page<'a> {
 
     /// Rows that need attention, the most urgent first.
     fn urgent(&self) -> Vec<&'a Row> {
-        let mut rows: Vec<&'a Row> = self
-            .summary
-            .cases
-            .iter()
-            .filter(|row| urgency(row.is) < urgency(crate::gate::cells::State::Flaky))
-            .collect();
+        let mut rows: Vec<&'a Row> =
+            self.summary.cases.iter().filter(|row| urgency(row.is) < urgency(State::Flaky)).collect();
         rows.sort_by_key(|row| urgency(row.is));
         rows
     }
@@ -226,21 +223,30 @@ impl<'a> Page<'a> {
         if rows.is_empty() {
             return;
         }
+        let (skipped, rows): (Vec<&Row>, Vec<&Row>) =
+            rows.into_iter().partition(|row| row.is == State::Skipped);
         let passing = rows.iter().filter(|row| row.state == "pass").count();
         // A broken check without force passes; it still does not hold.
         let advised = rows.iter().filter(|row| row.state == "pass" && !row.advice.is_empty()).count();
         let checks = figures::count(rows.len() as u64, "auth check");
         let text = match (passing == rows.len(), advised) {
+            _ if rows.is_empty() => "0 auth checks hold".to_owned(),
             (true, 0) => format!("{checks}, all hold"),
             (_, 0) => format!("{passing} of {checks} hold"),
             _ => format!("{} of {checks} hold; {advised} of the others only advise", passing - advised),
         };
         let (tone, state) = match passing == rows.len() {
-            true => (Tone::Good, crate::gate::cells::State::Pass),
-            false => (Tone::Bad, crate::gate::cells::State::Fail),
+            _ if rows.is_empty() => (Tone::Dim, State::Skipped),
+            true => (Tone::Good, State::Pass),
+            false => (Tone::Bad, State::Fail),
         };
         let mark = self.style.paint(tone, self.style.mark(state));
         self.line(format!("{mark} {text}"));
+        for (why, ids) in figures::skipped(&skipped) {
+            for line in lines(&format!("{ids}: {why}"), self.width, ["  skipped  ", "  │        "]) {
+                self.line(line);
+            }
+        }
         self.blank();
     }
 }

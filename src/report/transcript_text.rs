@@ -113,7 +113,11 @@ impl Page {
             let line = self.look.style.paint(Tone::Strong, &line);
             self.line(&line);
         }
-        let place = format!("{}, started {}", summary::Place::from(&header.origin), transcript.started);
+        let place = format!(
+            "{}, started {}",
+            summary::Place::from(&header.origin),
+            super::figures::moment(&transcript.started)
+        );
         let place = self.look.style.paint(Tone::Dim, &display::safe_line(&place));
         self.line(&place);
         self.line("");

@@ -87,7 +87,24 @@ impl Outcome {
     }
 }
 
+/// The code of a finding whose question does not arise.
+pub const NOT_APPLICABLE: &str = "auth.not-applicable";
+
+impl Finding {
+    /// Whether its question does not arise. Such a finding weighs nothing: it neither holds nor fails.
+    pub fn is_not_applicable(&self) -> bool {
+        matches!(&self.grade, Grade::Unscored(fault) if fault.code == NOT_APPLICABLE)
+    }
+}
+
 impl Verdict {
+    /// Why the trial has nothing to say: set when not one of its questions arises. Its outcome is a pass in name only,
+    /// and it is counted apart.
+    pub fn skipped(&self) -> Option<&str> {
+        let first = self.findings.first().filter(|_| self.findings.iter().all(Finding::is_not_applicable))?;
+        Some(&first.why)
+    }
+
     /// The outcome of its findings.
     pub fn outcome(&self) -> Outcome {
         outcome(&self.findings)
@@ -146,21 +163,34 @@ pub fn needs_judge(findings: &[Finding]) -> bool {
 /// The name of the finding about how a trial ended.
 const END: &str = "end";
 
+/// What was used up when a limit of the case was reached.
+fn used_up(limit: Limit, view: &View<'_>) -> String {
+    let usage = view.usage();
+    match limit {
+        Limit::Turns => format!("{} turns used without an answer", view.turns_since_user()),
+        Limit::ToolCalls => format!("{} tool calls asked for without an answer", view.calls_asked()),
+        Limit::Time => {
+            format!(
+                "no answer after {:.1} s, the time limit of the case",
+                view.transcript().took_ms as f64 / 1000.0
+            )
+        }
+        Limit::Tokens => {
+            format!("{} tokens used, above the limit of the case", usage.input.saturating_add(usage.output))
+        }
+        Limit::Cost => match view.cost() {
+            Some(cost) => format!("${cost:.4} spent, above the limit of the case"),
+            None => "the cost limit of the case was reached".to_owned(),
+        },
+    }
+}
+
 /// What the end of a trial alone says: nothing when the work was done, a failure when the target broke or a limit was
 /// reached, missing data when we or the model's API broke or somebody stopped the run.
 pub fn examine_end(transcript: &Transcript) -> Option<Finding> {
     let (grade, why) = match &transcript.end {
         End::Done => return None,
-        End::OutOf(limit) => (
-            Grade::Fail,
-            match limit {
-                Limit::Turns => "the model used up its turns without an answer".to_owned(),
-                Limit::ToolCalls => "the model used up its tool calls without an answer".to_owned(),
-                Limit::Time => "the time limit of the case was reached".to_owned(),
-                Limit::Tokens => "the token limit of the case was reached".to_owned(),
-                Limit::Cost => "the cost limit of the case was reached".to_owned(),
-            },
-        ),
+        End::OutOf(limit) => (Grade::Fail, used_up(*limit, &View::of(transcript))),
         End::Interrupted => {
             let fault =
                 Fault::new(crate::transcript::Side::Harness, "run.interrupted", "the run was stopped");

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::record::Manifest;
 use super::{Reader, StoreError, layout, lock};
 use crate::ids::SuiteName;
+use crate::score::NOT_APPLICABLE;
 
 /// A run in a few numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,6 +38,8 @@ pub struct Counts {
     pub failed: u64,
     /// Invalid.
     pub invalid: u64,
+    /// Ended with nothing to say, because the question does not arise.
+    pub skipped: u64,
     /// Driven and not scored yet.
     pub unscored: u64,
 }
@@ -71,16 +74,21 @@ pub fn list(reports: &Path, suite: Option<&SuiteName>) -> (Vec<RunInfo>, Vec<Sto
 pub fn info(path: &Path) -> Result<RunInfo, StoreError> {
     let reader = Reader::open(path)?;
     let (manifest, planned) = reader.bare_manifest()?;
+    // A skipped trial has one finding, and that says so.
     let sql = "SELECT coalesce(sum(v.outcome = 'pass'), 0), coalesce(sum(v.outcome = 'fail'), 0),
-                      coalesce(sum(v.outcome = 'invalid'), 0), coalesce(sum(v.outcome IS NULL), 0)
+                      coalesce(sum(v.outcome = 'invalid'), 0), coalesce(sum(v.outcome IS NULL), 0),
+                      coalesce(sum(v.outcome = 'pass' AND json_valid(v.verdict)
+                          AND v.verdict ->> '$.findings[0].grade.unscored.code' = ?1), 0)
                FROM trials t JOIN transcripts r ON r.trial = t.id LEFT JOIN verdicts v ON v.trial = t.id
                WHERE t.wanted = 1";
     let number = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(|number| number as u64);
-    let counts = reader.conn().query_row(sql, [], |row| {
+    let counts = reader.conn().query_row(sql, [NOT_APPLICABLE], |row| {
+        let skipped = number(row, 4)?;
         Ok(Counts {
-            passed: number(row, 0)?,
+            passed: number(row, 0)?.saturating_sub(skipped),
             failed: number(row, 1)?,
             invalid: number(row, 2)?,
+            skipped,
             unscored: number(row, 3)?,
         })
     });

@@ -34,6 +34,11 @@ impl Clock {
     pub fn wall(&self) -> jiff::Timestamp {
         (self.wall)()
     }
+
+    /// Wall-clock time as records keep it: RFC 3339 in UTC with milliseconds.
+    pub fn stamp(&self) -> String {
+        format!("{:.3}", self.wall())
+    }
 }
 
 impl std::fmt::Debug for Clock {

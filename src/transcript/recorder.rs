@@ -31,7 +31,7 @@ impl Recorder {
     /// Begins the record of a trial now.
     pub fn new(clock: Clock, secrets: Secrets) -> Self {
         let begun = clock.elapsed();
-        let started = clock.wall().to_string();
+        let started = clock.stamp();
         Self { inner: Arc::new(Inner { clock, secrets, begun, started, events: Mutex::new(Vec::new()) }) }
     }
 

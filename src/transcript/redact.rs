@@ -5,7 +5,7 @@
 //! in hexadecimal and as JSON escapes.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, RwLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -22,6 +22,9 @@ pub struct Secrets {
 struct Known {
     values: HashSet<String>,
     groups: Vec<Group>,
+    /// Names of values that were too short, until somebody has been told.
+    too_short: BTreeSet<String>,
+    told: HashSet<String>,
 }
 
 /// Secrets that are searched for together. Tokens are registered throughout a run, and building one automaton of all
@@ -43,12 +46,14 @@ impl Group {
     }
 }
 
-/// Shorter values would redact ordinary words.
-const SHORTEST: usize = 8;
+const SHORTEST: usize = Secrets::SHORTEST;
 
 impl Secrets {
-    /// Registers a value under a name that may be shown; occurrences become `[secret:NAME]`. Values shorter than eight
-    /// bytes are not registered, because they occur in ordinary text.
+    /// The shortest value that is redacted, in bytes; shorter ones would redact ordinary words.
+    pub const SHORTEST: usize = 8;
+
+    /// Registers a value under a name that may be shown; occurrences become `[secret:NAME]`. Values shorter than
+    /// [`Self::SHORTEST`] are not redacted; [`Self::take_too_short`] names them.
     pub fn register(&self, name: &str, value: &str) {
         self.add(name, value, forms(value));
     }
@@ -70,10 +75,13 @@ impl Secrets {
     }
 
     fn add(&self, name: &str, value: &str, mut forms: Vec<String>) {
+        let mut known = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if value.len() < SHORTEST {
+            if !value.is_empty() && known.told.insert(name.to_owned()) {
+                known.too_short.insert(name.to_owned());
+            }
             return;
         }
-        let mut known = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !known.values.insert(value.to_owned()) {
             return;
         }
@@ -136,6 +144,12 @@ impl Secrets {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    /// The names of values that cannot be redacted because they are too short, each of them once.
+    pub fn take_too_short(&self) -> BTreeSet<String> {
+        let mut known = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        std::mem::take(&mut known.too_short)
     }
 
     /// How many values are registered.
@@ -230,10 +244,16 @@ mod tests {
     }
 
     #[test]
-    fn short_values_are_left_alone() {
+    fn short_values_are_left_alone_and_named_once() {
         let secrets = Secrets::default();
+        secrets.register("EMPTY", "");
+        secrets.register("LONG", "long enough");
         secrets.register("PIN", "1234");
-        assert!(secrets.is_empty());
+        assert_eq!(secrets.len(), 1);
+        assert_eq!(secrets.redact("1234"), "1234");
+        assert_eq!(secrets.take_too_short(), BTreeSet::from(["PIN".to_owned()]));
+        secrets.register("PIN", "1234");
+        assert!(secrets.take_too_short().is_empty());
     }
 
     #[test]

@@ -275,4 +275,20 @@ impl<'a> View<'a> {
         self.transcript.events.iter().filter(|event| matches!(event.what, What::ModelSaid { .. })).count()
             as u32
     }
+
+    /// How many times the model answered since the user spoke last.
+    pub fn turns_since_user(&self) -> usize {
+        let back = self.transcript.events.iter().rev();
+        let since = back.take_while(|event| !matches!(event.what, What::UserSaid { .. }));
+        since.filter(|event| matches!(event.what, What::ModelSaid { .. })).count()
+    }
+
+    /// How many tool calls the model asked for, those that were never sent included.
+    pub fn calls_asked(&self) -> usize {
+        let asked = self.transcript.events.iter().map(|event| match &event.what {
+            What::ModelSaid { calls, .. } => calls.len(),
+            _ => 0,
+        });
+        asked.sum()
+    }
 }

@@ -72,6 +72,38 @@ async fn json_answers_sessions_and_farewell() {
     assert!(odd(&log).is_empty(), "{:?}", odd(&log));
 }
 
+/// How often the server was asked for the listening stream while three sessions came and went.
+async fn asked_to_listen(status: u16) -> usize {
+    let server = Scripted::start(move |request| match (request.method.as_str(), request.rpc()) {
+        ("GET", _) => answer(status, "text/plain", ""),
+        (_, "tools/list") => result(request, &json!({"tools": []})),
+        _ => polite(request),
+    })
+    .await;
+    let target = server.target();
+    let gets = || server.seen().iter().filter(|request| request.method == "GET").count();
+    for number in 1..=3 {
+        let log = log();
+        let session = open(&target, &log).await.unwrap();
+        session.list_tools().await.unwrap();
+        // The answer is in the record before the session ends, so the next one can know it.
+        if number == 1 || status != 405 {
+            let answered = format!("< empty {status}");
+            eventually("the answer to the GET", || wire(&log).contains(&answered)).await;
+        }
+        session.close().await;
+    }
+    target.close().await;
+    gets()
+}
+
+#[tokio::test]
+async fn a_server_that_never_speaks_unasked_is_asked_once() {
+    assert_eq!(asked_to_listen(405).await, 1);
+    // Any other refusal may be a matter of this one session.
+    assert_eq!(asked_to_listen(404).await, 3);
+}
+
 #[tokio::test]
 async fn event_streams_carry_progress_requests_and_the_answer() {
     let server = Scripted::start(|request| match request.rpc() {

@@ -116,6 +116,14 @@ impl Trial {
         self
     }
 
+    /// An auth check whose question does not arise.
+    pub(crate) fn skipped(mut self, title: &str, (line, column): (u32, u32)) -> Self {
+        let why = format!("{title}: does not apply, needs a persona with a minted token");
+        let fault = Fault::new(Side::Harness, rehearsal::score::NOT_APPLICABLE, why.clone());
+        self.add("auth_check", Grade::Unscored(fault), &why, at(line, column), Weight::Info);
+        self
+    }
+
     /// Stands there in the suite.
     pub(crate) fn placed(mut self, line: u32) -> Self {
         self.0.header.origin = at(line, 9);
@@ -231,6 +239,11 @@ pub(crate) fn golden() -> RunRecord {
                 (18, 1),
             ),
             Trial::new(CaseKind::Auth, "auth/A07", "anonymous", 1).advice("auth_check", chatty, (18, 1)),
+            Trial::new(CaseKind::Auth, "auth/D03", "anonymous", 1)
+                .skipped("an expired token is refused", (18, 1)),
+            Trial::new(CaseKind::Auth, "auth/D05", "anonymous", 1)
+                .skipped("a token from another issuer is refused", (18, 1)),
+            case("circles", 1).finding("end", Grade::Fail, "8 turns used without an answer", (10, 9)),
         ]);
     let mut missing = Trial::new(CaseKind::Use, "never-ran", "customer", 1).0.header;
     missing.origin = at(9, 9);

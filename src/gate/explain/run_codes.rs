@@ -76,11 +76,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("gate.too-many-invalid", "The share of invalid trials is above `gate.max_invalid`. Invalid trials are faults of rehearsal, the model's API or the judge; they are never failures, but with too many of them the rest may not be representative. Look at their codes, then `rehearsal resume RUN`."),
     ("gate.no-valid-trial", "All trials of a case, model, persona and client profile were invalid, so nothing is known about it and the run cannot pass. `rehearsal resume RUN` runs them again."),
     ("gate.missing-trials", "Planned trials have no verdict: the run stopped early, or waits for scoring. Part of a plan is never judged as the whole. Use `rehearsal resume RUN`."),
+    ("gate.nothing-applies", "Every trial of the run was skipped, because no check applies to this target or these personas. Nothing was measured, so nothing can pass. Name a persona with credentials that the target accepts, or select other cases."),
     ("gate.undecided", "A case is below its bar, but its missing or invalid trials could still lift it above. That is not a proven failure, so it is reported as missing evidence. `rehearsal resume RUN` settles it."),
     ("gate.nightly", "In nightly mode an inconclusive gate is a warning with exit 0, because one bad night of a provider should wake nobody. From the third inconclusive night in a row it exits 3. Use `gate: {mode: release}` where missing evidence must block."),
     // access and auth
     ("access.inconclusive", "Whether a persona may call a tool could not be told from the target's answer: it broke, or answered in a way that is neither a result nor a refusal. The finding is unscored, and the cell of the grid shows `?`."),
     ("access.not-probed", "The call that would show whether a persona may use a tool was not made, most often because the trial ended before it. The finding is unscored; `rehearsal resume RUN` tries again."),
+    ("auth.not-applicable", "The question of an auth check does not arise for this target: something the check needs is not there, for example a persona with a minted token, or the answer that another check demands. It is skipped: neither held nor broken. The message says what is missing."),
     ("auth.not-http", "Auth checks speak HTTP, and the target is spoken to over standard streams, where MCP has no authorization. Remove `auth_checks`, or set `transport: http`."),
     ("auth.no-issuer", "The check needs a token from the embedded issuer, and the suite has none or the target is not near enough to reach it. Set `auth: {issuer: embedded}`."),
     ("auth.client", "The HTTP client for the probes could not be made on this machine. Nothing was sent; the check is invalid and not failed."),

@@ -39,7 +39,7 @@ pub(super) fn block(row: &Row, page: &Page<'_>) -> Vec<String> {
         out.extend(labelled("fix", rule.fix, page));
     }
     if row.is != State::Missing {
-        out.push(format!("    show  rehearsal show {} {}", page.summary.run, quoted(&row.id)));
+        out.push(format!("    show  {} show {} {}", page.summary.program, page.summary.run, quoted(&row.id)));
     }
     out
 }
@@ -66,7 +66,7 @@ fn expectation(failure: &Failure, row: &Row, page: &Page<'_>) -> Vec<String> {
     }
     let often =
         if many { format!(" (in {} of {})", failure.trials, row.counts().judged()) } else { String::new() };
-    let mut out = labelled("want", &format!("{}{often}", failure.check), page);
+    let mut out = labelled("want", &format!("{}{often}", figures::wanted(&failure.check)), page);
     for line in window(&failure.excerpt, page.width.saturating_sub(8)) {
         out.push(format!("        {line}"));
     }

@@ -137,9 +137,13 @@ fn ticks(row: &Row, style: Style) -> String {
         State::ExpectedFailure => format!("{ticks} expected"),
         State::UnexpectedPass => format!("{ticks} unexpected"),
         State::Flaky => format!("{ticks} flaky"),
-        State::Pass | State::Fail | State::Security | State::Undecided | State::Invalid | State::Missing => {
-            ticks
-        }
+        State::Pass
+        | State::Fail
+        | State::Security
+        | State::Undecided
+        | State::Invalid
+        | State::Missing
+        | State::Skipped => ticks,
     }
 }
 

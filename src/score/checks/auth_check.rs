@@ -9,6 +9,7 @@ use crate::auth::checks as auth;
 use crate::auth::checks::AuthCheck as Row;
 use crate::diag::suggest;
 use crate::display::excerpt;
+use crate::score::NOT_APPLICABLE;
 
 /// What one check of the authorization battery says of its recorded probes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +32,7 @@ impl Short for AuthCheck {
     }
 }
 
-/// What the battery says, in the words of this side. A question that does not arise holds.
+/// What the battery says, in the words of this side. A question that does not arise neither holds nor fails.
 fn translate(check: &Row, seen: auth::Seen) -> Seen {
     let title = check.title;
     match seen {
@@ -41,7 +42,7 @@ fn translate(check: &Row, seen: auth::Seen) -> Seen {
             Seen::fail(why, evidence)
         }
         auth::Seen::DoesNotApply(why) => {
-            Seen::pass(format!("{title}: does not apply, {}", excerpt(&why, 200)), [])
+            Seen::unscored(NOT_APPLICABLE, format!("{title}: does not apply, {}", excerpt(&why, 200)), [])
         }
         auth::Seen::Inconclusive(why) => {
             Seen::unscored("auth.inconclusive", format!("{title}: not shown, {}", excerpt(&why, 200)), [])

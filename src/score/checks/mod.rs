@@ -207,5 +207,9 @@ pub fn examine(checks: &[Located<Check>], view: &View<'_>) -> Vec<Finding> {
 fn examine_one(check: &Located<Check>, view: &View<'_>) -> Finding {
     let Seen { grade, why, evidence } = check.value.examine(view);
     let (name, origin) = (check.value.name().to_owned(), check.origin.clone());
-    Finding { check: name, grade, why, evidence, origin, weight: check.value.weight() }
+    let mut finding = Finding { check: name, grade, why, evidence, origin, weight: check.value.weight() };
+    if finding.is_not_applicable() {
+        finding.weight = Weight::Info;
+    }
+    finding
 }
