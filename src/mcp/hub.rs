@@ -82,6 +82,8 @@ struct State {
     waiting: HashMap<u64, Waiting>,
     seats: Vec<Seat>,
     dead: Option<Fault>,
+    /// The first line on a server's stdout that was no JSON: often the very reason why no answer comes.
+    stray: Option<String>,
     unasked: u32,
     unasked_bytes: usize,
     asked: u32,
@@ -187,6 +189,18 @@ impl Hub {
     /// Why the connection is dead, if it is.
     pub(super) fn dead(&self) -> Option<Fault> {
         self.state().dead.clone()
+    }
+
+    /// Remembers the first line on a server's stdout that was no JSON.
+    pub(super) fn stray(&self, text: &str) {
+        self.state().stray.get_or_insert_with(|| display::whole_words(text, 120));
+    }
+
+    /// What to add to the fault of a server whose stdout held such a line; empty for the others.
+    pub(super) fn stray_words(&self) -> String {
+        self.state().stray.as_ref().map_or_else(String::new, |stray| {
+            format!("; standard output held `{stray}`, which is no JSON-RPC message: logs belong on stderr")
+        })
     }
 
     /// Records a breach of the protocol that does not end anything.

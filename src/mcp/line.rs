@@ -22,6 +22,9 @@ use crate::transcript::{Fault, Recorder, Side, What};
 /// How long a notification may take to leave.
 const PARTING: Duration = Duration::from_secs(1);
 
+/// The code of an answer that does not come in time.
+const LATE: &str = "target.timeout";
+
 /// Moves texts to the server. What comes back goes to the hub.
 pub(super) trait Carrier: Send + Sync {
     /// Sends a request. Over HTTP the future ends when the answer has been delivered, or cannot come.
@@ -193,6 +196,9 @@ impl Line {
     /// Takes the server's last words into the record before a fault is passed on.
     pub(super) fn broke(&self, mut fault: Fault) -> Fault {
         self.note_stderr();
+        if fault.code == LATE {
+            fault.message.push_str(&self.hub.stray_words());
+        }
         fault.message = self.log.secrets().redact(&fault.message).into_owned();
         fault
     }
@@ -226,5 +232,5 @@ fn cancelled(id: u64, reason: &str) -> String {
 
 pub(super) fn late(method: &str, limit: Duration) -> Fault {
     let limit = crate::units::Period(limit);
-    Fault::new(Side::Server, "target.timeout", format!("no answer to `{method}` within {limit}"))
+    Fault::new(Side::Server, LATE, format!("no answer to `{method}` within {limit}"))
 }

@@ -41,7 +41,6 @@ impl Pipe {
                 hub: Arc::clone(&hub),
                 outbox: outbox.clone(),
                 vitals: process.vitals().clone(),
-                stray: None,
             };
             tokio::spawn(reader.run(stdout));
         }
@@ -110,8 +109,6 @@ struct Reader {
     hub: Arc<Hub>,
     outbox: mpsc::Sender<String>,
     vitals: Vitals,
-    /// The first line on stdout that was no JSON: often the very reason why the server is gone.
-    stray: Option<String>,
 }
 
 impl Reader {
@@ -123,10 +120,7 @@ impl Reader {
         }
         self.vitals.last_breath().await;
         let mut death = self.vitals.death();
-        if let Some(stray) = &self.stray {
-            let said = format!("; its standard output held `{stray}`, which is no JSON-RPC message");
-            death.message.push_str(&said);
-        }
+        death.message.push_str(&self.hub.stray_words());
         self.hub.fail(&death);
     }
 
@@ -147,8 +141,8 @@ impl Reader {
         if text.trim().is_empty() {
             return;
         }
-        if self.stray.is_none() && !text.trim_start().starts_with(['{', '[']) {
-            self.stray = Some(crate::display::whole_words(&text, 120));
+        if !text.trim_start().starts_with(['{', '[']) {
+            self.hub.stray(&text);
         }
         let arrived = Arrived { via: "stdio", status: None, headers: vec![], text, owner: None };
         for asked in self.hub.deliver(arrived) {

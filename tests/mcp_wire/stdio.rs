@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use rehearsal::mcp::connect::{Keeper, target};
-use rehearsal::mcp::{Asking, Credentials, Endpoint, Identity, Isolation, Program, TokenSource};
+use rehearsal::mcp::{
+    Asking, ClientProfile, Credentials, Endpoint, Identity, Isolation, Program, TokenSource,
+};
 use rehearsal::net;
 use rehearsal::transcript::Fault;
+use rehearsal::units::Period;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -83,6 +87,28 @@ async fn silence_is_cut_off_and_cancelled() {
     assert_eq!(session.call_tool("a", &json!({})).await.unwrap_err().code, "target.timeout");
     session.close().await;
     assert!(stderr(&log).contains(r#""requestId":2"#), "{}", stderr(&log));
+}
+
+#[tokio::test]
+async fn a_timeout_quotes_what_is_no_message() {
+    let script = server(r#"*tools/call*) ;;"#);
+    let chatty = format!("echo 'Listening on stdio ...'; echo 'second line'; {script}");
+    let mut faults = vec![];
+    // A server that never answers anything, one that answers the handshake only, and one that is quiet besides.
+    for script in ["echo Usage: serve PORT; cat >/dev/null", &chatty, &script] {
+        let (target, log) = (shell(script, Isolation::Trial), log());
+        let opening = ClientProfile { open_timeout: Period(Duration::from_secs(1)), ..patient(100) };
+        let fault = match open_as(&target, &anonymous(), &opening, &log).await {
+            Ok(session) => session.call_tool("a", &json!({})).await.unwrap_err(),
+            Err(fault) => fault,
+        };
+        faults.push(format!("{}: {}", fault.code, fault.message));
+    }
+    insta::assert_snapshot!(faults.join("\n"), @"
+    target.timeout: no answer to `initialize` within 1s; standard output held `Usage: serve PORT`, which is no JSON-RPC message: logs belong on stderr
+    target.timeout: no answer to `tools/call` within 100ms; standard output held `Listening on stdio ...`, which is no JSON-RPC message: logs belong on stderr
+    target.timeout: no answer to `tools/call` within 100ms
+    ");
 }
 
 #[tokio::test]
