@@ -3,6 +3,7 @@
 //! Every identifier is its own type, so a persona's name cannot be passed where a model's is expected.
 
 use std::borrow::Borrow;
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -27,6 +28,11 @@ macro_rules! names {
             /// The name as it was written.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// Takes the text from the pool, so that equal names share it.
+            pub fn share(&mut self, pool: &mut Pool) {
+                pool.share(&mut self.0);
             }
         }
 
@@ -73,6 +79,20 @@ names! {
     CallId;
     /// The id of a run: a UUID of version 7 in text, so ids sort by start time.
     RunId;
+}
+
+/// Texts that occur many times, kept once: a record of ten thousand trials names the same persona ten thousand times.
+#[derive(Debug, Default)]
+pub struct Pool(HashSet<Arc<str>>);
+
+impl Pool {
+    /// Replaces a text by the equal one that came first.
+    pub fn share(&mut self, text: &mut Arc<str>) {
+        match self.0.get(&**text) {
+            Some(first) => *text = Arc::clone(first),
+            None => drop(self.0.insert(Arc::clone(text))),
+        }
+    }
 }
 
 /// A content digest: the first 128 bits of BLAKE3, written as 32 hexadecimal digits.

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use rehearsal::gate::decide;
 use rehearsal::report::summary::Totals;
 use rehearsal::report::transcript_text::{self, Detail, Look};
-use rehearsal::report::{FORMATS, Style, View, figures, format, terminal};
+use rehearsal::report::{FORMATS, Style, Summary, View, figures, format, terminal};
 use rehearsal::score::Grade;
 use rehearsal::store::record::RunRecord;
 use rehearsal::transcript::{CaseKind, Side};
@@ -32,7 +32,8 @@ fn with_view<T>(run: &RunRecord, use_it: impl FnOnce(&View<'_>) -> T) -> T {
 
 fn rendered(run: &RunRecord, name: &str) -> String {
     let format = format(name).expect("a known format");
-    let bytes = with_view(run, |view| (format.render)(view)).expect("it renders");
+    let mut bytes = vec![];
+    with_view(run, |view| (format.render)(&Summary::of(view), &mut bytes)).expect("it renders");
     String::from_utf8(bytes).expect("reports are UTF-8")
 }
 

@@ -1,12 +1,13 @@
 //! From a run file to a decision, reports and an exit code. The same for a run that has just ended and for an old one.
 
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::args::{ReportArgs, RunArg};
 use super::failure::{Failure, Outcome};
 use crate::gate::{self, Decision, Exit, GateVerdict, Options};
-use crate::report::{self, View, terminal};
+use crate::report::{self, ReportError, Summary, View, terminal};
 use crate::store::read::Reader;
 use crate::store::record::{CaseResult, RunRecord};
 use crate::store::{history, layout};
@@ -101,14 +102,22 @@ impl Concluded {
         };
         #[expect(clippy::disallowed_methods, reason = "reports are written here")]
         std::fs::create_dir_all(&folder).map_err(wrong)?;
+        let summary = Summary::of(&self.view(context));
         for format in report::FORMATS {
-            let bytes = self.rendered(format, context)?;
             // A reader never sees half a report: write beside, then rename.
             let (temporary, path) = (folder.join(format!(".{}.part", format.file)), folder.join(format.file));
-            #[expect(clippy::disallowed_methods, reason = "reports are written here")]
-            std::fs::write(&temporary, bytes)
-                .and_then(|()| std::fs::rename(&temporary, &path))
-                .map_err(wrong)?;
+            let written = || {
+                #[expect(clippy::disallowed_methods, reason = "reports are written here")]
+                let mut out = BufWriter::new(std::fs::File::create(&temporary)?);
+                (format.render)(&summary, &mut out)?;
+                out.flush()?;
+                #[expect(clippy::disallowed_methods, reason = "reports are written here")]
+                Ok(std::fs::rename(&temporary, &path)?)
+            };
+            written().map_err(|error| match error {
+                ReportError::Write(error) => wrong(error),
+                broken @ ReportError::Render { .. } => bug(&broken),
+            })?;
         }
         Ok(())
     }
@@ -120,13 +129,24 @@ impl Concluded {
             let render = if printer.is_quiet() { terminal::brief } else { terminal::render };
             return printer.data(render(&self.view(context), printer.style(), printer.width()).as_bytes());
         }
-        context.printer.data(&self.rendered(known(format)?, context)?)
+        let format = known(format)?;
+        let summary = Summary::of(&self.view(context));
+        let mut broken = None;
+        context.printer.pieces(|out| match (format.render)(&summary, out) {
+            Err(ReportError::Write(error)) => Err(error),
+            rendered => {
+                broken = rendered.err();
+                Ok(())
+            }
+        })?;
+        broken.map_or(Ok(()), |error| Err(bug(&error)))
     }
 
     /// One format as bytes.
     pub(super) fn rendered(&self, format: &report::Format, context: &Context) -> Outcome<Vec<u8>> {
-        (format.render)(&self.view(context))
-            .map_err(|error| Failure::new(Exit::Bug, "bug.report", error.to_string()))
+        let mut bytes = vec![];
+        (format.render)(&Summary::of(&self.view(context)), &mut bytes).map_err(|error| bug(&error))?;
+        Ok(bytes)
     }
 
     /// US dollars over all trials, the judge's included.
@@ -156,6 +176,10 @@ pub(super) fn spent(results: &[CaseResult]) -> f64 {
     let parts = results.iter().flat_map(|result| [result.cost, result.judge_cost]);
     // A sum of nothing is minus zero.
     parts.flatten().sum::<f64>() + 0.0
+}
+
+fn bug(error: &ReportError) -> Failure {
+    Failure::new(Exit::Bug, "bug.report", error.to_string())
 }
 
 /// The start of a run id that tells it apart: its milliseconds.

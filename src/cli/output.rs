@@ -1,6 +1,6 @@
 //! The only file that prints: data to stdout, talk to stderr.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 
 use super::args::{ColorChoice, Global};
 use super::failure::{Failure, Outcome};
@@ -83,8 +83,13 @@ impl Printer {
 
     /// Data. A reader that has gone away is a normal end; anything else that keeps it from arriving is not.
     pub(super) fn data(self, bytes: &[u8]) -> Outcome<()> {
-        let mut out = std::io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
+        self.pieces(|out| out.write_all(bytes))
+    }
+
+    /// Data that is made while it is written.
+    pub(super) fn pieces(self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Outcome<()> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        match write(&mut out).and_then(|()| out.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 let message = format!("cannot write to standard output: {error}");
                 Err(Failure::new(Exit::LocalIo, "output.write", message)

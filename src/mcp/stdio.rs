@@ -37,11 +37,8 @@ impl Pipe {
         let end_of_input = CancellationToken::new();
         if let Some((stdin, stdout)) = process.take_pipes() {
             tokio::spawn(write(stdin, inbox, end_of_input.clone()));
-            let reader = Reader {
-                hub: Arc::clone(&hub),
-                outbox: outbox.clone(),
-                vitals: process.vitals().clone(),
-            };
+            let reader =
+                Reader { hub: Arc::clone(&hub), outbox: outbox.clone(), vitals: process.vitals().clone() };
             tokio::spawn(reader.run(stdout));
         }
         Self { process, hub, outbox, end_of_input }
@@ -112,7 +109,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(mut self, mut stdout: ChildStdout) {
+    async fn run(self, mut stdout: ChildStdout) {
         let mut chunk = vec![0; 64 * 1024];
         let mut lines = Lines::default();
         while let Ok(count @ 1..) = stdout.read(&mut chunk).await {
@@ -124,7 +121,7 @@ impl Reader {
         self.hub.fail(&death);
     }
 
-    fn take(&mut self, line: Line) {
+    fn take(&self, line: Line) {
         match line {
             Line::Whole(bytes) => self.deliver(bytes),
             Line::TooLong => {
@@ -135,7 +132,7 @@ impl Reader {
         }
     }
 
-    fn deliver(&mut self, bytes: Vec<u8>) {
+    fn deliver(&self, bytes: Vec<u8>) {
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         if text.trim().is_empty() {

@@ -5,20 +5,22 @@
 //! trials that pass are flaky. GitLab allows 250,000 objects and five properties are enough for anybody, so trials are
 //! never test cases of their own.
 
+use std::io::Write;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite, XmlString};
 
 use super::summary::{Failure, FaultLine, Row, Summary};
-use super::{ReportError, View, figures};
+use super::{ReportError, figures};
 use crate::gate::cells::State;
 
 /// The document.
-pub fn render(view: &View<'_>) -> Result<Vec<u8>, ReportError> {
-    let summary = Summary::of(view);
-    let wrong =
-        |error: quick_junit::SerializeError| ReportError { format: "junit", message: error.to_string() };
-    report(&summary).to_string().map(String::into_bytes).map_err(wrong)
+pub fn render(summary: &Summary, out: &mut dyn Write) -> Result<(), ReportError> {
+    // The crate does not tell a full disk from a text that cannot be written as XML.
+    let text = report(summary)
+        .to_string()
+        .map_err(|error| ReportError::Render { format: "junit", message: error.to_string() })?;
+    Ok(out.write_all(text.as_bytes())?)
 }
 
 fn report(summary: &Summary) -> Report {

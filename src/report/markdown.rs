@@ -3,9 +3,11 @@
 //! Words of others stand only in code spans and code fences longer than any run of backticks inside, so that no image,
 //! link, mention, HTML or table breaker can act. The whole stays within a size; what was dropped is said.
 
+use std::io::Write;
+
 use super::paint::Style;
 use super::summary::{Failure, Row, Summary, urgency};
-use super::{ReportError, View, figures};
+use super::{ReportError, figures};
 use crate::display;
 use crate::gate::cells::State;
 use crate::ids::Digest;
@@ -20,8 +22,8 @@ const SENTENCE: usize = 600;
 const ROWS: usize = 100;
 
 /// The document.
-pub fn render(view: &View<'_>) -> Result<Vec<u8>, ReportError> {
-    Ok(document(&Summary::of(view)).into_bytes())
+pub fn render(summary: &Summary, out: &mut dyn Write) -> Result<(), ReportError> {
+    Ok(out.write_all(document(summary).as_bytes())?)
 }
 
 fn document(summary: &Summary) -> String {

@@ -3,6 +3,8 @@
 //! Every number in every format comes from one [`summary::Summary`], computed once from one [`View`]; its texts have
 //! passed [`crate::display`], so renderers only add the escapes of their own format. Never computes a score.
 
+use std::io::{self, Write};
+
 use crate::gate::Decision;
 use crate::store::record::RunRecord;
 
@@ -42,8 +44,8 @@ pub struct Format {
     pub name: &'static str,
     /// The file it is written to, beside the run file.
     pub file: &'static str,
-    /// Renders it.
-    pub render: fn(&View<'_>) -> Result<Vec<u8>, ReportError>,
+    /// Writes it, in many small pieces.
+    pub render: fn(&Summary, &mut dyn Write) -> Result<(), ReportError>,
 }
 
 /// Every format that is written to a file, in the order of `--help`. The terminal is not one of them: see
@@ -59,12 +61,18 @@ pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
 }
 
-/// A report that cannot be rendered.
+/// A report that does not arrive.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot render {format}: {message}")]
-pub struct ReportError {
-    /// The format.
-    pub format: &'static str,
-    /// Why.
-    pub message: String,
+pub enum ReportError {
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+    /// It cannot be rendered.
+    #[error("cannot render {format}: {message}")]
+    Render {
+        /// The format.
+        format: &'static str,
+        /// Why.
+        message: String,
+    },
 }

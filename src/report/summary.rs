@@ -3,6 +3,7 @@
 //! Its JSON form is a contract ([`SCHEMA`]): fields are only added. What is unknown is `null`, never 0.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -65,8 +66,8 @@ pub struct Summary {
 /// A place in a file, safe for display.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
-    /// The path.
-    pub file: String,
+    /// The path; places in one file share it.
+    pub file: Arc<str>,
     /// The line, from 1.
     pub line: u32,
     /// The column in characters, from 1.
@@ -75,7 +76,8 @@ pub struct Place {
 
 impl From<&Origin> for Place {
     fn from(origin: &Origin) -> Self {
-        let file = crate::display::excerpt(&origin.file, 300);
+        let shown = crate::display::excerpt(&origin.file, 300);
+        let file = if *shown == *origin.file { Arc::clone(&origin.file) } else { shown.into() };
         Self { file, line: origin.line, column: origin.column }
     }
 }

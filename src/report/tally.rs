@@ -60,11 +60,17 @@ impl Summary {
 }
 
 fn name(text: &str) -> String {
-    display::excerpt(text, NAME)
+    exact(display::excerpt(text, NAME))
 }
 
 fn sentence(text: &str) -> String {
-    display::excerpt(text, SENTENCE)
+    exact(display::excerpt(text, SENTENCE))
+}
+
+/// A summary holds a hundred thousand texts; room to grow would cost as much as they do.
+fn exact(mut text: String) -> String {
+    text.shrink_to_fit();
+    text
 }
 
 fn reason(reason: &crate::gate::Reason) -> ReasonLine {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::record::{CaseResult, Facts, Manifest, RunRecord, Spend, Stop, is_settled, place};
 use super::{StoreError, pack, schema};
-use crate::ids::{CaseKey, ScoreKey};
+use crate::ids::{CaseKey, Pool, ScoreKey};
 use crate::plan::Planned;
 use crate::score::{Outcome, Verdict};
 use crate::transcript::{Event, Transcript};
@@ -92,26 +92,32 @@ impl Reader {
     pub fn record(&self) -> Result<RunRecord, StoreError> {
         let (_, planned) = self.bare_manifest()?;
         let manifest = self.manifest()?;
-        let mut results: Vec<CaseResult> = Vec::new();
+        let ids = self.wanted()?;
+        // Ten thousand results that grow into their place would need it twice.
+        let mut results: Vec<CaseResult> = Vec::with_capacity(ids.len());
         let mut missing = Vec::new();
+        let mut pool = Pool::default();
         let mut damaged = Vec::new();
         let mut seen = 0;
-        for row in self.plan()? {
-            let Row { id, planned } = match row {
-                Ok(row) => row,
+        for id in ids {
+            let mut planned = match self.row(id) {
+                Ok(row) => row.planned,
                 Err(error) => {
                     damaged.push(error);
                     continue;
                 }
             };
             seen += 1;
+            planned.header.share(&mut pool);
             match self.stored(id, planned.header.key) {
                 Ok(Some(Stored { facts, verdict })) => {
                     let result = facts.into_result(planned);
-                    results.push(match verdict {
+                    let mut result = match verdict {
                         Some((verdict, judge)) => result.scored(verdict, judge),
                         None => result,
-                    });
+                    };
+                    result.compact(&mut pool);
+                    results.push(result);
                 }
                 Ok(None) => missing.push(planned.header),
                 Err(error) => {
@@ -223,12 +229,16 @@ impl Reader {
 
     /// Rows of the plan that are wanted, in the order of execution.
     fn plan(&self) -> Result<Vec<Result<Row, Damaged>>, StoreError> {
+        Ok(self.wanted()?.into_iter().map(|id| self.row(id)).collect())
+    }
+
+    /// The rows of the plan that are wanted.
+    fn wanted(&self) -> Result<Vec<i64>, StoreError> {
         let ids = || {
             let mut ids = self.conn.prepare_cached("SELECT id FROM trials WHERE wanted = 1 ORDER BY id")?;
             ids.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()
         };
-        let ids = ids().map_err(|error| self.unreadable(&error))?;
-        Ok(ids.into_iter().map(|id| self.row(id)).collect())
+        ids().map_err(|error| self.unreadable(&error))
     }
 
     fn row(&self, id: i64) -> Result<Row, Damaged> {

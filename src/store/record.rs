@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Digest, PersonaName, RunId, SuiteName, ToolName};
+use crate::ids::{Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
 use crate::plan::{Planned, Selection, Shard};
 use crate::score::{Outcome, Verdict};
 use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
@@ -235,6 +235,17 @@ impl CaseResult {
         self.judge_usage = judge.usage;
         self.judge_cost = judge.cost;
         self
+    }
+
+    /// Gives back what reading took and nothing needs: copies of one text, room for more findings.
+    pub(super) fn compact(&mut self, pool: &mut Pool) {
+        self.tool_calls.shrink_to_fit();
+        let Some(verdict) = &mut self.verdict else { return };
+        verdict.findings.shrink_to_fit();
+        for finding in &mut verdict.findings {
+            pool.share(&mut finding.origin.file);
+            finding.evidence.shrink_to_fit();
+        }
     }
 
     /// What reports sort by.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diag::Origin;
-use crate::ids::{CaseKey, CaseName, ClientName, ModelName, PersonaName, SuiteName};
+use crate::ids::{CaseKey, CaseName, ClientName, ModelName, PersonaName, Pool, SuiteName};
 
 pub mod clock;
 pub mod event;
@@ -69,6 +69,18 @@ pub struct CaseHeader {
     pub tags: Vec<String>,
     /// Where the case stands in its suite file.
     pub origin: Origin,
+}
+
+impl CaseHeader {
+    /// Takes the names from the pool, so that headers which name the same share it.
+    pub fn share(&mut self, pool: &mut Pool) {
+        self.suite.share(pool);
+        self.case.share(pool);
+        self.model.iter_mut().for_each(|model| model.share(pool));
+        self.persona.share(pool);
+        self.client.share(pool);
+        pool.share(&mut self.origin.file);
+    }
 }
 
 /// One trial, whole.

@@ -1,6 +1,6 @@
 //! What resolving collects on its way: diagnostics, texts, instruments used; and how a name becomes a definition.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Layer;
@@ -19,16 +19,20 @@ pub(super) struct Context<'a> {
     pub diagnostics: Vec<Diagnostic>,
     pub sources: BTreeMap<Arc<str>, Arc<str>>,
     pub instruments: BTreeSet<InstrumentUse>,
+    /// The diagnostics of each place: a hostile file has tens of thousands, which cannot all be compared with all.
+    said: HashMap<Option<Origin>, Vec<usize>>,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(catalog: &'a Catalog, sources: BTreeMap<Arc<str>, Arc<str>>) -> Self {
-        Self { catalog, diagnostics: vec![], sources, instruments: BTreeSet::new() }
+        Self { catalog, diagnostics: vec![], sources, instruments: BTreeSet::new(), said: HashMap::new() }
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         // The same mistake reached on two ways, such as a broken instrument named twice, is said once.
-        if !self.diagnostics.contains(&diagnostic) {
+        let said = self.said.entry(diagnostic.at.clone()).or_default();
+        if said.iter().all(|index| self.diagnostics[*index] != diagnostic) {
+            said.push(self.diagnostics.len());
             self.diagnostics.push(diagnostic);
         }
     }
