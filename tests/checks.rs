@@ -434,7 +434,8 @@ fn a_limit_says_what_was_used_up() {
         .into_iter()
         .map(|limit| {
             let first = Script::default().user("Hello").says("Hello.").user("Again");
-            let twice = first.calls("a", json!({})).returns(json!("x")).calls("a", json!({})).returns(json!("y"));
+            let twice =
+                first.calls("a", json!({})).returns(json!("x")).calls("a", json!({})).returns(json!("y"));
             let transcript = twice.ends(End::OutOf(limit)).took(4200).done();
             score::examine_end(&transcript).unwrap().why
         })
