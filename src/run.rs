@@ -55,7 +55,9 @@ pub struct Scored {
     pub header: CaseHeader,
     /// Pass, fail or invalid; `None` for a trial that was interrupted and will run again.
     pub outcome: Option<Outcome>,
-    /// Why it did not pass: the first failed or unscored finding.
+    /// Set when it has nothing to say, because its question does not arise.
+    pub skipped: bool,
+    /// Why it did not pass, or was skipped: the first finding that says so.
     pub why: Option<String>,
     /// Set when it is known to fail.
     pub expected_failure: bool,
@@ -207,7 +209,8 @@ impl Grader {
         let spend = JudgeSpend { calls: judged.calls, usage: judged.usage, cost: judged.cost };
         let mut scored = Scored::of(&case, &transcript);
         scored.outcome = Some(verdict.outcome());
-        scored.why = first_trouble(&verdict);
+        scored.skipped = verdict.skipped().is_some();
+        scored.why = verdict.skipped().map(str::to_owned).or_else(|| first_trouble(&verdict));
         scored.judge_cost = judged.cost.unwrap_or(0.0);
         scored.cost += scored.judge_cost;
         match self.store.scored(transcript.header.key, &verdict, spend).await {
@@ -265,6 +268,7 @@ impl Scored {
         Self {
             header: transcript.header.clone(),
             outcome: None,
+            skipped: false,
             why: None,
             expected_failure: case.expected_failure.is_some(),
             cost: cost_of(transcript),
@@ -297,6 +301,7 @@ impl Scored {
         Self {
             header,
             outcome: None,
+            skipped: false,
             why: None,
             expected_failure: false,
             cost: 0.0,

@@ -426,3 +426,25 @@ mod properties {
         assert!(!holds(&json!("a"), &json!("a ")));
     }
 }
+
+#[test]
+fn a_limit_says_what_was_used_up() {
+    use rehearsal::transcript::Limit;
+    let lines: Vec<String> = [Limit::Turns, Limit::ToolCalls, Limit::Time, Limit::Tokens, Limit::Cost]
+        .into_iter()
+        .map(|limit| {
+            let first = Script::default().user("Hello").says("Hello.").user("Again");
+            let twice =
+                first.calls("a", json!({})).returns(json!("x")).calls("a", json!({})).returns(json!("y"));
+            let transcript = twice.ends(End::OutOf(limit)).took(4200).done();
+            score::examine_end(&transcript).unwrap().why
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    2 turns used without an answer
+    2 tool calls asked for without an answer
+    no answer after 4.2 s, the time limit of the case
+    360 tokens used, above the limit of the case
+    $0.0030 spent, above the limit of the case
+    ");
+}

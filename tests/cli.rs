@@ -245,6 +245,31 @@ fn unknown_names_on_the_command_line_are_usage_errors() {
 }
 
 #[test]
+fn commands_to_copy_are_those_that_work_for_this_user() {
+    let project = Project::new();
+    let ran = |package: Option<&str>, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
+        command.args(args).current_dir(project.dir.path()).env_remove("CARGO_PKG_NAME");
+        package.map(|package| command.env("CARGO_PKG_NAME", package));
+        let ran = Ran::of(&command.output().unwrap());
+        ran.stdout + &ran.stderr
+    };
+    let path = env!("CARGO_BIN_EXE_rehearsal");
+    for (package, program) in [(Some("rehearsal"), "cargo run "), (Some("another"), path), (None, path)] {
+        for (args, wanted) in [
+            (&["show", "latest"][..], "runs list`"),
+            (&["explain", "run.budget"], "resume RUN`"),
+            (&["--help"], "eval bookshop"),
+            (&["eval", "--frob", "--format", "json"], "--help`"),
+        ] {
+            let text = ran(package, args);
+            let line = text.lines().find(|line| line.contains(wanted)).unwrap_or_else(|| panic!("{text}"));
+            assert!(line.contains(program) && !line.contains("`rehearsal "), "{package:?} {args:?}: {line}");
+        }
+    }
+}
+
+#[test]
 fn every_exit_code_is_explained() {
     let project = Project::new();
     for code in

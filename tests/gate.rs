@@ -42,6 +42,10 @@ fn refused(trial: u32) -> Trial {
     pass("a", trial).faulted(Side::Model, "credentials.refused", "401")
 }
 
+fn skipped(case: &str) -> Trial {
+    Trial::new(CaseKind::Auth, case, "customer", 1).skipped("an expired token is refused", (18, 1))
+}
+
 fn stopped(mut run: RunRecord, code: &str) -> RunRecord {
     run.stops.push(Stop { code: code.to_owned(), message: "stopped".to_owned() });
     run
@@ -61,6 +65,16 @@ fn precedence_holds_for_every_pair() {
             assert_eq!(Exit::gravest([a, b]), if i < j { a } else { b }, "{a:?} and {b:?}");
         }
     }
+}
+
+#[test]
+fn skipped_checks_do_not_thin_out_invalid_trials() {
+    let share = |skips: u32| {
+        let trials = (1..=15).map(|trial| pass("a", trial)).chain([ours("a", 16)]);
+        let skips = (0..skips).map(|number| skipped(&format!("auth/X{number}")));
+        decide(&run_of(trials.chain(skips))).exit
+    };
+    assert_eq!([share(0), share(40)], [Exit::Inconclusive; 2]);
 }
 
 #[test]
@@ -103,6 +117,9 @@ fn the_decision_table_holds() {
             "gate.too-many-invalid",
         ),
         ("known, half passing", run_of([pass("a", 1).known("x"), fail("a", 2).known("x")]), 0, ""),
+        ("nothing applies", run_of([skipped("auth/D03"), skipped("auth/D05")]), 3, "gate.nothing-applies"),
+        ("what does not apply is no failure", run_of([pass("a", 1), skipped("auth/D03")]), 0, ""),
+        ("nor does it save one", run_of([fail("a", 1), skipped("auth/D03")]), 1, "gate.case-failed"),
         ("a trial is missing", missing(run_of([pass("a", 1)]), "a", 2), 3, "gate.missing-trials"),
         ("a case is missing", missing(run_of([pass("a", 1)]), "b", 1), 3, "gate.missing-trials"),
         (

@@ -156,6 +156,76 @@ fn a_finished_run_is_not_run_again() {
     assert_eq!(sessions, Ok(1), "a finished run is not opened again");
 }
 
+#[test]
+fn a_check_that_does_not_apply_is_counted_apart() {
+    let text = suite("one", "lexical", "Hello").replace(
+        "[rehearsal, demo-server], transport: stdio",
+        "[rehearsal, demo-server, --transport, http, --open], transport: http",
+    ) + "auth_checks: {pack: standard}\n";
+    let dir = project(&[("one", text)]);
+    let (code, printed, talk) = run(dir.path(), &["auth", "one", "--format", "json"]);
+    assert_eq!(code, Some(6), "the server lets everybody in: {talk}");
+    let summary: Value = serde_json::from_str(&printed).unwrap();
+    let count = |word: &str| summary["totals"][word].as_u64().unwrap();
+    assert!(count("skipped") > 20 && count("failed") > 0, "{}", summary["totals"]);
+    assert_eq!(count("passed") + count("failed") + count("invalid") + count("skipped"), count("trials"));
+    let expired = summary["cases"].as_array().unwrap().iter().find(|case| case["id"] == "auth/D03").unwrap();
+    assert_eq!((&expired["state"], &expired["trials"][0]["outcome"]), (&json!("skipped"), &Value::Null));
+    let (_, printed, _) = run(
+        dir.path(),
+        &["report", "latest", "--format", "human", "--format", "junit", "--format", "markdown"],
+    );
+    assert!(printed.contains("auth checks hold") && printed.contains("  skipped  auth/"), "{printed}");
+    assert!(
+        printed.contains("<skipped message=\"an expired token is refused: does not apply, needs "),
+        "{printed}"
+    );
+    assert!(printed.contains("checks skipped</summary>"), "{printed}");
+    let (_, listed, _) = run(dir.path(), &["runs", "list"]);
+    assert!(listed.contains(&format!("{} skipped", count("skipped"))), "{listed}");
+    // Nothing but what does not apply is no pass.
+    let (code, printed, _) = run(dir.path(), &["auth", "one", "--case", "auth/D03", "--format", "json"]);
+    let summary: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!((code, &summary["reasons"][0]["code"]), (Some(3), &json!("gate.nothing-applies")));
+}
+
+#[test]
+fn a_secret_that_is_too_short_is_named_once_and_not_shown() {
+    let text = |name| suite(name, "lexical", "Hello") + "env: [DOOR_PIN, DOOR_KEY]\n";
+    let dir = project(&[("one", text("one")), ("two", text("two"))]);
+    let output = command(dir.path(), &["eval"])
+        .env("DOOR_PIN", "73519")
+        .env("DOOR_KEY", "long-enough")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(talk.matches("`DOOR_PIN`").count(), 1, "{talk}");
+    assert!(talk.contains("warning") && !talk.contains("73519") && !talk.contains("DOOR_KEY"), "{talk}");
+}
+
+#[test]
+fn a_plan_tells_tokens_once_a_run_has_shown_them() {
+    let dir = project(&[("one", suite("one", "lexical", "Hello"))]);
+    let plan = || {
+        let (code, printed, talk) = run(dir.path(), &["plan", "one", "--format", "json"]);
+        assert_eq!(code, Some(0), "{talk}");
+        serde_json::from_str::<Value>(&printed).unwrap()["suites"][0]["expected"].clone()
+    };
+    assert_eq!(plan(), Value::Null);
+    assert!(run(dir.path(), &["plan", "one"]).1.contains("known after a first run"));
+    let (_, printed, _) = run(dir.path(), &["eval", "one", "--trials", "1", "--format", "json"]);
+    let ran: Value = serde_json::from_str(&printed).unwrap();
+    let four = |word: &str| 4 * ran["usage"][word].as_u64().unwrap();
+    let expected = plan();
+    assert_eq!(
+        (expected["tokens_in"].as_u64(), expected["tokens_out"].as_u64()),
+        (Some(four("tokens_in")), Some(four("tokens_out")))
+    );
+    assert_eq!((&expected["unknown_trials"], &expected["run"]), (&json!(0), &ran["run"]));
+    assert!(run(dir.path(), &["plan", "one"]).1.contains("tokens in"));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn output_that_cannot_be_written_is_an_error_and_a_reader_that_left_is_not() {

@@ -24,6 +24,7 @@ pub(super) struct Progress {
     failed: u64,
     expected: u64,
     invalid: u64,
+    skipped: u64,
     cost: f64,
     last: Duration,
     verbose: bool,
@@ -55,6 +56,7 @@ impl Progress {
             failed: 0,
             expected: 0,
             invalid: 0,
+            skipped: 0,
             cost: 0.0,
             last,
             verbose,
@@ -83,6 +85,7 @@ impl Progress {
         self.done += 1;
         self.cost += scored.cost;
         match scored.outcome {
+            Some(Outcome::Pass) if scored.skipped => self.skipped += 1,
             Some(Outcome::Pass) => self.passed += 1,
             Some(Outcome::Fail) if scored.expected_failure => self.expected += 1,
             Some(Outcome::Fail) => self.failed += 1,
@@ -100,8 +103,11 @@ impl Progress {
         }
         let expected =
             if self.expected > 0 { format!("  {} expected", self.expected) } else { String::new() };
-        let counts =
-            format!("✓ {}  ✗ {}{expected}  ! {}  ${:.2}", self.passed, self.failed, self.invalid, self.cost);
+        let skipped = if self.skipped > 0 { format!("  – {}", self.skipped) } else { String::new() };
+        let counts = format!(
+            "✓ {}  ✗ {}{expected}  ! {}{skipped}  ${:.2}",
+            self.passed, self.failed, self.invalid, self.cost
+        );
         self.bar.set_position(self.done);
         self.bar.set_message(counts.clone());
         let now = self.clock.elapsed();
@@ -120,6 +126,7 @@ impl Progress {
 fn line(scored: &Scored) -> String {
     let header = &scored.header;
     let mark = match scored.outcome {
+        Some(Outcome::Pass) if scored.skipped => "–",
         Some(Outcome::Pass) => "✓",
         Some(Outcome::Fail) => "✗",
         Some(Outcome::Invalid) => "!",

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{World, agent, example, surface};
 use crate::ids::{CallId, ToolName};
-use crate::mcp::{Opening, Session};
+use crate::mcp::Session;
 use crate::plan::{AccessCall, Case};
 use crate::transcript::event::Caller;
-use crate::transcript::{End, Fault, Recorder, Side, ToolCall, What};
+use crate::transcript::{End, Fault, Recorder, ToolCall, What};
 
 /// The start of the name of a tool that no server has. A call to it shows how the target answers unknown tools; a
 /// forbidden tool that is answered in the same shape counts as denied.
@@ -16,15 +16,7 @@ pub const NONEXISTENT: &str = "rehearsal_nonexistent_";
 /// Lists the tools, calls a nonexistent one as the reference, then every tool of the row. A target that lets the
 /// persona in nowhere has shown and allowed nothing, which is an observation and not a fault.
 pub async fn run(case: &Case, calls: &[AccessCall], world: &World, log: &Recorder) -> End {
-    let Some(identity) = world.identities.get(&case.persona.name) else {
-        return End::Faulted(Fault::new(
-            Side::Harness,
-            "bug.no-persona",
-            "the plan names a persona that was not built",
-        ));
-    };
-    let opening = Opening::new(identity, &case.client);
-    let session = match world.target.open(opening, log.clone()).await {
+    let session = match world.open(&case.persona.name, case, log).await {
         Ok(session) => session,
         Err(fault) if fault.code == "target.unauthorized" => return shut_out(calls, &fault, log),
         Err(fault) => return End::Faulted(fault),

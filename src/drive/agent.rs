@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{World, offer, steps};
 use crate::ids::Digest;
 use crate::llm::{ChatModel, ChatReply, ChatRequest, Message, ToolOffer};
-use crate::mcp::{Opening, Session, ToolOutcome};
+use crate::mcp::{Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
 use crate::suite::Turn;
 use crate::transcript::event::Caller;
@@ -25,15 +25,7 @@ pub async fn run(case: &Case, work: &UseWork, world: &World, log: &Recorder) -> 
             "the plan names a model that was not built",
         ));
     };
-    let Some(identity) = world.identities.get(&case.persona.name) else {
-        return End::Faulted(Fault::new(
-            Side::Harness,
-            "bug.no-persona",
-            "the plan names a persona that was not built",
-        ));
-    };
-    let opening = Opening::new(identity, &case.client);
-    let session = match world.target.open(opening, log.clone()).await {
+    let session = match world.open(&case.persona.name, case, log).await {
         Ok(session) => session,
         Err(fault) => return End::Faulted(fault),
     };

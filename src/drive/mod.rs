@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ids::{CaseKey, Digest, PersonaName};
 use crate::llm::ChatModel;
-use crate::mcp::{Identity, Target};
-use crate::transcript::{CaseHeader, Clock, Event, Fault, Secrets, Transcript};
+use crate::mcp::{Identity, Opening, Session, Target};
+use crate::plan::Case;
+use crate::transcript::{CaseHeader, Clock, Event, Fault, Recorder, Secrets, Side, Transcript};
 
 pub mod access;
 pub mod agent;
@@ -53,6 +54,28 @@ pub struct World {
     pub stop: Stopping,
     /// Trials in flight at most.
     pub width: usize,
+}
+
+impl World {
+    /// The identity of a persona. The plan builds every one it names, so a missing one is a fault of ours.
+    fn identity(&self, persona: &PersonaName) -> Result<&Identity, Fault> {
+        let missing = || {
+            let message = format!("the plan names the persona `{persona}`, which was not built");
+            Fault::new(Side::Harness, "bug.no-persona", message)
+        };
+        self.identities.get(persona).ok_or_else(missing)
+    }
+
+    /// A session as a persona, with the case's client profile.
+    pub(crate) async fn open(
+        &self,
+        persona: &PersonaName,
+        case: &Case,
+        log: &Recorder,
+    ) -> Result<Box<dyn Session>, Fault> {
+        let opening = Opening::new(self.identity(persona)?, &case.client);
+        self.target.open(opening, log.clone()).await
+    }
 }
 
 /// The two ways to stop a run. Draining is implied by aborting.

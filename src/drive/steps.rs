@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{World, agent};
 use crate::ids::CallId;
-use crate::mcp::{Opening, Session};
+use crate::mcp::Session;
 use crate::plan::{Case, UseWork};
 use crate::suite::{Step, ToolStep};
 use crate::transcript::event::Caller;
@@ -83,12 +83,7 @@ async fn run(
     let (text, is_error) = match &step.persona {
         None => agent::perform(session, &call, log, &case.client).await?,
         Some(persona) => {
-            let Some(identity) = world.identities.get(persona) else {
-                let message = format!("persona `{persona}` of a step was not built");
-                return Err(Fault::new(Side::Harness, "bug.no-persona", message));
-            };
-            let opening = Opening::new(identity, &case.client);
-            let other = world.target.open(opening, log.clone()).await?;
+            let other = world.open(persona, case, log).await?;
             let outcome = agent::perform(other.as_ref(), &call, log, &case.client).await;
             other.close().await;
             outcome?

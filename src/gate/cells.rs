@@ -70,9 +70,14 @@ impl Counts {
         self.passed + self.failed
     }
 
+    /// Trials of which a verdict was wanted and had or lost: judged or invalid.
+    pub fn tried(self) -> u32 {
+        self.judged() + self.invalid
+    }
+
     /// Trials that ended: judged, invalid or skipped.
     pub fn ended(self) -> u32 {
-        self.judged() + self.invalid + self.skipped
+        self.tried() + self.skipped
     }
 
     /// Every planned trial.

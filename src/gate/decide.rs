@@ -105,12 +105,12 @@ fn missing_evidence(cells: &[Cell<'_>], policy: &GatePolicy) -> Vec<(Exit, Reaso
         let message = format!("planned trials without a verdict: {} of {}", all.missing, all.planned());
         found.push((Exit::Inconclusive, about("gate.missing-trials", message)));
     }
-    let share = f64::from(all.invalid) / f64::from(all.ended().max(1));
+    let share = f64::from(all.invalid) / f64::from(all.tried().max(1));
     if share > policy.max_invalid.0 {
         let message = format!(
             "invalid trials: {} of {} ({:.1} %, limit {})",
             all.invalid,
-            all.ended(),
+            all.tried(),
             share * 100.0,
             policy.max_invalid
         );

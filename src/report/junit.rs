@@ -75,8 +75,9 @@ fn test_case(row: &Row, summary: &Summary, clients: usize) -> TestCase {
 }
 
 fn trials(row: &Row) -> String {
-    let Row { passed, failed, invalid, missing, .. } = row;
-    format!("{passed} passed, {failed} failed, {invalid} invalid, {missing} without a verdict")
+    let Row { passed, failed, invalid, skipped, missing, .. } = row;
+    let skipped = if *skipped > 0 { format!("{skipped} skipped, ") } else { String::new() };
+    format!("{passed} passed, {failed} failed, {invalid} invalid, {skipped}{missing} without a verdict")
 }
 
 fn status(row: &Row, summary: &Summary) -> TestCaseStatus {

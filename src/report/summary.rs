@@ -118,7 +118,7 @@ pub struct Totals {
     pub skipped: u32,
     /// Planned without a verdict.
     pub missing: u32,
-    /// Invalid trials per trial that ended; `None` when none ended.
+    /// Invalid trials per trial that was judged or invalid; `None` when there is none.
     pub invalid_share: Option<f64>,
     /// Cells.
     pub cases: u32,

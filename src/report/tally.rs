@@ -94,7 +94,7 @@ fn totals(cells: &[Cell<'_>]) -> Totals {
         invalid: all.invalid,
         skipped: all.skipped,
         missing: all.missing,
-        invalid_share: (all.ended() > 0).then(|| f64::from(all.invalid) / f64::from(all.ended())),
+        invalid_share: (all.tried() > 0).then(|| f64::from(all.invalid) / f64::from(all.tried())),
         cases: u32::try_from(cells.len()).unwrap_or(u32::MAX),
     }
 }

@@ -224,6 +224,11 @@ pub(crate) fn golden() -> RunRecord {
                 "model.rate-limited",
                 "429 until every attempt was used up",
             ),
+            case("rate-limited", 2).faulted(
+                Side::Model,
+                "model.rate-limited",
+                "429 until every attempt was used up",
+            ),
             access("customer")
                 .finding("tools_visible", Grade::Pass, "`search_books` is visible", (16, 21))
                 .finding("tools_visible", Grade::Pass, "`get_order` is visible", (16, 35))
