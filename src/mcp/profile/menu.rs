@@ -58,21 +58,39 @@ pub struct NameRule {
     /// A namespace beside the name, with `{server}`. Models see it as part of where the tool is, not of its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Most characters of the server's part; the rest is cropped.
+    /// What is done to the server's name before it goes into the template. Absent: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub server_max: Option<usize>,
+    pub server: Option<ServerPart>,
     /// Characters that may stay. Absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Charset>,
     /// What stands for each other character. Absent: `_`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replacement: Option<String>,
+    /// Whether a run of such characters is replaced once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub replace_runs: bool,
     /// Most characters of the whole name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<usize>,
     /// What becomes of a longer one. Absent: it is cut at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overflow: Option<Overflow>,
+}
+
+/// What is done to the server's name. First the case, then the characters, then the length.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerPart {
+    /// Whether it is lower-cased.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lowercase: bool,
+    /// Characters that may stay; the others become the rule's replacement. Absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Charset>,
+    /// Most characters; the rest is cropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<usize>,
 }
 
 /// What becomes of a name that is too long.
@@ -92,7 +110,7 @@ pub enum Overflow {
         /// Characters kept at the end.
         tail: usize,
     },
-    /// The first characters stay, followed by `_` and digits of a SHA-1 of the whole name.
+    /// The first characters stay, followed by `_` and digits of the SHA-1 of the name before any replacement.
     Sha1 {
         /// Characters kept at the beginning.
         head: usize,
@@ -118,12 +136,10 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deferral {
-    /// The name of the tool that searches. Absent: not known, and nothing is deferred.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tool: Option<String>,
+    /// The name of the tool that searches.
+    pub tool: String,
     /// Most tools that one search loads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub results: Option<usize>,
+    pub results: usize,
     /// Tools offered with their schemas from the start.
     #[serde(default)]
     pub direct: usize,

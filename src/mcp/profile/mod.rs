@@ -20,7 +20,8 @@ mod wire;
 
 pub use conduct::{Answer, Answers, Conduct, Parallel};
 pub use menu::{
-    Charset, Deferral, Instructions, Menu, NameRule, Order, Overflow, Pages, Place, SchemaEdits, TextCut,
+    Charset, Deferral, Instructions, Menu, NameRule, Order, Overflow, Pages, Place, SchemaEdits, ServerPart,
+    TextCut,
 };
 pub use provenance::{Fact, Source, SourceKind, Standing};
 pub use result::{CutAction, ErrorForm, MediaForm, Results, SizeLimit, StructuredUse, TextForm, Unit};

@@ -2,6 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{ClientProfile, Layer};
 
 /// A source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,5 +94,48 @@ impl From<SourceKind> for Standing {
             | SourceKind::Matrix => Self::Read,
             SourceKind::Third => Self::Guessed,
         }
+    }
+}
+
+impl ClientProfile {
+    /// How well the value of a fact is known: as well as its nearest source says, unless the fact says less.
+    pub fn standing(&self, fact: &Fact) -> Standing {
+        let nearest = self.nearest(fact).map(|source| Standing::from(source.kind));
+        let otherwise = if fact.s.is_empty() { Standing::Unknown } else { Standing::Guessed };
+        fact.tag.or(nearest).unwrap_or(otherwise)
+    }
+
+    /// When a fact was current: the date of its nearest source.
+    pub fn dated(&self, fact: &Fact) -> Option<&str> {
+        self.nearest(fact)?.date.as_deref()
+    }
+
+    fn nearest(&self, fact: &Fact) -> Option<&Source> {
+        fact.s.iter().filter_map(|name| self.sources.get(name)).min_by_key(|source| source.kind)
+    }
+
+    /// Every value that a layer sets, by `layer.key` in the order of the layers; quirks one by one.
+    pub fn values(&self) -> Vec<(String, Value)> {
+        // Layers are made of maps, lists and texts, which always serialise.
+        let written = |layer: Layer| match layer {
+            Layer::Wire => serde_json::to_value(&self.wire),
+            Layer::Menu => serde_json::to_value(&self.menu),
+            Layer::Result => serde_json::to_value(&self.result),
+            Layer::Conduct => serde_json::to_value(&self.conduct),
+            Layer::Surface => serde_json::to_value(&self.surface),
+        };
+        let mut values = Vec::new();
+        for layer in Layer::ALL {
+            let Ok(Value::Object(map)) = written(layer) else { continue };
+            for (key, value) in map {
+                match (key.as_str(), value) {
+                    ("quirks", Value::Array(quirks)) => values.extend(quirks.iter().filter_map(|quirk| {
+                        Some((format!("wire.quirks.{}", quirk.as_str()?), Value::Bool(true)))
+                    })),
+                    (_, value) => values.push((format!("{}.{key}", layer.as_str()), value)),
+                }
+            }
+        }
+        values
     }
 }
