@@ -18,6 +18,7 @@ use rehearsal::mcp::{
 };
 use rehearsal::net;
 use rehearsal::transcript::{Clock, Recorder, Secrets, ToolFact};
+use rehearsal::units::Period;
 use serde_json::{Map, Value, json};
 
 /// What is done in a session.
@@ -88,8 +89,14 @@ async fn play() -> Result<(), String> {
     let scenario = Scenario::read()?;
     let capabilities = Map::from_iter([("elicitation".to_owned(), json!({"form": {}}))]);
     let host: Arc<dyn Host> = Arc::new(Accepting { capabilities: capabilities.clone() });
-    let profile =
-        ClientProfile { protocol: scenario.protocol.clone(), capabilities, ..ClientProfile::reference() };
+    let profile = ClientProfile {
+        protocol: scenario.protocol.clone(),
+        capabilities,
+        // The suite waits 30 seconds in all, and kills only the shell it started.
+        open_timeout: Period::secs(10),
+        call_timeout: Period::secs(10),
+        ..ClientProfile::reference()
+    };
     let identity = scenario.identity();
     let log = Recorder::new(Clock::system(), Secrets::default());
 
