@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use rehearsal::drive::example;
 use rehearsal::mcp::connect::{Keeper, target};
 use rehearsal::mcp::host::accepting::Accepting;
+use rehearsal::mcp::profile::Protocol;
 use rehearsal::mcp::{
-    Anonymous, ClientProfile, Endpoint, Host, Identity, Isolation, Opening, Session, ToolOutcome,
+    Anonymous, ClientProfile, Endpoint, Host, Identity, Isolation, Opening, Session, ToolOutcome, example,
 };
 use rehearsal::net;
 use rehearsal::transcript::{Clock, Recorder, Secrets, ToolFact};
@@ -37,7 +37,7 @@ enum Deed {
 struct Scenario {
     name: String,
     url: url::Url,
-    protocol: String,
+    protocol: Protocol,
     context: Value,
 }
 
@@ -49,7 +49,8 @@ impl Scenario {
         Ok(Self {
             name: variable("MCP_CONFORMANCE_SCENARIO")?,
             url: url.parse().map_err(|error| format!("the last argument `{url}` is no URL: {error}"))?,
-            protocol: variable("MCP_CONFORMANCE_PROTOCOL_VERSION")?,
+            protocol: serde_json::from_value(json!(variable("MCP_CONFORMANCE_PROTOCOL_VERSION")?))
+                .map_err(|error| format!("MCP_CONFORMANCE_PROTOCOL_VERSION: {error}"))?,
             context: serde_json::from_str(&context)
                 .map_err(|error| format!("MCP_CONFORMANCE_CONTEXT: {error}"))?,
         })
@@ -89,14 +90,12 @@ async fn play() -> Result<(), String> {
     let scenario = Scenario::read()?;
     let capabilities = Map::from_iter([("elicitation".to_owned(), json!({"form": {}}))]);
     let host: Arc<dyn Host> = Arc::new(Accepting { capabilities: capabilities.clone() });
-    let profile = ClientProfile {
-        protocol: scenario.protocol.clone(),
-        capabilities,
-        // The suite waits 30 seconds in all, and kills only the shell it started.
-        open_timeout: Period::secs(10),
-        call_timeout: Period::secs(10),
-        ..ClientProfile::reference()
-    };
+    let mut profile = ClientProfile::reference();
+    profile.wire.protocol = Some(scenario.protocol);
+    profile.wire.capabilities = Some(capabilities);
+    // The suite waits 30 seconds in all, and then kills only the shell it started.
+    profile.conduct.connect_timeout = Some(Period::secs(10));
+    profile.conduct.call_timeout = Some(Period::secs(10));
     let identity = scenario.identity();
     let log = Recorder::new(Clock::system(), Secrets::default());
 

@@ -17,7 +17,6 @@ use crate::transcript::{CaseHeader, Clock, Event, Fault, Secrets, Transcript};
 pub mod access;
 pub mod agent;
 pub mod auth;
-pub mod example;
 pub mod offer;
 pub mod schedule;
 pub mod stage;

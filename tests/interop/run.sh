@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs MCP servers and imitations of model APIs that nobody here wrote, at fixed versions in a temporary folder,
-# and runs tests/interop.rs against them; then runs the official conformance suite against the client. Needs bash, Rust and the package registries. Where Python with venv is missing,
+# and runs tests/interop.rs against them, then the official conformance suite against the client (conformance.sh). Needs
+# bash, Rust and the package registries. Where Python with venv is missing,
 # apt-get installs it; where node is missing or old, PyPI has one. Besides Python and the caches of npm and pip nothing
 # is left behind.
 set -euo pipefail

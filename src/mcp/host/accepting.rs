@@ -1,13 +1,14 @@
-//! A host that accepts every form as it is prefilled: a person who presses "Submit" without typing anything.
+//! A host that submits every form: a person who types no more than the form demands.
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Host, answer};
+use crate::mcp::example;
 
-/// Accepts elicitation forms with the defaults of their schema (SEP-1034); everything else is answered as
-/// [`Nobody`](super::Nobody) answers it. What it cannot fill without making something up, it cancels: a form with a
-/// required field that has no default, and a page to be visited (`mode: url`).
+/// Accepts elicitation forms: fields with a default hold it (SEP-1034), required fields without one hold the smallest
+/// value that fits, others stay empty. A page to be visited (`mode: url`) is cancelled; everything else is answered as
+/// [`Nobody`](super::Nobody) answers it.
 pub struct Accepting {
     /// The client capabilities that were declared.
     pub capabilities: Map<String, Value>,
@@ -21,27 +22,28 @@ impl Host for Accepting {
     }
 }
 
-/// The form of an `elicitation/create` request, submitted as it is prefilled.
+/// The form of an `elicitation/create` request, submitted.
 pub fn submitted(params: &Value) -> Value {
-    let mode = params.get("mode").and_then(Value::as_str).unwrap_or("form");
-    match (mode, params.get("requestedSchema").map(prefilled)) {
-        ("form", Some(Some(content))) => json!({"action": "accept", "content": content}),
-        ("form", None) => json!({"action": "accept", "content": {}}),
-        _ => json!({"action": "cancel"}),
+    match params.get("mode").and_then(Value::as_str) {
+        None | Some("form") => {
+            let filled = params.get("requestedSchema").map(filled).unwrap_or_default();
+            json!({"action": "accept", "content": filled})
+        }
+        Some(_) => json!({"action": "cancel"}),
     }
 }
 
-/// The defaults of a form; `None` when a required field has none.
-fn prefilled(schema: &Value) -> Option<Map<String, Value>> {
-    let fields = schema.get("properties").and_then(Value::as_object);
-    let content: Map<String, Value> = fields
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, field)| Some((name.clone(), field.get("default")?.clone())))
-        .collect();
+fn filled(schema: &Value) -> Map<String, Value> {
     let required = schema.get("required").and_then(Value::as_array);
-    let complete = required.into_iter().flatten().filter_map(Value::as_str).all(|name| content.contains_key(name));
-    complete.then_some(content)
+    let is_required =
+        |name: &str| required.into_iter().flatten().any(|required| required.as_str() == Some(name));
+    let fields = schema.get("properties").and_then(Value::as_object);
+    let given = fields.into_iter().flatten().filter_map(|(name, field)| {
+        let default = field.get("default").cloned();
+        let value = default.or_else(|| is_required(name).then(|| example::value(field)))?;
+        Some((name.clone(), value))
+    });
+    given.collect()
 }
 
 #[cfg(test)]
@@ -54,28 +56,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_prefilled_form_is_submitted_as_it_is() {
-        let schema = json!({"type": "object", "required": ["name"], "properties": {
+    async fn a_form_is_submitted_with_its_defaults() {
+        let schema = json!({"type": "object", "required": ["name", "colour", "agreed"], "properties": {
             "name": {"type": "string", "default": "John"},
             "age": {"type": "integer", "default": 30},
             "verified": {"type": "boolean", "default": false},
             "colours": {"type": "array", "items": {"enum": ["a", "b"]}, "default": ["b"]},
+            "colour": {"type": "string", "oneOf": [{"const": "red", "title": "Red"}, {"const": "blue"}]},
+            "agreed": {"type": "boolean"},
             "note": {"type": "string"},
         }});
-        let given = asked("elicitation/create", json!({"message": "?", "requestedSchema": schema})).await.unwrap();
-        let content = json!({"name": "John", "age": 30, "verified": false, "colours": ["b"]});
+        let form = json!({"message": "?", "requestedSchema": schema});
+        let content = json!({
+            "name": "John", "age": 30, "verified": false, "colours": ["b"], "colour": "red", "agreed": false,
+        });
+        assert!(jsonschema::is_valid(&schema, &content));
+        let given = asked("elicitation/create", form).await.unwrap();
         assert_eq!(given, json!({"action": "accept", "content": content}));
     }
 
     #[tokio::test]
-    async fn nothing_is_made_up() {
-        let schema = json!({"required": ["name"], "properties": {"name": {"type": "string"}}});
-        let cancelled = json!({"action": "cancel"});
-        let form = json!({"mode": "form", "requestedSchema": schema});
-        assert_eq!(asked("elicitation/create", form).await.unwrap(), cancelled);
+    async fn only_forms_are_submitted() {
+        let accepted = json!({"action": "accept", "content": {}});
+        assert_eq!(asked("elicitation/create", json!({"mode": "form"})).await.unwrap(), accepted);
         let page = json!({"mode": "url", "url": "https://example.com/", "elicitationId": "1"});
-        assert_eq!(asked("elicitation/create", page).await.unwrap(), cancelled);
+        assert_eq!(asked("elicitation/create", page).await.unwrap(), json!({"action": "cancel"}));
         assert!(asked("sampling/createMessage", json!({})).await.is_err());
-        assert!(Accepting { capabilities: Map::new() }.answer("elicitation/create", &json!({})).await.unwrap().is_err());
+        let undeclared = Accepting { capabilities: Map::new() };
+        assert!(undeclared.answer("elicitation/create", &json!({})).await.unwrap().is_err());
     }
 }
