@@ -47,7 +47,7 @@ const PURE: &[&str] = &[
     "suite/",
     "plan/",
     "drive/offer.rs",
-    "drive/example.rs",
+    "mcp/example.rs",
     "store/record.rs",
     "gate/",
     "report/",

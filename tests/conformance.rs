@@ -1,0 +1,15 @@
+//! Scenarios of the official conformance suite, retold without node: a server that says what the suite's server says,
+//! and the checks that the suite makes of what the client sends. Each test is called like its scenario.
+//! `docs/conformance.md` tells how the suite itself is run.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "conformance/elicitation.rs"]
+mod elicitation;
+#[path = "conformance/schemas.rs"]
+mod schemas;
+#[path = "mcp_wire/stage.rs"]
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod stage;
+#[path = "conformance/streams.rs"]
+mod streams;
