@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::jsonrpc::METHOD_NOT_FOUND;
 
+pub mod elicitation;
+
 /// A result, or a JSON-RPC error object.
 pub type Answer = Result<Value, Value>;
 
