@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Host, answer};
+use super::{Answer, Host, answer, elicitation};
 use crate::mcp::example;
 
 /// Accepts elicitation forms: fields with a default hold it (SEP-1034), required fields without one hold the smallest
@@ -34,16 +34,12 @@ pub fn submitted(params: &Value) -> Value {
 }
 
 fn filled(schema: &Value) -> Map<String, Value> {
-    let required = schema.get("required").and_then(Value::as_array);
-    let is_required =
-        |name: &str| required.into_iter().flatten().any(|required| required.as_str() == Some(name));
-    let fields = schema.get("properties").and_then(Value::as_object);
-    let given = fields.into_iter().flatten().filter_map(|(name, field)| {
-        let default = field.get("default").cloned();
-        let value = default.or_else(|| is_required(name).then(|| example::value(field)))?;
-        Some((name.clone(), value))
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    let demanded = required.filter_map(|name| {
+        let (name, field) = (name.as_str()?, schema.get("properties")?.get(name.as_str()?)?);
+        field.get("default").is_none().then(|| (name.to_owned(), example::value(field)))
     });
-    given.collect()
+    elicitation::fill(schema, &demanded.collect()).content
 }
 
 #[cfg(test)]
