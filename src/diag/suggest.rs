@@ -1,11 +1,16 @@
 //! The nearest known name to a misspelt one.
 
+/// Most names that are looked at.
+const LOOKED_AT: usize = 1_000;
+
 /// The known name closest to `wrong`, if one is close enough to be a likely misspelling (at most a third of the
-/// letters differ, by Damerau-Levenshtein distance).
+/// letters differ, by Damerau-Levenshtein distance). Looks at the first thousand names.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong = wrong.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase()), name))
+        .take(LOOKED_AT)
+        .map(|name| (strsim::damerau_levenshtein(&wrong, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= name.chars().count().max(3).div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)

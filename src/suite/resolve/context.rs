@@ -14,6 +14,9 @@ use crate::suite::yaml::At;
 /// A list of names and definitions, and the file it stands in.
 pub(super) type Listed<'l, T> = (&'l Arc<str>, &'l Vec<At<TextOr<T>>>);
 
+/// Mistakes after which unknown names are no longer compared with all known ones.
+const ADVISED: usize = 50;
+
 pub(super) struct Context<'a> {
     pub catalog: &'a Catalog,
     pub diagnostics: Vec<Diagnostic>,
@@ -63,17 +66,26 @@ impl<'a> Context<'a> {
             return found.map(|definition| Located::new(definition, name.origin.clone()));
         }
         let noun = T::KIND.noun();
-        let hint = suggest::hint(&name.value, self.catalog.names(T::KIND));
-        self.push(
-            Diagnostic::error(
-                "suite.unknown-name",
-                name.origin.clone(),
-                format!("unknown {noun} `{}`", name.value),
-            )
-            .hint(hint)
-            .hint(format!("definitions stand in evals/{}/NAME.yaml", T::KIND.folder())),
-        );
+        let message = format!("unknown {noun} `{}`", name.value);
+        let diagnostic = Diagnostic::error("suite.unknown-name", name.origin.clone(), message);
+        let diagnostic = self.advised(diagnostic, &name.value, self.catalog.names(T::KIND));
+        self.push(diagnostic.hint(format!("definitions stand in evals/{}/NAME.yaml", T::KIND.folder())));
         None
+    }
+
+    /// Adds what the name may have meant, for the first mistakes of a suite: looking is slow, and nobody reads a
+    /// thousand of them.
+    fn advised<'k>(
+        &self,
+        diagnostic: Diagnostic,
+        wrong: &str,
+        known: impl Iterator<Item = &'k str> + Clone,
+    ) -> Diagnostic {
+        if self.diagnostics.len() < ADVISED {
+            diagnostic.hint(suggest::hint(wrong, known))
+        } else {
+            diagnostic
+        }
     }
 
     /// Outer `None`: no such name. Inner `None`: its definition is broken, which was said.
@@ -178,8 +190,8 @@ impl<'a> Context<'a> {
         }
         let noun = kind.noun();
         let message = format!("unknown {noun} `{}`", name.value);
-        let mut diagnostic = Diagnostic::error("suite.unknown-name", name.origin.clone(), message)
-            .hint(suggest::hint(&name.value, known));
+        let diagnostic = Diagnostic::error("suite.unknown-name", name.origin.clone(), message);
+        let mut diagnostic = self.advised(diagnostic, &name.value, known);
         if self.catalog.names(kind).any(|known| known == name.value) {
             diagnostic = diagnostic.hint(format!("add `{}` to the suite's `{}`", name.value, kind.folder()));
         }
