@@ -23,8 +23,8 @@ pub(super) struct Forecast {
     run: String,
 }
 
-/// The forecast from the newest run of the suite that holds a trial of the plan: each trial is expected to take what
-/// trials of its case and model took on average.
+/// The forecast from the newest run of the suite: each trial is expected to take what trials of its case and model took
+/// on average. `None`: there is no such run, or it holds no trial of the plan.
 pub(super) fn forecast(suite: &SuiteName, plan: &Plan, reports: &Path) -> Option<Forecast> {
     let newest = history::list(reports, Some(suite)).0.into_iter().next()?;
     let record = Reader::open(&newest.path).and_then(|reader| reader.record()).ok()?;
