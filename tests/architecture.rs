@@ -47,6 +47,7 @@ const PURE: &[&str] = &[
     "suite/",
     "plan/",
     "drive/offer.rs",
+    "drive/offer/",
     "drive/example.rs",
     "store/record.rs",
     "gate/",

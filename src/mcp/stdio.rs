@@ -37,11 +37,8 @@ impl Pipe {
         let end_of_input = CancellationToken::new();
         if let Some((stdin, stdout)) = process.take_pipes() {
             tokio::spawn(write(stdin, inbox, end_of_input.clone()));
-            let reader = Reader {
-                hub: Arc::clone(&hub),
-                outbox: outbox.clone(),
-                vitals: process.vitals().clone(),
-            };
+            let reader =
+                Reader { hub: Arc::clone(&hub), outbox: outbox.clone(), vitals: process.vitals().clone() };
             tokio::spawn(reader.run(stdout));
         }
         Self { process, hub, outbox, end_of_input }

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use rehearsal::mcp::connect::{Keeper, target};
-use rehearsal::mcp::{
-    Asking, ClientProfile, Credentials, Endpoint, Identity, Isolation, Program, TokenSource,
-};
+use rehearsal::mcp::{Asking, Credentials, Endpoint, Identity, Isolation, Program, TokenSource};
 use rehearsal::net;
 use rehearsal::transcript::Fault;
 use rehearsal::units::Period;
@@ -97,7 +95,8 @@ async fn a_timeout_quotes_what_is_no_message() {
     // A server that never answers anything, one that answers the handshake only, and one that is quiet besides.
     for script in ["echo Usage: serve PORT; cat >/dev/null", &chatty, &script] {
         let (target, log) = (shell(script, Isolation::Trial), log());
-        let opening = ClientProfile { open_timeout: Period(Duration::from_secs(1)), ..patient(100) };
+        let mut opening = patient(100);
+        opening.conduct.connect_timeout = Some(Period(Duration::from_secs(1)));
         let fault = match open_as(&target, &anonymous(), &opening, &log).await {
             Ok(session) => session.call_tool("a", &json!({})).await.unwrap_err(),
             Err(fault) => fault,
