@@ -48,6 +48,7 @@ const PURE: &[&str] = &[
     "plan/",
     "drive/offer.rs",
     "mcp/example.rs",
+    "drive/offer/",
     "store/record.rs",
     "gate/",
     "report/",

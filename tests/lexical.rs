@@ -29,6 +29,7 @@ fn tool(name: &str, description: &str, params: &Value) -> ToolOffer {
     }
     ToolOffer {
         name: ToolName::from(name),
+        tool: None,
         title: None,
         description: description.to_owned(),
         schema: json!({"type": "object", "properties": properties, "required": required}),

@@ -50,7 +50,7 @@ impl Place {
 
     fn load_with(&self, path: &str, models: &[&str]) -> Loaded {
         let models = models.iter().map(|name| ModelName::from(*name)).collect();
-        self.project().load(&self.dir.path().join(path), &Request { models })
+        self.project().load(&self.dir.path().join(path), &Request { models, ..Request::default() })
     }
 }
 

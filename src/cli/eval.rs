@@ -16,6 +16,7 @@ use crate::drive::stage::{self, Stage};
 use crate::drive::surface::Surface;
 use crate::gate::Exit;
 use crate::ids::{ModelName, PersonaName, RunId, ToolName};
+use crate::mcp::profile::canonical;
 use crate::plan::{self, Plan, Planned, Selection, Shard};
 use crate::report::figures;
 use crate::run::{self, Job};
@@ -66,7 +67,7 @@ pub(super) fn selection(args: &Select, kinds: &[&str]) -> Selection {
         tags: args.tags.clone(),
         models: args.models.iter().map(|name| ModelName::from(name.as_str())).collect(),
         personas: args.personas.iter().map(|name| name.as_str().into()).collect(),
-        clients: args.clients.iter().map(|name| name.as_str().into()).collect(),
+        clients: args.clients.iter().map(|name| canonical(name).as_str().into()).collect(),
         trials: args.trials,
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         shard: args.shard.map(|(index, of)| Shard { index, of }),
@@ -88,7 +89,7 @@ pub(super) fn planned(
 }
 
 fn loaded(name: &str, selection: &Selection, context: &Context) -> Outcome<Suite> {
-    let request = Request { models: selection.models.clone() };
+    let request = Request { models: selection.models.clone(), clients: selection.clients.clone() };
     check::load(&Project::new(context.root.clone()), name, &request, context)
 }
 

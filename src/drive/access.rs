@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{World, agent, surface};
 use crate::ids::{CallId, ToolName};
+use crate::mcp::profile::Results;
 use crate::mcp::{Session, example};
 use crate::plan::{AccessCall, Case};
 use crate::transcript::event::Caller;
@@ -50,7 +51,7 @@ async fn probe(
         let call = ToolCall { id: CallId::new(format!("probe-{index}")), name: call.tool.clone(), args };
         let (id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
         log.note(What::ToolCalled { call: id, name, args, by: Caller::Harness });
-        agent::perform(session, &call, log, &case.client).await?;
+        agent::perform(session, &call, log, &Results::default()).await?;
     }
     Ok(())
 }

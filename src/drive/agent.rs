@@ -1,14 +1,18 @@
 //! The loop every host runs: ask the model, call the tools it wants, feed results and errors back, until it answers.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
 
-use super::{World, offer, steps};
-use crate::ids::Digest;
+use super::offer::result::{Called, Returned, Shown};
+use super::offer::{self, Menu, search};
+use super::{World, steps};
+use crate::ids::{Digest, ToolName};
 use crate::llm::{ChatModel, ChatReply, ChatRequest, Message, ToolOffer};
+use crate::mcp::profile::Results;
 use crate::mcp::{Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
 use crate::suite::Turn;
@@ -70,12 +74,18 @@ struct Spent {
 impl Talk<'_> {
     async fn whole(&self) -> Result<(), End> {
         let facts = self.session.list_tools().await.map_err(End::Faulted)?;
-        let tools = offer::tools(&facts, &self.case.client);
+        let server = self.session.facts();
+        let name = if server.name.is_empty() { "server" } else { server.name.as_str() };
+        let rules = &self.case.client.menu;
+        let menu = Menu::of(&facts, name, rules);
+        let read_only =
+            facts.iter().filter(|fact| offer::is_read_only(fact)).map(|fact| fact.name.clone()).collect();
+        let shop = Shop { menu, read_only };
         steps::setup(self.case, self.work, self.world, self.log, self.session).await?;
         let mut request = ChatRequest {
-            system: offer::system(&self.case.client, self.session.facts().instructions.as_deref()),
+            system: offer::system(rules, name, server.instructions.as_deref()),
             messages: vec![],
-            tools,
+            tools: shop.menu.offers.clone(),
             answer_schema: None,
             trial: self.case.header.trial,
         };
@@ -83,13 +93,15 @@ impl Talk<'_> {
         for Turn::User(text) in &self.work.turns {
             self.log.note(What::UserSaid { text: text.clone() });
             request.messages.push(Message::User(text.clone()));
-            self.turn(&mut request, &mut spent).await?;
+            self.turn(&shop, &mut request, &mut spent).await?;
         }
         steps::verify(self.case, self.work, self.world, self.log, self.session).await
     }
 
     /// From the user's words to the model's answer.
-    async fn turn(&self, request: &mut ChatRequest, spent: &mut Spent) -> Result<(), End> {
+    async fn turn(&self, shop: &Shop, request: &mut ChatRequest, spent: &mut Spent) -> Result<(), End> {
+        let most = self.case.client.conduct.calls_per_prompt.unwrap_or(u32::MAX);
+        let mut made: u32 = 0;
         for _ in 0..self.work.limits.turns {
             let reply = self.ask(request, spent).await?;
             let ChatReply { text, calls, carry, .. } = reply;
@@ -101,11 +113,26 @@ impl Talk<'_> {
             if spent.calls > self.work.limits.tool_calls {
                 return Err(End::OutOf(Limit::ToolCalls));
             }
-            // Calls of one answer run side by side, as real hosts do; results keep the order of the calls.
-            let results = join_all(calls.iter().map(|call| self.call(call, &request.tools))).await;
-            for (call, result) in calls.into_iter().zip(results) {
-                let (text, is_error) = result?;
+            // Results keep the order of the calls, however many of them run side by side.
+            let allowed = most.saturating_sub(made) as usize;
+            made = made.saturating_add(calls.len() as u32);
+            let (wanted, beyond) = calls.split_at(allowed.min(calls.len()));
+            let read_only: Vec<bool> =
+                wanted.iter().map(|call| shop.is_read_only(call, &request.tools)).collect();
+            let mut told = Vec::with_capacity(calls.len());
+            for batch in offer::batches(&read_only, self.case.client.conduct.parallel()) {
+                let batch = wanted[batch].iter().map(|call| self.call(call, shop, &request.tools));
+                told.extend(join_all(batch).await.into_iter().collect::<Result<Vec<_>, End>>()?);
+            }
+            let message = format!("the client makes at most {most} tool calls for one prompt");
+            told.extend(beyond.iter().map(|call| self.reject(call, message.clone())));
+            for (call, Told { text, is_error, loads }) in calls.into_iter().zip(told) {
                 request.messages.push(Message::Tool { call, text, is_error });
+                for offer in loads {
+                    if request.tools.iter().all(|known| known.name != offer.name) {
+                        request.tools.push(offer);
+                    }
+                }
             }
         }
         Err(End::OutOf(Limit::Turns))
@@ -149,41 +176,77 @@ impl Talk<'_> {
         Ok(reply)
     }
 
-    /// One tool call: the text the model reads, and whether it is an error. Errors of the tool go back to the model;
-    /// only a broken session ends the trial.
-    async fn call(&self, call: &ToolCall, offered: &[ToolOffer]) -> Result<(String, bool), End> {
-        let reject = |message: String| {
-            let (id, name) = (call.id.clone(), call.name.clone());
-            self.log.note(What::ToolRejected { call: id, name, message: message.clone() });
-            Ok((message, true))
+    /// One tool call. Errors of the tool go back to the model; only a broken session ends the trial.
+    async fn call(&self, call: &ToolCall, shop: &Shop, offered: &[ToolOffer]) -> Result<Told, End> {
+        let Some(offer) = offered.iter().find(|tool| tool.name == call.name) else {
+            return Ok(self.reject(call, format!("there is no tool named `{}`", call.name)));
         };
-        if !offered.iter().any(|tool| tool.name == call.name) {
-            return reject(format!("there is no tool named `{}`", call.name));
-        }
         if let Value::String(text) = &call.args {
-            return reject(format!("the arguments are not JSON: {}", crate::display::whole_words(text, 80)));
+            let text = crate::display::whole_words(text, 80);
+            return Ok(self.reject(call, format!("the arguments are not JSON: {text}")));
         }
-        let (call_id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
-        self.log.note(What::ToolCalled { call: call_id, name, args, by: Caller::Model });
-        let outcome = perform(self.session, call, self.log, &self.case.client).await.map_err(End::Faulted)?;
-        Ok(outcome)
+        if let Some(found) = shop.menu.search(&call.name, &call.args) {
+            let (text, loads) = (search::told(&found), found.into_iter().cloned().collect());
+            let (id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
+            self.log.note(What::ClientAnswered { call: id, name, args, text: text.clone() });
+            return Ok(Told { text, is_error: false, loads });
+        }
+        // The server gets its own name for the tool, and none of what the client added to the schema.
+        let name = offer.server_name().clone();
+        let args = shop.menu.arguments(&name, &call.args);
+        let call = ToolCall { id: call.id.clone(), name, args };
+        let (id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
+        self.log.note(What::ToolCalled { call: id, name, args, by: Caller::Model });
+        let shown = perform(self.session, &call, self.log, &self.case.client.result).await;
+        let Shown { text, is_error, .. } = shown.map_err(End::Faulted)?;
+        Ok(Told { text, is_error, loads: vec![] })
+    }
+
+    /// A call that does not leave the harness.
+    fn reject(&self, call: &ToolCall, message: String) -> Told {
+        let (id, name) = (call.id.clone(), call.name.clone());
+        self.log.note(What::ToolRejected { call: id, name, message: message.clone() });
+        Told { text: message, is_error: true, loads: vec![] }
     }
 }
 
-/// Sends a call that has been noted, notes what became of it, and returns what the model reads.
+/// What the model is told after a call, and the tools that it can call from then on.
+struct Told {
+    text: String,
+    is_error: bool,
+    loads: Vec<ToolOffer>,
+}
+
+/// The server's tools through the client.
+struct Shop {
+    menu: Menu,
+    read_only: HashSet<ToolName>,
+}
+
+impl Shop {
+    fn is_read_only(&self, call: &ToolCall, offered: &[ToolOffer]) -> bool {
+        let offer = offered.iter().find(|tool| tool.name == call.name);
+        offer.is_some_and(|offer| self.read_only.contains(offer.server_name()))
+    }
+}
+
+/// Sends a call that has been noted, notes what became of it, and returns what is read of it under these rules.
 pub async fn perform(
     session: &dyn Session,
     call: &ToolCall,
     log: &Recorder,
-    profile: &crate::mcp::ClientProfile,
-) -> Result<(String, bool), Fault> {
+    rules: &Results,
+) -> Result<Shown, Fault> {
     let begun = log.elapsed_ms();
     let outcome = session.call_tool(call.name.as_str(), &call.args).await?;
     let took_ms = log.elapsed_ms().saturating_sub(begun);
     let id = call.id.clone();
+    let called = Called { id: call.id.as_str(), tool: call.name.as_str() };
     Ok(match outcome {
         ToolOutcome::Returned { content, structured, is_error, bytes } => {
-            let (text, cut_by_client) = offer::result_text(&content, structured.as_ref(), profile);
+            let returned = Returned { content: &content, structured: structured.as_ref(), is_error };
+            let shown = offer::result::shown(returned, rules, called);
+            let cut_by_client = shown.cut;
             log.note(What::ToolReturned {
                 call: id,
                 content,
@@ -193,13 +256,13 @@ pub async fn perform(
                 cut_by_client,
                 took_ms,
             });
-            (text, is_error)
+            shown
         }
         ToolOutcome::Refused(refusal) => {
-            let text = format!("error: {}", refusal.message);
+            let shown = offer::result::refused(&refusal.message, rules, called);
             let (code, status, message) = (refusal.code, refusal.status, refusal.message);
             log.note(What::ToolRefused { call: id, code, status, message, took_ms });
-            (text, true)
+            shown
         }
     })
 }

@@ -1,77 +1,68 @@
-//! What the model sees: the tools it is offered and the text of a result, as the client profile limits them. Pure.
+//! What the model sees through a client: the tools it is offered, the system prompt, the text of results. One interpreter
+//! per part of a profile's menu and result layers. Pure.
 
-use serde_json::Value;
+use std::ops::Range;
 
-use crate::llm::ToolOffer;
-use crate::mcp::ClientProfile;
+use crate::mcp::profile::{Instructions, Menu as Rules, Parallel, Place};
 use crate::transcript::ToolFact;
 
-/// The tools a host with this profile offers, in the server's order.
-pub fn tools(facts: &[ToolFact], profile: &ClientProfile) -> Vec<ToolOffer> {
-    facts
-        .iter()
-        .take(profile.menu.limit.unwrap_or(usize::MAX))
-        .map(|fact| ToolOffer {
-            name: fact.name.clone(),
-            title: title(&fact.raw),
-            description: fact.description().to_owned(),
-            schema: fact.input_schema(),
-        })
-        .collect()
-}
+pub mod cut;
+pub mod menu;
+pub mod name;
+pub mod result;
+pub mod schema;
+pub mod search;
 
-fn title(raw: &Value) -> Option<String> {
-    let annotated = || raw.get("annotations").and_then(|annotations| annotations.get("title"));
-    raw.get("title").or_else(annotated).and_then(Value::as_str).map(str::to_owned)
-}
+pub use menu::Menu;
 
-/// The system prompt of a host with this profile: its own words, then the server's instructions.
-pub fn system(profile: &ClientProfile, instructions: Option<&str>) -> Option<String> {
-    let shown = profile.menu.instructions.as_ref().and_then(|rule| rule.shown).unwrap_or(true);
-    let instructions = instructions.filter(|_| shown);
-    let parts: Vec<&str> = [profile.menu.system.as_deref(), instructions].into_iter().flatten().collect();
+/// The system prompt of a host with these rules: its own words, then the server's instructions.
+pub fn system(rules: &Rules, server: &str, instructions: Option<&str>) -> Option<String> {
+    let instructions = instructions.and_then(|text| shown(rules, server, text));
+    let parts: Vec<String> = rules.system.clone().into_iter().chain(instructions).collect();
     (!parts.is_empty()).then(|| parts.join("\n\n"))
 }
 
-/// The text of a result as the model reads it, and how many bytes the profile cut off its end.
-pub fn result_text(
-    content: &[Value],
-    structured: Option<&Value>,
-    profile: &ClientProfile,
-) -> (String, Option<u64>) {
-    let mut text = content.iter().map(block_text).collect::<Vec<_>>().join("\n");
-    if text.is_empty() {
-        text = structured.map(Value::to_string).unwrap_or_default();
+/// The server's instructions where and as far as the client shows them.
+fn shown(rules: &Rules, server: &str, text: &str) -> Option<String> {
+    let how = rules.instructions.clone().unwrap_or_default();
+    let Instructions { shown, cut, place } = how;
+    if !shown.unwrap_or(true) {
+        return None;
     }
-    let limit = profile.result.limits.as_ref().and_then(|limits| limits.first()).map(|limit| limit.over);
-    let Some(limit) = limit.filter(|limit| text.len() > *limit) else {
-        return (text, None);
-    };
-    let end = text.floor_char_boundary(limit);
-    let cut = (text.len() - end) as u64;
-    text.truncate(end);
-    (text, Some(cut))
+    let text = cut.and_then(|rule| cut::shortened(text, &rule)).unwrap_or_else(|| text.to_owned());
+    Some(match place.unwrap_or(Place::System) {
+        Place::System => text,
+        Place::Block => format!("# Instructions of the MCP server {server}\n\n{text}"),
+        Place::Context => format!("# Context\n\n## {server}\n\n{text}"),
+        Place::Namespace => {
+            let space = name::namespace(rules.name.as_ref(), server).unwrap_or_else(|| server.to_owned());
+            format!("# Tools in the namespace {space}\n\n{text}")
+        }
+    })
 }
 
-/// Text as it is; anything else as a short mark, since the conversation carries text.
-fn block_text(block: &Value) -> String {
-    let kind = block.get("type").and_then(Value::as_str).unwrap_or("unknown");
-    let field = |name: &str| block.get(name).and_then(Value::as_str);
-    match kind {
-        "text" => field("text").unwrap_or_default().to_owned(),
-        "image" | "audio" => {
-            let bytes = field("data").map_or(0, |data| data.len() / 4 * 3);
-            format!("[{kind}: {}, {bytes} bytes]", field("mimeType").unwrap_or("unknown type"))
+/// Which calls of one answer run side by side: runs of neighbours, in order.
+pub fn batches(read_only: &[bool], parallel: Parallel) -> Vec<Range<usize>> {
+    let mut batches: Vec<Range<usize>> = Vec::new();
+    for (index, read_only_now) in read_only.iter().enumerate() {
+        let joins = match parallel {
+            Parallel::Always => true,
+            Parallel::Never => false,
+            Parallel::ReadOnly => *read_only_now && index > 0 && read_only[index - 1],
+        };
+        match batches.last_mut().filter(|_| joins) {
+            Some(batch) => batch.end = index + 1,
+            None => batches.push(index..index + 1),
         }
-        "resource_link" => format!("[link: {}]", field("uri").unwrap_or("unknown")),
-        "resource" => {
-            let resource = block.get("resource");
-            let text = resource.and_then(|resource| resource.get("text")).and_then(Value::as_str);
-            let uri = resource.and_then(|resource| resource.get("uri")).and_then(Value::as_str);
-            text.map_or_else(|| format!("[resource: {}]", uri.unwrap_or("unknown")), str::to_owned)
-        }
-        other => format!("[{other}]"),
     }
+    batches
+}
+
+/// Whether a tool says that it changes nothing.
+pub fn is_read_only(fact: &ToolFact) -> bool {
+    let annotations = fact.raw.get("annotations");
+    annotations.and_then(|annotations| annotations.get("readOnlyHint"))
+        == Some(&serde_json::Value::Bool(true))
 }
 
 #[cfg(test)]
@@ -79,42 +70,30 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mcp::profile::{CutAction, Instructions, SizeLimit, Unit};
 
-    #[test]
-    fn results_are_cut_at_a_character() {
-        let mut profile = ClientProfile::reference();
-        let limit = SizeLimit { over: 3, unit: Unit::Bytes, then: CutAction::Head };
-        profile.result.limits = Some(vec![limit]);
-        let content = [json!({"type": "text", "text": "aéé"})];
-        assert_eq!(result_text(&content, None, &profile), ("aé".to_owned(), Some(2)));
+    fn rules(value: serde_json::Value) -> Rules {
+        serde_json::from_value(value).unwrap()
     }
 
     #[test]
-    fn blocks_without_text_leave_a_mark() {
-        let profile = ClientProfile::reference();
-        let content = [
-            json!({"type": "image", "mimeType": "image/png", "data": "AAAA"}),
-            json!({"type": "text", "text": "x"}),
-        ];
-        assert_eq!(result_text(&content, None, &profile).0, "[image: image/png, 3 bytes]\nx");
-        assert_eq!(result_text(&[], Some(&json!({"a": 1})), &profile).0, "{\"a\":1}");
+    fn instructions_stand_where_the_client_puts_them() {
+        let with = |value| system(&rules(value), "shop", Some("Be kind."));
+        assert_eq!(with(json!({})).as_deref(), Some("Be kind."));
+        assert_eq!(with(json!({"system": "S"})).as_deref(), Some("S\n\nBe kind."));
+        assert_eq!(with(json!({"instructions": {"shown": false}})), None);
+        let cut = json!({"instructions": {"cut": {"max": 2, "mark": "!"}, "place": "block"}});
+        assert_eq!(with(cut).as_deref(), Some("# Instructions of the MCP server shop\n\nBe!"));
+        let space = json!({"instructions": {"place": "namespace"}, "name": {"namespace": "mcp__{server}"}});
+        assert_eq!(with(space).as_deref(), Some("# Tools in the namespace mcp__shop\n\nBe kind."));
+        assert_eq!(system(&Rules::default(), "shop", None), None);
     }
 
     #[test]
-    fn the_profile_limits_the_menu_and_the_system_prompt() {
-        let fact = |name: &str| ToolFact {
-            name: name.into(),
-            raw: json!({"name": name, "annotations": {"title": "T"}}),
-        };
-        let mut profile = ClientProfile::reference();
-        profile.menu.limit = Some(1);
-        profile.menu.system = Some("S".into());
-        profile.menu.instructions = Some(Instructions { shown: Some(false), ..Instructions::default() });
-        let offered = tools(&[fact("a"), fact("b")], &profile);
-        assert_eq!(offered.len(), 1);
-        assert_eq!(offered[0].title.as_deref(), Some("T"));
-        assert_eq!(system(&profile, Some("I")).as_deref(), Some("S"));
-        assert_eq!(system(&ClientProfile::reference(), None), None);
+    fn calls_run_side_by_side_as_the_client_lets_them() {
+        let calls = [true, true, false, true, false, false];
+        assert_eq!(batches(&calls, Parallel::Always), [0..6]);
+        assert_eq!(batches(&calls, Parallel::Never).len(), 6);
+        assert_eq!(batches(&calls, Parallel::ReadOnly), [0..2, 2..3, 3..4, 4..5, 5..6]);
+        assert!(batches(&[], Parallel::Always).is_empty());
     }
 }

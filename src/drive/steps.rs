@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{World, agent};
 use crate::ids::CallId;
 use crate::mcp::Session;
+use crate::mcp::profile::Results;
 use crate::plan::{Case, UseWork};
 use crate::suite::{Step, ToolStep};
 use crate::transcript::event::Caller;
@@ -80,15 +81,18 @@ async fn run(
     };
     log.note(What::ToolCalled { call: call.id.clone(), name: call.name.clone(), args, by: Caller::Harness });
     let before = log.len();
-    let (text, is_error) = match &step.persona {
-        None => agent::perform(session, &call, log, &case.client).await?,
+    // What a step of the harness reads is not cut by the client that is emulated.
+    let rules = &Results::default();
+    let shown = match &step.persona {
+        None => agent::perform(session, &call, log, rules).await?,
         Some(persona) => {
             let other = world.open(persona, case, log).await?;
-            let outcome = agent::perform(other.as_ref(), &call, log, &case.client).await;
+            let outcome = agent::perform(other.as_ref(), &call, log, rules).await;
             other.close().await;
             outcome?
         }
     };
+    let (text, is_error) = (shown.text, shown.is_error);
     let result = returned(log, before).unwrap_or_else(|| Value::String(text.clone()));
     let about = format!("{}#{}", step.name, place.index);
     log.note(What::StepRan { phase: place.phase.to_owned(), about, result, ok: !is_error });

@@ -158,12 +158,22 @@ pub struct ChatRequest {
 pub struct ToolOffer {
     /// The name offered.
     pub name: ToolName,
+    /// The server's own name for it, where the client profile offers another. No model sees it.
+    #[serde(skip)]
+    pub tool: Option<ToolName>,
     /// The human-readable title, if the server gave one.
     pub title: Option<String>,
     /// The description.
     pub description: String,
     /// The input schema.
     pub schema: Value,
+}
+
+impl ToolOffer {
+    /// The server's own name for the tool.
+    pub fn server_name(&self) -> &ToolName {
+        self.tool.as_ref().unwrap_or(&self.name)
+    }
 }
 
 /// One message of a conversation.

@@ -20,7 +20,7 @@ use super::{
     ChatModel, ChatReply, ChatRequest, Dialect, Message, ModelSpec, Outside, bad_definition, estimate,
 };
 use crate::display;
-use crate::ids::{CallId, ToolName};
+use crate::ids::CallId;
 use crate::transcript::{Fault, Recorder, Side, ToolCall};
 
 /// The row of this dialect.
@@ -156,11 +156,13 @@ impl Scripted {
             Reply::Say(say) => text = Some(say.replace("{{result}}", last_result(request))),
             Reply::Call(wanted) => {
                 for (position, (name, args)) in wanted.iter().enumerate() {
-                    if !request.tools.iter().any(|tool| tool.name.as_str() == name) {
+                    // A script names tools as the server does, whatever the client profile makes of the names.
+                    let offered = request.tools.iter().find(|tool| tool.server_name().as_str() == name);
+                    let Some(offered) = offered else {
                         return Err(left(format!("step {number} calls `{name}`, which is not offered")));
-                    }
+                    };
                     let id = CallId::new(format!("call_{number}_{}", position + 1));
-                    calls.push(ToolCall { id, name: ToolName::from(name.as_str()), args: args.clone() });
+                    calls.push(ToolCall { id, name: offered.name.clone(), args: args.clone() });
                 }
             }
         }
@@ -216,6 +218,7 @@ mod tests {
     fn request(messages: Vec<Message>) -> ChatRequest {
         let tool = |name: &str| ToolOffer {
             name: name.into(),
+            tool: None,
             title: None,
             description: String::new(),
             schema: json!({}),

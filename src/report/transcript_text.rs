@@ -133,7 +133,8 @@ impl Page {
             What::ToolCalled { .. }
             | What::ToolReturned { .. }
             | What::ToolRefused { .. }
-            | What::ToolRejected { .. } => self.tool(event),
+            | What::ToolRejected { .. }
+            | What::ClientAnswered { .. } => self.tool(event),
             What::ServerOpened(_)
             | What::ToolsListed { .. }
             | What::ServerAsked { .. }
@@ -211,6 +212,11 @@ impl Page {
             What::ToolRejected { name, message, .. } => {
                 self.heading(event, Tone::Bad, &format!("`{name}` never left rehearsal"));
                 self.words(message);
+            }
+            What::ClientAnswered { name, args, text, .. } => {
+                self.heading(event, Tone::Dim, &format!("`{name}` answered by the emulated client"));
+                self.json(args);
+                self.words(text);
             }
             _ => {}
         }

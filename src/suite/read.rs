@@ -13,7 +13,7 @@ use super::resolve::{self, Inputs, Layer, Resolved};
 use super::wire::Document;
 use super::{Suite, builtin, yaml};
 use crate::diag::{Diagnostic, Located, Origin, suggest};
-use crate::ids::ModelName;
+use crate::ids::{ClientName, ModelName};
 
 /// Longest chain of `extends`.
 const MAX_LAYERS: usize = 16;
@@ -32,6 +32,9 @@ pub struct Request {
     /// Models it names. Those the suite does not list are looked up in the catalog or as `provider:id`, and the whole
     /// list then replaces the models of cases that name none.
     pub models: Vec<ModelName>,
+    /// Client profiles it names, some with their layers. Those the suite does not list are looked up in the catalog,
+    /// and the whole list then replaces the clients of cases that name none.
+    pub clients: Vec<ClientName>,
 }
 
 /// A suite, or why there is none.

@@ -125,6 +125,17 @@ pub enum What {
         /// What the model was told.
         message: String,
     },
+    /// The emulated client itself answered a call: a search for tools that it shows by name only.
+    ClientAnswered {
+        /// Pairs it with the model's call.
+        call: CallId,
+        /// The client's own tool.
+        name: ToolName,
+        /// The arguments.
+        args: Value,
+        /// What the model was told.
+        text: String,
+    },
     /// The server asked the client something (elicitation, sampling, roots, ping).
     ServerAsked {
         /// The JSON-RPC method.

@@ -74,6 +74,7 @@ impl Api {
 fn request(messages: Vec<Message>) -> ChatRequest {
     let offer = |name: &str, properties| ToolOffer {
         name: ToolName::from(name),
+        tool: None,
         title: None,
         description: "About time.".to_owned(),
         schema: json!({"type": "object", "properties": properties}),

@@ -145,6 +145,7 @@ impl Bench {
 pub(crate) fn request(messages: Vec<Message>) -> ChatRequest {
     let tools = ["get.order", "echo"].map(|name| ToolOffer {
         name: ToolName::from(name),
+        tool: None,
         title: None,
         description: "x".into(),
         schema: json!({"type": "object"}),

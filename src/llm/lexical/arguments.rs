@@ -382,7 +382,8 @@ mod tests {
         }
         let required: Vec<String> = properties.keys().cloned().collect();
         let schema = json!({"type": "object", "properties": properties, "required": required});
-        let tool = ToolOffer { name: "nest".into(), title: None, description: String::new(), schema };
+        let tool =
+            ToolOffer { name: "nest".into(), tool: None, title: None, description: String::new(), schema };
         let filled = fill(&tool, &Prompt::of("Nest it 5 times"), &Memory::default());
         assert!(!filled.missing.is_empty());
     }
@@ -395,7 +396,8 @@ mod tests {
             "flag": {"type": "boolean"},
             "bad": {"type": "string", "pattern": "(?<=x)y"},
         }});
-        let tool = ToolOffer { name: "cut".into(), title: None, description: String::new(), schema };
+        let tool =
+            ToolOffer { name: "cut".into(), tool: None, title: None, description: String::new(), schema };
         let filled = fill(&tool, &Prompt::of("Cut 3 of size 20, (AB-7)."), &Memory::default());
         assert_eq!(Value::Object(filled.args).to_string(), r#"{"size":20,"code":"AB-7","flag":false}"#);
     }

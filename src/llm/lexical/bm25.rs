@@ -125,7 +125,13 @@ mod tests {
     use super::*;
 
     fn tool(name: &str, description: &str) -> ToolOffer {
-        ToolOffer { name: name.into(), title: None, description: description.into(), schema: json!({}) }
+        ToolOffer {
+            name: name.into(),
+            tool: None,
+            title: None,
+            description: description.into(),
+            schema: json!({}),
+        }
     }
 
     fn query(text: &str) -> BTreeSet<String> {

@@ -145,7 +145,8 @@ mod tests {
             },
             "$defs": {"Unit": {"type": "string", "enum": ["c", "f"], "description": "The unit."}},
         });
-        let tool = ToolOffer { name: "t".into(), title: None, description: String::new(), schema };
+        let tool =
+            ToolOffer { name: "t".into(), tool: None, title: None, description: String::new(), schema };
         let found: Vec<_> =
             params(&tool).iter().map(|p| format!("{} {:?} {}", p.name, p.kind(), p.description)).collect();
         assert_eq!(found, ["b Text The unit.", "a Integer A count.", "c Number ", "d Text "]);

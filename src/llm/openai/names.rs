@@ -85,6 +85,7 @@ mod tests {
     fn offer(names: &[String]) -> ChatRequest {
         let tool = |name: &String| ToolOffer {
             name: name.as_str().into(),
+            tool: None,
             title: None,
             description: String::new(),
             schema: json!({}),

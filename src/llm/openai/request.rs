@@ -272,6 +272,7 @@ mod tests {
             ],
             tools: vec![ToolOffer {
                 name: "get.order".into(),
+                tool: None,
                 title: Some("An order".into()),
                 description: String::new(),
                 schema: json!({"type": "object"}),

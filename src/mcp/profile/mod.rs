@@ -139,9 +139,8 @@ impl ClientProfile {
     #[must_use]
     pub fn only(self, layers: &BTreeSet<Layer>) -> Self {
         let keeps = |layer| layers.contains(&layer);
-        let names: Vec<&str> = layers.iter().map(|layer| layer.as_str()).collect();
         Self {
-            name: ClientName::from(format!("{}:{}", self.name, names.join("+")).as_str()),
+            name: ClientName::from(layered(self.name.as_str(), layers).as_str()),
             wire: if keeps(Layer::Wire) { self.wire } else { Wire::default() },
             menu: if keeps(Layer::Menu) { self.menu } else { Menu::default() },
             result: if keeps(Layer::Result) { self.result } else { Results::default() },
@@ -185,6 +184,19 @@ pub fn selection(text: &str) -> Result<(&str, Option<BTreeSet<Layer>>), String> 
     Ok((name, Some(layers.split('+').map(read).collect::<Result<_, _>>()?)))
 }
 
+/// The same with the layers in their usual order, as the name of a profile has them; a text that is no such name stays.
+pub fn canonical(text: &str) -> String {
+    match selection(text) {
+        Ok((name, Some(layers))) => layered(name, &layers),
+        _ => text.to_owned(),
+    }
+}
+
+fn layered(name: &str, layers: &BTreeSet<Layer>) -> String {
+    let names: Vec<&str> = layers.iter().map(|layer| layer.as_str()).collect();
+    format!("{name}:{}", names.join("+"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +215,8 @@ mod tests {
         let only = strict().only(&layers.unwrap());
         assert_eq!(only.name.as_str(), "strict:wire+menu");
         assert_eq!((only.menu.limit, only.conduct.parallel), (Some(3), None));
+        assert_eq!(canonical("strict:menu+wire"), "strict:wire+menu");
+        assert_eq!(canonical("strict:meny"), "strict:meny");
         assert_eq!(selection("strict").unwrap(), ("strict", None));
         assert!(selection("strict:meny").unwrap_err().contains("`meny`"));
         assert!(selection("strict:").is_err());

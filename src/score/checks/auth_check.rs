@@ -99,7 +99,7 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r#"
         Pass [1] an expired token is refused: HTTP 401
         Fail [2] expected that an expired token is refused, observed: accepted with HTTP 200 (authorization: token handling)
-        Pass [] an expired token is refused: does not apply, needs a token
+        Unscored(Fault { side: Harness, code: "auth.not-applicable", retryable: false, message: "an expired token is refused: does not apply, needs a token" }) [] an expired token is refused: does not apply, needs a token
         Unscored(Fault { side: Harness, code: "auth.inconclusive", retryable: false, message: "an expired token is refused: not shown, no answer" }) [] an expired token is refused: not shown, no answer
         "#);
     }

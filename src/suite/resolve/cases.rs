@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::clients::Clients;
 use super::{Context, Layer, Models, first, models};
 use crate::auth::Persona;
 use crate::diag::{Diagnostic, Located};
 use crate::ids::{CaseName, ClientName, ModelName, PersonaName};
-use crate::mcp::ClientProfile;
+use crate::mcp::profile;
 use crate::suite::catalog::Kind;
 use crate::suite::text_or::TextOr;
 use crate::suite::wire::{self, Defaults, ExpectedFailurePart, StepPart, VerifyPart};
@@ -16,7 +17,7 @@ use crate::suite::{CaseSpec, ExpectedFailure, Limits, Step, Turn, Verify};
 /// What a case is resolved against.
 pub(super) struct Around<'a> {
     pub personas: &'a [Located<Persona>],
-    pub clients: &'a [Located<ClientProfile>],
+    pub clients: &'a Clients,
     pub models: &'a mut Models,
     pub trials: u32,
 }
@@ -195,10 +196,11 @@ impl Cases<'_, '_> {
 
     fn clients(&mut self, case: &wire::Case) -> Vec<ClientName> {
         let Some(names) = self.either(case.client.as_ref(), case.clients.as_ref(), Kind::Client) else {
-            return self.around.clients.iter().map(|client| client.value.name.clone()).collect();
+            return self.around.clients.usual.clone();
         };
-        let known = || self.around.clients.iter().map(|client| client.value.name.as_str());
-        let found = names.iter().filter_map(|name| self.context.among(Kind::Client, name, known()));
+        let known = || self.around.clients.all.iter().map(|client| client.value.name.as_str());
+        let names = names.into_iter().map(|name| Located::new(profile::canonical(&name.value), name.origin));
+        let found = names.filter_map(|name| self.context.among(Kind::Client, &name, known()));
         found.map(ClientName::new).collect()
     }
 

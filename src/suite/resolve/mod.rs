@@ -14,10 +14,10 @@ use crate::auth::Persona;
 use crate::diag::{Diagnostic, Located, Origin, Severity};
 use crate::ids::{ModelName, SuiteName};
 use crate::llm::ModelSpec;
-use crate::mcp::ClientProfile;
 
 mod access;
 mod cases;
+mod clients;
 mod context;
 mod judge;
 mod models;
@@ -107,7 +107,7 @@ fn assemble(
     let target = target::resolve(context, layers, servers, &env);
     let issuer = issuer(context, first(layers, |document| document.auth.as_ref()));
     let personas = personas(context, layers);
-    let clients = clients(context, layers);
+    let clients = clients::resolve(context, layers, request);
     let mut models = models(context, layers, request);
     let judge = judge::resolve(context, layers);
     let trials = document.trials.as_ref().map_or(1, |trials| cases::trials(context, file, trials));
@@ -129,7 +129,7 @@ fn assemble(
         issuer,
         env,
         personas,
-        clients,
+        clients: clients.all,
         models: models.all,
         judge,
         trials,
@@ -211,12 +211,6 @@ fn issuer(context: &mut Context<'_>, auth: Option<(&Arc<str>, &At<AuthPart>)>) -
 fn personas(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<Persona>> {
     let listed = first(layers, |document| document.personas.as_ref());
     context.list(Kind::Persona, listed, |context| context.fallback("anonymous", layers))
-}
-
-/// The suite's client profiles; `reference` when it names none.
-fn clients(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<ClientProfile>> {
-    let listed = first(layers, |document| document.clients.as_ref());
-    context.list(Kind::Client, listed, |context| context.fallback("reference", layers))
 }
 
 /// The models of a suite.
