@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::facts::{self, List, TOOLS};
-use super::hub::Reply;
 use super::line::Patience;
 use super::refusal::{unauthorized, words};
 use super::request::Request;
 use super::revision::Era;
-use super::session::{Conversation, Known};
+use super::session::{Conversation, Known, code_of};
 use super::{Refusal, jsonrpc, mirror};
 use crate::display;
 use crate::transcript::{Fault, Side, ToolFact};
@@ -31,10 +30,7 @@ impl Conversation {
             let params = cursor.as_ref().map(|cursor| json!({"cursor": cursor}));
             let request = Request::new(method, params.as_ref());
             let got = self.ask(&request, Patience::strict(self.patience.quiet), true).await?;
-            if let Ok(Reply { outcome: Err(error), .. }) = &got
-                && error.code == Some(jsonrpc::METHOD_NOT_FOUND)
-                && cursors.is_empty()
-            {
+            if code_of(&got) == Some(jsonrpc::METHOD_NOT_FOUND) && cursors.is_empty() {
                 let kind = method.trim_end_matches("/list").replace('/', " ");
                 self.odd(format!("`{method}` is not implemented; the server counts as one without {kind}"));
                 return Ok(items);

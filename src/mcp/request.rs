@@ -163,8 +163,7 @@ mod tests {
     use crate::mcp::ClientProfile;
 
     fn voice() -> Voice {
-        let terms =
-            Terms::of(&ClientProfile::reference(), Choice::Auto, super::super::terms::Pace::default());
+        let terms = Terms::of(&ClientProfile::reference(), Over::Http, (Choice::Auto, Pace::default()));
         let info = json!({"name": "c", "version": "1"});
         Voice::new(&Terms { info, capabilities: Map::new(), ..terms }, MODERN)
     }

@@ -194,6 +194,15 @@ impl Conversation {
     }
 }
 
+/// The code of an error, whichever way it came.
+pub(super) fn code_of(got: &Got) -> Option<i64> {
+    match got {
+        Ok(Reply { outcome: Err(error), .. }) => error.code,
+        Ok(_) => None,
+        Err(refusal) => refusal.code,
+    }
+}
+
 /// Methods that only look.
 fn only_looks(method: &str) -> bool {
     matches!(

@@ -17,7 +17,7 @@ use super::refusal::from_error;
 use super::request::Request;
 use super::revision::Era;
 use super::rounds::Answers;
-use super::session::{Conversation, Got, Known};
+use super::session::{Conversation, Got, Known, code_of};
 use super::shape::{self, Kind};
 use super::{Refusal, ToolOutcome, era, facts, jsonrpc, mirror, terms};
 use crate::display;
@@ -47,7 +47,7 @@ impl Conversation {
     pub(super) async fn call(&self, name: &str, args: &Value) -> Result<ToolOutcome, Fault> {
         let known = self.tools().get(name).cloned().unwrap_or_default();
         let mut got = self.call_as(name, args, &known).await?;
-        if self.era() == Era::Modern && code(&got) == Some(era::HEADER_MISMATCH) {
+        if self.era() == Era::Modern && code_of(&got) == Some(era::HEADER_MISMATCH) {
             // The schema may have changed since it was listed (2026-07-28, Streamable HTTP, "Client Behavior").
             self.odd_once(format!(
                 "`tools/call` got error {}; the tools were listed again and the call repeated",
@@ -189,14 +189,6 @@ impl Conversation {
     async fn cancel(&self, id: &str) {
         // Whether it arrives changes nothing for us.
         let _ = timeout(PARTING, self.about("tasks/cancel", id, Map::new())).await;
-    }
-}
-
-fn code(got: &Got) -> Option<i64> {
-    match got {
-        Ok(Reply { outcome: Err(error), .. }) => error.code,
-        Ok(_) => None,
-        Err(refusal) => refusal.code,
     }
 }
 

@@ -13,7 +13,6 @@ use crate::suite::wire::Target;
 use crate::suite::yaml::At;
 use crate::suite::{TargetSource, TargetSpec, Template, Transport, vars};
 
-
 pub(super) fn resolve(
     context: &mut Context<'_>,
     layers: &[Layer],
