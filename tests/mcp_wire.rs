@@ -2,10 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "mcp_wire/era.rs"]
+mod era;
 #[path = "mcp_wire/faults.rs"]
 mod faults;
 #[path = "mcp_wire/http.rs"]
 mod http;
+#[path = "mcp_wire/long.rs"]
+mod long;
+#[path = "mcp_wire/modern.rs"]
+mod modern;
+#[path = "mcp_wire/rounds.rs"]
+mod rounds;
 #[path = "mcp_wire/second_client.rs"]
 mod second_client;
 #[path = "mcp_wire/stdio.rs"]

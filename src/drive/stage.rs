@@ -127,7 +127,9 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     };
     let guard = Guard::new(outside.program.clone(), &["guard"]);
     let place = place(suite, issuer.as_deref(), outside)?;
-    let mut keeper = Keeper::new(outside.http.clone()).ready(suite.target.ready.map(|ready| ready.0));
+    let mut keeper = Keeper::new(outside.http.clone())
+        .ready(suite.target.ready.map(|ready| ready.0))
+        .speaking(suite.target.protocol);
     if let Some(launch) = &place.launch {
         keeper = keeper.launched(launch.start(Some(&guard)).await?);
     }

@@ -12,18 +12,21 @@ use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
-use super::handshake::greet;
 use super::http::{Http, Site};
 use super::hub::Hub;
 use super::launch::Launched;
 use super::line::Line;
+use super::opener::{self, Known, Opened};
 use super::process::guard::Guard;
 use super::process::{Process, Streams};
+use super::request::Voice;
+use super::revision::Choice;
 use super::session::{Conversation, Holding};
 use super::stdio::Pipe;
+use super::terms::{Over, Pace, Terms};
 use super::{Endpoint, Isolation, Opening, Program, Session, Target};
 use crate::ids::Digest;
-use crate::transcript::{Fault, Recorder, ServerFacts};
+use crate::transcript::{Fault, Recorder, ServerFacts, Side};
 
 /// How long the end of a run waits for farewells under way.
 const FAREWELLS: Duration = Duration::from_secs(3);
@@ -35,12 +38,28 @@ pub struct Keeper {
     guard: Option<Guard>,
     launched: Option<Launched>,
     ready: Option<Duration>,
+    choice: Choice,
+    pace: Pace,
 }
 
 impl Keeper {
     /// Only an HTTP client, made by [`crate::net::client`].
     pub fn new(http: reqwest::Client) -> Self {
-        Self { http, guard: None, launched: None, ready: None }
+        Self { http, guard: None, launched: None, ready: None, choice: Choice::Auto, pace: Pace::default() }
+    }
+
+    /// Only this revision is spoken, whatever a client profile prefers.
+    #[must_use]
+    pub fn speaking(mut self, choice: Choice) -> Self {
+        self.choice = choice;
+        self
+    }
+
+    /// How patient the client is while it does not know the server's era.
+    #[must_use]
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
     }
 
     /// Child processes are also watched by a guard.
@@ -68,10 +87,11 @@ impl Keeper {
 
 /// The target at an endpoint.
 pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<dyn Target> {
+    let speech = Speech { choice: keeper.choice, pace: keeper.pace, known: Mutex::default() };
     match endpoint {
         Endpoint::Stdio(program) => {
             let Keeper { guard, ready, .. } = keeper;
-            Arc::new(Stdio { program, isolation, guard, ready, shared: Mutex::default() })
+            Arc::new(Stdio { program, isolation, guard, ready, speech, shared: Mutex::default() })
         }
         Endpoint::Http { url, headers } => {
             let site = Site {
@@ -82,14 +102,46 @@ pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<d
                 tracker: TaskTracker::new(),
                 mute: Arc::default(),
             };
-            Arc::new(Remote { site, launched: keeper.launched })
+            Arc::new(Remote { site, launched: keeper.launched, speech })
         }
+    }
+}
+
+/// How a target is spoken to. Its era is found out once; sessions that open meanwhile wait for it.
+struct Speech {
+    choice: Choice,
+    pace: Pace,
+    known: Mutex<Option<Known>>,
+}
+
+impl Speech {
+    fn terms(&self, how: Opening<'_>, over: Over) -> Terms {
+        Terms::of(how.profile, over, (self.choice, self.pace))
+    }
+
+    /// Opens a session on a line.
+    async fn open(&self, line: &Line, terms: &Terms) -> Result<Opened, Fault> {
+        if terms.choice != Choice::Auto {
+            return opener::open(line, terms, None).await;
+        }
+        let mut place = self.known.lock().await;
+        if let Some(known) = *place {
+            drop(place);
+            return opener::open(line, terms, Some(known)).await;
+        }
+        let opened = opener::open(line, terms, None).await?;
+        *place = Some(match &opened {
+            Opened::Ready(_, known) => *known,
+            Opened::Gone => Known::Legacy(terms.offered),
+        });
+        Ok(opened)
     }
 }
 
 struct Remote {
     site: Site,
     launched: Option<Launched>,
+    speech: Speech,
 }
 
 impl Target for Remote {
@@ -98,8 +150,14 @@ impl Target for Remote {
             let hub = Hub::new();
             let http = Http::new(self.site.clone(), Arc::clone(how.identity), Arc::clone(&hub), log.clone());
             let line = Line::new(hub, Arc::new(http), log, how.host());
-            let facts = greet(&line, how.profile, how.profile.conduct.connect_timeout().0).await?;
-            Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Own)) as Box<dyn Session>)
+            let terms = self.speech.terms(how, Over::Http);
+            match self.speech.open(&line, &terms).await? {
+                Opened::Ready(facts, _) => {
+                    Ok(Box::new(Conversation::new(line, facts, terms, Holding::Own)) as Box<dyn Session>)
+                }
+                // No process of ours ends on a message over HTTP; if it did, its end says more.
+                Opened::Gone => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
+            }
         })
     }
 
@@ -123,7 +181,8 @@ struct Stdio {
     isolation: Isolation,
     guard: Option<Guard>,
     ready: Option<Duration>,
-    /// One place per identity and client profile. The place's own lock lets one session do the handshake while others
+    speech: Speech,
+    /// One place per identity and client profile. The place's own lock lets one session do the opening while others
     /// of the same identity wait, and those of other identities do not.
     shared: Mutex<HashMap<Digest, Arc<Mutex<Option<Shared>>>>>,
 }
@@ -133,25 +192,49 @@ struct Shared {
     hub: Arc<Hub>,
     pipe: Arc<Pipe>,
     facts: ServerFacts,
+    voice: Option<Voice>,
+}
+
+/// A process whose server is ready.
+struct Started {
+    line: Line,
+    pipe: Arc<Pipe>,
+    facts: ServerFacts,
+    terms: Terms,
 }
 
 impl Stdio {
-    fn limit(&self, how: Opening<'_>) -> Duration {
-        self.ready.unwrap_or(how.profile.conduct.connect_timeout().0)
-    }
-
-    fn start(&self, how: Opening<'_>) -> Result<(Arc<Hub>, Arc<Pipe>), Fault> {
+    fn line(&self, how: Opening<'_>, log: &Recorder) -> Result<(Line, Arc<Pipe>), Fault> {
         let hub = Hub::new();
         let process =
             Process::start(&self.program, &how.identity.env(), Streams::Piped, self.guard.as_ref())?;
-        Ok((Arc::clone(&hub), Arc::new(Pipe::new(process, hub))))
+        let pipe = Arc::new(Pipe::new(process, Arc::clone(&hub)));
+        let carrier = Arc::clone(&pipe);
+        Ok((Line::new(hub, carrier, log.clone(), how.host()), pipe))
     }
 
-    async fn open_own(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
-        let (hub, pipe) = self.start(how)?;
-        let line = Line::new(hub, pipe, log, how.host());
-        let facts = greet(&line, how.profile, self.limit(how)).await?;
-        Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Own)))
+    /// Starts a process and opens a session with it; in a second process if the first one ended on the question.
+    async fn start(&self, how: Opening<'_>, log: &Recorder) -> Result<Started, Fault> {
+        let terms = self.speech.terms(how, Over::Stdio).ready_within(self.ready);
+        let (line, pipe) = self.line(how, log)?;
+        if let Opened::Ready(facts, _) = self.speech.open(&line, &terms).await? {
+            return Ok(Started { line, pipe, facts, terms });
+        }
+        line.note_stderr();
+        pipe.stop().await;
+        if !terms.respawns {
+            return Err(line.broke(line.hub.dead().unwrap_or_else(unopened)));
+        }
+        let (line, pipe) = self.line(how, log)?;
+        match opener::hello(&line, &terms, terms.offered).await? {
+            Opened::Ready(facts, _) => Ok(Started { line, pipe, facts, terms }),
+            Opened::Gone => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
+        }
+    }
+
+    async fn open_own(&self, how: Opening<'_>, log: &Recorder) -> Result<Box<dyn Session>, Fault> {
+        let Started { line, facts, terms, .. } = self.start(how, log).await?;
+        Ok(Box::new(Conversation::new(line, facts, terms, Holding::Own)))
     }
 
     async fn open_shared(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
@@ -163,22 +246,27 @@ impl Stdio {
         if let Some(shared) = place.as_ref().filter(|shared| shared.hub.dead().is_none()) {
             let carrier = Arc::clone(&shared.pipe);
             let line = Line::new(Arc::clone(&shared.hub), carrier, log, how.host());
-            return Ok(Box::new(Conversation::new(line, shared.facts.clone(), how.profile, Holding::Shared)));
+            line.speak(shared.voice.clone());
+            let terms = self.speech.terms(how, Over::Stdio);
+            return Ok(Box::new(Conversation::new(line, shared.facts.clone(), terms, Holding::Shared)));
         }
-        let (hub, pipe) = self.start(how)?;
-        let carrier = Arc::clone(&pipe);
-        let line = Line::new(Arc::clone(&hub), carrier, log, how.host());
-        let facts = greet(&line, how.profile, self.limit(how)).await?;
-        *place = Some(Shared { hub, pipe, facts: facts.clone() });
-        Ok(Box::new(Conversation::new(line, facts, how.profile, Holding::Shared)))
+        let Started { line, pipe, facts, terms } = self.start(how, &log).await?;
+        let voice = line.voice().map(|voice| (*voice).clone());
+        *place = Some(Shared { hub: Arc::clone(&line.hub), pipe, facts: facts.clone(), voice });
+        Ok(Box::new(Conversation::new(line, facts, terms, Holding::Shared)))
     }
+}
+
+/// An opening that ended with nothing to show. The opener does not do that.
+fn unopened() -> Fault {
+    Fault::new(Side::Server, "target.unreachable", "the server ended while a session was opened")
 }
 
 impl Target for Stdio {
     fn open<'a>(&'a self, how: Opening<'a>, log: Recorder) -> BoxFuture<'a, Result<Box<dyn Session>, Fault>> {
         Box::pin(async move {
             match self.isolation {
-                Isolation::Trial => self.open_own(how, log).await,
+                Isolation::Trial => self.open_own(how, &log).await,
                 Isolation::Run => self.open_shared(how, log).await,
             }
         })

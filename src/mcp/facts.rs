@@ -34,35 +34,96 @@ pub fn server(mut result: Value) -> (ServerFacts, Vec<String>) {
     (facts, odd)
 }
 
+/// The result of `server/discover` as facts of a server that speaks this revision, and what is odd about it.
+pub fn discovered(mut result: Value, protocol: &str) -> (ServerFacts, Vec<String>) {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let info = result.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo"));
+    let facts = ServerFacts {
+        name: text(info.and_then(|info| info.get("name"))),
+        version: text(info.and_then(|info| info.get("version"))),
+        protocol: protocol.to_owned(),
+        instructions: result.get("instructions").and_then(Value::as_str).map(str::to_owned),
+        capabilities: result.get_mut("capabilities").map(Value::take).unwrap_or_default(),
+    };
+    let mut odd = Vec::new();
+    if facts.name.is_empty() || facts.version.is_empty() {
+        odd.push("`server/discover` was answered without a `serverInfo` with name and version".to_owned());
+    }
+    if !facts.capabilities.is_object() {
+        odd.push("`server/discover` was answered without a `capabilities` object".to_owned());
+    }
+    (facts, odd)
+}
+
 /// One page of a list.
 #[derive(Debug, Default, PartialEq)]
 pub struct Page {
-    /// The tools that have a name.
-    pub tools: Vec<ToolFact>,
+    /// The items that have a name.
+    pub items: Vec<Value>,
     /// Where the next page begins.
     pub next: Option<String>,
     /// What is odd about this page.
     pub odd: Vec<String>,
 }
 
-/// One page of `tools/list`. The error says what makes it no list at all.
-pub fn tools(mut result: Value) -> Result<Page, String> {
+/// What a list is called on the wire and in words.
+#[derive(Clone, Copy, Debug)]
+pub struct List {
+    /// The method.
+    pub method: &'static str,
+    /// The member of the result.
+    pub key: &'static str,
+    /// What names an item.
+    pub name: &'static str,
+    /// One item, with its article.
+    pub item: &'static str,
+}
+
+/// `tools/list`.
+pub const TOOLS: List = List { method: "tools/list", key: "tools", name: "name", item: "a tool" };
+/// `resources/list`.
+pub const RESOURCES: List =
+    List { method: "resources/list", key: "resources", name: "uri", item: "a resource" };
+/// `resources/templates/list`.
+pub const TEMPLATES: List = List {
+    method: "resources/templates/list",
+    key: "resourceTemplates",
+    name: "uriTemplate",
+    item: "a resource template",
+};
+/// `prompts/list`.
+pub const PROMPTS: List = List { method: "prompts/list", key: "prompts", name: "name", item: "a prompt" };
+
+/// One page of a list. The error says what makes it no list at all.
+pub fn page(list: List, mut result: Value) -> Result<Page, String> {
+    let List { method, key, name, item } = list;
     let mut page = Page::default();
     match result.get("nextCursor") {
         Some(Value::String(cursor)) => page.next = Some(cursor.clone()),
         None | Some(Value::Null) => {}
         Some(other) => page.odd.push(format!("`nextCursor` is no text: {}", brief(other))),
     }
-    let Some(Value::Array(items)) = result.get_mut("tools").map(Value::take) else {
-        return Err(format!("`tools/list` was answered without a `tools` array: {}", brief(&result)));
+    let Some(Value::Array(items)) = result.get_mut(key).map(Value::take) else {
+        return Err(format!("`{method}` was answered without a `{key}` array: {}", brief(&result)));
     };
     for raw in items {
-        match raw.get("name").and_then(Value::as_str) {
-            Some(name) => page.tools.push(ToolFact { name: ToolName::new(name), raw }),
-            None => page.odd.push(format!("a tool without a name was left out: {}", brief(&raw))),
+        if raw.get(name).is_some_and(Value::is_string) {
+            page.items.push(raw);
+        } else {
+            let called = if name == "name" { "name" } else { "URI" };
+            page.odd.push(format!("{item} without a {called} was left out: {}", brief(&raw)));
         }
     }
     Ok(page)
+}
+
+/// The items of `tools/list` as facts.
+pub fn tools(items: Vec<Value>) -> Vec<ToolFact> {
+    let fact = |raw: Value| {
+        let name = ToolName::new(raw.get("name").and_then(Value::as_str).unwrap_or_default());
+        ToolFact { name, raw }
+    };
+    items.into_iter().map(fact).collect()
 }
 
 /// Names that occur more than once in a whole list, each once.
@@ -94,6 +155,11 @@ pub fn progress_token(params: &Value) -> Option<u64> {
     params.get("progressToken").and_then(Value::as_u64)
 }
 
+/// The request that opened the subscription a notification belongs to (2026-07-28).
+pub fn subscription(params: &Value) -> Option<u64> {
+    params.get("_meta")?.get("io.modelcontextprotocol/subscriptionId")?.as_u64()
+}
+
 /// An id for an answer that came without one, where the exchange it came on tells whose it is.
 pub fn adopted(answer: &Answer, owner: Option<u64>) -> Option<u64> {
     answer.id.or_else(|| owner.filter(|_| answer.raw_id == "null" && answer.outcome.is_err()))
@@ -117,12 +183,15 @@ mod tests {
 
     #[test]
     fn tools_keep_unknown_fields_and_nameless_ones_are_reported() {
-        let page =
-            tools(json!({"tools": [{"z": 1, "name": "a"}, {"title": "x"}], "nextCursor": "p2"})).unwrap();
-        assert_eq!(page.tools[0].raw.to_string(), r#"{"z":1,"name":"a"}"#);
-        assert_eq!((page.tools.len(), page.next.as_deref(), page.odd.len()), (1, Some("p2"), 1));
-        assert!(tools(json!({"tools": {}})).is_err());
-        assert!(tools(json!([1])).is_err());
+        let first = json!({"tools": [{"z": 1, "name": "a"}, {"title": "x"}], "nextCursor": "p2"});
+        let read = page(TOOLS, first).unwrap();
+        assert_eq!((read.items.len(), read.next.as_deref(), read.odd.len()), (1, Some("p2"), 1));
+        assert_eq!(read.odd, [r#"a tool without a name was left out: `{"title":"x"}`"#]);
+        assert_eq!(tools(read.items)[0].raw.to_string(), r#"{"z":1,"name":"a"}"#);
+        assert!(page(TOOLS, json!({"tools": {}})).is_err());
+        assert!(page(TOOLS, json!([1])).is_err());
+        let resources = page(RESOURCES, json!({"resources": [{"uri": "a:b"}, {"name": "x"}]})).unwrap();
+        assert_eq!((resources.items.len(), resources.odd.len()), (1, 1));
     }
 
     #[test]

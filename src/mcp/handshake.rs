@@ -2,30 +2,31 @@
 //!
 //! What refuses it is told apart here: no endpoint, no authorization, no common revision.
 
-use std::time::Duration;
-
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::line::{Line, Patience, late};
 use super::refusal::{from_error, unauthorized, words};
-use super::revision::{self, REVISIONS};
-use super::{ClientProfile, Refusal, facts, jsonrpc};
+use super::request::Request;
+use super::revision::{self, Choice, Era, REVISIONS, Revision};
+use super::terms::Terms;
+use super::{Refusal, facts, jsonrpc};
 use crate::display;
 use crate::transcript::{Fault, ServerFacts, Side};
 
-/// Greets the server and settles on a revision. Each step may take as long as the limit says.
+/// Greets the server and settles on a revision. Each step may take as long as the terms say for an opening.
 pub(super) async fn greet(
     line: &Line,
-    profile: &ClientProfile,
-    limit: Duration,
+    terms: &Terms,
+    offer: &'static Revision,
 ) -> Result<ServerFacts, Fault> {
+    let limit = terms.open;
     let params = json!({
-        "protocolVersion": profile.wire.offered(),
-        "capabilities": profile.wire.capabilities(),
-        "clientInfo": profile.wire.client_info(),
+        "protocolVersion": offer.name,
+        "capabilities": terms.capabilities,
+        "clientInfo": terms.info,
     });
-    let reply = line.ask("initialize", |_| Some(&params), Patience::strict(limit)).await?;
+    let reply = line.ask(&Request::new("initialize", Some(&params)), Patience::strict(limit)).await?;
     let result = match reply.map(|reply| reply.outcome) {
         Ok(Ok(result)) => result,
         Ok(Err(error)) => return Err(line.broke(refused_handshake(&from_error(error, None)))),
@@ -33,9 +34,17 @@ pub(super) async fn greet(
     };
     let (facts, odd) = facts::server(result);
     odd.into_iter().for_each(|message| line.hub.odd(None, message));
-    let Some(revision) = revision::find(&facts.protocol) else {
+    let Some(revision) = revision::find(&facts.protocol).filter(|revision| revision.era == Era::Legacy)
+    else {
         return Err(line.broke(unknown_revision(&facts.protocol)));
     };
+    if terms.strict && terms.choice != Choice::Auto && revision != offer {
+        let message = format!(
+            "the server does not speak {}, which is pinned: it answered `initialize` with {}",
+            offer.name, revision.name
+        );
+        return Err(line.broke(Fault::new(Side::Server, "target.protocol", message)));
+    }
     line.carrier.settle(revision);
     let initialized = jsonrpc::notification("notifications/initialized", None::<()>);
     timeout(limit, line.carrier.tell(initialized, &line.log))
@@ -64,7 +73,8 @@ fn refused_handshake(refusal: &Refusal) -> Fault {
 }
 
 fn unknown_revision(name: &str) -> Fault {
-    let known: Vec<&str> = REVISIONS.iter().map(|revision| revision.name).collect();
+    let known: Vec<&str> =
+        REVISIONS.iter().filter(|known| known.era == Era::Legacy).map(|known| known.name).collect();
     let name = display::excerpt(name, 40);
     Fault::new(
         Side::Server,

@@ -20,7 +20,7 @@ use super::hub::{Arrived, Asked, Hub};
 use super::jsonrpc;
 use super::line::{Carrier, Letter, Stop};
 use super::process::Vitals;
-use super::revision::Revision;
+use super::revision::{Era, Revision};
 use super::status::{Denial, no_answer};
 use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
 use crate::{display, net};
@@ -146,9 +146,11 @@ impl Exchange {
         if !status.is_success() {
             return Err(self.refused(response).await);
         }
-        self.keep_session(response.headers());
+        if letter.era == Era::Legacy {
+            self.keep_session(response.headers());
+        }
         match kind(response.headers()) {
-            Kind::Stream => self.follow(id, response).await,
+            Kind::Stream => self.follow((id, letter.era), response).await,
             Kind::Json | Kind::Other => self.read_answer(id, response).await,
         }
     }
@@ -157,13 +159,16 @@ impl Exchange {
         let status = response.status().as_u16();
         let kind = kind(response.headers());
         let headers = masked_map(response.headers());
-        let body = read(response, RESULT_CAP).await?;
+        let body = read(response, RESULT_CAP).await.map_err(|fault| match fault.retryable {
+            true => Stop::Lost(fault),
+            false => Stop::Fault(fault),
+        })?;
         let excerpt = display::whole_words(&body, 200);
         let is_message = kind == Kind::Json || jsonrpc::read(&body).is_ok();
         if body.is_empty() || !is_message {
             let via = if body.is_empty() { "empty" } else { "json" };
             note_received(&self.log, via, status, headers, body);
-            return Err(no_answer(status, &excerpt).into());
+            return Err(Stop::blank(status, no_answer(status, &excerpt)));
         }
         if kind == Kind::Other {
             self.hub
@@ -172,7 +177,7 @@ impl Exchange {
         let arrived = Arrived { via: "json", status: Some(status), headers, text: body, owner: Some(id) };
         self.answer_all(self.hub.deliver(arrived));
         if self.hub.is_waiting(id) {
-            return Err(no_answer(status, &excerpt).into());
+            return Err(Stop::blank(status, no_answer(status, &excerpt)));
         }
         Ok(())
     }
@@ -180,7 +185,7 @@ impl Exchange {
     async fn tell(self: &Arc<Self>, text: &str) -> Result<(), Fault> {
         let response = match self.post(text, &[]).await {
             Ok(response) => response,
-            Err(Stop::Fault(fault)) => return Err(fault),
+            Err(Stop::Fault(fault) | Stop::Lost(fault) | Stop::Blank { fault, .. }) => return Err(fault),
             // Refused after further tries with other credentials: recorded by `post`.
             Err(Stop::Refused(_)) => return Ok(()),
         };

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::{Notify, oneshot};
 
 use super::facts;
@@ -47,6 +48,8 @@ pub(super) struct Reply {
     pub bytes: u64,
     /// HTTP status of the exchange.
     pub status: Option<u16>,
+    /// What the server wants back byte for byte ([`jsonrpc::OPAQUE`]).
+    pub opaque: Option<Box<RawValue>>,
 }
 
 /// A request of the server, still to be answered by the host of a session.
@@ -88,6 +91,8 @@ struct State {
     unasked_bytes: usize,
     asked: u32,
     odd: u32,
+    /// Whether the revision spoken has no requests of the server (2026-07-28).
+    stateless: bool,
 }
 
 /// A session on the connection.
@@ -102,6 +107,8 @@ struct Waiting {
     log: Recorder,
     done: oneshot::Sender<Result<Reply, Fault>>,
     progress: Arc<Notify>,
+    /// For a subscription that has not been acknowledged.
+    acknowledged: Option<oneshot::Sender<Value>>,
 }
 
 /// A request that waits for its answer. Dropping it forgets the request.
@@ -159,10 +166,30 @@ impl Hub {
         if let Some(fault) = &state.dead {
             return Err(fault.clone());
         }
-        let waiting = Waiting { seat, log: log.clone(), done: sender, progress: Arc::clone(&progress) };
+        let waiting = Waiting {
+            seat,
+            log: log.clone(),
+            done: sender,
+            progress: Arc::clone(&progress),
+            acknowledged: None,
+        };
         state.waiting.insert(id, waiting);
         drop(state);
         Ok(Ticket { id, done, progress, hub: Arc::clone(self) })
+    }
+
+    /// The server speaks a revision without requests of its own.
+    pub(super) fn stateless(&self) {
+        self.state().stateless = true;
+    }
+
+    /// Yields the parameters of `notifications/subscriptions/acknowledged` for the subscription that a request opens.
+    pub(super) fn acknowledged(&self, id: u64) -> oneshot::Receiver<Value> {
+        let (sender, receiver) = oneshot::channel();
+        if let Some(waiting) = self.state().waiting.get_mut(&id) {
+            waiting.acknowledged = Some(sender);
+        }
+        receiver
     }
 
     /// Whether a request still waits.
@@ -244,11 +271,22 @@ impl Hub {
                     {
                         waiting.progress.notify_one();
                     }
+                    if let Some(id) = facts::subscription(&params) {
+                        state.subscribed(id, &method, &params, &logs);
+                    }
                     if keep {
                         note(&logs, &What::ServerNoted { method, params });
                     }
                 }
                 Message::Request { id, method, params } => {
+                    if state.stateless {
+                        let method = display::excerpt(&method, 80);
+                        state.note_odd(
+                            &logs,
+                            format!("the server sent the request `{method}`; since 2026-07-28 it must not"),
+                        );
+                        continue;
+                    }
                     state.asked += 1;
                     if state.asked > ANSWERED {
                         continue;
@@ -305,6 +343,20 @@ impl State {
         false
     }
 
+    /// Takes note of a message of a subscription.
+    fn subscribed(&mut self, id: u64, method: &str, params: &Value, logs: &[Recorder]) {
+        let Some(waiting) = self.waiting.get_mut(&id) else { return };
+        if method == "notifications/subscriptions/acknowledged" {
+            if let Some(sender) = waiting.acknowledged.take() {
+                // Nobody may be waiting for it any more.
+                let _ = sender.send(params.clone());
+            }
+        } else if waiting.acknowledged.is_some() {
+            let method = display::excerpt(method, 80);
+            self.note_odd(logs, format!("`{method}` came on a subscription before it was acknowledged"));
+        }
+    }
+
     fn note_odd(&mut self, logs: &[Recorder], message: String) {
         self.odd += 1;
         if self.odd < KEPT_ODD {
@@ -319,7 +371,8 @@ impl State {
         match id.and_then(|id| self.waiting.remove(&id)) {
             Some(waiting) => {
                 // The receiver may be gone when its caller gave up in this very moment.
-                let _ = waiting.done.send(Ok(Reply { outcome: answer.outcome, bytes: answer.bytes, status }));
+                let Answer { outcome, bytes, opaque, .. } = answer;
+                let _ = waiting.done.send(Ok(Reply { outcome, bytes, status, opaque }));
             }
             None => {
                 let id = display::excerpt(&answer.raw_id, 80);
@@ -337,7 +390,10 @@ fn about(messages: &[Message], owner: Option<u64>, state: &State) -> Option<u64>
             // Progress counts as unasked for flood control, but belongs to its request's transcript.
             facts::progress_token(params).filter(|id| state.waiting.contains_key(id))
         }
-        _ => None,
+        Message::Notification { params, .. } => {
+            facts::subscription(params).filter(|id| state.waiting.contains_key(id))
+        }
+        Message::Request { .. } => None,
     })
 }
 

@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// The member of a result that means something to its sender only.
+pub const OPAQUE: &str = "requestState";
+
 /// JSON-RPC's own code for a method that is not there.
 pub const METHOD_NOT_FOUND: i64 = -32601;
 
@@ -34,7 +37,7 @@ pub enum Message {
 }
 
 /// An answer to a request.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Answer {
     /// The id, when it is a number as ours are.
     pub id: Option<u64>,
@@ -44,6 +47,15 @@ pub struct Answer {
     pub outcome: Result<Value, RpcError>,
     /// Size of the result in bytes, as received.
     pub bytes: u64,
+    /// The member [`OPAQUE`] of the result as it stood in the text, to be given back byte for byte.
+    pub opaque: Option<Box<RawValue>>,
+}
+
+impl PartialEq for Answer {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |answer: &Self| (answer.id, answer.raw_id.clone(), answer.bytes);
+        key(self) == key(other) && self.outcome == other.outcome
+    }
 }
 
 /// The `error` member of an answer.
@@ -101,7 +113,17 @@ fn read_one(text: &str) -> Result<Message, String> {
         (Some(result), None) => (Ok(value(Some(result))?), result.get().len()),
         (None, None) => return Err("neither a method, nor a result, nor an error".to_owned()),
     };
-    Ok(Message::Answer(Answer { id, raw_id, outcome, bytes: bytes as u64 }))
+    let opaque = match (&outcome, envelope.result) {
+        (Ok(result), Some(raw)) if result.get(OPAQUE).is_some() => opaque(raw),
+        _ => None,
+    };
+    Ok(Message::Answer(Answer { id, raw_id, outcome, bytes: bytes as u64, opaque }))
+}
+
+fn opaque(result: &RawValue) -> Option<Box<RawValue>> {
+    let mut members: std::collections::HashMap<String, Box<RawValue>> =
+        serde_json::from_str(result.get()).ok()?;
+    members.remove(OPAQUE)
 }
 
 fn value(raw: Option<&RawValue>) -> Result<Value, String> {
@@ -115,7 +137,8 @@ fn plain(error: &serde_json::Error) -> String {
     }
 }
 
-fn rpc_error(error: &Value) -> RpcError {
+/// An error object.
+pub fn rpc_error(error: &Value) -> RpcError {
     RpcError {
         code: error.get("code").and_then(Value::as_i64),
         message: match error.get("message").and_then(Value::as_str) {
@@ -173,6 +196,13 @@ mod tests {
             serde_json::to_string(answer.outcome.as_ref().unwrap()).unwrap(),
             r#"{"z":1,"a":{"y":2,"b":3}}"#
         );
+    }
+
+    #[test]
+    fn opaque_members_keep_their_bytes() {
+        let read = read(r#"{"id":1,"result":{"a":1,"requestState":"\u0041\/ \u00e9"}}"#).unwrap();
+        let [Message::Answer(answer)] = read.as_slice() else { panic!("{read:?}") };
+        assert_eq!(answer.opaque.as_ref().map(|raw| raw.get()), Some(r#""\u0041\/ \u00e9""#));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! A [`Carrier`] moves texts and the [`Hub`] matches answers; this file decides how long to wait, and tells the server
 //! when an answer is no longer wanted.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -15,7 +15,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::host::Host;
 use super::hub::{Hub, Reply, Ticket};
 use super::process::Vitals;
-use super::revision::Revision;
+use super::refusal::words;
+use super::request::{Request, Voice};
+use super::revision::{Era, Revision};
 use super::{Refusal, jsonrpc};
 use crate::transcript::{Fault, Recorder, Side, What};
 
@@ -33,8 +35,14 @@ pub(super) trait Carrier: Send + Sync {
     /// Sends a notification or an answer.
     fn tell<'a>(&'a self, text: String, log: &'a Recorder) -> BoxFuture<'a, Result<(), Fault>>;
 
-    /// The handshake settled on a revision.
+    /// The handshake settled on a revision. Not called where there is no handshake.
     fn settle(&self, revision: &'static Revision);
+
+    /// Whether each request has an exchange of its own, whose end the server notices: over HTTP. Elsewhere headers are
+    /// not seen, and a request is cancelled by a message.
+    fn exchanges(&self) -> bool {
+        true
+    }
 
     /// The handshake is over: listens for what the server says unasked, in the background.
     fn listen(&self);
@@ -55,6 +63,8 @@ pub(super) struct Letter {
     pub text: String,
     /// HTTP headers that mirror the message (2026-07-28); empty before.
     pub headers: Vec<(String, String)>,
+    /// Before 2026-07-28 an answer may open a session, and its stream can be resumed.
+    pub era: Era,
 }
 
 /// Why a request ended without a JSON-RPC answer.
@@ -64,6 +74,23 @@ pub(super) enum Stop {
     Fault(Fault),
     /// An HTTP status refused it.
     Refused(Refusal),
+    /// An HTTP status came without anything that tells what it means: a success that is no answer, or a failure of the
+    /// server that is no error object.
+    Blank {
+        /// The status.
+        status: u16,
+        /// What that is, if an answer was needed.
+        fault: Fault,
+    },
+    /// The request has left and its exchange broke before the answer.
+    Lost(Fault),
+}
+
+impl Stop {
+    /// A status without an answer.
+    pub(super) fn blank(status: u16, fault: Fault) -> Self {
+        Self::Blank { status, fault }
+    }
 }
 
 impl From<Fault> for Stop {
@@ -77,6 +104,8 @@ pub(super) struct Line {
     pub(super) hub: Arc<Hub>,
     pub(super) carrier: Arc<dyn Carrier>,
     pub(super) log: Recorder,
+    pub(super) host: Arc<dyn Host>,
+    voice: RwLock<Option<Arc<Voice>>>,
     seat: u64,
     /// How much of the server's stderr is already in the record, or came before the session began.
     stderr_mark: AtomicU64,
@@ -124,42 +153,88 @@ impl Drop for Pledge<'_> {
 impl Line {
     /// Takes a seat on a connection.
     pub(super) fn new(hub: Arc<Hub>, carrier: Arc<dyn Carrier>, log: Recorder, host: Arc<dyn Host>) -> Self {
-        let seat = hub.join(log.clone(), host);
+        let seat = hub.join(log.clone(), Arc::clone(&host));
         let stderr_mark = AtomicU64::new(carrier.vitals().map_or(0, |vitals| vitals.stderr().mark()));
-        Self { hub, carrier, log, seat, stderr_mark }
+        Self { hub, carrier, log, host, voice: RwLock::default(), seat, stderr_mark }
+    }
+
+    /// From now on every request says who asks, as 2026-07-28 wants it; `None` for the revisions before.
+    pub(super) fn speak(&self, voice: Option<Voice>) {
+        *self.voice.write().unwrap_or_else(PoisonError::into_inner) = voice.map(Arc::new);
+    }
+
+    /// How requests introduce themselves; `None` before 2026-07-28.
+    pub(super) fn voice(&self) -> Option<Arc<Voice>> {
+        self.voice.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends a request and waits. The inner error is an HTTP refusal; a JSON-RPC error is in the reply.
     pub(super) async fn ask<P: Serialize>(
         &self,
-        method: &str,
-        params: impl FnOnce(u64) -> Option<P>,
+        request: &Request<'_, P>,
         patience: Patience,
     ) -> Result<Result<Reply, Refusal>, Fault> {
-        let ticket = self.hub.expect(self.seat, &self.log).map_err(|fault| self.broke(fault))?;
-        let id = ticket.id;
-        let text = jsonrpc::request(id, method, params(id));
-        // The handshake must not be cancelled (2025-11-25, basic/utilities/cancellation).
-        let mut pledge = Pledge { ticket, line: self, armed: method != "initialize" };
-        let waited = self.wait(&mut pledge.ticket, text, patience).await;
-        let cancel = std::mem::take(&mut pledge.armed) && matches!(waited, Waited::TooLong);
-        drop(pledge);
-        match waited {
-            Waited::Answered(reply) => Ok(Ok(reply)),
-            Waited::Stopped(Stop::Refused(refusal)) => Ok(Err(refusal)),
-            Waited::Stopped(Stop::Fault(fault)) => Err(self.broke(self.explained(fault).await)),
-            Waited::TooLong => {
-                if cancel {
-                    // Whether it arrives changes nothing for us.
-                    let _ = timeout(PARTING, self.carrier.tell(cancelled(id, "timed out"), &self.log)).await;
-                }
-                Err(self.broke(late(method, patience.quiet)))
-            }
+        match self.hear(request, patience).await {
+            Heard::Answered(reply) => Ok(Ok(reply)),
+            Heard::Stopped(Stop::Refused(refusal)) => Ok(Err(refusal)),
+            heard => Err(self.fault(heard, request.method, patience).await),
         }
     }
 
-    async fn wait(&self, ticket: &mut Ticket, text: String, patience: Patience) -> Waited {
-        let letter = Letter { id: ticket.id, text, headers: vec![] };
+    /// Sends a request and tells what came of it.
+    pub(super) async fn hear<P: Serialize>(&self, request: &Request<'_, P>, patience: Patience) -> Heard {
+        match self.reserve() {
+            Ok(ticket) => self.hear_with(ticket, request, patience).await,
+            Err(fault) => Heard::Stopped(Stop::Fault(fault)),
+        }
+    }
+
+    /// An id for a request. Fails when the connection is dead.
+    pub(super) fn reserve(&self) -> Result<Ticket, Fault> {
+        self.hub.expect(self.seat, &self.log)
+    }
+
+    /// The same as [`Self::hear`] for a request whose id is known beforehand.
+    pub(super) async fn hear_with<P: Serialize>(
+        &self,
+        ticket: Ticket,
+        request: &Request<'_, P>,
+        patience: Patience,
+    ) -> Heard {
+        let voice = self.voice();
+        let letter = request.letter(ticket.id, voice.as_deref());
+        // The opening must not be cancelled (2025-11-25, basic/utilities/cancellation), and where every request has its
+        // own exchange, its end says it (2026-07-28, basic/transports/streamable-http).
+        let opens = matches!(request.method, "initialize" | "server/discover");
+        let by_message = letter.era == Era::Legacy || !self.carrier.exchanges();
+        let id = ticket.id;
+        let mut pledge = Pledge { ticket, line: self, armed: !opens && by_message };
+        let heard = self.wait(&mut pledge.ticket, letter, patience).await;
+        let cancel = std::mem::take(&mut pledge.armed) && matches!(heard, Heard::TooLong);
+        drop(pledge);
+        if cancel {
+            // Whether it arrives changes nothing for us.
+            let _ = timeout(PARTING, self.carrier.tell(cancelled(id, "timed out"), &self.log)).await;
+        }
+        heard
+    }
+
+    /// The fault of a request that got no answer.
+    pub(super) async fn fault(&self, heard: Heard, method: &str, patience: Patience) -> Fault {
+        match heard {
+            Heard::Stopped(Stop::Fault(fault) | Stop::Lost(fault) | Stop::Blank { fault, .. }) => {
+                self.broke(self.explained(fault).await)
+            }
+            Heard::Stopped(Stop::Refused(refusal)) => self.broke(Fault::new(
+                Side::Server,
+                "target.protocol",
+                format!("the server refused `{method}`: {}", words(&refusal)),
+            )),
+            Heard::Answered(_) | Heard::TooLong => self.broke(late(method, patience.quiet)),
+        }
+    }
+
+    async fn wait(&self, ticket: &mut Ticket, letter: Letter, patience: Patience) -> Heard {
         let mut carrying = self.carrier.ask(letter, &self.log);
         let mut carried = false;
         let begun = Instant::now();
@@ -169,16 +244,16 @@ impl Line {
             tokio::select! {
                 biased;
                 reply = &mut ticket.done => return match reply {
-                    Ok(Ok(reply)) => Waited::Answered(reply),
-                    Ok(Err(fault)) => Waited::Stopped(Stop::Fault(fault)),
+                    Ok(Ok(reply)) => Heard::Answered(reply),
+                    Ok(Err(fault)) => Heard::Stopped(Stop::Fault(fault)),
                     // The hub drops a sender only together with the ticket.
-                    Err(_) => Waited::TooLong,
+                    Err(_) => Heard::TooLong,
                 },
                 end = &mut carrying, if !carried => match end {
                     Ok(()) => carried = true,
-                    Err(stop) => return Waited::Stopped(stop),
+                    Err(stop) => return Heard::Stopped(stop),
                 },
-                () = sleep_until(deadline) => return Waited::TooLong,
+                () = sleep_until(deadline) => return Heard::TooLong,
                 () = ticket.progress.notified() => deadline = (Instant::now() + patience.quiet).min(hard),
             }
         }
@@ -220,9 +295,14 @@ impl Drop for Line {
     }
 }
 
-enum Waited {
+/// What came of a request.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// An answer to it.
     Answered(Reply),
+    /// None, and none will come.
     Stopped(Stop),
+    /// None in time.
     TooLong,
 }
 

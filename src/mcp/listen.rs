@@ -14,6 +14,7 @@ use super::headers::{Kind, kind, masked_map};
 use super::http::{Exchange, Sending, note_received};
 use super::hub::Arrived;
 use super::line::Stop;
+use super::revision::Era;
 use super::sse::{Decoder, SseEvent};
 use crate::transcript::{Fault, Side};
 use crate::{display, net};
@@ -51,8 +52,12 @@ enum Ended {
 }
 
 impl Exchange {
-    /// Reads the stream that answers request `id`, resuming it where it breaks.
-    pub(super) async fn follow(self: &Arc<Self>, id: u64, response: Response) -> Result<(), Stop> {
+    /// Reads the stream that answers request `id`. Where it breaks it is resumed, if the era knows that.
+    pub(super) async fn follow(
+        self: &Arc<Self>,
+        (id, era): (u64, Era),
+        response: Response,
+    ) -> Result<(), Stop> {
         let mut place = Place::new();
         let mut reading = Reading::new(response);
         loop {
@@ -65,8 +70,8 @@ impl Exchange {
             };
             reading = loop {
                 place.fruitless += 1;
-                if place.last_event.is_none() || place.fruitless > RECONNECTIONS {
-                    return Err(ended_early(why.as_deref()).into());
+                if era == Era::Modern || place.last_event.is_none() || place.fruitless > RECONNECTIONS {
+                    return Err(Stop::Lost(ended_early(why.as_deref())));
                 }
                 place.pause().await;
                 match self.get(place.last_event.as_deref()).await {

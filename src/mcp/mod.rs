@@ -13,11 +13,13 @@ use serde_json::Value;
 
 pub use credentials::{Anonymous, Asking, Credentials, Identity, Rejection, TokenSource};
 pub use host::Host;
+pub use terms::Pace;
 
 use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
 
 pub mod connect;
 pub mod credentials;
+pub mod era;
 pub mod example;
 pub mod facts;
 mod handshake;
@@ -29,14 +31,23 @@ pub mod jsonrpc;
 pub mod launch;
 mod line;
 mod listen;
+mod lists;
+pub mod mirror;
+mod opener;
 pub mod process;
 pub mod profile;
 mod refusal;
+mod request;
 pub mod revision;
+mod rounds;
 mod session;
+pub mod shape;
 pub mod sse;
 mod status;
 mod stdio;
+mod tasks;
+mod terms;
+mod watch;
 
 pub use profile::ClientProfile;
 
@@ -91,11 +102,40 @@ pub trait Session: Send + Sync {
     /// All pages of `tools/list`. Also recorded as [`crate::transcript::What::ToolsListed`].
     fn list_tools(&self) -> BoxFuture<'_, Result<Vec<ToolFact>, Fault>>;
 
-    /// One `tools/call`. A refusal is a result, not a fault; a fault means the session or the server broke.
+    /// All items of another list ([`facts::RESOURCES`], [`facts::TEMPLATES`], [`facts::PROMPTS`]), as received. A server
+    /// that does not know the method has none.
+    fn list(&self, list: facts::List) -> BoxFuture<'_, Result<Vec<Value>, Fault>>;
+
+    /// One `tools/call` to its end: questions of the server go to the host, tasks are polled. A refusal is a result, not a
+    /// fault; a fault means the session or the server broke.
     /// The event pair (`ToolCalled`, `ToolReturned` or `ToolRefused`) is recorded by the caller, the wire by the session.
     fn call_tool<'a>(&'a self, name: &'a str, args: &'a Value) -> BoxFuture<'a, Result<ToolOutcome, Fault>>;
 
-    /// Any other request: its result, or the JSON-RPC error.
+    /// `resources/read`, with the host's answers where the server asks first.
+    fn read_resource<'a>(&'a self, uri: &'a str) -> BoxFuture<'a, Result<Result<Value, Refusal>, Fault>>;
+
+    /// `prompts/get`, the same way; `args` is an object of texts, or null for none.
+    fn get_prompt<'a>(
+        &'a self,
+        name: &'a str,
+        args: &'a Value,
+    ) -> BoxFuture<'a, Result<Result<Value, Refusal>, Fault>>;
+
+    /// Asks for log messages from a level on (`debug` to `emergency`): by `logging/setLevel`, or in `_meta` of every
+    /// request that follows.
+    fn set_log_level<'a>(&'a self, level: &'a str) -> BoxFuture<'a, Result<Result<(), Refusal>, Fault>>;
+
+    /// Asks to be told of changes. Before 2026-07-28 only resources need asking.
+    fn watch<'a>(&'a self, wanted: &'a Watch) -> BoxFuture<'a, Result<Result<(), Refusal>, Fault>>;
+
+    /// Ends what was begun with the same wishes.
+    fn unwatch<'a>(&'a self, wanted: &'a Watch) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// Sends a notification, such as `notifications/roots/list_changed` before 2026-07-28.
+    fn notify<'a>(&'a self, method: &'a str, params: Value) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// Any other request, such as `ping`, `completion/complete` or `tasks/list`: its result as received, or the JSON-RPC
+    /// error. A result that is a question or a task is given back as it is.
     fn request<'a>(
         &'a self,
         method: &'a str,
@@ -104,6 +144,19 @@ pub trait Session: Send + Sync {
 
     /// Ends the session politely and, over stdio, its process with the whole process group.
     fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// Which changes a session wants to hear of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Of the list of tools.
+    pub tools: bool,
+    /// Of the list of prompts.
+    pub prompts: bool,
+    /// Of the list of resources.
+    pub resources: bool,
+    /// Of these resources.
+    pub uris: Vec<String>,
 }
 
 /// What became of a `tools/call`.

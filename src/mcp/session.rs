@@ -1,24 +1,29 @@
-//! A session after its handshake: lists read to their end, calls, farewell.
+//! A session after its opening: requests with everything the revision asks of them, farewell.
+//!
+//! Lists are in `lists`, questions that come back in `rounds`, long work in `tasks`, subscriptions in `watch`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::hub::Reply;
-use super::line::{Line, Patience};
-use super::refusal::{from_error, unauthorized, words};
-use super::{ClientProfile, Refusal, Session, ToolOutcome, facts, jsonrpc};
-use crate::display;
+use super::line::{Heard, Line, Patience, Stop};
+use super::mirror::Mirrored;
+use super::refusal::from_error;
+use super::request::{Request, name_of};
+use super::revision::Era;
+use super::shape::{self, Kind};
+use super::terms::Terms;
+use super::watch::Watches;
+use super::{Refusal, Session, ToolOutcome, facts};
 use crate::transcript::{Fault, ServerFacts, Side, ToolFact, What};
 
-/// Most pages of one list.
-pub(super) const PAGES: usize = 1_000;
-/// Most bytes of one whole list: 8 MiB.
-pub(super) const LIST_CAP: u64 = 8 * 1024 * 1024;
 /// With progress, a call may last this many times its deadline.
 pub(super) const PROGRESS_FACTOR: u32 = 5;
+
 /// Whether the end of a session ends its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holding {
@@ -28,99 +33,182 @@ pub(super) enum Holding {
     Shared,
 }
 
-/// A session after its handshake.
+/// A session after its opening.
 pub(super) struct Conversation {
-    line: Line,
-    facts: ServerFacts,
-    patience: Patience,
+    pub(super) line: Arc<Line>,
+    pub(super) facts: ServerFacts,
+    pub(super) terms: Terms,
+    pub(super) patience: Patience,
+    pub(super) watches: Watches,
     holding: Holding,
+    /// What the last `tools/list` said of each tool.
+    pub(super) tools: Mutex<HashMap<String, Known>>,
+    /// Oddities that were recorded and would only repeat themselves.
+    noticed: Mutex<HashSet<String>>,
 }
+
+/// What a call needs to know of a tool.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// Arguments that are repeated in headers.
+    pub mirrored: Arc<[Mirrored]>,
+    /// It says that calling it twice changes nothing.
+    pub repeatable: bool,
+    /// It can only be called as a task (2025-11-25).
+    pub needs_task: bool,
+}
+
+/// An answer, or an HTTP refusal; a JSON-RPC error is in the reply.
+pub(super) type Got = Result<Reply, Refusal>;
 
 impl Conversation {
-    pub(super) fn new(line: Line, facts: ServerFacts, profile: &ClientProfile, holding: Holding) -> Self {
+    pub(super) fn new(line: Line, facts: ServerFacts, terms: Terms, holding: Holding) -> Self {
         line.log.note(What::ServerOpened(facts.clone()));
-        let quiet = profile.conduct.call_timeout().0;
-        Self { line, facts, patience: Patience { quiet, whole: quiet * PROGRESS_FACTOR }, holding }
+        let quiet = terms.call;
+        Self {
+            line: Arc::new(line),
+            facts,
+            terms,
+            patience: Patience { quiet, whole: quiet * PROGRESS_FACTOR },
+            watches: Watches::default(),
+            holding,
+            tools: Mutex::default(),
+            noticed: Mutex::default(),
+        }
     }
 
-    async fn list(&self) -> Result<Vec<ToolFact>, Fault> {
-        let mut tools = Vec::new();
-        let mut bytes = 0;
-        let mut cursors = HashSet::new();
-        let mut cursor: Option<String> = None;
-        loop {
-            let params = cursor.as_ref().map(|cursor| json!({"cursor": cursor}));
-            let patience = Patience::strict(self.patience.quiet);
-            let page = match self.line.ask("tools/list", |_| params, patience).await? {
-                Err(refusal) => return Err(self.line.broke(refused_list(&refusal))),
-                Ok(Reply { outcome: Err(error), .. })
-                    if error.code == Some(jsonrpc::METHOD_NOT_FOUND) && cursors.is_empty() =>
-                {
-                    self.odd(
-                        "`tools/list` is not implemented; the server counts as one without tools".to_owned(),
-                    );
-                    return Ok(tools);
-                }
-                Ok(Reply { outcome: Err(error), status, .. }) => {
-                    return Err(self.line.broke(refused_list(&from_error(error, status))));
-                }
-                Ok(Reply { outcome: Ok(result), bytes: size, .. }) => {
-                    bytes += size;
-                    facts::tools(result)
-                        .map_err(|why| self.line.broke(Fault::new(Side::Server, "target.protocol", why)))?
-                }
-            };
-            tools.extend(page.tools);
-            page.odd.into_iter().for_each(|message| self.odd(message));
-            if bytes > LIST_CAP {
-                let message = format!("the list of tools is larger than {} MiB", LIST_CAP >> 20);
-                return Err(self.line.broke(Fault::new(Side::Server, "target.too-large", message)));
-            }
-            let Some(next) = page.next else { break };
-            if !cursors.insert(next.clone()) {
-                let next = display::excerpt(&next, 80);
-                self.odd(format!("`tools/list` repeats the cursor `{next}`; the list ends there"));
-                break;
-            }
-            if cursors.len() >= PAGES {
-                self.odd(format!("`tools/list` has more than {PAGES} pages; the list ends there"));
-                break;
-            }
-            cursor = Some(next);
-        }
-        for name in facts::duplicates(&tools) {
-            self.odd(format!("`tools/list` names `{}` more than once", display::excerpt(&name, 80)));
-        }
-        Ok(tools)
+    /// How the revision spoken begins.
+    pub(super) fn era(&self) -> Era {
+        if self.line.voice().is_some() { Era::Modern } else { Era::Legacy }
     }
 
-    fn odd(&self, message: String) {
+    /// Sends a request. Where its answer breaks off and a second try can do no harm, it is sent again with a new id
+    /// (2026-07-28, basic/transports/stdio and streamable-http: streams cannot be resumed).
+    pub(super) async fn ask<P: Serialize>(
+        &self,
+        request: &Request<'_, P>,
+        patience: Patience,
+        repeatable: bool,
+    ) -> Result<Got, Fault> {
+        let mut heard = self.line.hear(request, patience).await;
+        if repeatable && self.era() == Era::Modern && matches!(heard, Heard::Stopped(Stop::Lost(_))) {
+            self.odd_once(format!("the answer to `{}` broke off; it was asked again", request.method));
+            heard = self.line.hear(request, patience).await;
+        }
+        match heard {
+            Heard::Answered(reply) => {
+                self.look_at(request.method, &reply);
+                Ok(Ok(reply))
+            }
+            Heard::Stopped(Stop::Refused(refusal)) => Ok(Err(refusal)),
+            heard => Err(self.line.fault(heard, request.method, patience).await),
+        }
+    }
+
+    /// Records what is odd about the envelope of a modern answer.
+    fn look_at(&self, method: &str, reply: &Reply) {
+        if self.era() == Era::Legacy {
+            return;
+        }
+        match &reply.outcome {
+            Err(error) => {
+                if let Some(message) = shape::retired(error.code) {
+                    self.odd_once(message);
+                }
+            }
+            Ok(result) => {
+                let kind = shape::kind(result);
+                if kind == (Kind::Complete { said: false }) {
+                    self.odd_once(format!("`{method}` was answered without `resultType`"));
+                }
+                if matches!(kind, Kind::Complete { .. }) {
+                    let odd = shape::cache_oddities(method, result);
+                    odd.into_iter().for_each(|message| self.odd_once(message));
+                }
+            }
+        }
+    }
+
+    /// The complete result in an answer, or the refusal. A modern result that is something else here is invalid.
+    pub(super) fn complete(&self, method: &str, got: Got) -> Result<Result<(Value, u64), Refusal>, Fault> {
+        let reply = match got {
+            Ok(reply) => reply,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let result = match reply.outcome {
+            Ok(result) => result,
+            Err(error) => return Ok(Err(from_error(error, reply.status))),
+        };
+        let kind = match self.era() {
+            Era::Legacy => Kind::Complete { said: false },
+            Era::Modern => shape::kind(&result),
+        };
+        match kind {
+            Kind::Complete { .. } => Ok(Ok((result, reply.bytes))),
+            other => Err(self.invalid(method, &other)),
+        }
+    }
+
+    /// The fault of a result that this method cannot have.
+    pub(super) fn invalid(&self, method: &str, kind: &Kind) -> Fault {
+        let what = match kind {
+            Kind::InputRequired => "input_required".to_owned(),
+            Kind::Task => "task".to_owned(),
+            Kind::Unknown(what) => what.clone(),
+            Kind::Complete { .. } => "complete".to_owned(),
+        };
+        self.broken(format!("`{method}` was answered with `resultType` `{what}`, which it cannot have here"))
+    }
+
+    /// The fault of a server that breaks the protocol.
+    pub(super) fn broken(&self, message: String) -> Fault {
+        self.line.broke(Fault::new(Side::Server, "target.protocol", message))
+    }
+
+    pub(super) fn odd(&self, message: String) {
         self.line.log.note(What::ServerOdd { message });
     }
-}
 
-fn refused_list(refusal: &Refusal) -> Fault {
-    match refusal.status {
-        Some(status @ (401 | 403)) => unauthorized(status, refusal),
-        _ => {
-            let message = format!("the server refused `tools/list`: {}", words(refusal));
-            Fault::new(Side::Server, "target.protocol", message)
+    /// Records an oddity unless it has been recorded in this session.
+    pub(super) fn odd_once(&self, message: String) {
+        /// More different ones than a server has methods are a flood.
+        const MOST: usize = 100;
+        let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
+        if noticed.len() < MOST && noticed.insert(message.clone()) {
+            drop(noticed);
+            self.odd(message);
         }
+    }
+
+    pub(super) fn tools(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.tools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A plain request of the protocol, whose answer is complete.
+    pub(super) async fn simple<P: Serialize + Sync>(
+        &self,
+        request: &Request<'_, P>,
+    ) -> Result<Result<Value, Refusal>, Fault> {
+        let got = self.ask(request, self.patience, true).await?;
+        Ok(self.complete(request.method, got)?.map(|(result, _)| result))
     }
 }
 
-#[derive(Serialize)]
-struct CallParams<'a> {
-    name: &'a str,
-    arguments: &'a Value,
-    #[serde(rename = "_meta")]
-    meta: Meta,
+/// The code of an error, whichever way it came.
+pub(super) fn code_of(got: &Got) -> Option<i64> {
+    match got {
+        Ok(Reply { outcome: Err(error), .. }) => error.code,
+        Ok(_) => None,
+        Err(refusal) => refusal.code,
+    }
 }
 
-#[derive(Serialize)]
-struct Meta {
-    #[serde(rename = "progressToken")]
-    progress_token: u64,
+/// Methods that only look.
+fn only_looks(method: &str) -> bool {
+    matches!(
+        method,
+        "server/discover" | "completion/complete" | "prompts/get" | "resources/read" | "tasks/get"
+    ) || method.ends_with("/list")
 }
 
 impl Session for Conversation {
@@ -130,22 +218,52 @@ impl Session for Conversation {
 
     fn list_tools(&self) -> BoxFuture<'_, Result<Vec<ToolFact>, Fault>> {
         Box::pin(async {
-            let tools = self.list().await?;
+            let tools = self.listed_tools().await?;
             self.line.log.note(What::ToolsListed { tools: tools.clone() });
             Ok(tools)
         })
     }
 
+    fn list(&self, list: facts::List) -> BoxFuture<'_, Result<Vec<Value>, Fault>> {
+        Box::pin(self.pages(list))
+    }
+
     fn call_tool<'a>(&'a self, name: &'a str, args: &'a Value) -> BoxFuture<'a, Result<ToolOutcome, Fault>> {
+        Box::pin(self.call(name, args))
+    }
+
+    fn read_resource<'a>(&'a self, uri: &'a str) -> BoxFuture<'a, Result<Result<Value, Refusal>, Fault>> {
+        Box::pin(self.read(uri))
+    }
+
+    fn get_prompt<'a>(
+        &'a self,
+        name: &'a str,
+        args: &'a Value,
+    ) -> BoxFuture<'a, Result<Result<Value, Refusal>, Fault>> {
+        Box::pin(self.prompt(name, args))
+    }
+
+    fn set_log_level<'a>(&'a self, level: &'a str) -> BoxFuture<'a, Result<Result<(), Refusal>, Fault>> {
+        Box::pin(self.log_level(level))
+    }
+
+    fn watch<'a>(&'a self, wanted: &'a super::Watch) -> BoxFuture<'a, Result<Result<(), Refusal>, Fault>> {
+        Box::pin(self.start_watch(wanted))
+    }
+
+    fn unwatch<'a>(&'a self, wanted: &'a super::Watch) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.end_watch(wanted))
+    }
+
+    fn notify<'a>(&'a self, method: &'a str, params: Value) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
-            let params = |id| Some(CallParams { name, arguments: args, meta: Meta { progress_token: id } });
-            match self.line.ask("tools/call", params, self.patience).await? {
-                Ok(Reply { outcome: Ok(result), bytes, .. }) => facts::outcome(result, bytes)
-                    .map_err(|why| self.line.broke(Fault::new(Side::Server, "target.protocol", why))),
-                Ok(Reply { outcome: Err(error), status, .. }) => {
-                    Ok(ToolOutcome::Refused(from_error(error, status)))
-                }
-                Err(refusal) => Ok(ToolOutcome::Refused(refusal)),
+            let params = Some(params).filter(|params| !params.is_null());
+            let text = super::jsonrpc::notification(method, params);
+            let sending = self.line.carrier.tell(text, &self.line.log);
+            match tokio::time::timeout(self.patience.quiet, sending).await {
+                Ok(sent) => sent.map_err(|fault| self.line.broke(fault)),
+                Err(_) => Err(self.line.broke(super::line::late(method, self.patience.quiet))),
             }
         })
     }
@@ -156,8 +274,15 @@ impl Session for Conversation {
         params: Value,
     ) -> BoxFuture<'a, Result<Result<Value, Refusal>, Fault>> {
         Box::pin(async move {
-            let params = Some(params).filter(|params| !params.is_null());
-            Ok(match self.line.ask(method, |_| params, self.patience).await? {
+            let mut params = params;
+            let meta = params.as_object_mut().and_then(|params| params.shift_remove("_meta"));
+            let request = Request {
+                bare: !params.is_object() && !params.is_null(),
+                meta: meta.as_ref().and_then(Value::as_object),
+                ..Request::new(method, Some(&params).filter(|params| !params.is_null()))
+            };
+            let request = request.named(name_of(method, &params));
+            Ok(match self.ask(&request, self.patience, only_looks(method)).await? {
                 Ok(Reply { outcome: Ok(result), .. }) => Ok(result),
                 Ok(Reply { outcome: Err(error), status, .. }) => Err(from_error(error, status)),
                 Err(refusal) => Err(refusal),
@@ -167,6 +292,7 @@ impl Session for Conversation {
 
     fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
+            self.watches.end().await;
             if self.holding == Holding::Own {
                 self.line.carrier.close(&self.line.log).await;
             }

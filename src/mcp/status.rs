@@ -45,7 +45,7 @@ impl Denial<'_> {
         }
         if status >= 500 && error.is_none() {
             let message = format!("`{}` answered HTTP {status}{said}", net::shown(self.url));
-            return fault("target.unreachable", message).retryable().into();
+            return Stop::blank(status, fault("target.unreachable", message).retryable());
         }
         let (code, message, data) = match error {
             Some(error) => (error.code, error.message, error.data),
@@ -75,7 +75,7 @@ mod tests {
         let location = Some("/new?token=hidden");
         let stop = Denial { status, body, challenge: None, location, in_session, url: &url }.meaning();
         let (code, message) = match stop {
-            Stop::Fault(fault) => (fault.code, fault.message),
+            Stop::Fault(fault) | Stop::Lost(fault) | Stop::Blank { fault, .. } => (fault.code, fault.message),
             Stop::Refused(refusal) => ("refused".to_owned(), refusal.message),
         };
         assert!(!message.contains("hidden") && !message.contains("pass"), "{message}");

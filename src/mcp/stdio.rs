@@ -79,6 +79,10 @@ impl Carrier for Pipe {
 
     fn settle(&self, _: &'static Revision) {}
 
+    fn exchanges(&self) -> bool {
+        false
+    }
+
     fn listen(&self) {}
 
     fn vitals(&self) -> Option<&Vitals> {

@@ -102,7 +102,7 @@ pub struct TargetSpec {
     /// How it is spoken to.
     pub transport: Transport,
     /// `auto` or a revision.
-    pub protocol: String,
+    pub protocol: crate::mcp::revision::Choice,
     /// Processes per session or per run.
     pub isolation: Isolation,
     /// Variables for the child process.

@@ -165,7 +165,7 @@ async fn large_answers_and_lists_are_cut_off() {
     let fault = session.list_tools().await.unwrap_err();
     assert_eq!(
         (fault.code.as_str(), fault.message.as_str()),
-        ("target.too-large", "the list of tools is larger than 8 MiB")
+        ("target.too-large", "the answers to `tools/list` are larger than 8 MiB")
     );
 }
 

@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use rehearsal::mcp::connect::{Keeper, target};
+use rehearsal::mcp::profile::Protocol;
 use rehearsal::mcp::{
     Anonymous, ClientProfile, Endpoint, Identity, Isolation, Opening, Program, Session, Target, ToolOutcome,
 };
@@ -113,8 +114,15 @@ pub(crate) fn anonymous() -> Identity {
     Arc::new(Anonymous)
 }
 
-/// A profile whose calls must be answered within `ms` milliseconds.
+/// A profile of the older era whose calls must be answered within `ms` milliseconds.
 pub(crate) fn patient(ms: u64) -> ClientProfile {
+    let mut profile = free(ms);
+    profile.wire.protocol = Some(Protocol::V20251125);
+    profile
+}
+
+/// The same with a free choice of the revision.
+pub(crate) fn free(ms: u64) -> ClientProfile {
     let mut profile = ClientProfile::reference();
     profile.conduct.call_timeout = Some(Period(Duration::from_millis(ms)));
     profile

@@ -7,13 +7,11 @@ use super::servers::{self, Server};
 use super::{Context, Layer, first};
 use crate::diag::{Diagnostic, Located, Origin, suggest};
 use crate::mcp::Isolation;
+use crate::mcp::revision::{Choice, REVISIONS};
 use crate::suite::entries::Entries;
 use crate::suite::wire::Target;
 use crate::suite::yaml::At;
 use crate::suite::{TargetSource, TargetSpec, Template, Transport, vars};
-
-const REVISIONS: &[&str] = &["auto", "2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
-const SUPPORTED: &[&str] = &["auto", "2025-11-25"];
 
 pub(super) fn resolve(
     context: &mut Context<'_>,
@@ -183,17 +181,15 @@ impl Block<'_, '_> {
         isolation.value
     }
 
-    fn protocol(&mut self, protocol: Option<&At<String>>) -> String {
-        let Some(protocol) = protocol else { return "auto".to_owned() };
+    fn protocol(&mut self, protocol: Option<&At<String>>) -> Choice {
+        let Some(protocol) = protocol else { return Choice::Auto };
         let (name, at) = (protocol.value.as_str(), protocol.origin(self.file));
-        if !REVISIONS.contains(&name) {
-            let hint = suggest::hint(name, REVISIONS.iter().copied());
+        Choice::named(name).unwrap_or_else(|| {
+            let known = std::iter::once("auto").chain(REVISIONS.iter().map(|revision| revision.name));
+            let hint = suggest::hint(name, known);
             self.error("suite.unknown-name", at, &format!("unknown protocol revision `{name}`"), &hint);
-        } else if !SUPPORTED.contains(&name) {
-            let what = format!("the protocol revision `{name}`");
-            self.context.not_yet(at, &what, "use `protocol: auto` or `protocol: 2025-11-25`");
-        }
-        name.to_owned()
+            Choice::Auto
+        })
     }
 
     fn path(&mut self, path: Option<&At<String>>) -> String {
