@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+pub mod fence;
+
 /// Largest body read from a model API, a target or an authorization server, in bytes: 16 MiB.
 pub const BODY_CAP: usize = 16 * 1024 * 1024;
 
@@ -25,6 +27,10 @@ pub enum BodyError {
 /// A client with a connect deadline of ten seconds, no redirects, and no overall deadline: callers bound each call.
 /// Loopback addresses are never proxied.
 pub fn client() -> Result<reqwest::Client, String> {
+    builder().build().map_err(|error| describe(&error))
+}
+
+fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(10))
         .redirect(reqwest::redirect::Policy::none())
@@ -32,8 +38,6 @@ pub fn client() -> Result<reqwest::Client, String> {
         .tcp_nodelay(true)
         .pool_idle_timeout(Duration::from_secs(60))
         .user_agent(concat!("rehearsal/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| describe(&error))
 }
 
 /// Reads a body up to `cap` bytes; more is an error, and nothing beyond the cap is kept in memory.

@@ -16,6 +16,7 @@ use crate::units::Period;
 pub mod answer;
 pub mod challenge;
 pub mod checks;
+pub mod client;
 pub mod discover;
 mod grants;
 pub mod identity;

@@ -26,7 +26,7 @@ pub struct Asking<'a> {
 }
 
 /// A 401 or 403 that better credentials might turn.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Rejection {
     /// 401 or 403.
     pub status: u16,
@@ -36,6 +36,9 @@ pub struct Rejection {
     pub nonce: Option<String>,
     /// How many times this request has been refused, from 1.
     pub attempt: u32,
+    /// The identity's headers that were refused. Another session may have renewed them in the meantime; and to return
+    /// them unchanged says that there is nothing better.
+    pub sent: Credentials,
 }
 
 /// An identity. Implemented by `auth`.

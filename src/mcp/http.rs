@@ -226,6 +226,7 @@ impl Exchange {
                 challenge: challenge(response.headers()).unwrap_or_default(),
                 nonce: header(response.headers(), "dpop-nonce"),
                 attempt,
+                sent: headers.clone(),
             };
             let refused = self.refused(response).await;
             if attempt > REFUSALS {

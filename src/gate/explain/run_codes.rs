@@ -19,6 +19,18 @@ pub(super) const ENTRIES: &[Entry] = &[
     // credentials
     ("credentials.missing", "A persona or a target needs a credential that is not set. Declare the environment variable under `env:` in the suite and export it; rehearsal reads no other variable and no `.env` file."),
     ("credentials.missing-key", "A selected model needs an API key and its environment variable is not set. Export it, or select a model that needs none, for example `--model lexical`. Nothing was spent."),
+    ("credentials.metadata", "A persona has to be authorized, and the way there cannot be found: the target publishes no resource metadata (RFC 9728), or its authorization server publishes none that names itself (RFC 8414 or OpenID Connect Discovery). The auth checks of a suite say exactly what is missing."),
+    ("credentials.resource", "The target's resource metadata is about another resource than the one that was asked. No token is requested, because it could be used there. `resource` must be the URL of the target or a parent path on the same origin."),
+    ("credentials.issuer", "The metadata of the authorization server names another issuer than the target does. They must be equal byte for byte; a slash at the end is the usual difference. Nothing of that document is used."),
+    ("credentials.pkce", "The authorization server does not list S256 under `code_challenge_methods_supported`. Every conformant client refuses to go on, since a code that is stolen on its way could be used by the thief."),
+    ("credentials.registration", "No client id could be had at the authorization server: none is configured for it, it accepts no client id metadata document, and it registers no clients or refused to. Obtain a client id there and configure it; one of another issuer is never used."),
+    ("credentials.callback", "The answer from the authorization page is not an answer to our request: its address, its `state` or its issuer (`iss`, RFC 9207) is wrong. It may be forged, so nothing of it is used or shown. Start again."),
+    ("credentials.consent", "The authorization server or the person at its page refused. The message says what the server gave as the reason."),
+    ("credentials.token", "The token endpoint of an authorization server refused a request or answered with something that is no usable token. The message gives the error code of RFC 6749; the request is not repeated."),
+    ("credentials.address", "An address that a target or an authorization server named was not asked, because it is not https, holds credentials, or leads to a machine nearer than the target itself: a server on the internet must not make rehearsal ask one in the private network."),
+    ("credentials.unreachable", "An authorization server did not answer, answered too slowly or with too much, or redirected to somewhere else. Answers are bounded at 256 KiB and ten seconds."),
+    ("credentials.login", "The target wants a person to sign in, and a run never waits for one. Sign in beforehand with `rehearsal login URL` and give the persona `identity: login`, or use an identity for machines such as `client_credentials`."),
+    ("credentials.client", "The authorization client could not be set up, or broke off. Please report it with the message."),
     ("credentials.refused", "A provider or issuer answered 401 or 403: the key or token is wrong, expired, or lacks a permission. The trials that met this are invalid, never failures; when nothing else could run, the exit code is 5."),
     // model
     ("model.rate-limited", "The provider answered 429 until every attempt was used up. `Retry-After` was honoured. The trial is invalid: missing data, not a failure. Lower `--concurrency`, then `rehearsal resume RUN`."),

@@ -1,0 +1,95 @@
+//! The identity that sessions ask: the flow's tokens as headers.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::dpop::Covered;
+use super::fault;
+use super::flow::Flow;
+use super::settings::{Means, Settings};
+use super::wallet::Tokens;
+use crate::mcp::{Asking, Credentials, Rejection, TokenSource};
+use crate::transcript::Fault;
+
+/// An identity that authorizes itself as the target demands.
+#[derive(Clone)]
+pub struct OAuth(Arc<Flow>);
+
+impl OAuth {
+    /// An identity at one target. Nothing is asked of anybody before a session asks for headers.
+    pub fn new(settings: Settings, means: Means) -> Self {
+        Self(Arc::new(Flow::new(settings, means)))
+    }
+
+    async fn answer(flow: &Flow, asked: Asked) -> Result<Credentials, Fault> {
+        let Some(refused) = &asked.refused else {
+            let tokens = flow.ahead().await?;
+            return tokens.map_or(Ok(vec![]), |tokens| asked.headers(flow, &tokens));
+        };
+        if let Some(nonce) = &refused.nonce {
+            flow.nonces.keep(&asked.url, nonce);
+        }
+        match flow.again(refused).await? {
+            Some(tokens) => asked.headers(flow, &tokens),
+            None => Ok(refused.sent.clone()),
+        }
+    }
+}
+
+/// An [`Asking`] that outlives its request.
+struct Asked {
+    method: String,
+    url: Url,
+    refused: Option<Rejection>,
+}
+
+impl Asked {
+    fn headers(&self, flow: &Flow, tokens: &Tokens) -> Result<Credentials, Fault> {
+        let token = tokens.access.expose_secret();
+        let Some(key) = &tokens.key else {
+            return Ok(vec![("authorization".to_owned(), SecretString::from(format!("Bearer {token}")))]);
+        };
+        let proof = key.proof(&Covered {
+            method: &self.method,
+            url: &self.url,
+            token: Some(token),
+            nonce: flow.nonces.of(&self.url),
+            now: flow.means.clock.wall().as_second(),
+        })?;
+        Ok(vec![
+            ("authorization".to_owned(), SecretString::from(format!("DPoP {token}"))),
+            ("dpop".to_owned(), SecretString::from(proof)),
+        ])
+    }
+}
+
+impl TokenSource for OAuth {
+    fn headers<'a>(&'a self, asking: Asking<'a>) -> BoxFuture<'a, Result<Credentials, Fault>> {
+        let flow = Arc::clone(&self.0);
+        let Asking { method, url, refused } = asking;
+        let asked = Asked { method: method.to_owned(), url: url.clone(), refused: refused.cloned() };
+        Box::pin(async move {
+            // On a task of its own: a session that gives up must not lose a refresh token in the middle of its
+            // rotation.
+            let working = tokio::spawn(async move { Self::answer(&flow, asked).await });
+            working.await.map_err(|_| fault("credentials.client", "the authorization flow broke off"))?
+        })
+    }
+
+    fn nonce(&self, nonce: &str) {
+        self.0.nonces.keep(&self.0.settings.target, nonce);
+    }
+
+    fn env(&self) -> Credentials {
+        vec![]
+    }
+}
+
+impl std::fmt::Debug for OAuth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OAuth({})", crate::net::shown(&self.0.settings.target))
+    }
+}
