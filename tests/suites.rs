@@ -208,7 +208,7 @@ fn defaults_are_the_documented_ones() {
     let suite = good(place.load("suites/small.yaml"));
     assert_eq!(suite.personas[0].value.name.as_str(), "anonymous");
     assert_eq!(suite.clients[0].value.name.as_str(), "reference");
-    assert_eq!((suite.trials, suite.target.protocol.as_str()), (1, "auto"));
+    assert_eq!((suite.trials, suite.target.protocol), (1, rehearsal::mcp::revision::Choice::Auto));
     assert_eq!(suite.target.source, TargetSource::Url(Template("http://127.0.0.1:9/mcp".to_owned())));
     assert!(suite.judge.is_none() && suite.auth_checks.is_empty());
 }
