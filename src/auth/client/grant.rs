@@ -10,7 +10,7 @@ use super::fault;
 use super::metadata::ServerMetadata;
 use super::pkce::Pkce;
 use super::settings::Provider;
-use super::token_endpoint::{Asked, Denied, ID_JAG, Post};
+use super::token_endpoint::{Asked, Denied, Fields, ID_JAG, Post};
 use super::visitor::Visitor;
 use super::wallet::{Client, Tokens};
 use crate::auth::keys::random_text;
@@ -115,7 +115,7 @@ impl<'a> Errand<'a> {
         self.assertion(&assertion).await
     }
 
-    fn scoped(&self, grant: &str) -> Vec<(&'static str, String)> {
+    fn scoped(&self, grant: &str) -> Fields {
         let mut fields = vec![("grant_type", grant.to_owned())];
         if !self.scopes.is_empty() {
             fields.push(("scope", self.scopes.join(" ")));
@@ -124,7 +124,7 @@ impl<'a> Errand<'a> {
     }
 
     /// Sends a grant's own fields with `resource` (RFC 8707), which every token request carries.
-    async fn ask(self, mut fields: Vec<(&'static str, String)>) -> Result<Tokens, Denied> {
+    async fn ask(self, mut fields: Fields) -> Result<Tokens, Denied> {
         fields.extend(self.site.resource.clone().map(|resource| ("resource", resource)));
         let (client, server) = (self.client, &self.site.server);
         Asked { fields, client, server, scopes: self.scopes, key: self.key }.send(self.post).await

@@ -18,9 +18,12 @@ use super::{Means, fault};
 use crate::display;
 use crate::transcript::Fault;
 
+/// The fields of a form.
+pub(super) type Fields = Vec<(&'static str, String)>;
+
 /// A request for tokens: the fields of its grant and who asks.
 pub(super) struct Asked<'a> {
-    pub(super) fields: Vec<(&'static str, String)>,
+    pub(super) fields: Fields,
     pub(super) client: &'a Client,
     pub(super) server: &'a ServerMetadata,
     /// What was asked for; what is granted where the answer names no scope.
@@ -133,7 +136,7 @@ impl Asked<'_> {
     }
 
     /// The fields and the header with which the client proves itself.
-    fn authenticated(&self, now: i64) -> Result<(Vec<(&'static str, String)>, Option<SecretString>), Fault> {
+    fn authenticated(&self, now: i64) -> Result<(Fields, Option<SecretString>), Fault> {
         let mut fields = self.fields.clone();
         let id = || ("client_id", self.client.id.clone());
         let mut header = None;
