@@ -20,3 +20,7 @@ mod registration;
 mod renewal;
 #[path = "oauth/scopes.rs"]
 mod scopes;
+#[path = "oauth/machines.rs"]
+mod machines;
+#[path = "oauth/proofs.rs"]
+mod proofs;

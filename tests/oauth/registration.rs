@@ -176,6 +176,7 @@ async fn a_client_that_its_server_forgot_registers_again() {
     let stale = rehearsal::auth::client::Client {
         id: "stale".into(),
         secret: None,
+        key: None,
         auth: None,
         redirect: Some(redirect),
         expires: None,

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::sync::{Mutex, OnceCell};
+use url::Url;
 
 use super::courier::Courier;
-use super::discovery::{Search, Site};
+use super::discovery::{self, Search, Site};
 use super::dpop::{Nonces, ProofKey};
 use super::grant::Errand;
+use super::metadata::ServerMetadata;
 use super::registration::{self, Papers, Way};
-use super::settings::{Grant, Means, Settings};
+use super::settings::{Grant, Means, Provider, Settings};
 use super::token_endpoint::{Denied, Post};
 use super::wallet::{Client, Held, Tokens};
 use super::{fault, scope};
@@ -302,7 +304,8 @@ impl Flow {
     }
 
     async fn post(&self) -> Result<Post<'_>, Fault> {
-        Ok(Post { courier: self.courier().await?, means: &self.means, nonces: &self.nonces })
+        let (means, nonces, patience) = (&self.means, &self.nonces, self.settings.patience);
+        Ok(Post { courier: self.courier().await?, means, nonces, patience })
     }
 
     /// Gets a token by the identity's own way.
@@ -337,7 +340,26 @@ impl Flow {
         let errand = Errand { post: self.post().await?, site, client: &client, scopes, key };
         match &self.settings.grant {
             Grant::Code { visitor, .. } => errand.code(visitor.as_ref()).await,
+            Grant::ClientCredentials(_) => errand.client_credentials().await,
+            Grant::Refresh { token, .. } => errand.refresh(token).await,
+            Grant::Workload { assertion, .. } => errand.assertion(assertion).await,
+            Grant::IdJag { provider, .. } => {
+                let server = self.provider(provider).await?;
+                errand.vouched(provider, &server).await
+            }
         }
+    }
+
+    /// The identity provider's metadata, or what was configured in its place.
+    async fn provider(&self, provider: &Provider) -> Result<ServerMetadata, Fault> {
+        if let Some(endpoint) = &provider.token_endpoint {
+            let (issuer, token_endpoint) = (provider.issuer.clone(), Some(endpoint.clone()));
+            return Ok(ServerMetadata { issuer, token_endpoint, ..ServerMetadata::default() });
+        }
+        let Ok(url) = Url::parse(&provider.issuer) else {
+            return Err(fault("credentials.metadata", "the issuer of the identity provider is no URL"));
+        };
+        discovery::server(&Courier::new(&url, self.settings.patience).await?, &provider.issuer).await
     }
 
     fn keep(&self, state: &mut State, site: Site, tokens: Tokens) -> Result<(), Fault> {
@@ -353,12 +375,17 @@ impl Flow {
     }
 
     fn papers(&self) -> Papers<'_> {
+        let machine = |registered| Papers { registered: Some(registered), document: None, redirect: None };
         match &self.settings.grant {
             Grant::Code { visitor, registered, document } => Papers {
                 registered: registered.as_ref(),
                 document: document.as_ref(),
-                redirect: visitor.redirect(),
+                redirect: Some(visitor.redirect()),
             },
+            Grant::ClientCredentials(registered)
+            | Grant::Refresh { registered, .. }
+            | Grant::Workload { registered, .. }
+            | Grant::IdJag { registered, .. } => machine(registered),
         }
     }
 
@@ -377,22 +404,21 @@ impl Flow {
         match registration::way(&papers, self.registered_issuer(), &site.server)? {
             Way::Dynamic(endpoint) => {
                 let now = self.means.clock.wall().as_second();
+                let redirect = papers.redirect.unwrap_or_default();
                 let known = self.means.wallet.client(issuer);
-                if let Some(client) =
-                    known.filter(|client| registration::serves(client, papers.redirect, now))
-                {
+                if let Some(client) = known.filter(|client| registration::serves(client, redirect, now)) {
                     return Ok(client);
                 }
                 let courier = self.courier().await?;
-                let made =
-                    registration::register(courier, &endpoint, papers.redirect, &site.server, &self.means);
+                let made = registration::register(courier, &endpoint, redirect, &site.server, &self.means);
                 let client = made.await?;
                 self.means.wallet.keep_client(issuer, &client)?;
                 Ok(client)
             }
             // A refresh in a later run has to know who the token was granted to.
             Way::Document(id) => {
-                let client = Client { id, secret: None, auth: None, redirect: None, expires: None };
+                let client =
+                    Client { id, secret: None, key: None, auth: None, redirect: None, expires: None };
                 self.means.wallet.keep_client(issuer, &client)?;
                 Ok(client)
             }

@@ -3,14 +3,20 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::callback::{Expected, Request};
+use super::courier::Courier;
 use super::discovery::Site;
 use super::dpop::ProofKey;
 use super::fault;
+use super::metadata::ServerMetadata;
 use super::pkce::Pkce;
-use super::token_endpoint::{Asked, Denied, Post};
+use super::settings::Provider;
+use super::token_endpoint::{Asked, Denied, Fields, ID_JAG, Post};
 use super::visitor::Visitor;
 use super::wallet::{Client, Tokens};
 use crate::auth::keys::random_text;
+
+/// RFC 7523 section 8.1.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// One attempt to get a token.
 #[derive(Clone, Copy)]
@@ -70,8 +76,55 @@ impl<'a> Errand<'a> {
         Ok(tokens)
     }
 
+    /// The client's own credentials (RFC 6749 section 4.4).
+    pub(super) async fn client_credentials(self) -> Result<Tokens, Denied> {
+        self.ask(self.scoped("client_credentials")).await
+    }
+
+    /// An assertion as a grant (RFC 7523 section 2.1).
+    pub(super) async fn assertion(self, assertion: &SecretString) -> Result<Tokens, Denied> {
+        let mut fields = self.scoped(JWT_BEARER);
+        fields.push(("assertion", assertion.expose_secret().to_owned()));
+        self.ask(fields).await
+    }
+
+    /// An ID token becomes an identity assertion for the target's authorization server (RFC 8693), and that a grant.
+    pub(super) async fn vouched(
+        self,
+        provider: &Provider,
+        server: &ServerMetadata,
+    ) -> Result<Tokens, Denied> {
+        let mut fields = self.scoped("urn:ietf:params:oauth:grant-type:token-exchange");
+        fields.extend([
+            ("requested_token_type", ID_JAG.to_owned()),
+            ("audience", self.site.server.issuer.clone()),
+            ("subject_token", provider.id_token.expose_secret().to_owned()),
+            ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token".to_owned()),
+        ]);
+        fields.extend(self.site.resource.clone().map(|resource| ("resource", resource)));
+        let client = provider.client.client();
+        // Whoever has configured the provider knows how near it is; the fence is put up around it, not the target.
+        let home = server
+            .token_endpoint
+            .as_ref()
+            .ok_or_else(|| fault("credentials.metadata", "the identity provider names no token endpoint"))?;
+        let courier = Courier::new(home, self.post.patience).await?;
+        let post = Post { courier: &courier, ..self.post };
+        let asked = Asked { fields, client: &client, server, scopes: self.scopes, key: None };
+        let assertion = asked.exchange(post).await?;
+        self.assertion(&assertion).await
+    }
+
+    fn scoped(&self, grant: &str) -> Fields {
+        let mut fields = vec![("grant_type", grant.to_owned())];
+        if !self.scopes.is_empty() {
+            fields.push(("scope", self.scopes.join(" ")));
+        }
+        fields
+    }
+
     /// Sends a grant's own fields with `resource` (RFC 8707), which every token request carries.
-    async fn ask(self, mut fields: Vec<(&'static str, String)>) -> Result<Tokens, Denied> {
+    async fn ask(self, mut fields: Fields) -> Result<Tokens, Denied> {
         fields.extend(self.site.resource.clone().map(|resource| ("resource", resource)));
         let (client, server) = (self.client, &self.site.server);
         Asked { fields, client, server, scopes: self.scopes, key: self.key }.send(self.post).await

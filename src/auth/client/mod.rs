@@ -8,6 +8,7 @@
 //! fetched is fenced (see [`crate::net::fence`]), capped and bounded in time. Codes, tokens and client secrets are
 //! registered as secrets before they are used, and none is ever shown to another issuer than its own.
 
+mod assertion;
 mod callback;
 mod courier;
 mod discovery;
@@ -24,9 +25,10 @@ mod token_endpoint;
 mod visitor;
 mod wallet;
 
+pub use assertion::ClientKey;
 pub use dpop::ProofKey;
 pub use identity::OAuth;
-pub use settings::{Grant, Means, Registered, Settings};
+pub use settings::{Grant, Means, Provider, Registered, Settings};
 pub use visitor::{Consenting, Nobody, Visitor};
 pub use wallet::{Client, ClientAuth, Held, Memory, Tokens, Wallet};
 

@@ -17,7 +17,8 @@ use crate::transcript::Fault;
 pub(super) struct Papers<'a> {
     pub(super) registered: Option<&'a Registered>,
     pub(super) document: Option<&'a Url>,
-    pub(super) redirect: &'a str,
+    /// Where an answer may come back to; none for a machine, which has nothing to register.
+    pub(super) redirect: Option<&'a str>,
 }
 
 /// How a client gets its id at a server.
@@ -40,8 +41,8 @@ pub(super) fn way(papers: &Papers<'_>, bound: Option<&str>, server: &ServerMetad
         return Ok(Way::Document(document.as_str().to_owned()));
     }
     match &server.registration_endpoint {
-        Some(endpoint) => Ok(Way::Dynamic(endpoint.clone())),
-        None if papers.registered.is_some() => Err(fault(
+        Some(endpoint) if papers.redirect.is_some() => Ok(Way::Dynamic(endpoint.clone())),
+        _ if papers.registered.is_some() => Err(fault(
             "credentials.registration",
             format!(
                 "the client id belongs to the issuer `{}`, and the target now names `{}`; credentials of one issuer are never shown to another",
@@ -49,7 +50,7 @@ pub(super) fn way(papers: &Papers<'_>, bound: Option<&str>, server: &ServerMetad
                 display::excerpt(&server.issuer, 200)
             ),
         )),
-        None => Err(fault(
+        _ => Err(fault(
             "credentials.registration",
             "the authorization server registers no clients by itself; obtain a client id from it and pass it",
         )),
@@ -109,6 +110,7 @@ pub(super) async fn register(
     Ok(Client {
         id: made.client_id,
         secret,
+        key: None,
         auth: made.token_endpoint_auth_method.as_deref().and_then(ClientAuth::named),
         redirect: Some(redirect.to_owned()),
         expires: made.client_secret_expires_at.filter(|end| *end > 0),
@@ -148,7 +150,7 @@ mod tests {
             let papers = Papers {
                 registered: registered.then_some(&own),
                 document: document.then_some(&url),
-                redirect: "http://127.0.0.1/",
+                redirect: Some("http://127.0.0.1/"),
             };
             match way(&papers, bound, &server) {
                 Ok(Way::Registered) => assert_eq!(expected, "registered"),
@@ -160,10 +162,19 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_has_nothing_to_register() {
+        let own = Registered::new("id", None);
+        let papers = Papers { registered: Some(&own), document: None, redirect: None };
+        assert!(way(&papers, Some("https://as.example"), &server(None, true)).is_ok());
+        assert!(way(&papers, Some("https://old.example"), &server(None, true)).is_err());
+    }
+
+    #[test]
     fn an_old_client_serves_only_where_it_was_registered_for() {
         let client = Client {
             id: "c".into(),
             secret: None,
+            key: None,
             auth: None,
             redirect: Some("http://127.0.0.1:1/".into()),
             expires: Some(100),

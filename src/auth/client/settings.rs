@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::assertion::ClientKey;
 use super::visitor::Visitor;
 use super::wallet::{Client, ClientAuth, Wallet};
 use crate::transcript::{Clock, Secrets};
@@ -48,6 +49,43 @@ pub enum Grant {
         /// The URL of a client id metadata document, used as the client id where the server supports that.
         document: Option<Url>,
     },
+    /// A machine of its own (RFC 6749 section 4.4).
+    ClientCredentials(Registered),
+    /// A refresh token obtained elsewhere. What it is rotated to is kept in the wallet.
+    Refresh {
+        /// The client it was granted to.
+        registered: Registered,
+        /// The token.
+        token: SecretString,
+    },
+    /// Enterprise-managed: an identity provider turns a person's ID token into a grant for the authorization server of
+    /// the target (RFC 8693, then RFC 7523).
+    IdJag {
+        /// The client at the target's authorization server.
+        registered: Registered,
+        /// The identity provider.
+        provider: Provider,
+    },
+    /// A workload's own token from its platform, used as a grant (RFC 7523 section 2.1).
+    Workload {
+        /// The client, if the server wants one named; its id may be empty.
+        registered: Registered,
+        /// The token.
+        assertion: SecretString,
+    },
+}
+
+/// An identity provider that vouches for a person.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its issuer, whose metadata names the token endpoint.
+    pub issuer: String,
+    /// The token endpoint, if it shall not be looked up.
+    pub token_endpoint: Option<Url>,
+    /// The client that the ID token was issued to.
+    pub client: Registered,
+    /// The ID token.
+    pub id_token: SecretString,
 }
 
 /// A client id obtained outside of the protocol.
@@ -60,6 +98,8 @@ pub struct Registered {
     pub id: String,
     /// `client_secret`, unless the client is public.
     pub secret: Option<SecretString>,
+    /// The key it signs assertions with, unless it has a secret or is public.
+    pub key: Option<ClientKey>,
     /// How it authenticates; by default what the server's metadata allows.
     pub auth: Option<ClientAuth>,
 }
@@ -67,13 +107,14 @@ pub struct Registered {
 impl Registered {
     /// A client by its id and secret.
     pub fn new(id: impl Into<String>, secret: Option<SecretString>) -> Self {
-        Self { issuer: None, id: id.into(), secret, auth: None }
+        Self { issuer: None, id: id.into(), secret, key: None, auth: None }
     }
 
     pub(super) fn client(&self) -> Client {
         Client {
             id: self.id.clone(),
             secret: self.secret.clone(),
+            key: self.key.clone(),
             auth: self.auth,
             redirect: None,
             expires: None,

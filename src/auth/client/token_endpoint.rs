@@ -1,5 +1,7 @@
 //! Requests to a token endpoint: how the client proves itself, and what the answer holds.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,9 +18,12 @@ use super::{Means, fault};
 use crate::display;
 use crate::transcript::Fault;
 
+/// The fields of a form.
+pub(super) type Fields = Vec<(&'static str, String)>;
+
 /// A request for tokens: the fields of its grant and who asks.
 pub(super) struct Asked<'a> {
-    pub(super) fields: Vec<(&'static str, String)>,
+    pub(super) fields: Fields,
     pub(super) client: &'a Client,
     pub(super) server: &'a ServerMetadata,
     /// What was asked for; what is granted where the answer names no scope.
@@ -33,6 +38,8 @@ pub(super) struct Post<'a> {
     pub(super) courier: &'a Courier,
     pub(super) means: &'a Means,
     pub(super) nonces: &'a Nonces,
+    /// How long an answer may take.
+    pub(super) patience: Duration,
 }
 
 /// Why there are no tokens.
@@ -74,7 +81,15 @@ struct Granted {
     refresh_token: Option<String>,
     #[serde(default)]
     scope: Option<String>,
+    #[serde(default)]
+    issued_token_type: Option<String>,
 }
+
+/// RFC 7523 section 2.2.
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// An identity assertion that another authorization server takes as a grant.
+pub(super) const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
 impl Asked<'_> {
     /// Sends the request and reads the tokens. They are registered as secrets before anybody sees them.
@@ -87,10 +102,23 @@ impl Asked<'_> {
         self.read(&reply, post.means)
     }
 
+    /// Sends a token exchange and reads the identity assertion that it yields: a grant for another server, no token to
+    /// be used as such.
+    pub(super) async fn exchange(self, post: Post<'_>) -> Result<SecretString, Denied> {
+        let reply = self.once(post).await?;
+        let granted = granted(&reply)?;
+        if granted.issued_token_type.as_deref() != Some(ID_JAG) {
+            let text = "the identity provider exchanged the ID token for something that is no identity assertion grant";
+            return Err(fault("credentials.token", text).into());
+        }
+        post.means.secrets.register_jwt("id-jag", &granted.access_token);
+        Ok(SecretString::from(granted.access_token))
+    }
+
     async fn once(&self, post: Post<'_>) -> Result<Reply, Fault> {
         let endpoint = self.endpoint()?;
-        let (fields, authorization) = self.authenticated()?;
         let (nonce, now) = (post.nonces.of(endpoint), post.means.clock.wall().as_second());
+        let (fields, authorization) = self.authenticated(now)?;
         let covered = Covered { method: "POST", url: endpoint, token: None, nonce, now };
         let proof = self.key.map(|key| key.proof(&covered)).transpose()?;
         let reply = post.courier.post(endpoint, Form { fields: &fields, authorization, proof }).await?;
@@ -108,7 +136,7 @@ impl Asked<'_> {
     }
 
     /// The fields and the header with which the client proves itself.
-    fn authenticated(&self) -> Result<(Vec<(&'static str, String)>, Option<SecretString>), Fault> {
+    fn authenticated(&self, now: i64) -> Result<(Fields, Option<SecretString>), Fault> {
         let mut fields = self.fields.clone();
         let id = || ("client_id", self.client.id.clone());
         let mut header = None;
@@ -117,29 +145,28 @@ impl Asked<'_> {
             (ClientAuth::Post, Some(secret)) => {
                 fields.extend([id(), ("client_secret", secret.expose_secret().to_owned())]);
             }
+            // A workload may be known by its assertion alone.
+            _ if self.client.id.is_empty() => {}
             (ClientAuth::None | ClientAuth::Basic | ClientAuth::Post, _) => fields.push(id()),
             (ClientAuth::PrivateKeyJwt, _) => {
-                return Err(fault(
-                    "credentials.registration",
-                    "the client was registered for a key that we do not have",
-                ));
+                let missing = || {
+                    fault(
+                        "credentials.registration",
+                        "the client authenticates with a key that it does not have",
+                    )
+                };
+                let key = self.client.key.as_ref().ok_or_else(missing)?;
+                let assertion = key.assert(&self.client.id, &self.server.issuer, now)?;
+                fields.push(id());
+                fields.push(("client_assertion_type", ASSERTION.to_owned()));
+                fields.push(("client_assertion", assertion));
             }
         }
         Ok((fields, header))
     }
 
     fn read(&self, reply: &Reply, means: &Means) -> Result<Tokens, Denied> {
-        let granted: Option<Granted> = reply.object().and_then(|value| serde_json::from_value(value).ok());
-        let Some(granted) = granted else {
-            let text =
-                format!("the authorization server gave no token (HTTP {}{})", reply.status, said(reply));
-            let fault = fault("credentials.token", text);
-            let fault = if reply.status >= 500 { fault.retryable() } else { fault };
-            return Err(match error_of(reply) {
-                Some(code) => Denied::Error { code, fault },
-                None => Denied::Fault(fault),
-            });
-        };
+        let granted = granted(reply)?;
         let visible = |token: &str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         // RFC 9449 section 5: a resource that wants bound tokens is not given one that anybody could use.
         let wanted = if self.key.is_some() { "DPoP" } else { "Bearer" };
@@ -166,6 +193,20 @@ impl Asked<'_> {
     }
 }
 
+fn granted(reply: &Reply) -> Result<Granted, Denied> {
+    let granted: Option<Granted> = reply.object().and_then(|value| serde_json::from_value(value).ok());
+    granted.ok_or_else(|| {
+        let text = format!("the authorization server gave no token (HTTP {}{})", reply.status, said(reply));
+        let fault = fault("credentials.token", text);
+        match error_of(reply) {
+            // A server that is out of order says nothing about the grant.
+            _ if reply.status >= 500 => Denied::Fault(fault.retryable()),
+            Some(code) => Denied::Error { code, fault },
+            None => Denied::Fault(fault),
+        }
+    })
+}
+
 /// What an answer says went wrong, as part of a sentence.
 pub(super) fn said(reply: &Reply) -> String {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
@@ -190,7 +231,7 @@ fn seconds(value: &Value) -> Option<i64> {
 /// How a client authenticates: as it was registered, else as the server prefers of what the client can do.
 fn method(client: &Client, supported: &[&str]) -> ClientAuth {
     let able = |method: &ClientAuth| match method {
-        ClientAuth::PrivateKeyJwt => false,
+        ClientAuth::PrivateKeyJwt => client.key.is_some(),
         ClientAuth::Basic | ClientAuth::Post => client.secret.is_some(),
         ClientAuth::None => true,
     };
@@ -198,7 +239,8 @@ fn method(client: &Client, supported: &[&str]) -> ClientAuth {
     client
         .auth
         .or_else(|| ClientAuth::ALL.into_iter().filter(able).find(named))
-        .unwrap_or(if client.secret.is_some() { ClientAuth::Basic } else { ClientAuth::None })
+        .or_else(|| ClientAuth::ALL.into_iter().find(able))
+        .unwrap_or(ClientAuth::None)
 }
 
 /// RFC 6749 section 2.3.1: both halves are form-encoded before they are joined.
@@ -214,7 +256,7 @@ mod tests {
 
     fn client(secret: bool, auth: Option<ClientAuth>) -> Client {
         let secret = secret.then(|| SecretString::from("s3cret".to_owned()));
-        Client { id: "id".into(), secret, auth, redirect: None, expires: None }
+        Client { id: "id".into(), secret, key: None, auth, redirect: None, expires: None }
     }
 
     #[test]

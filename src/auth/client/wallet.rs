@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use secrecy::SecretString;
 
+use super::assertion::ClientKey;
 use super::dpop::ProofKey;
 use crate::auth::issuer::lock;
 use crate::transcript::Fault;
@@ -51,6 +52,8 @@ pub struct Client {
     pub id: String,
     /// `client_secret`, if there is one.
     pub secret: Option<SecretString>,
+    /// The key it signs assertions with, if it has one. Never kept in a file.
+    pub key: Option<ClientKey>,
     /// How it authenticates, if that is settled; otherwise the server's metadata decides.
     pub auth: Option<ClientAuth>,
     /// The redirect address it was registered with.

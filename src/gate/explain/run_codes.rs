@@ -30,6 +30,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("credentials.address", "An address that a target or an authorization server named was not asked, because it is not https, holds credentials, or leads to a machine nearer than the target itself: a server on the internet must not make rehearsal ask one in the private network."),
     ("credentials.unreachable", "An authorization server did not answer, answered too slowly or with too much, or redirected to somewhere else. Answers are bounded at 256 KiB and ten seconds."),
     ("credentials.login", "The target wants a person to sign in, and a run never waits for one. Sign in beforehand with `rehearsal login URL` and give the persona `identity: login`, or use an identity for machines such as `client_credentials`."),
+    ("credentials.key", "The private key of a client cannot be used: it is no PEM of an RSA, EC or Ed25519 key, or its kind does not fit the `algorithm` that the persona names."),
     ("credentials.client", "The authorization client could not be set up, or broke off. Please report it with the message."),
     ("credentials.refused", "A provider or issuer answered 401 or 403: the key or token is wrong, expired, or lacks a permission. The trials that met this are invalid, never failures; when nothing else could run, the exit code is 5."),
     // model
