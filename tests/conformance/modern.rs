@@ -76,7 +76,8 @@ async fn request_metadata() {
         assert_eq!(capabilities["elicitation"], json!({"form": {}}), "sep-2575-client-populates-meta");
         assert_eq!(seen.header("mcp-session-id"), "");
     }
-    let ids: std::collections::HashSet<String> = seen.iter().map(|seen| seen.body["id"].to_string()).collect();
+    let ids: std::collections::HashSet<String> =
+        seen.iter().map(|seen| seen.body["id"].to_string()).collect();
     assert_eq!(ids.len(), seen.len(), "an id was used twice");
 }
 
@@ -149,7 +150,11 @@ async fn http_custom_headers() {
     };
     let mut properties: Vec<(&str, &str, &str)> =
         rows.iter().map(|(header, value, _)| (*header, kind(value), *header)).collect();
-    properties.extend([("none", "boolean", "None"), ("absent", "string", "Absent"), ("empty", "string", "Empty")]);
+    properties.extend([
+        ("none", "boolean", "None"),
+        ("absent", "string", "Absent"),
+        ("empty", "string", "Empty"),
+    ]);
     let tools = json!({"tools": [annotated("test_custom_headers", &properties)]});
     let server = Scripted::start(move |request| match request.rpc() {
         "tools/list" => complete(request, tools.clone()),
@@ -175,7 +180,10 @@ async fn http_custom_headers() {
     }
     assert_eq!(call.headers.get("mcp-param-empty").expect("empty is not absent"), "");
     for header in ["none", "absent", "query"] {
-        assert!(call.headers.get(format!("mcp-param-{header}")).is_none(), "sep-2243-client-omit-null: {header}");
+        assert!(
+            call.headers.get(format!("mcp-param-{header}")).is_none(),
+            "sep-2243-client-omit-null: {header}"
+        );
     }
     assert_eq!(call.header("mcp-method"), "tools/call");
 }
@@ -211,6 +219,10 @@ async fn http_invalid_tool_headers() {
         session.list_tools().await.unwrap().into_iter().map(|tool| tool.name.to_string()).collect();
     assert_eq!(kept, ["valid_tool"], "sep-2243-client-reject-invalid-tool");
     for name in names {
-        assert!(odd(&log).iter().any(|odd| odd.contains(&name)), "nothing says why {name} is gone: {:?}", odd(&log));
+        assert!(
+            odd(&log).iter().any(|odd| odd.contains(&name)),
+            "nothing says why {name} is gone: {:?}",
+            odd(&log)
+        );
     }
 }

@@ -62,16 +62,23 @@ async fn sep_2322_client_request_state() {
     }
 
     let calls = calls.lock().unwrap();
-    let of = |name: &str| -> Vec<&Value> { calls.iter().filter(|call| call["params"]["name"] == name).collect() };
+    let of =
+        |name: &str| -> Vec<&Value> { calls.iter().filter(|call| call["params"]["name"] == name).collect() };
     for (name, state) in [("test_mrtr_echo_state", Some(STATE)), ("test_mrtr_no_state", None)] {
         let [first, again] = of(name)[..] else { panic!("{name}: {:?}", of(name)) };
         assert_ne!(first["id"], again["id"], "sep-2322-client-jsonrpc-id-different");
         let params = &again["params"];
-        assert_eq!(params.get("requestState").and_then(Value::as_str), state, "sep-2322-client-request-state-echoed");
+        assert_eq!(
+            params.get("requestState").and_then(Value::as_str),
+            state,
+            "sep-2322-client-request-state-echoed"
+        );
         let answer = json!({"confirm": {"action": "accept", "content": {"confirmed": true}}});
         assert_eq!(params["inputResponses"], answer);
         assert_eq!(params["arguments"].to_string(), arguments.to_string());
-        assert!(first["params"].get("requestState").is_none() && first["params"].get("inputResponses").is_none());
+        assert!(
+            first["params"].get("requestState").is_none() && first["params"].get("inputResponses").is_none()
+        );
     }
     for name in ["test_mrtr_unrelated", "test_mrtr_no_result_type"] {
         let [only] = of(name)[..] else { panic!("{name}: {:?}", of(name)) };
