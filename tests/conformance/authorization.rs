@@ -8,13 +8,13 @@ use rehearsal::mcp::{Identity, ToolOutcome};
 use rehearsal::transcript::{Clock, Secrets};
 use secrecy::SecretString;
 
-use crate::modern::modern;
+use crate::modern::{legacy, modern};
 use crate::provider::{
     AS_NONCE, Guard, Iss, RS_NONCE, Rules, any_token, authentication, authorization_server, proof,
     resource_server, token,
 };
 use crate::site::Site;
-use crate::stage::{at, log, open_as, patient};
+use crate::stage::{at, log, open_as};
 
 /// A client id metadata document; nobody fetches it.
 const DOCUMENT: &str = "https://client.example/metadata.json";
@@ -34,7 +34,7 @@ fn identity(resource: &Site, registered: Option<Registered>) -> Identity {
 
 /// Opens a session, lists and calls; `Err` says at what it broke.
 async fn play(resource: &Site, identity: &Identity) -> Result<(), String> {
-    for profile in [patient(5_000), modern()] {
+    for profile in [legacy(), modern()] {
         let session = open_as(&at(resource.at("/mcp")), identity, &profile, &log())
             .await
             .map_err(|fault| fault.to_string())?;

@@ -4,7 +4,9 @@ use rehearsal::mcp::ClientProfile;
 use rehearsal::mcp::profile::Protocol;
 use serde_json::{Map, Value, json};
 
-use crate::stage::{Scripted, Seen, anonymous, answer, log, odd, open_as, patient, result, text_result};
+use crate::stage::{
+    Scripted, Seen, anonymous, answer, log, odd, open_as, patient, polite, result, text_result,
+};
 
 const VERSION: &str = "2026-07-28";
 
@@ -13,6 +15,13 @@ pub(crate) fn modern() -> ClientProfile {
     let mut profile = patient(5_000);
     profile.wire.protocol = Some(Protocol::V20260728);
     profile.wire.capabilities = Some(Map::from_iter([("elicitation".to_owned(), json!({"form": {}}))]));
+    profile
+}
+
+/// The same at 2025-11-25.
+pub(crate) fn legacy() -> ClientProfile {
+    let mut profile = modern();
+    profile.wire.protocol = Some(Protocol::V20251125);
     profile
 }
 
@@ -38,6 +47,11 @@ pub(crate) fn discovered(request: &Seen) -> axum::http::Response<axum::body::Bod
         "tools/call" => complete(request, text_result("called")),
         _ => complete(request, json!({})),
     }
+}
+
+/// The same, and the handshake of the older era.
+pub(crate) fn either(request: &Seen) -> axum::http::Response<axum::body::Body> {
+    if meta(request, "protocolVersion").is_null() { polite(request) } else { discovered(request) }
 }
 
 fn meta<'a>(seen: &'a Seen, key: &str) -> &'a Value {
