@@ -10,16 +10,24 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use rehearsal::auth::client::{Consenting, Grant, Means, Memory, OAuth, Registered, Settings};
 use rehearsal::mcp::connect::{Keeper, target};
 use rehearsal::mcp::host::accepting::Accepting;
 use rehearsal::mcp::profile::Protocol;
 use rehearsal::mcp::{
-    Anonymous, ClientProfile, Endpoint, Host, Identity, Isolation, Opening, Session, ToolOutcome, example,
+    ClientProfile, Endpoint, Host, Identity, Isolation, Opening, Session, ToolOutcome, example,
 };
 use rehearsal::net;
 use rehearsal::transcript::{Clock, Recorder, Secrets, ToolFact};
 use rehearsal::units::Period;
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
+
+/// The client id metadata document that the suite expects; nobody fetches it.
+const DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
+
+/// How long any answer may take.
+const PATIENCE: Period = Period::secs(40);
 
 /// What is done in a session.
 enum Deed {
@@ -67,8 +75,25 @@ impl Scenario {
         }
     }
 
-    fn identity(&self) -> Identity {
-        Arc::new(Anonymous)
+    /// An ordinary client: it authorizes itself where the server demands it, and otherwise sends nothing.
+    fn identity(&self, secrets: &Secrets) -> Result<Identity, String> {
+        let mut settings = Settings::new(self.url.clone(), self.grant()?);
+        settings.patience = PATIENCE.0;
+        settings.old_servers = self.protocol == Protocol::V20250326;
+        let means =
+            Means { wallet: Arc::new(Memory::default()), secrets: secrets.clone(), clock: Clock::system() };
+        Ok(Arc::new(OAuth::new(settings, means)))
+    }
+
+    fn grant(&self) -> Result<Grant, String> {
+        let given = |key: &str| self.context.get(key).and_then(Value::as_str);
+        let secret = given("client_secret").map(SecretString::from);
+        let registered = given("client_id").map(|id| Registered::new(id, secret));
+        Ok(Grant::Code {
+            visitor: Arc::new(Consenting::new().map_err(|fault| fault.message)?),
+            registered,
+            document: DOCUMENT.parse().ok(),
+        })
     }
 }
 
@@ -93,11 +118,12 @@ async fn play() -> Result<(), String> {
     let mut profile = ClientProfile::reference();
     profile.wire.protocol = Some(scenario.protocol);
     profile.wire.capabilities = Some(capabilities);
-    // The suite waits 30 seconds in all, and then kills only the shell it started.
-    profile.conduct.connect_timeout = Some(Period::secs(10));
-    profile.conduct.call_timeout = Some(Period::secs(10));
-    let identity = scenario.identity();
-    let log = Recorder::new(Clock::system(), Secrets::default());
+    // The suite runs all scenarios at once, and its servers share one thread.
+    profile.conduct.connect_timeout = Some(PATIENCE);
+    profile.conduct.call_timeout = Some(PATIENCE);
+    let secrets = Secrets::default();
+    let identity = scenario.identity(&secrets)?;
+    let log = Recorder::new(Clock::system(), secrets);
 
     let endpoint = Endpoint::Http { url: scenario.url.clone(), headers: BTreeMap::new() };
     let target = target(endpoint, Isolation::Trial, Keeper::new(net::client()?));

@@ -36,7 +36,9 @@ fn builder() -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         .tcp_keepalive(Duration::from_secs(30))
         .tcp_nodelay(true)
-        .pool_idle_timeout(Duration::from_secs(60))
+        // Common servers (node, uvicorn) close a connection after five idle seconds. A request that takes it up in that
+        // very moment breaks, and one that is no GET may not simply be sent again. Node's own client waits as long.
+        .pool_idle_timeout(Duration::from_secs(4))
         .user_agent(concat!("rehearsal/", env!("CARGO_PKG_VERSION")))
 }
 

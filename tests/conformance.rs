@@ -4,10 +4,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "conformance/authorization.rs"]
+mod authorization;
 #[path = "conformance/elicitation.rs"]
 mod elicitation;
+#[path = "conformance/modern.rs"]
+mod modern;
+#[path = "conformance/provider.rs"]
+mod provider;
+#[path = "conformance/rounds.rs"]
+mod rounds;
 #[path = "conformance/schemas.rs"]
 mod schemas;
+#[path = "conformance/site.rs"]
+mod site;
 #[path = "mcp_wire/stage.rs"]
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod stage;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use rehearsal::mcp::host::accepting::Accepting;
 use rehearsal::mcp::{Host, Opening};
-use serde_json::{Map, json};
+use serde_json::json;
 
+use crate::modern::legacy;
 use crate::stage::{
-    Scripted, anonymous, event, eventually, log, open_as, patient, polite, result_event, stream, text_of,
-    text_result,
+    Scripted, anonymous, event, eventually, log, open_as, polite, result_event, stream, text_of, text_result,
 };
 
 /// `elicitation-sep1034-client-defaults`: a form that is accepted goes back with the defaults of its schema.
@@ -31,10 +31,8 @@ async fn elicitation_sep1034_client_defaults() {
     })
     .await;
     let (target, log) = (server.target(), log());
-    let mut profile = patient(5_000);
-    let capabilities = Map::from_iter([("elicitation".to_owned(), json!({"form": {}}))]);
-    profile.wire.capabilities = Some(capabilities.clone());
-    let host: Arc<dyn Host> = Arc::new(Accepting { capabilities });
+    let profile = legacy();
+    let host: Arc<dyn Host> = Arc::new(Accepting { capabilities: profile.wire.capabilities() });
     let identity = anonymous();
     let session = target.open(Opening::new(&identity, &profile).hosted(&host), log).await.unwrap();
     assert_eq!(text_of(session.call_tool("ask", &json!({})).await.unwrap()), "thanks");
@@ -58,7 +56,9 @@ async fn undeclared_elicitation_is_refused() {
     })
     .await;
     let (target, log) = (server.target(), log());
-    let session = open_as(&target, &anonymous(), &patient(5_000), &log).await.unwrap();
+    let mut profile = legacy();
+    profile.wire.capabilities = None;
+    let session = open_as(&target, &anonymous(), &profile, &log).await.unwrap();
     session.call_tool("ask", &json!({})).await.unwrap();
     let answer = || server.seen().into_iter().find(|seen| seen.body["id"] == "e1");
     eventually("the refusal comes back", || answer().is_some()).await;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::stage::{Scripted, log, open, polite, result, text_result};
+use crate::modern::{complete, either, legacy, modern};
+use crate::stage::{Scripted, anonymous, log, open_as, result, text_result};
 
 /// `json-schema-2020-12-preservation`: whatever a schema says reaches whoever uses the tool, in the server's order.
 #[tokio::test]
@@ -29,21 +30,25 @@ async fn json_schema_2020_12_preservation() {
                 {"name": "json_schema_2020_12_tool", "inputSchema": focal},
                 {"name": "json_schema_echo", "inputSchema": {"type": "object"}},
             ]);
-            result(request, &json!({"tools": tools}))
+            complete(request, json!({"tools": tools}))
         }
-        "tools/call" => result(request, &text_result("echoed")),
-        _ => polite(request),
+        "tools/call" => complete(request, text_result("echoed")),
+        _ => either(request),
     })
     .await;
-    let (target, log) = (server.target(), log());
-    let session = open(&target, &log).await.unwrap();
-    let tools = session.list_tools().await.unwrap();
-    let observed = tools[0].input_schema();
-    session.call_tool("json_schema_echo", &json!({"schema": observed})).await.unwrap();
+    for profile in [legacy(), modern()] {
+        let session = open_as(&server.target(), &anonymous(), &profile, &log()).await.unwrap();
+        let tools = session.list_tools().await.unwrap();
+        let observed = tools[0].input_schema();
+        session.call_tool("json_schema_echo", &json!({"schema": observed})).await.unwrap();
+    }
 
     let seen = server.seen();
-    let call = seen.iter().find(|seen| seen.rpc() == "tools/call").expect("no call");
-    assert_eq!(call.body["params"]["arguments"]["schema"].to_string(), schema.to_string());
+    let calls: Vec<_> = seen.iter().filter(|seen| seen.rpc() == "tools/call").collect();
+    assert_eq!(calls.len(), 2);
+    for call in calls {
+        assert_eq!(call.body["params"]["arguments"]["schema"].to_string(), schema.to_string());
+    }
 }
 
 /// `json-schema-ref-no-deref`: a `$ref` to the network is never fetched, neither when tools are listed nor when
@@ -67,21 +72,25 @@ async fn json_schema_ref_no_deref() {
                 "properties": {"id": {"$ref": "#/$defs/userId"}, "profile": {"$ref": reference}},
                 "required": ["id", "profile"],
             });
-            result(request, &json!({"tools": [{"name": "lookup_user", "inputSchema": schema}]}))
+            complete(request, json!({"tools": [{"name": "lookup_user", "inputSchema": schema}]}))
         }
-        "tools/call" => result(request, &text_result("found")),
-        _ => polite(request),
+        "tools/call" => complete(request, text_result("found")),
+        _ => either(request),
     })
     .await;
-    let (target, log) = (server.target(), log());
-    let session = open(&target, &log).await.unwrap();
-    let tools = session.list_tools().await.unwrap();
-    let schema = tools[0].input_schema();
-    assert_eq!(schema["properties"]["profile"]["$ref"], Value::from(canary.url.as_str()));
-    let arguments = rehearsal::mcp::example::arguments(&schema);
-    session.call_tool("lookup_user", &arguments).await.unwrap();
-    assert!(jsonschema::options().build(&schema).is_err(), "the validator has no way to the network either");
-    session.close().await;
+    for profile in [legacy(), modern()] {
+        let session = open_as(&server.target(), &anonymous(), &profile, &log()).await.unwrap();
+        let tools = session.list_tools().await.unwrap();
+        let schema = tools[0].input_schema();
+        assert_eq!(schema["properties"]["profile"]["$ref"], Value::from(canary.url.as_str()));
+        let arguments = rehearsal::mcp::example::arguments(&schema);
+        session.call_tool("lookup_user", &arguments).await.unwrap();
+        assert!(
+            jsonschema::options().build(&schema).is_err(),
+            "the validator has no way to the network either"
+        );
+        session.close().await;
+    }
     assert_eq!(fetched.load(Ordering::Relaxed), 0, "sep-2106-no-network-ref-deref");
 
     // The canary can be seen when it is fetched.

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::stage::{Scripted, event, log, open, polite, result, stream, text_of, text_result};
+use crate::modern::legacy;
+use crate::stage::{Scripted, anonymous, event, log, open_as, polite, result, stream, text_of, text_result};
 
 /// As the suite says it, in milliseconds; the suite itself uses 500.
 const RETRY: u64 = 90;
@@ -15,29 +16,30 @@ const RETRY: u64 = 90;
 #[tokio::test]
 async fn sse_retry() {
     let came_back: Arc<Mutex<Vec<(Instant, String)>>> = Arc::default();
-    let closed: Arc<Mutex<Option<Instant>>> = Arc::default();
+    let closed: Arc<Mutex<Option<(Instant, Value)>>> = Arc::default();
     let (gets, closing) = (Arc::clone(&came_back), Arc::clone(&closed));
     let server = Scripted::start(move |request| match (request.method.as_str(), request.rpc()) {
         ("POST", "tools/list") => result(request, &json!({"tools": [{"name": "test_reconnection"}]})),
         ("POST", "tools/call") => {
-            *closing.lock().unwrap() = Some(Instant::now());
+            *closing.lock().unwrap() = Some((Instant::now(), request.body["id"].clone()));
             stream(vec![format!("id: event-1\nretry: {RETRY}\ndata: \n\n")], 0)
         }
         ("GET", _) if closing.lock().unwrap().is_some() => {
             gets.lock().unwrap().push((Instant::now(), request.header("last-event-id").to_owned()));
-            let answer = json!({"jsonrpc": "2.0", "id": 3, "result": text_result("resumed")});
+            let id = closing.lock().unwrap().as_ref().map(|(_, id)| id.clone());
+            let answer = json!({"jsonrpc": "2.0", "id": id, "result": text_result("resumed")});
             stream(vec![format!("id: event-2\nretry: {RETRY}\ndata: \n\n"), event(&answer)], 0)
         }
         _ => polite(request),
     })
     .await;
     let (target, log) = (server.target(), log());
-    let session = open(&target, &log).await.unwrap();
+    let session = open_as(&target, &anonymous(), &legacy(), &log).await.unwrap();
     session.list_tools().await.unwrap();
     let outcome = session.call_tool("test_reconnection", &json!({})).await.unwrap();
     assert_eq!(text_of(outcome), "resumed");
 
-    let closed = closed.lock().unwrap().unwrap();
+    let (closed, _) = closed.lock().unwrap().clone().unwrap();
     let came_back = came_back.lock().unwrap();
     let [(at, last_event)] = came_back.as_slice() else { panic!("came back {} times", came_back.len()) };
     let waited = at.duration_since(closed);

@@ -37,7 +37,7 @@ run() {
   local name="$1"
   shift
   # The verdict is read from the checks below, which is stricter than the exit code of the suite.
-  node "$place/conformance/node_modules/.bin/conformance" client --command "$client" --timeout 30000 \
+  node "$place/conformance/node_modules/.bin/conformance" client --command "$client" --timeout 120000 \
     --output-dir "$results/$name" "$@" >"$results/$name.out" 2>"$results/$name.err" || true
 }
 run 2025-11-25 --requirements 2025-11-25
