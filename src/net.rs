@@ -4,11 +4,14 @@
 //! read up to a cap, and error texts carry neither query strings nor credentials.
 
 use std::error::Error;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+pub use route::{Route, Tls, client_by};
+
 pub mod fence;
+pub mod pem;
+pub mod route;
 
 /// Largest body read from a model API, a target or an authorization server, in bytes: 16 MiB.
 pub const BODY_CAP: usize = 16 * 1024 * 1024;
@@ -24,35 +27,33 @@ pub enum BodyError {
     Broken(String),
 }
 
-/// A client with a connect deadline of ten seconds, no redirects, and no overall deadline: callers bound each call.
-/// Loopback addresses are never proxied.
+/// A client as [`client_by`] makes it, with nothing but the proxies of the environment, which loopback addresses never
+/// go through.
 pub fn client() -> Result<reqwest::Client, String> {
-    builder().build().map_err(|error| describe(&error))
-}
-
-fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(10))
-        .redirect(reqwest::redirect::Policy::none())
-        .tcp_keepalive(Duration::from_secs(30))
-        .tcp_nodelay(true)
-        // Common servers (node, uvicorn) close a connection after five idle seconds. A request that takes it up in that
-        // very moment breaks, and one that is no GET may not simply be sent again. Node's own client waits as long.
-        .pool_idle_timeout(Duration::from_secs(4))
-        .user_agent(concat!("rehearsal/", env!("CARGO_PKG_VERSION")))
+    client_by(&Route::default())
 }
 
 /// Reads a body up to `cap` bytes; more is an error, and nothing beyond the cap is kept in memory.
-pub async fn read_bounded(mut response: reqwest::Response, cap: usize) -> Result<Bytes, BodyError> {
+pub async fn read_bounded(response: reqwest::Response, cap: usize) -> Result<Bytes, BodyError> {
+    let mut body = BytesMut::new();
+    read_into(response, &mut body, cap).await?;
+    Ok(body.freeze())
+}
+
+/// The same, leaving what came before an error, or before the future was dropped, in `body`.
+pub async fn read_into(
+    mut response: reqwest::Response,
+    body: &mut BytesMut,
+    cap: usize,
+) -> Result<(), BodyError> {
     if response.content_length().is_some_and(|length| length > cap as u64) {
         return Err(BodyError::TooLarge(cap));
     }
-    let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > cap => return Err(BodyError::TooLarge(cap)),
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body.freeze()),
+            Ok(None) => return Ok(()),
             Err(error) => return Err(BodyError::Broken(describe(&error))),
         }
     }

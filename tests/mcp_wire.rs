@@ -6,6 +6,8 @@
 mod era;
 #[path = "mcp_wire/faults.rs"]
 mod faults;
+#[path = "mcp_wire/floods.rs"]
+mod floods;
 #[path = "mcp_wire/http.rs"]
 mod http;
 #[path = "mcp_wire/long.rs"]
@@ -14,9 +16,15 @@ mod long;
 mod modern;
 #[path = "mcp_wire/rounds.rs"]
 mod rounds;
+#[path = "mcp_wire/http_sse.rs"]
+mod http_sse;
+#[path = "mcp_wire/renewal.rs"]
+mod renewal;
 #[path = "mcp_wire/second_client.rs"]
 mod second_client;
 #[path = "mcp_wire/stdio.rs"]
 mod stdio;
 #[path = "mcp_wire/stage.rs"]
 mod stage;
+#[path = "mcp_wire/tls.rs"]
+mod tls;

@@ -39,12 +39,18 @@ impl Lab {
         let log = Recorder::new(authority.clock.clone(), authority.secrets.clone());
         Ok(Self { prober: Prober::new(setup, log)? })
     }
+
+    /// The same lab with another HTTP client.
+    #[must_use]
+    pub fn through(self, http: reqwest::Client) -> Self {
+        Self { prober: self.prober.through(http) }
+    }
 }
 
 /// Runs the probe.
 pub async fn run(check: &str, world: &World, log: &Recorder) -> End {
     let Some(lab) = &world.lab else {
-        let message = "auth checks need a target over HTTP";
+        let message = "auth checks need a target over streamable HTTP";
         return End::Faulted(Fault::new(Side::Harness, "auth.not-http", message));
     };
     let Some(check) = checks::find(check) else {
