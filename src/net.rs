@@ -43,16 +43,26 @@ fn builder() -> reqwest::ClientBuilder {
 }
 
 /// Reads a body up to `cap` bytes; more is an error, and nothing beyond the cap is kept in memory.
-pub async fn read_bounded(mut response: reqwest::Response, cap: usize) -> Result<Bytes, BodyError> {
+pub async fn read_bounded(response: reqwest::Response, cap: usize) -> Result<Bytes, BodyError> {
+    let mut body = BytesMut::new();
+    read_into(response, &mut body, cap).await?;
+    Ok(body.freeze())
+}
+
+/// The same, leaving what came before an error, or before the future was dropped, in `body`.
+pub async fn read_into(
+    mut response: reqwest::Response,
+    body: &mut BytesMut,
+    cap: usize,
+) -> Result<(), BodyError> {
     if response.content_length().is_some_and(|length| length > cap as u64) {
         return Err(BodyError::TooLarge(cap));
     }
-    let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > cap => return Err(BodyError::TooLarge(cap)),
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body.freeze()),
+            Ok(None) => return Ok(()),
             Err(error) => return Err(BodyError::Broken(describe(&error))),
         }
     }

@@ -14,6 +14,10 @@ mod long;
 mod modern;
 #[path = "mcp_wire/rounds.rs"]
 mod rounds;
+#[path = "mcp_wire/http_sse.rs"]
+mod http_sse;
+#[path = "mcp_wire/renewal.rs"]
+mod renewal;
 #[path = "mcp_wire/second_client.rs"]
 mod second_client;
 #[path = "mcp_wire/stdio.rs"]

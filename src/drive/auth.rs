@@ -44,7 +44,7 @@ impl Lab {
 /// Runs the probe.
 pub async fn run(check: &str, world: &World, log: &Recorder) -> End {
     let Some(lab) = &world.lab else {
-        let message = "auth checks need a target over HTTP";
+        let message = "auth checks need a target over streamable HTTP";
         return End::Faulted(Fault::new(Side::Harness, "auth.not-http", message));
     };
     let Some(check) = checks::find(check) else {

@@ -134,7 +134,7 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
         keeper = keeper.launched(launch.start(Some(&guard)).await?);
     }
     let headers = match &place.endpoint {
-        Endpoint::Http { headers, .. } => headers.clone(),
+        Endpoint::Http { headers, .. } | Endpoint::HttpSse { headers, .. } => headers.clone(),
         Endpoint::Stdio(_) => BTreeMap::new(),
     };
     let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
@@ -229,7 +229,7 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
     let wrong = |text: &str, error: &dyn std::fmt::Display| {
         Fault::new(Side::Harness, "target.bad-url", format!("`{text}` is not a URL: {error}"))
     };
-    let starts = matches!(target.source, TargetSource::Command(_)) && target.transport == Transport::Http;
+    let starts = matches!(target.source, TargetSource::Command(_)) && target.transport != Transport::Stdio;
     if starts {
         let port = launch::pick_port().map_err(|error| {
             Fault::new(Side::Harness, "target.no-port", format!("no free loopback port: {error}"))
@@ -252,10 +252,14 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
     let headers = target.headers.iter().map(|(name, value)| Ok((name.clone(), fill(value)?)));
     let headers: BTreeMap<String, String> = headers.collect::<Result<_, Fault>>()?;
     let mut url = url.map(|text| url::Url::parse(&text).map_err(|error| wrong(&text, &error))).transpose()?;
+    let endpoint = |url, headers| match target.transport {
+        Transport::Sse => Endpoint::HttpSse { url, headers },
+        Transport::Stdio | Transport::Http => Endpoint::Http { url, headers },
+    };
     let TargetSource::Command(command) = &target.source else {
         let url = url.take().ok_or_else(|| wrong("", &"empty"))?;
         let description = net::shown(&url);
-        return Ok(Place { endpoint: Endpoint::Http { url, headers }, launch: None, description });
+        return Ok(Place { endpoint: endpoint(url, headers), launch: None, description });
     };
     let mut words = command.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
     let description = words.join(" ");
@@ -273,7 +277,7 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
         Some(url) => {
             let launch =
                 Launch { program, url: url.clone(), ready: target.ready.map_or(READY, |ready| ready.0) };
-            Place { endpoint: Endpoint::Http { url, headers }, launch: Some(launch), description }
+            Place { endpoint: endpoint(url, headers), launch: Some(launch), description }
         }
         None => Place { endpoint: Endpoint::Stdio(program), launch: None, description },
     })
@@ -309,7 +313,8 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     reachable(plan, &surfaces)?;
     let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
     let lab = match set.target.url() {
-        Some(url) if !suite.auth_checks.is_empty() => {
+        // The probes speak Streamable HTTP.
+        Some(url) if !suite.auth_checks.is_empty() && suite.target.transport == Transport::Http => {
             Some(auth::Lab::new(url, set.headers.clone(), &personas, &authority)?)
         }
         _ => None,

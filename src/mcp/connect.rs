@@ -12,13 +12,14 @@ use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
-use super::http::{Http, Site};
+use super::exchange::Site;
 use super::hub::Hub;
 use super::launch::Launched;
 use super::line::Line;
 use super::opener::{self, Known, Opened};
 use super::process::guard::Guard;
 use super::process::{Process, Streams};
+use super::remote::Remote;
 use super::request::Voice;
 use super::revision::Choice;
 use super::session::{Conversation, Holding};
@@ -27,9 +28,6 @@ use super::terms::{Over, Pace, Terms};
 use super::{Endpoint, Isolation, Opening, Program, Session, Target};
 use crate::ids::Digest;
 use crate::transcript::{Fault, Recorder, ServerFacts, Side};
-
-/// How long the end of a run waits for farewells under way.
-const FAREWELLS: Duration = Duration::from_secs(3);
 
 /// What a target is reached with and kept alive by: the HTTP client, the guard over child processes, and the server's
 /// own process when the harness started it.
@@ -88,12 +86,13 @@ impl Keeper {
 /// The target at an endpoint.
 pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<dyn Target> {
     let speech = Speech { choice: keeper.choice, pace: keeper.pace, known: Mutex::default() };
+    let two_ways = matches!(endpoint, Endpoint::HttpSse { .. });
     match endpoint {
         Endpoint::Stdio(program) => {
             let Keeper { guard, ready, .. } = keeper;
             Arc::new(Stdio { program, isolation, guard, ready, speech, shared: Mutex::default() })
         }
-        Endpoint::Http { url, headers } => {
+        Endpoint::Http { url, headers } | Endpoint::HttpSse { url, headers } => {
             let site = Site {
                 client: keeper.http,
                 url,
@@ -102,25 +101,25 @@ pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<d
                 tracker: TaskTracker::new(),
                 mute: Arc::default(),
             };
-            Arc::new(Remote { site, launched: keeper.launched, speech })
+            Arc::new(Remote::new(site, keeper.launched, speech, two_ways))
         }
     }
 }
 
 /// How a target is spoken to. Its era is found out once; sessions that open meanwhile wait for it.
-struct Speech {
+pub(super) struct Speech {
     choice: Choice,
     pace: Pace,
     known: Mutex<Option<Known>>,
 }
 
 impl Speech {
-    fn terms(&self, how: Opening<'_>, over: Over) -> Terms {
+    pub(super) fn terms(&self, how: Opening<'_>, over: Over) -> Terms {
         Terms::of(how.profile, over, (self.choice, self.pace))
     }
 
     /// Opens a session on a line.
-    async fn open(&self, line: &Line, terms: &Terms) -> Result<Opened, Fault> {
+    pub(super) async fn open(&self, line: &Line, terms: &Terms) -> Result<Opened, Fault> {
         if terms.choice != Choice::Auto {
             return opener::open(line, terms, None).await;
         }
@@ -135,44 +134,6 @@ impl Speech {
             Opened::Gone => Known::Legacy(terms.offered),
         });
         Ok(opened)
-    }
-}
-
-struct Remote {
-    site: Site,
-    launched: Option<Launched>,
-    speech: Speech,
-}
-
-impl Target for Remote {
-    fn open<'a>(&'a self, how: Opening<'a>, log: Recorder) -> BoxFuture<'a, Result<Box<dyn Session>, Fault>> {
-        Box::pin(async move {
-            let hub = Hub::new();
-            let http = Http::new(self.site.clone(), Arc::clone(how.identity), Arc::clone(&hub), log.clone());
-            let line = Line::new(hub, Arc::new(http), log, how.host());
-            let terms = self.speech.terms(how, Over::Http);
-            match self.speech.open(&line, &terms).await? {
-                Opened::Ready(facts, _) => {
-                    Ok(Box::new(Conversation::new(line, facts, terms, Holding::Own)) as Box<dyn Session>)
-                }
-                // No process of ours ends on a message over HTTP; if it did, its end says more.
-                Opened::Gone => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
-            }
-        })
-    }
-
-    fn url(&self) -> Option<&url::Url> {
-        Some(&self.site.url)
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            self.site.tracker.close();
-            let _ = tokio::time::timeout(FAREWELLS, self.site.tracker.wait()).await;
-            if let Some(launched) = &self.launched {
-                launched.stop().await;
-            }
-        })
     }
 }
 
@@ -258,7 +219,7 @@ impl Stdio {
 }
 
 /// An opening that ended with nothing to show. The opener does not do that.
-fn unopened() -> Fault {
+pub(super) fn unopened() -> Fault {
     Fault::new(Side::Server, "target.unreachable", "the server ended while a session was opened")
 }
 

@@ -15,7 +15,7 @@ use super::facts;
 use super::host::Host;
 use super::jsonrpc::{self, Answer, Message, RpcError};
 use crate::display;
-use crate::transcript::{Body, Fault, Recorder, What, WireMessage};
+use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
 
 /// Unasked-for messages recorded per connection; more are counted, not kept.
 const KEPT_UNASKED: u32 = 2_000;
@@ -34,8 +34,8 @@ pub(super) struct Arrived {
     pub status: Option<u16>,
     /// HTTP headers, masked, on the first message of a response.
     pub headers: Vec<(String, String)>,
-    /// The text.
-    pub text: String,
+    /// What came. Bytes that are no UTF-8 are kept as they are, and read with replacement characters.
+    pub body: Body,
     /// The request on whose exchange it came, over HTTP.
     pub owner: Option<u64>,
 }
@@ -237,27 +237,52 @@ impl Hub {
         state.note_odd(&logs, message);
     }
 
+    /// Records something that is not read as a message, and why.
+    pub(super) fn set_aside(&self, arrived: Arrived, why: String) {
+        let mut state = self.state();
+        let logs = state.logs(arrived.owner);
+        if state.take_unasked(&logs, arrived.body.len()) {
+            record(&logs, arrived.via, arrived.status, arrived.headers, arrived.body);
+            state.note_odd(&logs, why);
+        }
+    }
+
     /// Takes a message in. What it returns must be answered.
     pub(super) fn deliver(&self, arrived: Arrived) -> Vec<Asked> {
-        let read = jsonrpc::read(&arrived.text);
+        let text = arrived.body.to_text();
+        let read = jsonrpc::read(&text);
         let mut state = self.state();
-        let target = read.as_ref().ok().and_then(|messages| about(messages, arrived.owner, &state));
+        let target = match &read {
+            Ok(messages) => about(messages, arrived.owner, &state),
+            // An answer that cannot be read is an answer.
+            Err(_) => jsonrpc::answer_id(&text).filter(|id| state.waiting.contains_key(id)),
+        };
         let logs = state.logs(target.or(arrived.owner));
         let is_answer = target.is_some_and(|id| state.waiting.contains_key(&id));
-        let keep = is_answer || state.take_unasked(&logs, arrived.text.len());
+        let keep = is_answer || state.take_unasked(&logs, text.len());
         let status = arrived.status;
         let excerpt = match &read {
-            Err(_) => display::whole_words(&arrived.text, 200),
+            Err(_) => display::whole_words(&text, 200),
             Ok(_) => String::new(),
         };
+        drop(text);
+        let is_text = matches!(arrived.body, Body::Text(_));
         if keep {
-            record(&logs, arrived.via, status, arrived.headers, arrived.text);
+            record(&logs, arrived.via, status, arrived.headers, arrived.body);
+        }
+        if !is_text {
+            state.note_odd(&logs, "a message of the server is not valid UTF-8".to_owned());
         }
         let mut asked = Vec::new();
         let messages = match read {
             Ok(messages) => messages,
             Err(why) => {
                 state.note_odd(&logs, format!("not a JSON-RPC message ({why}): `{excerpt}`"));
+                if let Some(waiting) = target.and_then(|id| state.waiting.remove(&id)) {
+                    let message = format!("the server's answer cannot be read ({why}): `{excerpt}`");
+                    let fault = Fault::new(Side::Server, "target.protocol", message);
+                    let _ = waiting.done.send(Err(fault));
+                }
                 return asked;
             }
         };
@@ -402,10 +427,9 @@ fn record(
     via: &'static str,
     status: Option<u16>,
     headers: Vec<(String, String)>,
-    text: String,
+    body: Body,
 ) {
     let Some((last, others)) = logs.split_last() else { return };
-    let body = Body::Text(text);
     for log in others {
         let (headers, body) = (headers.clone(), body.clone());
         log.note(What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, body }));

@@ -97,6 +97,19 @@ pub fn read(text: &str) -> Result<Vec<Message>, String> {
     read_one(text).map(|message| vec![message])
 }
 
+/// The id of an answer that [`read`] could not read whole: nested too deep, or with neither result nor error.
+pub fn answer_id(text: &str) -> Option<u64> {
+    let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
+    envelope.id.filter(|_| envelope.method.is_none()).and_then(|id| id.get().parse().ok())
+}
+
+/// A message as text, under another id.
+pub fn with_id(text: &str, id: u64) -> Option<String> {
+    let mut message: serde_json::Map<String, Value> = serde_json::from_str(text).ok()?;
+    message.insert("id".to_owned(), id.into());
+    serde_json::to_string(&message).ok()
+}
+
 fn read_one(text: &str) -> Result<Message, String> {
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| plain(&error))?;
     if let Some(method) = envelope.method {

@@ -8,39 +8,38 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
+use reqwest::header::HeaderValue;
 use reqwest::{Method, Response, StatusCode};
 
-use super::headers::{Kind, kind, masked_map};
-use super::http::{Exchange, Sending, note_received};
-use super::hub::Arrived;
+use super::exchange::{Exchange, Sending};
+use super::headers::{Kind, kind};
+use super::incoming::Incoming;
 use super::line::Stop;
 use super::revision::Era;
-use super::sse::{Decoder, SseEvent};
+use super::sse::SseEvent;
+use super::stream::{Next, Reading};
+use crate::display;
 use crate::transcript::{Fault, Side};
-use crate::{display, net};
 
 /// Reconnections without a new event before a stream is given up.
 const RECONNECTIONS: u32 = 10;
+/// Reconnections in all: a server that closes every stream after one event, without a delay, is not followed for ever.
+const RECONNECTIONS_IN_ALL: u32 = 200;
 /// Delay before a reconnection when the server names none.
 const DELAY_MS: u64 = 1_000;
 /// Longest delay that is honoured.
 const LONGEST_DELAY_MS: u64 = 30_000;
+/// Longest event id that is sent back, in bytes.
+const LONGEST_ID: usize = 1024;
 /// How long a stream may stay open after its answer, so that its connection can be used again.
 const TAIL: Duration = Duration::from_secs(1);
 
 /// Where a stream stands.
 struct Place {
-    last_event: Option<String>,
+    last_event: Option<HeaderValue>,
     delay_ms: u64,
     fruitless: u32,
-}
-
-/// A stream being read.
-struct Reading {
-    response: Response,
-    decoder: Decoder,
-    /// Status and headers, until the first message is recorded with them.
-    first: Option<(u16, Vec<(String, String)>)>,
+    in_all: u32,
 }
 
 /// How reading a stream ended.
@@ -59,7 +58,7 @@ impl Exchange {
         response: Response,
     ) -> Result<(), Stop> {
         let mut place = Place::new();
-        let mut reading = Reading::new(response);
+        let mut reading = Reading::new(response, &self.log);
         loop {
             let why = match self.pump(&mut reading, Some(id), &mut place).await? {
                 Ended::Answered => {
@@ -69,17 +68,18 @@ impl Exchange {
                 Ended::Closed { why } => why,
             };
             reading = loop {
-                place.fruitless += 1;
-                if era == Era::Modern || place.last_event.is_none() || place.fruitless > RECONNECTIONS {
-                    return Err(Stop::Lost(ended_early(why.as_deref())));
+                if era == Era::Modern || !place.is_worth_another_try() {
+                    return Err(Stop::Lost(ended_early("the answer", why.as_deref())));
                 }
                 place.pause().await;
-                match self.get(place.last_event.as_deref()).await {
+                match self.get(place.last_event.as_ref()).await {
                     Ok(response) if !response.status().is_success() => {
-                        return Err(self.refused(response).await);
+                        return Err(not_resumed(self.refused(response).await));
                     }
-                    Ok(response) if kind(response.headers()) == Kind::Stream => break Reading::new(response),
-                    Ok(response) => self.note_empty(&response),
+                    Ok(response) if kind(response.headers()) == Kind::Stream => {
+                        break Reading::new(response, &self.log);
+                    }
+                    Ok(response) => drop(Incoming::new(&self.log, &response)),
                     // Another try after the pause.
                     Err(_) => {}
                 }
@@ -91,31 +91,29 @@ impl Exchange {
     pub(super) async fn listen(self: Arc<Self>) {
         let mut place = Place::new();
         loop {
-            let Ok(response) = self.get(place.last_event.as_deref()).await else { return };
+            let Ok(response) = self.get(place.last_event.as_ref()).await else { return };
             if !response.status().is_success() || kind(response.headers()) != Kind::Stream {
-                self.note_empty(&response);
+                drop(Incoming::new(&self.log, &response));
                 if response.status() == StatusCode::METHOD_NOT_ALLOWED {
                     // The answer of servers without this stream (2025-11-25, basic/transports); it is the same for all.
                     self.site.mute.store(true, Ordering::Relaxed);
                 }
                 return;
             }
-            let ended = self.pump(&mut Reading::new(response), None, &mut place).await;
-            place.fruitless += 1;
-            if ended.is_err() || place.last_event.is_none() || place.fruitless > RECONNECTIONS {
+            let ended = self.pump(&mut Reading::new(response, &self.log), None, &mut place).await;
+            if ended.is_err() || !place.is_worth_another_try() {
+                if place.in_all > RECONNECTIONS_IN_ALL {
+                    let message = "the server's own stream ended again and again; it is not opened any more";
+                    self.hub.odd(None, message.to_owned());
+                }
                 return;
             }
             place.pause().await;
         }
     }
 
-    async fn get(&self, last_event: Option<&str>) -> Result<Response, Fault> {
-        self.send_fresh(Sending { method: Method::GET, body: None, last_event, mirrored: &[] }).await
-    }
-
-    fn note_empty(&self, response: &Response) {
-        let status = response.status().as_u16();
-        note_received(&self.log, "empty", status, masked_map(response.headers()), String::new());
+    async fn get(&self, last_event: Option<&HeaderValue>) -> Result<Response, Fault> {
+        self.send_fresh(Sending { last_event, ..Sending::bare(Method::GET, &self.site.url) }).await
     }
 
     async fn pump(
@@ -124,33 +122,27 @@ impl Exchange {
         id: Option<u64>,
         place: &mut Place,
     ) -> Result<Ended, Fault> {
-        let ended = loop {
-            let chunk = match reading.response.chunk().await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => break Ended::Closed { why: None },
-                Err(error) => break Ended::Closed { why: Some(net::describe(&error)) },
+        loop {
+            let events = match reading.next().await? {
+                Next::Events(events) => events,
+                Next::Closed { why } => return Ok(Ended::Closed { why }),
             };
-            for event in reading.decoder.push(&chunk).map_err(|_| too_large())? {
-                place.reach(&event);
-                let first = reading.first.take();
-                let (status, headers) =
-                    first.map_or((None, vec![]), |(status, headers)| (Some(status), headers));
-                if !event.data.is_empty() {
-                    let arrived = Arrived { via: "sse", status, headers, text: event.data, owner: id };
-                    self.answer_all(self.hub.deliver(arrived));
-                } else if let Some(status) = status {
-                    // It only sets the place to resume at.
-                    note_received(&self.log, "sse", status, headers, String::new());
+            for event in events {
+                if !place.reach(&event) {
+                    self.hub.odd(id, "an event id that cannot be sent back in a header".to_owned());
+                }
+                let kind = event.kind.clone();
+                if let Some(arrived) = reading.message(event, id) {
+                    match kind.as_str() {
+                        "" | "message" => self.receive(&self.site.url, arrived),
+                        _ => self.hub.set_aside(arrived, foreign(&kind)),
+                    }
                 }
             }
             if id.is_some_and(|id| !self.hub.is_waiting(id)) {
                 return Ok(Ended::Answered);
             }
-        };
-        if let Some((status, headers)) = reading.first.take() {
-            note_received(&self.log, "sse", status, headers, String::new());
         }
-        Ok(ended)
     }
 
     /// Reads an answered stream to its end, in the background, so that its connection can be used again.
@@ -167,24 +159,26 @@ impl Exchange {
     }
 }
 
-impl Reading {
-    fn new(response: Response) -> Self {
-        let first = Some((response.status().as_u16(), masked_map(response.headers())));
-        Self { response, decoder: Decoder::default(), first }
-    }
-}
-
 impl Place {
     fn new() -> Self {
-        Self { last_event: None, delay_ms: DELAY_MS, fruitless: 0 }
+        Self { last_event: None, delay_ms: DELAY_MS, fruitless: 0, in_all: 0 }
     }
 
-    fn reach(&mut self, event: &SseEvent) {
+    /// Moves on. `false` for an id that no header can hold, after which the stream cannot be resumed.
+    fn reach(&mut self, event: &SseEvent) -> bool {
         self.fruitless = 0;
         self.delay_ms = event.retry_ms.unwrap_or(self.delay_ms);
-        if event.id.is_some() {
-            self.last_event.clone_from(&event.id);
-        }
+        let Some(id) = &event.id else { return true };
+        // An empty id takes the last one back (HTML standard, server-sent events).
+        let usable = Some(id).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
+        self.last_event = usable.and_then(|id| HeaderValue::from_str(id).ok());
+        id.is_empty() || self.last_event.is_some()
+    }
+
+    fn is_worth_another_try(&mut self) -> bool {
+        self.fruitless += 1;
+        self.in_all += 1;
+        self.last_event.is_some() && self.fruitless <= RECONNECTIONS && self.in_all <= RECONNECTIONS_IN_ALL
     }
 
     async fn pause(&self) {
@@ -192,8 +186,14 @@ impl Place {
     }
 }
 
-fn ended_early(why: Option<&str>) -> Fault {
-    let message = "the event stream ended before the answer";
+/// Official clients read events of the type `message` only.
+pub(super) fn foreign(kind: &str) -> String {
+    format!("an event of type `{}`, which clients do not read as a message", display::excerpt(kind, 40))
+}
+
+/// A stream that ended before what was waited for.
+pub(super) fn ended_early(before: &str, why: Option<&str>) -> Fault {
+    let message = format!("the event stream ended before {before}");
     match why {
         Some(why) => {
             let message = format!("{message}: {}", display::safe_line(why));
@@ -203,8 +203,16 @@ fn ended_early(why: Option<&str>) -> Fault {
     }
 }
 
-fn too_large() -> Fault {
-    let message =
-        format!("an event of the server's stream is larger than {} MiB", super::sse::EVENT_CAP >> 20);
-    Fault::new(Side::Server, "target.too-large", message)
+/// A stream that broke and may not be resumed; a refused identity stays one.
+fn not_resumed(stop: Stop) -> Stop {
+    match stop {
+        Stop::Refused(refusal) if !matches!(refusal.status, Some(401 | 403)) => {
+            let status = refusal.status.unwrap_or_default();
+            let message = format!(
+                "the event stream ended before the answer, and resuming it was refused with HTTP {status}"
+            );
+            Fault::new(Side::Server, "target.protocol", message).into()
+        }
+        other => other,
+    }
 }

@@ -21,12 +21,16 @@ pub mod connect;
 pub mod credentials;
 pub mod era;
 pub mod example;
+mod exchange;
 pub mod facts;
+mod greeting;
 mod handshake;
 mod headers;
 pub mod host;
 mod http;
+mod http_sse;
 mod hub;
+mod incoming;
 pub mod jsonrpc;
 pub mod launch;
 mod line;
@@ -37,6 +41,7 @@ mod opener;
 pub mod process;
 pub mod profile;
 mod refusal;
+mod remote;
 mod request;
 pub mod revision;
 mod rounds;
@@ -45,6 +50,7 @@ pub mod shape;
 pub mod sse;
 mod status;
 mod stdio;
+mod stream;
 mod tasks;
 mod terms;
 mod watch;
@@ -200,6 +206,13 @@ pub enum Endpoint {
     /// A Streamable HTTP endpoint, with headers to send besides the identity's.
     Http {
         /// The MCP endpoint.
+        url: url::Url,
+        /// Fixed headers.
+        headers: BTreeMap<String, String>,
+    },
+    /// The event stream of an HTTP+SSE server (2024-11-05), with headers as above.
+    HttpSse {
+        /// The event stream.
         url: url::Url,
         /// Fixed headers.
         headers: BTreeMap<String, String>,

@@ -29,6 +29,20 @@ pub(super) fn unauthorized(status: u16, refusal: &Refusal) -> Fault {
     )
 }
 
+/// The fault of a URL that gives no event stream where one is wanted.
+pub(super) fn refused_stream(refusal: &Refusal) -> Fault {
+    match refusal.status {
+        Some(status @ (401 | 403)) => unauthorized(status, refusal),
+        _ => {
+            let message = format!(
+                "no event stream there: {}; check the path in `target.url`, many HTTP+SSE servers have it at `/sse`",
+                words(refusal)
+            );
+            Fault::new(Side::Server, "target.protocol", message)
+        }
+    }
+}
+
 /// A JSON-RPC error as a refusal.
 pub(super) fn from_error(error: jsonrpc::RpcError, status: Option<u16>) -> Refusal {
     // Over HTTP a plain 200 says nothing about the refusal.

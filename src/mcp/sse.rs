@@ -10,8 +10,8 @@ pub const EVENT_CAP: usize = 8 * 1024 * 1024;
 pub struct SseEvent {
     /// The event's type; empty for plain messages.
     pub kind: String,
-    /// Its data, lines joined by line feeds. Empty for events that only carry an id or a delay.
-    pub data: String,
+    /// Its data as it came, lines joined by line feeds. Empty for events that only carry an id or a delay.
+    pub data: Vec<u8>,
     /// The id to resume after, if it set one.
     pub id: Option<String>,
     /// The delay before reconnecting that the server asks for, in milliseconds.
@@ -62,8 +62,22 @@ impl Decoder {
         Ok(events)
     }
 
+    /// What came of an event that is not finished, line by line; other fields than data are left out.
+    pub fn rest(&self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        if self.has_data {
+            for line in self.event.data.split(|byte| *byte == b'\n') {
+                rest.extend_from_slice(&[b"data: ", line, b"\n"].concat());
+            }
+        }
+        rest.extend_from_slice(&self.line);
+        rest
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
-        if self.line.len() + self.event.data.len() + bytes.len() > EVENT_CAP {
+        let event = &self.event;
+        let fields = event.data.len() + event.kind.len() + event.id.as_ref().map_or(0, String::len);
+        if self.line.len() + fields + bytes.len() > EVENT_CAP {
             return Err(TooLarge);
         }
         self.line.extend_from_slice(bytes);
@@ -83,19 +97,18 @@ impl Decoder {
         }
         let split = line.iter().position(|byte| *byte == b':');
         let (field, value) = split.map_or((line, &[][..]), |at| (&line[..at], &line[at + 1..]));
-        let value = String::from_utf8_lossy(value.strip_prefix(b" ").unwrap_or(value));
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        let text = || String::from_utf8_lossy(value).into_owned();
         match field {
-            b"event" => self.event.kind = value.into_owned(),
-            b"data" if self.has_data => {
-                self.event.data.push('\n');
-                self.event.data.push_str(&value);
-            }
+            b"event" => self.event.kind = text(),
             b"data" => {
-                self.event.data = value.into_owned();
-                self.has_data = true;
+                if std::mem::replace(&mut self.has_data, true) {
+                    self.event.data.push(b'\n');
+                }
+                self.event.data.extend_from_slice(value);
             }
-            b"id" if !value.contains('\0') => self.event.id = Some(value.into_owned()),
-            b"retry" => self.event.retry_ms = value.parse().ok(),
+            b"id" if !value.contains(&0) => self.event.id = Some(text()),
+            b"retry" if value.iter().all(u8::is_ascii_digit) => self.event.retry_ms = text().parse().ok(),
             _ => return None,
         }
         self.begun = true;
@@ -124,15 +137,25 @@ mod tests {
             events,
             [
                 SseEvent { id: Some("1".into()), retry_ms: Some(250), ..SseEvent::default() },
-                SseEvent { kind: "message".into(), data: "a\n b".into(), ..SseEvent::default() },
-                SseEvent { data: "{}".into(), ..SseEvent::default() },
+                SseEvent { kind: "message".into(), data: b"a\n b".to_vec(), ..SseEvent::default() },
+                SseEvent { data: b"{}".to_vec(), ..SseEvent::default() },
             ]
         );
     }
 
     #[test]
-    fn an_unfinished_event_is_not_delivered() {
-        assert_eq!(decode(&[b"data: a\n"]), []);
+    fn an_unfinished_event_is_kept_but_not_delivered() {
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.push(b"id: 1\ndata: a\ndata: b\nda").unwrap(), []);
+        assert_eq!(decoder.rest(), b"data: a\ndata: b\nda");
+        assert_eq!(decoder.push(b"ta: c\n\n").unwrap()[0].data, b"a\nb\nc");
+        assert_eq!(decoder.rest(), b"");
+    }
+
+    #[test]
+    fn delays_are_whole_numbers_and_data_is_kept_as_it_came() {
+        let events = decode(&[b"retry: +5\nretry: 1.5\ndata: \xff\xfe\n\n"]);
+        assert_eq!(events, [SseEvent { data: vec![0xff, 0xfe], ..SseEvent::default() }]);
     }
 
     #[test]

@@ -55,12 +55,14 @@ impl Denial<'_> {
     }
 }
 
-/// The fault of a success that holds no answer.
-pub(super) fn no_answer(status: u16, excerpt: &str) -> Fault {
-    let message = match excerpt {
+/// The fault of a success that holds no answer; `why` it cannot be read as one, if that is so.
+pub(super) fn no_answer(status: u16, body: &str, why: Option<&str>) -> Fault {
+    let excerpt = display::whole_words(body, 200);
+    let why = why.map_or_else(String::new, |why| format!(" ({})", display::safe_line(why)));
+    let message = match excerpt.as_str() {
         "" => format!("the server answered HTTP {status} with an empty body in place of a JSON-RPC answer"),
         _ => format!(
-            "the server answered HTTP {status} with something other than the JSON-RPC answer: `{excerpt}`; check that `target.url` is the MCP endpoint"
+            "the server answered HTTP {status} with something other than the JSON-RPC answer{why}: `{excerpt}`; check that `target.url` is the MCP endpoint"
         ),
     };
     Fault::new(Side::Server, "target.protocol", message)

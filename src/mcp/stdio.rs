@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::{Arrived, Hub};
+use super::incoming::KEPT;
 use super::line::{Carrier, Letter, Stop};
 use super::process::{Process, Vitals};
 use super::revision::Revision;
@@ -119,6 +120,8 @@ impl Reader {
         while let Ok(count @ 1..) = stdout.read(&mut chunk).await {
             lines.push(&chunk[..count], |line| self.take(line));
         }
+        // A server that ends in the middle of a line has still said what it said.
+        self.deliver(lines.unfinished);
         self.vitals.last_breath().await;
         let mut death = self.vitals.death();
         death.message.push_str(&self.hub.stray_words());
@@ -128,24 +131,27 @@ impl Reader {
     fn take(&self, line: Line) {
         match line {
             Line::Whole(bytes) => self.deliver(bytes),
-            Line::TooLong => {
+            Line::TooLong(begin) => {
                 let message = format!("a line on stdout is longer than {} MiB", LINE_CAP >> 20);
-                self.hub.odd(None, message.clone());
+                let body = Body::of(begin);
+                let begun = Arrived { via: "stdio", status: None, headers: vec![], body, owner: None };
+                self.hub.set_aside(begun, message.clone());
                 self.hub.fail_waiting(&Fault::new(Side::Server, "target.too-large", message));
             }
         }
     }
 
     fn deliver(&self, bytes: Vec<u8>) {
-        let text = String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let body = Body::of(bytes);
+        let text = body.to_text();
         if text.trim().is_empty() {
             return;
         }
         if !text.trim_start().starts_with(['{', '[']) {
             self.hub.stray(&text);
         }
-        let arrived = Arrived { via: "stdio", status: None, headers: vec![], text, owner: None };
+        drop(text);
+        let arrived = Arrived { via: "stdio", status: None, headers: vec![], body, owner: None };
         for asked in self.hub.deliver(arrived) {
             // A host may take its time; the reader must not.
             let outbox = self.outbox.clone();
@@ -176,8 +182,8 @@ struct Lines {
 #[derive(Debug, PartialEq)]
 enum Line {
     Whole(Vec<u8>),
-    /// Reported once, when the cap is passed; the rest of the line is thrown away.
-    TooLong,
+    /// How it begins. Reported once, when the cap is passed; the rest of the line is thrown away.
+    TooLong(Vec<u8>),
 }
 
 impl Lines {
@@ -197,9 +203,12 @@ impl Lines {
             return;
         }
         if self.unfinished.len() + bytes.len() > LINE_CAP {
-            self.unfinished = Vec::new();
+            let mut begin = std::mem::take(&mut self.unfinished);
+            begin.extend_from_slice(bytes);
+            begin.truncate(KEPT);
+            begin.shrink_to_fit();
             self.skipping = true;
-            take(Line::TooLong);
+            take(Line::TooLong(begin));
             return;
         }
         self.unfinished.extend_from_slice(bytes);
@@ -229,6 +238,6 @@ mod tests {
         let chunk = vec![b'x'; 1 << 20];
         let mut chunks: Vec<&[u8]> = vec![&chunk; 20];
         chunks.push(b"\nnext\n");
-        assert_eq!(cut(&chunks), [Line::TooLong, Line::Whole(b"next".to_vec())]);
+        assert_eq!(cut(&chunks), [Line::TooLong(vec![b'x'; KEPT]), Line::Whole(b"next".to_vec())]);
     }
 }

@@ -114,7 +114,7 @@ pub struct TargetSpec {
     pub ready: Option<Period>,
     /// The folder a command starts in, relative to the suite file's project.
     pub cwd: Option<String>,
-    /// The path of the MCP endpoint of a command spoken to over HTTP. Default `/mcp`.
+    /// The path of the MCP endpoint of a command spoken to over HTTP: by default `/mcp`, over HTTP+SSE `/sse`.
     pub path: String,
 }
 

@@ -315,6 +315,11 @@ impl Body {
         }
     }
 
+    /// The same for bytes that need not be copied.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        String::from_utf8(bytes).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
+    }
+
     /// The text; bytes that are not UTF-8 appear as replacement characters.
     pub fn to_text(&self) -> std::borrow::Cow<'_, str> {
         match self {

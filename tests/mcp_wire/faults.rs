@@ -63,7 +63,7 @@ async fn opening_faults_say_what_to_do() {
     insta::assert_snapshot!(all.join("\n"), @r#"
     target.protocol: the server answered HTTP 200 with something other than the JSON-RPC answer: `<!doctype html><title>␛[31mHello</title>`; check that `target.url` is the MCP endpoint
     target.protocol: no MCP endpoint there (HTTP 404); check the path in `target.url`, many servers answer at `/mcp`
-    target.protocol: the server answered HTTP 200 with something other than the JSON-RPC answer: `{"truncated": `; check that `target.url` is the MCP endpoint
+    target.protocol: the server answered HTTP 200 with something other than the JSON-RPC answer (the JSON ends too early): `{"truncated": `; check that `target.url` is the MCP endpoint
     target.protocol: the server answered HTTP 200 with an empty body in place of a JSON-RPC answer
     target.protocol: the server answered HTTP 202 with an empty body in place of a JSON-RPC answer
     target.unreachable: `http://127.0.0.1:PORT/mcp` answered HTTP 503: `back soon`

@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Response, StatusCode};
+use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
+use axum::serve::ListenerExt;
 use rehearsal::mcp::connect::{Keeper, target};
 use rehearsal::mcp::profile::Protocol;
 use rehearsal::mcp::{
@@ -22,6 +23,8 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: Method,
+    /// Path and query.
+    pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
@@ -51,6 +54,10 @@ impl Scripted {
         let app = Router::new().fallback(serve).with_state(state);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp?key=not-for-messages", listener.local_addr().unwrap());
+        // Without it small chunks wait for acknowledgements.
+        let listener = listener.tap_io(|socket| {
+            let _ = socket.set_nodelay(true);
+        });
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { url: url.parse().unwrap(), seen }
     }
@@ -67,11 +74,12 @@ impl Scripted {
 async fn serve(
     State((script, seen)): State<(Script, Arc<Mutex<Vec<Seen>>>)>,
     method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let request = Seen { method, headers, body };
+    let request = Seen { method, path: uri.to_string(), headers, body };
     seen.lock().unwrap().push(request.clone());
     script(&request)
 }

@@ -92,8 +92,9 @@ fn servers_come_from_the_common_json() {
     let remote = good(place.load("suites/remote.yaml")).target;
     assert_eq!(remote.transport, Transport::Http);
     assert_eq!(remote.headers["Authorization"], Template("Bearer ${KEY}".to_owned()));
-    let all = ["old", "typo", "undeclared", "broken"]
-        .map(|name| shown(&place.load(&format!("suites/{name}.yaml"))));
+    let old = good(place.load("suites/old.yaml")).target;
+    assert_eq!((old.transport, old.isolation), (Transport::Sse, Isolation::Run));
+    let all = ["typo", "undeclared", "broken"].map(|name| shown(&place.load(&format!("suites/{name}.yaml"))));
     insta::assert_snapshot!(all.join("\n"));
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Server {
     pub env: Vec<(String, String)>,
     pub headers: Vec<(String, String)>,
     pub cwd: Option<String>,
+    /// Said with `"type": "sse"`.
+    pub is_sse: bool,
 }
 
 /// Finds a server by its name in the file's text.
@@ -41,11 +43,6 @@ pub(super) fn find(file: &Arc<str>, text: &str, name: &Located<String>) -> Resul
     };
     let server =
         server.as_object().ok_or_else(|| wrong(format!("server `{}` is not an object", name.value)))?;
-    if server.get("type").and_then(Value::as_str) == Some("sse") {
-        let message = "the transport `sse` is not supported yet";
-        return Err(Diagnostic::error("suite.not-yet", name.origin.clone(), message)
-            .hint("use the server's streamable HTTP address"));
-    }
     read(server).map_err(|message| wrong(format!("server `{}` in `{file}`: {message}", name.value)))
 }
 
@@ -72,6 +69,7 @@ fn read(server: &Map<String, Value>) -> Result<Server, String> {
         env: texts(server, "env")?,
         headers: texts(server, "headers")?,
         cwd: text(server, "cwd")?,
+        is_sse: text(server, "type")?.is_some_and(|kind| kind == "sse"),
     })
 }
 

@@ -33,7 +33,7 @@ pub(super) fn resolve(
     let mut block = Block { context, file, declared };
     let server = block.server(&target.value, servers)?;
     let source = block.source(&target.value, &server, &at)?;
-    let transport = block.transport(&target.value, &source);
+    let transport = block.transport(&target.value, &source, server.is_sse);
     let isolation = block.isolation(&target.value, &source, transport);
     let protocol = block.protocol(target.value.protocol.as_ref());
     let given = |pairs: &[(String, String)]| -> BTreeMap<String, Template> {
@@ -55,7 +55,7 @@ pub(super) fn resolve(
         headers,
         ready: target.value.ready.as_ref().map(|ready| ready.timeout),
         cwd: target.value.cwd.as_ref().map(|cwd| cwd.value.clone()).or(server.cwd),
-        path: block.path(target.value.path.as_ref()),
+        path: block.path(target.value.path.as_ref(), transport),
     })
 }
 
@@ -136,23 +136,17 @@ impl Block<'_, '_> {
         }
     }
 
-    fn transport(&mut self, target: &Target, source: &TargetSource) -> Transport {
+    fn transport(&mut self, target: &Target, source: &TargetSource, is_sse: bool) -> Transport {
         let usual = match source {
+            _ if is_sse => Transport::Sse,
             TargetSource::Command(_) => Transport::Stdio,
             TargetSource::Url(_) => Transport::Http,
         };
         let Some(transport) = &target.transport else { return usual };
         let at = transport.origin(self.file);
-        match (transport.value, source) {
-            (Transport::Sse, _) => {
-                let hint = "use `transport: http` (streamable HTTP)";
-                self.context.not_yet(at, "the transport `sse`", hint);
-            }
-            (Transport::Stdio, TargetSource::Url(_)) => {
-                let hint = "a url is spoken to over http; for stdio give a `command`";
-                self.error("suite.target", at, "a url cannot be spoken to over stdio", hint);
-            }
-            _ => {}
+        if let (Transport::Stdio, TargetSource::Url(_)) = (transport.value, source) {
+            let hint = "a url is spoken to over http; for stdio give a `command`";
+            self.error("suite.target", at, "a url cannot be spoken to over stdio", hint);
         }
         transport.value
     }
@@ -192,8 +186,9 @@ impl Block<'_, '_> {
         })
     }
 
-    fn path(&mut self, path: Option<&At<String>>) -> String {
-        let Some(path) = path else { return "/mcp".to_owned() };
+    fn path(&mut self, path: Option<&At<String>>, transport: Transport) -> String {
+        let usual = if transport == Transport::Sse { "/sse" } else { "/mcp" };
+        let Some(path) = path else { return usual.to_owned() };
         if !path.value.starts_with('/') {
             let message = format!("the path `{}` does not start with `/`", path.value);
             self.error("suite.target", path.origin(self.file), &message, "write it like `/mcp`");

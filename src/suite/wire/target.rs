@@ -43,7 +43,7 @@ pub struct Target {
     /// The folder a command starts in, relative to the project.
     #[serde(default)]
     pub cwd: Option<At<String>>,
-    /// The path of the MCP endpoint of a command spoken to over HTTP. Default /mcp.
+    /// The path of the MCP endpoint of a command spoken to over HTTP. Default /mcp; over sse /sse, the event stream.
     #[serde(default)]
     pub path: Option<At<String>>,
 }

@@ -1,0 +1,139 @@
+//! Servers at a URL: a session each, over Streamable HTTP, or over HTTP+SSE where the suite says so or the server is that
+//! old.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::connect::{Speech, unopened};
+use super::exchange::Site;
+use super::http::Http;
+use super::http_sse::HttpSse;
+use super::hub::Hub;
+use super::launch::Launched;
+use super::line::{Line, Stop};
+use super::opener::{self, Opened};
+use super::refusal::refused_stream;
+use super::revision::{Choice, Era};
+use super::session::{Conversation, Holding};
+use super::terms::{Over, Terms};
+use super::{Opening, Session, Target};
+use crate::transcript::{Fault, Recorder, Side};
+
+/// How long the end of a run waits for farewells under way.
+const FAREWELLS: Duration = Duration::from_secs(3);
+/// How long an `endpoint` event is waited for at a server that may or may not be an old one.
+const GUESS: Duration = Duration::from_secs(5);
+
+/// A server at a URL.
+pub(super) struct Remote {
+    site: Site,
+    launched: Option<Launched>,
+    speech: Speech,
+    /// Whether HTTP+SSE is spoken: said by the suite, or found out.
+    two_ways: AtomicBool,
+}
+
+impl Remote {
+    /// The server at `site`, started by us or not.
+    pub(super) fn new(site: Site, launched: Option<Launched>, speech: Speech, two_ways: bool) -> Self {
+        Self { site, launched, speech, two_ways: AtomicBool::new(two_ways) }
+    }
+
+    async fn open(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
+        let terms = self.speech.terms(how, Over::Http);
+        if self.two_ways.load(Ordering::Relaxed) {
+            return self.two_ways(how, &log, terms).await.map_err(|fault| redacted(fault, &log));
+        }
+        let hub = Hub::new();
+        let http = Http::new(self.site.clone(), Arc::clone(how.identity), Arc::clone(&hub), log.clone());
+        let http = Arc::new(http);
+        let carrier = Arc::clone(&http);
+        let line = Line::new(hub, carrier, log.clone(), how.host());
+        match self.speech.open(&line, &terms).await {
+            Ok(Opened::Ready(facts, _)) => Ok(Box::new(Conversation::new(line, facts, terms, Holding::Own))),
+            // No process of ours ends on a message over HTTP; if it did, its end says more.
+            Ok(Opened::Gone) => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
+            // What servers that know only HTTP+SSE say to a POST (2026-07-28, streamable-http, backward compatibility).
+            Err(fault) if matches!(http.refusal(), Some(400 | 404 | 405)) => {
+                let guess = Terms { open: terms.open.min(GUESS), ..terms };
+                let session = self.two_ways(how, &log, guess).await.map_err(|_| fault)?;
+                self.two_ways.store(true, Ordering::Relaxed);
+                Ok(session)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn two_ways(
+        &self,
+        how: Opening<'_>,
+        log: &Recorder,
+        terms: Terms,
+    ) -> Result<Box<dyn Session>, Fault> {
+        let offer = match terms.choice {
+            Choice::Pinned(revision) if revision.era == Era::Modern => {
+                let message = format!("HTTP+SSE is not spoken with {}, which is pinned", revision.name);
+                return Err(Fault::new(Side::Server, "target.protocol", message));
+            }
+            Choice::Pinned(revision) => revision,
+            Choice::Auto => terms.offered,
+        };
+        let hub = Hub::new();
+        let place = (Arc::clone(&hub), log.clone());
+        let connected =
+            HttpSse::connect(self.site.clone(), Arc::clone(how.identity), place, terms.open).await;
+        let carrier = match connected {
+            Ok(carrier) => Arc::new(carrier),
+            Err(stop) => return Err(self.unlinked(stop).await),
+        };
+        let line = Line::new(hub, carrier, log.clone(), how.host());
+        match opener::hello(&line, &terms, offer).await? {
+            Opened::Ready(facts, _) => Ok(Box::new(Conversation::new(line, facts, terms, Holding::Own))),
+            Opened::Gone => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
+        }
+    }
+
+    /// The fault of a stream that did not come to be.
+    async fn unlinked(&self, stop: Stop) -> Fault {
+        let fault = match stop {
+            Stop::Fault(fault) | Stop::Lost(fault) | Stop::Blank { fault, .. } => fault,
+            Stop::Refused(refusal) => refused_stream(&refusal),
+        };
+        match self.site.vitals.as_ref().filter(|_| fault.code == "target.unreachable") {
+            // A server of ours that cannot be reached has probably died, and its exit status says more.
+            Some(vitals) => {
+                vitals.last_breath().await;
+                if vitals.exited().is_some() { vitals.death() } else { fault }
+            }
+            None => fault,
+        }
+    }
+}
+
+fn redacted(mut fault: Fault, log: &Recorder) -> Fault {
+    fault.message = log.secrets().redact(&fault.message).into_owned();
+    fault
+}
+
+impl Target for Remote {
+    fn open<'a>(&'a self, how: Opening<'a>, log: Recorder) -> BoxFuture<'a, Result<Box<dyn Session>, Fault>> {
+        Box::pin(self.open(how, log))
+    }
+
+    fn url(&self) -> Option<&url::Url> {
+        Some(&self.site.url)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.site.tracker.close();
+            let _ = tokio::time::timeout(FAREWELLS, self.site.tracker.wait()).await;
+            if let Some(launched) = &self.launched {
+                launched.stop().await;
+            }
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! An event stream while it is read. Whatever ends it, what came of an unfinished event is in the record.
+
+use reqwest::Response;
+
+use super::headers::masked_map;
+use super::hub::Arrived;
+use super::incoming::{KEPT, note_received};
+use super::sse::{Decoder, SseEvent};
+use crate::net;
+use crate::transcript::{Body, Fault, Recorder, Side};
+
+/// A stream being read.
+pub(super) struct Reading {
+    response: Response,
+    decoder: Decoder,
+    log: Recorder,
+    /// Status and headers, until the first message is recorded with them.
+    head: Option<(u16, Vec<(String, String)>)>,
+}
+
+/// What came next.
+pub(super) enum Next {
+    /// Events; none when a chunk completed none.
+    Events(Vec<SseEvent>),
+    /// The end: the server closed it, or the connection broke: `why`.
+    Closed { why: Option<String> },
+}
+
+impl Reading {
+    /// Begins to read.
+    pub(super) fn new(response: Response, log: &Recorder) -> Self {
+        let head = Some((response.status().as_u16(), masked_map(response.headers())));
+        Self { response, decoder: Decoder::default(), log: log.clone(), head }
+    }
+
+    /// Waits for the next chunk.
+    pub(super) async fn next(&mut self) -> Result<Next, Fault> {
+        match self.response.chunk().await {
+            Ok(Some(chunk)) => self.decoder.push(&chunk).map(Next::Events).map_err(|_| too_large()),
+            Ok(None) => Ok(Next::Closed { why: None }),
+            Err(error) => Ok(Next::Closed { why: Some(net::describe(&error)) }),
+        }
+    }
+
+    /// An event as a message on the exchange of request `owner`; `None`, and recorded, where it has no data.
+    pub(super) fn message(&mut self, event: SseEvent, owner: Option<u64>) -> Option<Arrived> {
+        if event.data.is_empty() {
+            // It only sets the place to resume at.
+            if self.head.is_some() {
+                self.note(Body::Text(String::new()));
+            }
+            return None;
+        }
+        let (status, headers) =
+            self.head.take().map_or((None, vec![]), |(status, headers)| (Some(status), headers));
+        Some(Arrived { via: "sse", status, headers, body: Body::of(event.data), owner })
+    }
+
+    /// Records what is for nobody else.
+    pub(super) fn note(&mut self, body: Body) {
+        note_received(&self.log, "sse", self.head.take(), body);
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut rest = self.decoder.rest();
+        if self.head.is_some() || !rest.is_empty() {
+            rest.truncate(KEPT);
+            self.note(Body::of(rest));
+        }
+    }
+}
+
+fn too_large() -> Fault {
+    let message =
+        format!("an event of the server's stream is larger than {} MiB", super::sse::EVENT_CAP >> 20);
+    Fault::new(Side::Server, "target.too-large", message)
+}
