@@ -4,11 +4,14 @@
 //! read up to a cap, and error texts carry neither query strings nor credentials.
 
 use std::error::Error;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+pub use route::{Route, Tls, client_by};
+
 pub mod fence;
+pub mod pem;
+pub mod route;
 
 /// Largest body read from a model API, a target or an authorization server, in bytes: 16 MiB.
 pub const BODY_CAP: usize = 16 * 1024 * 1024;
@@ -24,22 +27,10 @@ pub enum BodyError {
     Broken(String),
 }
 
-/// A client with a connect deadline of ten seconds, no redirects, and no overall deadline: callers bound each call.
-/// Loopback addresses are never proxied.
+/// A client as [`client_by`] makes it, with nothing but the proxies of the environment, which loopback addresses never
+/// go through.
 pub fn client() -> Result<reqwest::Client, String> {
-    builder().build().map_err(|error| describe(&error))
-}
-
-fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(10))
-        .redirect(reqwest::redirect::Policy::none())
-        .tcp_keepalive(Duration::from_secs(30))
-        .tcp_nodelay(true)
-        // Common servers (node, uvicorn) close a connection after five idle seconds. A request that takes it up in that
-        // very moment breaks, and one that is no GET may not simply be sent again. Node's own client waits as long.
-        .pool_idle_timeout(Duration::from_secs(4))
-        .user_agent(concat!("rehearsal/", env!("CARGO_PKG_VERSION")))
+    client_by(&Route::default())
 }
 
 /// Reads a body up to `cap` bytes; more is an error, and nothing beyond the cap is kept in memory.

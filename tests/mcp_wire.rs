@@ -24,3 +24,5 @@ mod second_client;
 mod stdio;
 #[path = "mcp_wire/stage.rs"]
 mod stage;
+#[path = "mcp_wire/tls.rs"]
+mod tls;

@@ -20,6 +20,8 @@ use tempfile::TempDir;
 
 #[path = "suites/hostile.rs"]
 mod hostile;
+#[path = "suites/reach.rs"]
+mod reach;
 #[path = "suites/references.rs"]
 mod references;
 

@@ -125,6 +125,12 @@ impl Prober {
         Ok(Self { setup, http, log })
     }
 
+    /// The same prober with another HTTP client: for servers that want certificates or a proxy.
+    #[must_use]
+    pub fn through(self, http: reqwest::Client) -> Self {
+        Self { http, ..self }
+    }
+
     /// The same prober with another record, sharing connections.
     #[must_use]
     pub fn recording(&self, log: Recorder) -> Self {

@@ -39,6 +39,12 @@ impl Lab {
         let log = Recorder::new(authority.clock.clone(), authority.secrets.clone());
         Ok(Self { prober: Prober::new(setup, log)? })
     }
+
+    /// The same lab with another HTTP client.
+    #[must_use]
+    pub fn through(self, http: reqwest::Client) -> Self {
+        Self { prober: self.prober.through(http) }
+    }
 }
 
 /// Runs the probe.

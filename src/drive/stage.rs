@@ -21,7 +21,7 @@ use crate::mcp::{ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
 use crate::score::judge::Judge;
-use crate::suite::{IssuerSpec, JudgeSpec, Suite, TargetSource, Transport, vars};
+use crate::suite::{IssuerSpec, JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 /// How long a started server may take until it accepts connections, unless the suite says otherwise.
@@ -65,6 +65,8 @@ pub struct Set {
     target: Arc<dyn Target>,
     /// Fixed headers of the target.
     headers: BTreeMap<String, String>,
+    /// What the target is reached with.
+    http: reqwest::Client,
 }
 
 impl Set {
@@ -127,7 +129,7 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     };
     let guard = Guard::new(outside.program.clone(), &["guard"]);
     let place = place(suite, issuer.as_deref(), outside)?;
-    let mut keeper = Keeper::new(outside.http.clone())
+    let mut keeper = Keeper::new(place.http.clone())
         .ready(suite.target.ready.map(|ready| ready.0))
         .speaking(suite.target.protocol);
     if let Some(launch) = &place.launch {
@@ -138,7 +140,7 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
         Endpoint::Stdio(_) => BTreeMap::new(),
     };
     let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
-    let set = Set { issuer, target, headers };
+    let set = Set { issuer, target, headers, http: place.http };
     match dress(suite, plan, outside, &set).await {
         Ok((identities, surfaces, lab)) => Ok(Stage {
             set,
@@ -211,6 +213,31 @@ struct Place {
     endpoint: Endpoint,
     launch: Option<Launch>,
     description: String,
+    http: reqwest::Client,
+}
+
+/// The client that reaches the target: the one of the run, unless the suite names certificates or a proxy.
+fn reach(
+    target: &TargetSpec,
+    fill: impl Fn(&Template) -> Result<String, Fault>,
+    outside: &Outside,
+) -> Result<reqwest::Client, Fault> {
+    let tls = target.tls.clone();
+    if let Some(identity) = &tls.identity {
+        outside.secrets.register("target.tls.key", identity);
+    }
+    let wrong = |error: &dyn std::fmt::Display| {
+        Fault::new(Side::Harness, "target.bad-url", format!("`target.proxy` is no URL: {error}"))
+    };
+    let proxy = match &target.proxy {
+        Some(template) => Some(url::Url::parse(&fill(template)?).map_err(|error| wrong(&error))?),
+        None if tls == net::Tls::default() => return Ok(outside.http.clone()),
+        None => None,
+    };
+    if let Some(password) = proxy.as_ref().and_then(url::Url::password) {
+        outside.secrets.register("target.proxy", password);
+    }
+    net::client_by(&net::Route { tls, proxy }).map_err(|error| wrong(&error))
 }
 
 fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Place, Fault> {
@@ -237,7 +264,7 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
         known.insert("target.port".to_owned(), port.to_string());
         known.insert("target.url".to_owned(), format!("http://127.0.0.1:{port}{}", target.path));
     }
-    let fill = |template| {
+    let fill = |template: &Template| {
         vars::fill(template, &known).map_err(|missing| {
             let message = format!(
                 "`${{{missing}}}` has no value; set the environment variable, or remove it from the suite"
@@ -245,6 +272,7 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
             Fault::new(Side::Harness, "credentials.missing", message)
         })
     };
+    let http = reach(target, fill, outside)?;
     let url = match &target.source {
         TargetSource::Url(template) => Some(fill(template)?),
         TargetSource::Command(_) => known.get("target.url").cloned(),
@@ -259,7 +287,7 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
     let TargetSource::Command(command) = &target.source else {
         let url = url.take().ok_or_else(|| wrong("", &"empty"))?;
         let description = net::shown(&url);
-        return Ok(Place { endpoint: endpoint(url, headers), launch: None, description });
+        return Ok(Place { endpoint: endpoint(url, headers), launch: None, description, http });
     };
     let mut words = command.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
     let description = words.join(" ");
@@ -277,9 +305,9 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
         Some(url) => {
             let launch =
                 Launch { program, url: url.clone(), ready: target.ready.map_or(READY, |ready| ready.0) };
-            Place { endpoint: endpoint(url, headers), launch: Some(launch), description }
+            Place { endpoint: endpoint(url, headers), launch: Some(launch), description, http }
         }
-        None => Place { endpoint: Endpoint::Stdio(program), launch: None, description },
+        None => Place { endpoint: Endpoint::Stdio(program), launch: None, description, http },
     })
 }
 
@@ -315,7 +343,8 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let lab = match set.target.url() {
         // The probes speak Streamable HTTP.
         Some(url) if !suite.auth_checks.is_empty() && suite.target.transport == Transport::Http => {
-            Some(auth::Lab::new(url, set.headers.clone(), &personas, &authority)?)
+            let lab = auth::Lab::new(url, set.headers.clone(), &personas, &authority)?;
+            Some(lab.through(set.http.clone()))
         }
         _ => None,
     };

@@ -209,6 +209,12 @@ impl Exchange {
     fn unreachable(&self, error: &reqwest::Error) -> Fault {
         let (url, why) = (net::shown(&self.site.url), display::safe_line(&net::describe(error)));
         let message = match () {
+            () if ["UnknownIssuer", "BadSignature"].iter().any(|name| why.contains(name)) => format!(
+                "cannot reach `{url}`: {why}; name the certificate of the server's authority in `target.tls.ca`"
+            ),
+            () if why.contains("CertificateRequired") => format!(
+                "cannot reach `{url}`: {why}; the server wants a client certificate: name it in `target.tls.cert` and `target.tls.key`"
+            ),
             () if error.is_builder() => {
                 format!("cannot reach `{url}`: {why}; check `target.headers` and the identity's headers")
             }

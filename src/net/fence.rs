@@ -130,7 +130,7 @@ impl Fence {
     /// A client that resolves names behind this fence; otherwise like [`super::client`].
     pub fn client(self: &Arc<Self>) -> Result<reqwest::Client, String> {
         let resolver = Arc::new(Guarded(Arc::clone(self)));
-        super::builder().dns_resolver(resolver).build().map_err(|error| super::describe(&error))
+        super::route::builder().dns_resolver(resolver).build().map_err(|error| super::describe(&error))
     }
 
     /// Whether a URL may be asked: https, or http on this machine; no credentials inside; not too near. A name passes

@@ -16,6 +16,7 @@ use crate::diag::{Located, Origin};
 use crate::ids::{CaseName, ClientName, Digest, ModelName, PersonaName, SuiteName, ToolName};
 use crate::llm::ModelSpec;
 use crate::mcp::{ClientProfile, Isolation};
+use crate::net::Tls;
 use crate::score::checks::Check;
 use crate::score::judge::{Criterion, Rubric};
 use crate::units::{Period, Share};
@@ -27,6 +28,7 @@ pub mod read;
 mod resolve;
 pub mod schema;
 mod text_or;
+mod tls;
 mod validate;
 pub mod vars;
 pub mod wire;
@@ -109,6 +111,10 @@ pub struct TargetSpec {
     pub env: BTreeMap<String, Template>,
     /// Headers for every HTTP request.
     pub headers: BTreeMap<String, Template>,
+    /// Certificates for HTTPS.
+    pub tls: Tls,
+    /// A proxy for every request; the environment's when absent.
+    pub proxy: Option<Template>,
     /// How long a started server may take until it accepts connections, or over standard streams until it has
     /// answered the handshake. Absent: the built-in default.
     pub ready: Option<Period>,

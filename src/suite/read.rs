@@ -11,9 +11,11 @@ use std::sync::Arc;
 use super::catalog::{Catalog, Kind};
 use super::resolve::{self, Inputs, Layer, Resolved};
 use super::wire::Document;
-use super::{Suite, builtin, yaml};
+use super::{Suite, builtin, tls, yaml};
 use crate::diag::{Diagnostic, Located, Origin, suggest};
 use crate::ids::{ClientName, ModelName};
+use crate::net::Tls;
+use crate::net::pem::Wanted;
 
 /// Longest chain of `extends`.
 const MAX_LAYERS: usize = 16;
@@ -93,10 +95,11 @@ impl Project {
             return Loaded { suite: None, diagnostics, sources };
         };
         let servers = reader.servers(&layers);
+        let tls = reader.tls(&layers);
         let catalog = self.catalog();
         let Reader { sources, mut diagnostics, .. } = reader;
         let Resolved { suite, diagnostics: found, sources } =
-            resolve::suite(Inputs { layers, servers, catalog: &catalog, request, sources });
+            resolve::suite(Inputs { layers, servers, tls, catalog: &catalog, request, sources });
         let broken = !diagnostics.is_empty();
         diagnostics.extend(found);
         Loaded { suite: suite.filter(|_| !broken), diagnostics, sources }
@@ -275,6 +278,32 @@ impl Reader<'_> {
         };
         self.diagnostics.push(found);
         None
+    }
+
+    /// The certificates that `target.tls` names. Their texts are no sources: a key must not reach an excerpt or a record.
+    fn tls(&mut self, layers: &[Layer]) -> Tls {
+        let Some((file, target)) = resolve::first(layers, |document| document.target.as_ref()) else {
+            return Tls::default();
+        };
+        let Some(files) = &target.value.tls else { return Tls::default() };
+        let beside = self.project.root.join(Path::new(&**file).parent().unwrap_or(Path::new("")));
+        let mut read = |name: &Option<yaml::At<String>>, wanted| {
+            let name = name.clone()?.locate(file);
+            let real = self.refer(&name, &beside)?;
+            let shown = self.project.shown(&real);
+            let text = read_text(&real, &shown).map_err(|problem| problem.at(&name.origin));
+            let text = text.and_then(|text| tls::checked(text, wanted, &shown, &name.origin));
+            text.map_err(|diagnostic| self.diagnostics.push(diagnostic)).ok()
+        };
+        let (ca, cert, key) = (
+            read(&files.value.ca, Wanted::Certificates),
+            read(&files.value.cert, Wanted::Certificates),
+            read(&files.value.key, Wanted::Key),
+        );
+        let identity = cert.zip(key).map(|(cert, key)| Arc::from(format!("{cert}\n{key}")));
+        let tls = Tls { ca, identity };
+        self.diagnostics.extend(tls::unusable(&tls, files, file));
+        tls
     }
 
     /// Path and text of the file that `target.server` names.

@@ -21,6 +21,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("suite.version", "The `version` of the suite format is missing or not supported. This version of rehearsal reads `version: 1`."),
     ("suite.target", "The `target` block does not say how the server is reached: exactly one of `command`, `url` and `server` is needed, with a transport that fits it."),
     ("suite.server-file", "The file named by `target.server` cannot be used: it is absent, is no JSON with `mcpServers`, or has no server of that name."),
+    ("suite.bad-pem", "A file named by `target.tls` cannot be used: it holds no certificate or no private key, is cut off or damaged at the line shown, is encrypted, or key and certificate do not belong together. What stands in a key file is never shown."),
     ("suite.undeclared-variable", "A `${VARIABLE}` is used that the suite does not declare under `env:`. Only declared variables are read from the environment, so that a suite from elsewhere cannot collect yours."),
     ("suite.missing-variable", "A declared environment variable is not set, so the target would be started half configured. Export it, or remove it from `env:`."),
     ("suite.no-expectation", "A case expects nothing, so it would always pass. Add `expect:` checks or `criteria:` for the judge."),

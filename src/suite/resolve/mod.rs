@@ -14,6 +14,7 @@ use crate::auth::Persona;
 use crate::diag::{Diagnostic, Located, Origin, Severity};
 use crate::ids::{ModelName, SuiteName};
 use crate::llm::ModelSpec;
+use crate::net::Tls;
 
 mod access;
 mod cases;
@@ -40,6 +41,8 @@ pub(super) struct Inputs<'a> {
     pub layers: Vec<Layer>,
     /// The path and text of the file that `target.server` names, if it could be read.
     pub servers: Option<(Arc<str>, Arc<str>)>,
+    /// What `target.tls` names.
+    pub tls: Tls,
     /// Every instrument at hand.
     pub catalog: &'a Catalog,
     /// What the command line asks for.
@@ -68,11 +71,11 @@ pub(super) fn first<'a, T>(
 
 /// Resolves a suite.
 pub(super) fn suite(inputs: Inputs<'_>) -> Resolved {
-    let Inputs { mut layers, servers, catalog, request, sources } = inputs;
+    let Inputs { mut layers, servers, tls, catalog, request, sources } = inputs;
     let mut context = Context::new(catalog, sources);
     // Taken out, so that each is given up when it is resolved: most of a large suite is its cases.
     let written = layers.first_mut().map(|own| std::mem::take(&mut own.document.cases)).unwrap_or_default();
-    let suite = assemble(&mut context, &layers, servers, written, request);
+    let suite = assemble(&mut context, &layers, (servers, tls), written, request);
     if let Some(suite) = &suite {
         validate::suite(suite, &layers, &mut context.diagnostics);
     }
@@ -93,7 +96,7 @@ fn sort(diagnostics: &mut [Diagnostic], layers: &[Layer]) {
 fn assemble(
     context: &mut Context<'_>,
     layers: &[Layer],
-    servers: Option<(Arc<str>, Arc<str>)>,
+    reach: (Option<(Arc<str>, Arc<str>)>, Tls),
     written: Vec<wire::Case>,
     request: &Request,
 ) -> Option<Suite> {
@@ -104,7 +107,7 @@ fn assemble(
     }
     let name = name(context, file, document);
     let env = env(context, layers);
-    let target = target::resolve(context, layers, servers, &env);
+    let target = target::resolve(context, layers, reach, &env);
     let issuer = issuer(context, first(layers, |document| document.auth.as_ref()));
     let personas = personas(context, layers);
     let clients = clients::resolve(context, layers, request);

@@ -7,16 +7,17 @@ use super::servers::{self, Server};
 use super::{Context, Layer, first};
 use crate::diag::{Diagnostic, Located, Origin, suggest};
 use crate::mcp::Isolation;
-use crate::mcp::revision::{Choice, REVISIONS};
+use crate::mcp::revision::{Choice, MODERN, REVISIONS};
+use crate::net::Tls;
 use crate::suite::entries::Entries;
-use crate::suite::wire::Target;
+use crate::suite::wire::{Target, TlsFiles};
 use crate::suite::yaml::At;
 use crate::suite::{TargetSource, TargetSpec, Template, Transport, vars};
 
 pub(super) fn resolve(
     context: &mut Context<'_>,
     layers: &[Layer],
-    servers: Option<(Arc<str>, Arc<str>)>,
+    (servers, tls): (Option<(Arc<str>, Arc<str>)>, Tls),
     declared: &[Located<String>],
 ) -> Option<TargetSpec> {
     let Some((file, target)) = first(layers, |document| document.target.as_ref()) else {
@@ -35,7 +36,8 @@ pub(super) fn resolve(
     let source = block.source(&target.value, &server, &at)?;
     let transport = block.transport(&target.value, &source, server.is_sse);
     let isolation = block.isolation(&target.value, &source, transport);
-    let protocol = block.protocol(target.value.protocol.as_ref());
+    let proxy = block.reach(&target.value, &source, transport);
+    let protocol = block.protocol(target.value.protocol.as_ref(), transport);
     let given = |pairs: &[(String, String)]| -> BTreeMap<String, Template> {
         pairs.iter().map(|(name, value)| (name.clone(), Template(value.clone()))).collect()
     };
@@ -53,6 +55,8 @@ pub(super) fn resolve(
         isolation,
         env,
         headers,
+        tls,
+        proxy,
         ready: target.value.ready.as_ref().map(|ready| ready.timeout),
         cwd: target.value.cwd.as_ref().map(|cwd| cwd.value.clone()).or(server.cwd),
         path: block.path(target.value.path.as_ref(), transport),
@@ -151,6 +155,36 @@ impl Block<'_, '_> {
         transport.value
     }
 
+    /// Certificates and proxies are for HTTP, and certificates for servers that are somewhere already.
+    fn reach(&mut self, target: &Target, source: &TargetSource, transport: Transport) -> Option<Template> {
+        if let Some(tls) = &target.tls {
+            let TlsFiles { cert, key, .. } = &tls.value;
+            if let (Some(alone), None) | (None, Some(alone)) = (cert, key) {
+                let hint = "a client certificate needs both: `tls: {cert: FILE, key: FILE}`";
+                let at = alone.origin(self.file);
+                self.error("suite.target", at, "`cert` and `key` belong together", hint);
+            }
+            if !matches!(source, TargetSource::Url(_)) {
+                let hint = "leave `tls` out; a started server is spoken to on loopback, without TLS";
+                let at = tls.origin(self.file);
+                self.error("suite.target", at, "`tls` is for a server at a `url`", hint);
+            }
+        }
+        let proxy = target.proxy.as_ref()?;
+        let at = proxy.origin(self.file);
+        let template = self.template(proxy);
+        if transport == Transport::Stdio {
+            let hint = "leave `proxy` out; over stdio there is nothing to send through one";
+            self.error("suite.target", at, "`proxy` is for servers over HTTP", hint);
+        } else if !template.0.contains("${")
+            && !url::Url::parse(&template.0).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        {
+            let hint = "write the proxy's address: `http://proxy.example:3128`";
+            self.error("suite.target", at, "the proxy is not an http or https address", hint);
+        }
+        Some(template)
+    }
+
     fn isolation(&mut self, target: &Target, source: &TargetSource, transport: Transport) -> Isolation {
         let usual = if transport == Transport::Stdio { Isolation::Trial } else { Isolation::Run };
         let Some(isolation) = &target.isolation else { return usual };
@@ -175,9 +209,14 @@ impl Block<'_, '_> {
         isolation.value
     }
 
-    fn protocol(&mut self, protocol: Option<&At<String>>) -> Choice {
+    fn protocol(&mut self, protocol: Option<&At<String>>, transport: Transport) -> Choice {
         let Some(protocol) = protocol else { return Choice::Auto };
         let (name, at) = (protocol.value.as_str(), protocol.origin(self.file));
+        if transport == Transport::Sse && name == MODERN.name {
+            let hint = "use `transport: http`, or leave `protocol` out";
+            let message = format!("`{name}` is not spoken over the transport `sse`");
+            self.error("suite.target", at.clone(), &message, hint);
+        }
         Choice::named(name).unwrap_or_else(|| {
             let known = std::iter::once("auto").chain(REVISIONS.iter().map(|revision| revision.name));
             let hint = suggest::hint(name, known);

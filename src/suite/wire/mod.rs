@@ -16,7 +16,7 @@ mod case;
 mod target;
 
 pub use case::{Case, ExpectedFailurePart, LimitsPart, StepPart, Turn, VerifyPart};
-pub use target::{Ready, ServerRef, Target};
+pub use target::{Ready, ServerRef, Target, TlsFiles};
 
 /// A suite: which server, what to ask as whom with which models, what to expect, when the run passes.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

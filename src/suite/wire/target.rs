@@ -37,6 +37,12 @@ pub struct Target {
     /// Headers for every HTTP request.
     #[serde(default)]
     pub headers: Entries<At<String>>,
+    /// Certificates for HTTPS.
+    #[serde(default)]
+    pub tls: Option<At<TlsFiles>>,
+    /// A proxy for every request to the server. Default: the environment's, but never for loopback addresses.
+    #[serde(default)]
+    pub proxy: Option<At<String>>,
     /// When a started server counts as ready.
     #[serde(default)]
     pub ready: Option<Ready>,
@@ -64,4 +70,19 @@ pub struct ServerRef {
     pub file: At<String>,
     /// The name of the server in it.
     pub name: At<String>,
+}
+
+/// PEM files below the project, relative to the suite's folder or to the project.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// Authorities that are trusted besides those of the system.
+    #[serde(default)]
+    pub ca: Option<At<String>>,
+    /// The client's certificate, followed by what leads to its authority.
+    #[serde(default)]
+    pub cert: Option<At<String>>,
+    /// The client's private key, not encrypted.
+    #[serde(default)]
+    pub key: Option<At<String>>,
 }
