@@ -6,6 +6,8 @@
 mod era;
 #[path = "mcp_wire/faults.rs"]
 mod faults;
+#[path = "mcp_wire/floods.rs"]
+mod floods;
 #[path = "mcp_wire/http.rs"]
 mod http;
 #[path = "mcp_wire/long.rs"]

@@ -116,6 +116,15 @@ mod tests {
         ];
         let shown: Vec<_> = all.iter().map(|(line, message)| format!("{line}: {message}")).collect();
         assert!(!shown.join("").contains("hunter2"));
-        insta::assert_snapshot!(shown.join("\n"));
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        1: there is no `-----BEGIN CERTIFICATE-----` in this file
+        1: there is no `-----BEGIN PRIVATE KEY-----` in this file
+        2: the block `CERTIFICATE` is not ended
+        2: this line of the block `CERTIFICATE` is not base64
+        1: the block `CERTIFICATE` is not base64
+        3: the block `CERTIFICATE` of line 1 is ended as something else
+        2: the block `CERTIFICATE` of line 1 is not ended
+        1: the private key is encrypted
+        ");
     }
 }

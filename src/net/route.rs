@@ -41,7 +41,11 @@ impl fmt::Debug for Tls {
 pub fn client_by(route: &Route) -> Result<reqwest::Client, String> {
     let proxies = match &route.proxy {
         // Without a `no_proxy` of its own: what a suite names holds for all addresses.
-        Some(url) => vec![Proxy::all(url.as_str()).map_err(|_| "the proxy's URL cannot be used".to_owned())?],
+        Some(url) => {
+            let usable = matches!(url.scheme(), "http" | "https");
+            let proxy = Proxy::all(url.as_str()).ok().filter(|_| usable);
+            vec![proxy.ok_or("the proxy's address is not an http or https address")?]
+        }
         None => surrounding(|name| std::env::var_os(name)?.into_string().ok()),
     };
     let mut builder = proxies.into_iter().fold(base(), ClientBuilder::proxy);
