@@ -128,13 +128,9 @@ pub fn tools(items: Vec<Value>) -> Vec<ToolFact> {
 
 /// Names that occur more than once in a whole list, each once.
 pub fn duplicates(tools: &[ToolFact]) -> Vec<String> {
-    let (mut seen, mut twice) = (HashSet::new(), Vec::new());
-    for tool in tools {
-        if !seen.insert(&tool.name) && !twice.iter().any(|name| name == tool.name.as_str()) {
-            twice.push(tool.name.as_str().to_owned());
-        }
-    }
-    twice
+    let (mut seen, mut told) = (HashSet::new(), HashSet::new());
+    let twice = tools.iter().filter(|tool| !seen.insert(&tool.name) && told.insert(&tool.name));
+    twice.map(|tool| tool.name.as_str().to_owned()).collect()
 }
 
 /// The result of `tools/call`. The error says what makes it no result at all.

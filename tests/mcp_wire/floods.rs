@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use rehearsal::mcp::{ClientProfile, Isolation};
+use rehearsal::mcp::Isolation;
 use rehearsal::transcript::{Body as Kept, Fault, What, WireMessage};
 use rehearsal::units::Period;
 use serde_json::{Value, json};
@@ -366,7 +366,8 @@ async fn a_server_that_never_reads_holds_nobody_beyond_the_deadline() {
     // It answers the handshake without having read it, and then only sleeps.
     let script = format!(r#"printf '{{"jsonrpc":"2.0","id":1,"result":{INITIALIZED}}}\n'; exec sleep 60"#);
     let (target, log) = (shell(&script, Isolation::Trial), log());
-    let profile = ClientProfile { open_timeout: Period(Duration::from_secs(3)), ..patient(100) };
+    let mut profile = patient(100);
+    profile.conduct.connect_timeout = Some(Period(Duration::from_secs(3)));
     let session = open_as(&target, &anonymous(), &profile, &log).await.unwrap();
     let large = json!({"text": "x".repeat(1 << 20)});
     let begun = Instant::now();
