@@ -3,6 +3,7 @@
 //! Lists are in `lists`, questions that come back in `rounds`, long work in `tasks`, subscriptions in `watch`.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
@@ -45,7 +46,12 @@ pub(super) struct Conversation {
     pub(super) tools: Mutex<HashMap<String, Known>>,
     /// Oddities that were recorded and would only repeat themselves.
     noticed: Mutex<HashSet<String>>,
+    /// How many oddities there were.
+    remarks: AtomicU32,
 }
+
+/// Oddities of answers recorded per session.
+const REMARKS: u32 = 150;
 
 /// What a call needs to know of a tool.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +80,7 @@ impl Conversation {
             holding,
             tools: Mutex::default(),
             noticed: Mutex::default(),
+            remarks: AtomicU32::new(0),
         }
     }
 
@@ -165,8 +172,15 @@ impl Conversation {
         self.line.broke(Fault::new(Side::Server, "target.protocol", message))
     }
 
-    pub(super) fn odd(&self, message: String) {
-        self.line.log.note(What::ServerOdd { message });
+    /// Records an oddity, if there have not been too many.
+    pub(super) fn odd(&self, mut message: String) {
+        let before = self.remarks.fetch_add(1, Ordering::Relaxed);
+        if before == REMARKS {
+            message.push_str("; no more oddities of answers are recorded");
+        }
+        if before <= REMARKS {
+            self.line.log.note(What::ServerOdd { message });
+        }
     }
 
     /// Records an oddity unless it has been recorded in this session.

@@ -261,14 +261,45 @@ async fn an_event_without_end_ends_the_stream() {
     eventually("the stream is closed", || streams[0].is_closed()).await;
 }
 
-/// A Streamable HTTP server is no HTTP+SSE server, and the other way round.
+/// What a POST is answered with by servers that know only HTTP+SSE leads to their stream, once per target.
 #[tokio::test]
-async fn the_other_transport_is_told_apart() {
+async fn old_servers_are_found_out() {
+    let server = TwoWays::start(|request, say| match request.rpc() {
+        "tools/call" => says(request, say, "alive"),
+        _ => kind(request, say),
+    })
+    .await;
+    let target = server.server.target();
+    for _ in 0..2 {
+        let log = log();
+        let session = open(&target, &log).await.unwrap();
+        assert_eq!(text_of(session.call_tool("a", &json!({})).await.unwrap()), "alive");
+        assert!(odd(&log).is_empty(), "{:?}", odd(&log));
+        session.close().await;
+    }
+    let seen = server.server.seen();
+    let at = |path: &str, method: &str| {
+        seen.iter().filter(|seen| seen.path.starts_with(path) && seen.method == method).count()
+    };
+    assert_eq!((at("/mcp", "POST"), at("/mcp", "GET")), (1, 2), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_handshake_is_no_old_one() {
+    for status in [400, 404, 405] {
+        let server = Scripted::start(move |_| answer(status, "text/plain", "not here")).await;
+        let fault = open(&server.target(), &log()).await.err().unwrap();
+        assert_eq!(fault.code, "target.protocol");
+        assert!(fault.message.contains(&format!("HTTP {status}")), "{}", fault.message);
+        let methods: Vec<_> = server.seen().iter().map(|seen| seen.method.to_string()).collect();
+        assert_eq!(methods, ["POST", "GET"]);
+    }
+    // Nothing is guessed after a refused identity, nor where the suite names the transport.
+    let server = Scripted::start(|_| empty(StatusCode::UNAUTHORIZED)).await;
+    assert_eq!(open(&server.target(), &log()).await.err().unwrap().code, "target.unauthorized");
+    assert!(server.seen().iter().all(|seen| seen.method == "POST"));
     let streamable = Scripted::start(polite).await;
     let fault = open(&over_sse(&streamable), &log()).await.err().unwrap();
     assert!(fault.message.contains("no event stream there"), "{}", fault.message);
-    let server = TwoWays::start(kind).await;
-    let fault = open(&server.server.target(), &log()).await.err();
-    // Nothing is guessed where the suite names a transport.
-    assert!(fault.is_none_or(|fault| fault.code == "target.protocol"));
+    assert!(streamable.seen().iter().all(|seen| seen.method == "GET"));
 }
