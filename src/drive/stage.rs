@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::surface::{self, Surfaces};
 use super::{Journal, Stopping, World, auth};
+use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::auth::issuer::Issuer;
 use crate::ids::{Digest, PersonaName};
@@ -44,6 +45,8 @@ pub struct Outside {
     pub program: PathBuf,
     /// The folder of the project.
     pub root: PathBuf,
+    /// Logins of people.
+    pub wallet: Arc<dyn Wallet>,
 }
 
 /// Everything a run needs of the outside, up and answering.
@@ -290,6 +293,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         env: Arc::clone(&outside.env),
         secrets: outside.secrets.clone(),
         clock: outside.clock.clone(),
+        wallet: Arc::clone(&outside.wallet),
     };
     let mut identities = Vec::new();
     for persona in &suite.personas {
@@ -310,7 +314,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
     let lab = match set.target.url() {
         Some(url) if !suite.auth_checks.is_empty() => {
-            Some(auth::Lab::new(url, set.headers.clone(), &personas, &authority)?)
+            Some(auth::Lab::new(url, set.headers.clone(), &personas, &identities, &authority)?)
         }
         _ => None,
     };

@@ -109,13 +109,29 @@ impl Flow {
         if old && self.renew(state, None).await? {
             return Ok(());
         }
-        let wanted = state.held.is_none() && self.settings.eager && !state.sought;
-        if wanted || (old && state.held.is_none()) {
-            state.sought = true;
-            if let Some(site) = self.search(state, None).await? {
-                let scopes = self.scopes(state, &site, None);
-                self.obtain(state, site, scopes).await?;
-            }
+        match state.held.is_none() && (old || self.settings.eager) {
+            true => self.seek(state).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Gets a token unasked, if there is none and the target's metadata says where; once.
+    pub(super) async fn unasked(&self) -> Result<(), Fault> {
+        let mut state = self.state.lock().await;
+        let done = match state.held {
+            Some(_) => Ok(()),
+            None => self.seek(&mut state).await,
+        };
+        self.settle(&mut state, done)
+    }
+
+    async fn seek(&self, state: &mut State) -> Result<(), Fault> {
+        if std::mem::replace(&mut state.sought, true) {
+            return Ok(());
+        }
+        if let Some(site) = self.search(state, None).await? {
+            let scopes = self.scopes(state, &site, None);
+            self.obtain(state, site, scopes).await?;
         }
         Ok(())
     }
@@ -176,7 +192,7 @@ impl Flow {
             ));
         };
         if state.held.as_ref().is_some_and(|held| held.issuer != site.server.issuer) {
-            self.means.wallet.drop_held(self.settings.target.as_str())?;
+            self.drop_held()?;
             state.held = None;
         }
         // A fresh token that the same request was refused with again: the next one would fare no better.
@@ -204,15 +220,28 @@ impl Flow {
             return Err(fault.clone());
         }
         if !std::mem::replace(&mut state.opened, true) {
-            state.held = self.means.wallet.held(self.settings.target.as_str());
-            if let Some(held) = &state.held {
-                self.means.secrets.register_jwt("access-token", held.tokens.access.expose_secret());
-                if let Some(refresh) = &held.tokens.refresh {
-                    self.means.secrets.register_jwt("refresh-token", refresh.expose_secret());
-                }
-            }
+            state.held = self.kept();
+            state.held.iter().for_each(|held| self.register(held));
         }
         Ok(())
+    }
+
+    /// Whatever comes from a wallet is a secret of this run as well.
+    fn register(&self, held: &Held) {
+        let secrets = &self.means.secrets;
+        secrets.register_jwt("access-token", held.tokens.access.expose_secret());
+        if let Some(refresh) = &held.tokens.refresh {
+            secrets.register_jwt("refresh-token", refresh.expose_secret());
+        }
+    }
+
+    /// What the identity holds for its target by now.
+    pub(super) fn kept(&self) -> Option<Held> {
+        self.means.wallet.held(self.settings.target.as_str(), self.settings.account.as_deref())
+    }
+
+    fn drop_held(&self) -> Result<(), Fault> {
+        self.means.wallet.drop_held(self.settings.target.as_str(), self.settings.account.as_deref())
     }
 
     fn is_old(&self, held: &Held) -> bool {
@@ -220,7 +249,7 @@ impl Flow {
         held.tokens.expires.is_some_and(|end| end.saturating_sub(now) <= MARGIN)
     }
 
-    async fn courier(&self) -> Result<&Courier, Fault> {
+    pub(super) async fn courier(&self) -> Result<&Courier, Fault> {
         self.courier
             .get_or_try_init(|| async {
                 let courier = Courier::new(&self.settings.target, self.settings.patience).await?;
@@ -263,6 +292,16 @@ impl Flow {
     /// Tries the refresh token. `false`: there is none, or it is used up.
     async fn renew(&self, state: &mut State, site: Option<&Site>) -> Result<bool, Fault> {
         let Some(held) = state.held.clone() else { return Ok(false) };
+        let is_new = |kept: &Held| {
+            kept.issuer == held.issuer
+                && kept.tokens.access.expose_secret() != held.tokens.access.expose_secret()
+        };
+        if let Some(kept) = self.kept().filter(is_new) {
+            // Another process with the same login was faster, and its refresh used ours up.
+            self.register(&kept);
+            (state.held, state.refreshed) = (Some(kept), true);
+            return Ok(true);
+        }
         let Some(refresh) = &held.tokens.refresh else { return Ok(false) };
         let site = match site {
             Some(site) => site.clone(),
@@ -286,7 +325,7 @@ impl Flow {
                 Ok(true)
             }
             Err(Denied::Error { .. }) => {
-                self.means.wallet.drop_held(self.settings.target.as_str())?;
+                self.drop_held()?;
                 state.held = None;
                 Ok(false)
             }
@@ -365,6 +404,7 @@ impl Flow {
     fn keep(&self, state: &mut State, site: Site, tokens: Tokens) -> Result<(), Fault> {
         let held = Held {
             target: self.settings.target.to_string(),
+            account: self.settings.account.clone(),
             issuer: site.server.issuer.clone(),
             resource: site.resource.clone(),
             tokens,
