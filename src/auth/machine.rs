@@ -228,7 +228,7 @@ fn stored(persona: &Persona, login: &Login, authority: &Authority) -> Result<OAu
     let grant = Grant::Code { visitor: Arc::new(Nobody), registered: None, document: None };
     let account = login.account.clone();
     let settings = Settings { account, ..settings(persona, grant, authority)? };
-    if authority.wallet.held(settings.target.as_str(), login.account.as_deref()).is_none() {
+    let Some(held) = authority.wallet.held(settings.target.as_str(), login.account.as_deref()) else {
         let flag = login.account.as_ref().map_or_else(String::new, |account| format!(" --as {account}"));
         let text = format!(
             "persona `{}` needs a login at the target, and none is stored; run `rehearsal login {}{flag}`",
@@ -236,7 +236,9 @@ fn stored(persona: &Persona, login: &Login, authority: &Authority) -> Result<OAu
             crate::net::shown(&settings.target)
         );
         return Err(Fault::new(crate::transcript::Side::Auth, "credentials.login", text));
-    }
+    };
+    // Only a server of 2025-03-26 knows no `resource`.
+    let settings = Settings { old_servers: held.resource.is_none(), ..settings };
     Ok(OAuth::new(settings, means(Arc::clone(&authority.wallet), authority)))
 }
 

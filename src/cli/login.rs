@@ -271,3 +271,36 @@ fn open(page: &Url, printer: Printer) {
         printer.tell(&format!("cannot start `{program}` ({error}); open the page yourself"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::{ColorChoice, Global};
+    use super::*;
+
+    async fn status(request: reqwest::RequestBuilder) -> u16 {
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn only_the_right_answer_at_the_right_address_ends_the_wait() {
+        let global = Global { directory: None, color: ColorChoice::Never, quiet: true, verbose: false };
+        let printer = Printer::new(&global, &|_| None, "rehearsal");
+        let listener = Listener::bind(0, false, printer).await.unwrap();
+        let redirect = listener.redirect().to_owned();
+        let page = Url::parse("https://as.example/authorize?state=right").unwrap();
+        let http = reqwest::Client::new();
+        let visiting = listener.visit(&page);
+        let sending = async {
+            assert_eq!(status(http.get(format!("{redirect}/more?state=right"))).await, 404);
+            assert_eq!(status(http.post(format!("{redirect}?state=right"))).await, 404);
+            let rebound = http.get(format!("{redirect}?state=right&code=evil"));
+            assert_eq!(status(rebound.header("host", "evil.example")).await, 404);
+            assert_eq!(status(http.get(format!("{redirect}?state=wrong&code=evil"))).await, 200);
+            let page = http.get(format!("{redirect}?state=right&code=good")).send().await.unwrap();
+            assert_eq!(page.headers()["cache-control"], "no-store");
+            assert!(!page.text().await.unwrap().contains("good"));
+        };
+        let (answer, ()) = tokio::join!(visiting, sending);
+        assert_eq!(answer.unwrap().as_str(), format!("{redirect}?state=right&code=good"));
+    }
+}

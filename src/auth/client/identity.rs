@@ -28,7 +28,7 @@ impl OAuth {
     /// which status it was let in or turned away. A target that lets strangers begin is asked for its metadata
     /// instead: what is held afterwards is the answer.
     pub async fn sign_in(&self) -> Result<SignedIn, Fault> {
-        let (flow, url) = (&self.0, &self.0.settings.target);
+        let (flow, url) = (&self.0, &self.0.supply.settings.target);
         let mut refused: Option<Rejection> = None;
         loop {
             let asking = Asking { method: "POST", url, refused: refused.as_ref() };
@@ -36,11 +36,11 @@ impl OAuth {
             if let Some(refused) = refused.as_ref().filter(|refused| same(&refused.sent, &headers)) {
                 return Ok(SignedIn::Refused(refused.status));
             }
-            let knocked = flow.courier().await?.knock(url, &headers).await?;
+            let knocked = flow.supply.courier().await?.knock(url, &headers).await?;
             let attempt = refused.map_or(0, |refused| refused.attempt) + 1;
             if !matches!(knocked.status, 401 | 403) {
                 flow.unasked().await?;
-                return Ok(flow.kept().map_or(SignedIn::Open, |held| SignedIn::As(Box::new(held))));
+                return Ok(flow.supply.kept().map_or(SignedIn::Open, |held| SignedIn::As(Box::new(held))));
             }
             if attempt > ATTEMPTS {
                 return Ok(SignedIn::Refused(knocked.status));
@@ -56,7 +56,7 @@ impl OAuth {
             return tokens.map_or(Ok(vec![]), |tokens| asked.headers(flow, &tokens));
         };
         if let Some(nonce) = &refused.nonce {
-            flow.nonces.keep(&asked.url, nonce);
+            flow.supply.nonces.keep(&asked.url, nonce);
         }
         match flow.again(refused).await? {
             Some(tokens) => asked.headers(flow, &tokens),
@@ -103,8 +103,8 @@ impl Asked {
             method: &self.method,
             url: &self.url,
             token: Some(token),
-            nonce: flow.nonces.of(&self.url),
-            now: flow.means.clock.wall().as_second(),
+            nonce: flow.supply.nonces.of(&self.url),
+            now: flow.supply.means.clock.wall().as_second(),
         })?;
         Ok(vec![
             ("authorization".to_owned(), SecretString::from(format!("DPoP {token}"))),
@@ -127,7 +127,7 @@ impl TokenSource for OAuth {
     }
 
     fn nonce(&self, nonce: &str) {
-        self.0.nonces.keep(&self.0.settings.target, nonce);
+        self.0.supply.nonces.keep(&self.0.supply.settings.target, nonce);
     }
 
     fn env(&self) -> Credentials {
@@ -137,6 +137,6 @@ impl TokenSource for OAuth {
 
 impl std::fmt::Debug for OAuth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "OAuth({})", crate::net::shown(&self.0.settings.target))
+        write!(f, "OAuth({})", crate::net::shown(&self.0.supply.settings.target))
     }
 }

@@ -21,6 +21,7 @@ mod pkce;
 mod registration;
 mod scope;
 mod settings;
+mod supply;
 mod token_endpoint;
 mod visitor;
 mod wallet;
