@@ -38,6 +38,7 @@ impl Bench {
             env: Arc::new(|_| None),
             secrets: self.secrets.clone(),
             clock: Clock::system(),
+            wallet: std::sync::Arc::new(rehearsal::auth::client::Memory::default()),
         };
         let setup = ProbeSetup {
             target: url::Url::parse(url).unwrap(),

@@ -24,3 +24,5 @@ mod scopes;
 mod machines;
 #[path = "oauth/proofs.rs"]
 mod proofs;
+#[path = "oauth/personas.rs"]
+mod personas;

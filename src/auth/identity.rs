@@ -9,8 +9,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::client::Wallet;
 use super::issuer::lock;
-use super::{IdentitySpec, Issuer, Minted, Persona, token};
+use super::{IdentitySpec, Issuer, Minted, Persona, machine, token};
 use crate::mcp::{Anonymous, Asking, Credentials, TokenSource};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
@@ -33,6 +34,8 @@ pub struct Authority {
     pub secrets: Secrets,
     /// Decides when a token is old.
     pub clock: Clock,
+    /// Logins of people.
+    pub wallet: Arc<dyn Wallet>,
 }
 
 impl std::fmt::Debug for Authority {
@@ -46,11 +49,9 @@ impl std::fmt::Debug for Authority {
 pub fn control(personas: &[Persona]) -> Option<&Persona> {
     let minted = personas.iter().find(|persona| match &persona.identity {
         IdentitySpec::Minted(minted) => minted.flaw.is_none(),
-        IdentitySpec::Anonymous | IdentitySpec::Bearer(_) | IdentitySpec::Header(_) => false,
+        _ => false,
     });
-    let given =
-        |persona: &&Persona| matches!(persona.identity, IdentitySpec::Bearer(_) | IdentitySpec::Header(_));
-    minted.or_else(|| personas.iter().find(given))
+    minted.or_else(|| personas.iter().find(|persona| persona.identity.is_given()))
 }
 
 /// The source of a persona's credentials. Fails when a variable is not set, or when a minted persona has no issuer.
@@ -83,14 +84,23 @@ pub fn identity(persona: &Persona, authority: &Authority) -> Result<Arc<dyn Toke
             let header = (from.name.clone(), value.clone());
             Ok(Arc::new(Fixed::new(header, [(&from.env, &value)])))
         }
+        IdentitySpec::Login(_)
+        | IdentitySpec::ClientCredentials(_)
+        | IdentitySpec::PrivateKeyJwt(_)
+        | IdentitySpec::RefreshToken(_)
+        | IdentitySpec::IdJag(_)
+        | IdentitySpec::Workload(_) => match machine::oauth(persona, authority)? {
+            Some(oauth) => Ok(Arc::new(oauth)),
+            None => Ok(Arc::new(Anonymous)),
+        },
     }
 }
 
-fn missing(text: String) -> Fault {
+pub(super) fn missing(text: String) -> Fault {
     Fault::new(Side::Auth, "credentials.missing", text)
 }
 
-fn read(persona: &Persona, variable: &str, authority: &Authority) -> Result<String, Fault> {
+pub(super) fn read(persona: &Persona, variable: &str, authority: &Authority) -> Result<String, Fault> {
     let value = (authority.env)(variable).filter(|value| !value.trim().is_empty()).ok_or_else(|| {
         missing(format!(
             "persona `{}` needs the environment variable `{variable}`, which is not set",

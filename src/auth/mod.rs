@@ -22,11 +22,15 @@ mod grants;
 pub mod identity;
 pub mod issuer;
 mod keys;
+mod machine;
 pub mod prober;
 pub mod token;
 
 pub use identity::{Authority, identity};
 pub use issuer::Issuer;
+pub use machine::{
+    ClientCredentials, IdJag, IdProvider, Login, PrivateKeyJwt, RefreshToken, SecretAuth, Workload,
+};
 pub use prober::{ProbeSetup, Prober};
 
 /// A spoofed identity, as a file in `evals/personas` or a suite describes it.
@@ -59,6 +63,18 @@ pub enum IdentitySpec {
     Bearer(FromEnv),
     /// A header with a value from a declared environment variable, e.g. an API key.
     Header(HeaderFromEnv),
+    /// Tokens that `rehearsal login` has stored for the target.
+    Login(Login),
+    /// A client with a secret: the client credentials grant.
+    ClientCredentials(ClientCredentials),
+    /// A client with a private key: the client credentials grant with a signed assertion.
+    PrivateKeyJwt(PrivateKeyJwt),
+    /// A refresh token obtained elsewhere.
+    RefreshToken(RefreshToken),
+    /// A person whom an identity provider vouches for (enterprise-managed authorization).
+    IdJag(IdJag),
+    /// A workload that shows its platform's own token.
+    Workload(Workload),
 }
 
 /// The claims of a minted token.

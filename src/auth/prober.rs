@@ -147,7 +147,7 @@ impl Prober {
         match self.setup.persona.as_ref().map(|persona| &persona.identity) {
             None | Some(IdentitySpec::Anonymous) => false,
             Some(IdentitySpec::Minted(_)) => self.minted().is_some(),
-            Some(IdentitySpec::Bearer(_) | IdentitySpec::Header(_)) => true,
+            Some(given) => given.is_given(),
         }
     }
 

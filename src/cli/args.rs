@@ -85,6 +85,10 @@ pub(super) enum Command {
     DemoServer(DemoArgs),
     /// Serve the loopback authorization server on its own until stopped.
     Issuer,
+    /// Sign in at a target as a person, for personas with `identity: {login: {}}`.
+    Login(LoginArgs),
+    /// Forget the tokens of a login.
+    Logout(LogoutArgs),
     /// Print the JSON Schema of suite files.
     Schema,
     /// Say more about an exit code, or any code that a message names.
@@ -277,6 +281,51 @@ pub(super) enum RunsCommand {
     Info(RunArg),
     /// Check the invariants of a run file.
     Check(RunArg),
+}
+
+/// Arguments of `login`.
+#[derive(Debug, Args)]
+pub(super) struct LoginArgs {
+    /// The MCP endpoint, as suites write it.
+    #[arg(required_unless_present = "list")]
+    pub url: Option<url::Url>,
+    /// Show what is stored, without secrets.
+    #[arg(long, conflicts_with = "url")]
+    pub list: bool,
+    /// A name for this login, where several people sign in at one target.
+    #[arg(long = "as", value_name = "NAME")]
+    pub account: Option<String>,
+    /// Ask for exactly this scope instead of what the target wants. Repeatable.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub scopes: Vec<String>,
+    /// A client id obtained from the authorization server beforehand.
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// The environment variable that holds the secret of that client.
+    #[arg(long, value_name = "VARIABLE", requires = "client_id")]
+    pub client_secret_env: Option<String>,
+    /// The https URL of a client id metadata document.
+    #[arg(long, value_name = "URL", conflicts_with = "client_id")]
+    pub client_document: Option<url::Url>,
+    /// The loopback port to come back to; a free one by default.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port: u16,
+    /// Open the page in the default browser, besides printing its address.
+    #[arg(long, conflicts_with = "auto_consent")]
+    pub browser: bool,
+    /// Follow the redirects of a test authorization server on this machine that consents without asking.
+    #[arg(long)]
+    pub auto_consent: bool,
+}
+
+/// Arguments of `logout`.
+#[derive(Debug, Args)]
+pub(super) struct LogoutArgs {
+    /// The MCP endpoint.
+    pub url: url::Url,
+    /// The name of the login.
+    #[arg(long = "as", value_name = "NAME")]
+    pub account: Option<String>,
 }
 
 /// Arguments of `demo-server`.

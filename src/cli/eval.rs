@@ -7,6 +7,7 @@ use super::args::{EvalArgs, Select};
 use super::conclude::{self, Concluded, conclude};
 use super::failure::{Failure, Outcome, tell_diagnostics};
 use super::progress::Progress;
+use super::purse::Purse;
 use super::several::Several;
 use super::signal::Signals;
 use super::{Context, check};
@@ -210,6 +211,7 @@ pub(super) async fn set(suite: &Suite, plan: &Plan, context: &Context) -> Outcom
         secrets: context.secrets.clone(),
         program,
         root: context.root.clone(),
+        wallet: Arc::new(Purse::new(&context.env)),
     };
     let stage = stage::set(suite, plan, &outside).await;
     for name in context.secrets.take_too_short() {

@@ -21,11 +21,13 @@ mod explain;
 mod failure;
 mod forecast;
 mod issuer;
+mod login;
 mod merge;
 mod output;
 mod plan;
 mod program;
 mod progress;
+mod purse;
 mod resume;
 mod runs;
 mod several;
@@ -117,6 +119,9 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),
         Command::Issuer => wait(issuer::serve(context)),
+        Command::Login(args) if args.list => login::list(context),
+        Command::Login(args) => wait(login::login(&args, context)),
+        Command::Logout(args) => login::logout(&args, context),
         Command::Schema => check::schema(context),
         Command::Explain { code } => explain::explain(&code, context),
         Command::Completions { shell } => {

@@ -1,12 +1,15 @@
 //! Auth cases: runs the probe of one auth check; what it means is decided from the record.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::World;
 use crate::auth::Persona;
 use crate::auth::checks;
 use crate::auth::identity::{self, Authority};
 use crate::auth::prober::{ProbeSetup, Prober};
+use crate::ids::PersonaName;
+use crate::mcp::Identity;
 use crate::transcript::{End, Fault, Recorder, Side};
 
 /// What auth probes need: a prober aimed at the target, with a persona whose good token is the positive control.
@@ -20,12 +23,17 @@ impl Lab {
         target: &url::Url,
         mut headers: BTreeMap<String, String>,
         personas: &[Persona],
+        identities: &[(PersonaName, Identity)],
         authority: &Authority,
     ) -> Result<Self, Fault> {
         let persona = identity::control(personas).cloned();
         let identity = match &persona {
-            Some(persona) => identity::identity(persona, authority)?,
-            None => std::sync::Arc::new(crate::mcp::Anonymous),
+            // The same as in its sessions: a refresh token serves only one of two.
+            Some(persona) => match identities.iter().find(|(name, _)| *name == persona.name) {
+                Some((_, identity)) => Arc::clone(identity),
+                None => identity::identity(persona, authority)?,
+            },
+            None => Arc::new(crate::mcp::Anonymous),
         };
         headers.retain(|name, _| !name.eq_ignore_ascii_case("authorization"));
         let setup = ProbeSetup {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::surface::{self, Surfaces};
 use super::{Journal, Stopping, World, auth};
+use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::auth::issuer::Issuer;
 use crate::ids::{Digest, PersonaName};
@@ -44,6 +45,8 @@ pub struct Outside {
     pub program: PathBuf,
     /// The folder of the project.
     pub root: PathBuf,
+    /// Logins of people.
+    pub wallet: Arc<dyn Wallet>,
 }
 
 /// Everything a run needs of the outside, up and answering.
@@ -322,6 +325,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         env: Arc::clone(&outside.env),
         secrets: outside.secrets.clone(),
         clock: outside.clock.clone(),
+        wallet: Arc::clone(&outside.wallet),
     };
     let mut identities = Vec::new();
     for persona in &suite.personas {
@@ -343,7 +347,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let lab = match set.target.url() {
         // The probes speak Streamable HTTP.
         Some(url) if !suite.auth_checks.is_empty() && suite.target.transport == Transport::Http => {
-            let lab = auth::Lab::new(url, set.headers.clone(), &personas, &authority)?;
+            let lab = auth::Lab::new(url, set.headers.clone(), &personas, &identities, &authority)?;
             Some(lab.through(set.http.clone()))
         }
         _ => None,

@@ -143,7 +143,7 @@ async fn a_new_issuer_gets_nothing_of_the_old_one() {
         assert!(!format!("{:?}", call.fields).contains("refresh-token-1"), "an old token went along");
     }
     assert!(world.wallet.client(world.base()).is_some() && world.wallet.client(next.base()).is_some());
-    assert_eq!(world.wallet.held(world.target().as_str()).unwrap().issuer, next.base());
+    assert_eq!(world.wallet.held(world.target().as_str(), None).unwrap().issuer, next.base());
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_registered_client_does_not_move_along() {
     assert_eq!(world.seen("GET /authorize")[0].field("client_id"), "client-1", "not shown to this issuer");
 
     let oauth = oauth(&world, Some(registered()), None);
-    world.wallet.drop_held(world.target().as_str()).unwrap();
+    world.wallet.drop_held(world.target().as_str(), None).unwrap();
     assert_eq!(world.ask(&oauth).await.unwrap(), 200);
     switch.store(true, Ordering::Relaxed);
     world.revoke();

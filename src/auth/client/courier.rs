@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::fault;
+use crate::mcp::Credentials;
 use crate::net::fence::Fence;
 use crate::transcript::Fault;
 use crate::{display, net};
@@ -42,6 +43,13 @@ impl Reply {
         let value: Value = serde_json::from_slice(&self.body).ok()?;
         ((200..300).contains(&self.status) && value.is_object()).then_some(value)
     }
+}
+
+/// What came of knocking.
+pub(super) struct Knocked {
+    pub(super) status: u16,
+    pub(super) challenge: String,
+    pub(super) nonce: Option<String>,
 }
 
 /// A form to post.
@@ -103,6 +111,33 @@ impl Courier {
     pub(super) async fn post_json(&self, url: &Url, body: &Value) -> Result<Reply, Fault> {
         let request = self.http.post(url.clone()).header(ACCEPT, "application/json");
         self.send(url, request.header(CONTENT_TYPE, "application/json").body(body.to_string())).await
+    }
+
+    /// The beginning of an MCP session, as somebody; what its answer says about credentials.
+    pub(super) async fn knock(&self, url: &Url, headers: &Credentials) -> Result<Knocked, Fault> {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": {"name": "rehearsal", "version": env!("CARGO_PKG_VERSION")},
+        }});
+        let mut request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
+        request = request.header(ACCEPT, "application/json, text/event-stream").body(body.to_string());
+        for (name, value) in headers {
+            request = request.header(name, value.expose_secret());
+        }
+        self.admit(url)?;
+        // The body is not waited for: it may be a stream that stays open.
+        let response = tokio::time::timeout(self.patience, request.send())
+            .await
+            .map_err(|_| broken(url, "gives no answer in time").retryable())?
+            .map_err(|error| broken(url, &net::describe(&error)).retryable())?;
+        let text = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        let challenges: Vec<_> = challenges.filter_map(|value| value.to_str().ok()).collect();
+        Ok(Knocked {
+            status: response.status().as_u16(),
+            challenge: challenges.join(", "),
+            nonce: text("dpop-nonce"),
+        })
     }
 
     async fn send(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<Reply, Fault> {

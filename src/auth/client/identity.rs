@@ -10,7 +10,7 @@ use super::dpop::Covered;
 use super::fault;
 use super::flow::Flow;
 use super::settings::{Means, Settings};
-use super::wallet::Tokens;
+use super::wallet::{Held, Tokens};
 use crate::mcp::{Asking, Credentials, Rejection, TokenSource};
 use crate::transcript::Fault;
 
@@ -24,19 +24,66 @@ impl OAuth {
         Self(Arc::new(Flow::new(settings, means)))
     }
 
+    /// Begins a session as this identity, for as long as the target's refusals lead to other credentials, and says with
+    /// which status it was let in or turned away. A target that lets strangers begin is asked for its metadata
+    /// instead: what is held afterwards is the answer.
+    pub async fn sign_in(&self) -> Result<SignedIn, Fault> {
+        let (flow, url) = (&self.0, &self.0.supply.settings.target);
+        let mut refused: Option<Rejection> = None;
+        loop {
+            let asking = Asking { method: "POST", url, refused: refused.as_ref() };
+            let headers = self.headers(asking).await?;
+            if let Some(refused) = refused.as_ref().filter(|refused| same(&refused.sent, &headers)) {
+                return Ok(SignedIn::Refused(refused.status));
+            }
+            let knocked = flow.supply.courier().await?.knock(url, &headers).await?;
+            let attempt = refused.map_or(0, |refused| refused.attempt) + 1;
+            if !matches!(knocked.status, 401 | 403) {
+                flow.unasked().await?;
+                return Ok(flow.supply.kept().map_or(SignedIn::Open, |held| SignedIn::As(Box::new(held))));
+            }
+            if attempt > ATTEMPTS {
+                return Ok(SignedIn::Refused(knocked.status));
+            }
+            let (status, challenge, nonce) = (knocked.status, knocked.challenge, knocked.nonce);
+            refused = Some(Rejection { status, challenge, nonce, attempt, sent: headers });
+        }
+    }
+
     async fn answer(flow: &Flow, asked: Asked) -> Result<Credentials, Fault> {
         let Some(refused) = &asked.refused else {
             let tokens = flow.ahead().await?;
             return tokens.map_or(Ok(vec![]), |tokens| asked.headers(flow, &tokens));
         };
         if let Some(nonce) = &refused.nonce {
-            flow.nonces.keep(&asked.url, nonce);
+            flow.supply.nonces.keep(&asked.url, nonce);
         }
         match flow.again(refused).await? {
             Some(tokens) => asked.headers(flow, &tokens),
             None => Ok(refused.sent.clone()),
         }
     }
+}
+
+/// What came of signing in.
+#[derive(Debug)]
+pub enum SignedIn {
+    /// With these tokens.
+    As(Box<Held>),
+    /// The target wants no authorization, and says nothing about where to get any.
+    Open,
+    /// The target refuses, whatever it is shown, with this status.
+    Refused(u16),
+}
+
+/// Most times one beginning is tried.
+const ATTEMPTS: u32 = 5;
+
+fn same(one: &Credentials, other: &Credentials) -> bool {
+    let plain = |all: &Credentials| -> Vec<(String, String)> {
+        all.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect()
+    };
+    plain(one) == plain(other)
 }
 
 /// An [`Asking`] that outlives its request.
@@ -56,8 +103,8 @@ impl Asked {
             method: &self.method,
             url: &self.url,
             token: Some(token),
-            nonce: flow.nonces.of(&self.url),
-            now: flow.means.clock.wall().as_second(),
+            nonce: flow.supply.nonces.of(&self.url),
+            now: flow.supply.means.clock.wall().as_second(),
         })?;
         Ok(vec![
             ("authorization".to_owned(), SecretString::from(format!("DPoP {token}"))),
@@ -80,7 +127,7 @@ impl TokenSource for OAuth {
     }
 
     fn nonce(&self, nonce: &str) {
-        self.0.nonces.keep(&self.0.settings.target, nonce);
+        self.0.supply.nonces.keep(&self.0.supply.settings.target, nonce);
     }
 
     fn env(&self) -> Credentials {
@@ -90,6 +137,6 @@ impl TokenSource for OAuth {
 
 impl std::fmt::Debug for OAuth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "OAuth({})", crate::net::shown(&self.0.settings.target))
+        write!(f, "OAuth({})", crate::net::shown(&self.0.supply.settings.target))
     }
 }

@@ -21,13 +21,14 @@ mod pkce;
 mod registration;
 mod scope;
 mod settings;
+mod supply;
 mod token_endpoint;
 mod visitor;
 mod wallet;
 
 pub use assertion::ClientKey;
 pub use dpop::ProofKey;
-pub use identity::OAuth;
+pub use identity::{OAuth, SignedIn};
 pub use settings::{Grant, Means, Provider, Registered, Settings};
 pub use visitor::{Consenting, Nobody, Visitor};
 pub use wallet::{Client, ClientAuth, Held, Memory, Tokens, Wallet};

@@ -17,6 +17,8 @@ pub struct Settings {
     pub target: Url,
     /// How a token is obtained.
     pub grant: Grant,
+    /// Which of several people at the target this is; nobody in particular when absent.
+    pub account: Option<String>,
     /// Exactly these scopes, whatever the server asks for, and no step-up: an identity that is meant to be weak stays
     /// weak. `None` follows the challenge, then the resource's list.
     pub scopes: Option<Vec<String>>,
@@ -34,7 +36,7 @@ impl Settings {
     /// The way of an ordinary client: answers a challenge, follows its scopes, waits ten seconds.
     pub fn new(target: Url, grant: Grant) -> Self {
         let patience = Duration::from_secs(10);
-        Self { target, grant, scopes: None, eager: false, old_servers: false, patience }
+        Self { target, grant, account: None, scopes: None, eager: false, old_servers: false, patience }
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Tokens {
 pub struct Held {
     /// The URL of the target.
     pub target: String,
+    /// Which of several people there.
+    pub account: Option<String>,
     /// The issuer.
     pub issuer: String,
     /// The `resource` they were asked for, as the target writes it.
@@ -102,20 +104,26 @@ pub trait Wallet: Send + Sync {
     fn drop_client(&self, issuer: &str) -> Result<(), Fault>;
 
     /// The tokens for a target.
-    fn held(&self, target: &str) -> Option<Held>;
+    fn held(&self, target: &str, account: Option<&str>) -> Option<Held>;
 
     /// Keeps tokens for their target, in place of earlier ones.
     fn keep(&self, held: &Held) -> Result<(), Fault>;
 
     /// Forgets the tokens for a target.
-    fn drop_held(&self, target: &str) -> Result<(), Fault>;
+    fn drop_held(&self, target: &str, account: Option<&str>) -> Result<(), Fault>;
 }
 
 /// A wallet that ends with the run.
 #[derive(Debug, Default)]
 pub struct Memory {
     clients: Mutex<HashMap<String, Client>>,
-    held: Mutex<HashMap<String, Held>>,
+    held: Mutex<HashMap<Place, Held>>,
+}
+
+type Place = (String, Option<String>);
+
+fn place(target: &str, account: Option<&str>) -> Place {
+    (target.to_owned(), account.map(str::to_owned))
 }
 
 impl Wallet for Memory {
@@ -133,17 +141,17 @@ impl Wallet for Memory {
         Ok(())
     }
 
-    fn held(&self, target: &str) -> Option<Held> {
-        lock(&self.held).get(target).cloned()
+    fn held(&self, target: &str, account: Option<&str>) -> Option<Held> {
+        lock(&self.held).get(&place(target, account)).cloned()
     }
 
     fn keep(&self, held: &Held) -> Result<(), Fault> {
-        lock(&self.held).insert(held.target.clone(), held.clone());
+        lock(&self.held).insert(place(&held.target, held.account.as_deref()), held.clone());
         Ok(())
     }
 
-    fn drop_held(&self, target: &str) -> Result<(), Fault> {
-        lock(&self.held).remove(target);
+    fn drop_held(&self, target: &str, account: Option<&str>) -> Result<(), Fault> {
+        lock(&self.held).remove(&place(target, account));
         Ok(())
     }
 }

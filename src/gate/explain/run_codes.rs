@@ -52,6 +52,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("judge.canary", "The judge repeated a secret mark that it was told never to repeat: something in the transcript has taken control of it. Its answers to this trial are refused."),
     ("judge.frame", "The transcript contains the random marks that separate data from instructions, so a frame could not be built safely. The criteria of this trial are unscored."),
     // store
+    ("store.credentials", "The file of stored logins, `rehearsal/credentials.json` below `$XDG_CONFIG_HOME` or `~/.config`, cannot be read or written, or others than its owner may read it. Nothing was sent anywhere; the message says what to do."),
     ("store.write", "The run file could not be written; most often the disk is full. Everything stored before is intact, and nothing more was spent. Free space, then `rehearsal resume RUN`."),
     ("store.locked", "Another process is writing this run. Wait for it or stop it; two writers never share a run file."),
     ("store.unreadable", "The file is not a run of rehearsal, was made by a newer version, or is damaged. Try a copy, or the version that wrote it; `rehearsal runs info FILE` says what can be read."),

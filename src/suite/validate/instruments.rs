@@ -29,10 +29,8 @@ fn credentials(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     };
     for persona in &suite.personas {
         let who = format!("persona `{}`", persona.value.name);
-        match &persona.value.identity {
-            IdentitySpec::Bearer(from) => undeclared(&from.env, who, &persona.origin),
-            IdentitySpec::Header(from) => undeclared(&from.env, who, &persona.origin),
-            IdentitySpec::Anonymous | IdentitySpec::Minted(_) => {}
+        for variable in persona.value.identity.variables() {
+            undeclared(variable, who.clone(), &persona.origin);
         }
     }
     // An instrument's key is the user's own choice; a key that the suite itself asks for must be visible in `env`.
