@@ -100,6 +100,7 @@ pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<d
                 vitals: keeper.launched.as_ref().map(|launched| launched.vitals().clone()),
                 tracker: TaskTracker::new(),
                 mute: Arc::default(),
+                slow: Arc::default(),
             };
             Arc::new(Remote::new(site, keeper.launched, speech, two_ways))
         }

@@ -45,6 +45,9 @@ pub(super) struct Site {
     pub tracker: TaskTracker,
     /// Set when the server has said with a 405 that it never speaks unasked; sessions after that do not listen.
     pub mute: Arc<AtomicBool>,
+    /// Set when the server answered that request late, as some do who answer with their first word; sessions after that
+    /// do not wait for it.
+    pub slow: Arc<AtomicBool>,
 }
 
 /// What a session shares with its background streams.

@@ -51,7 +51,7 @@ pub(super) async fn greet(
         .await
         .map_err(|_| line.broke(late("notifications/initialized", limit)))?
         .map_err(|fault| line.broke(fault))?;
-    line.carrier.listen();
+    line.carrier.listen().await;
     Ok(facts)
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Response, StatusCode};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
 
 use super::credentials::Identity;
@@ -27,6 +28,8 @@ use crate::transcript::{Fault, Recorder};
 pub(super) const RESULT_CAP: usize = 16 * 1024 * 1024;
 /// How long closing a session waits for the answer to its DELETE; the rest happens in the background.
 const FAREWELL: Duration = Duration::from_millis(250);
+/// How long a session waits until the server can speak unasked.
+const OPENING: Duration = Duration::from_secs(1);
 
 /// One session over HTTP. Dropping it ends its background streams.
 pub(super) struct Http {
@@ -95,7 +98,7 @@ impl Http {
         exchange.take((id, Era::Legacy), response).await?;
         let initialized = anew.settled(exchange.revision.get().copied(), &exchange.hub, reason).await?;
         exchange.tell(&exchange.site.url, &initialized).await?;
-        self.listen();
+        self.listen().await;
         Ok(())
     }
 }
@@ -114,15 +117,23 @@ impl Carrier for Http {
         let _ = self.exchange.revision.set(revision);
     }
 
-    fn listen(&self) {
-        if self.exchange.site.mute.load(Ordering::Relaxed) {
-            return;
+    fn listen(&self) -> BoxFuture<'static, ()> {
+        let site = &self.exchange.site;
+        if site.mute.load(Ordering::Relaxed) {
+            return Box::pin(std::future::ready(()));
         }
+        let (open, opened) = oneshot::channel();
         let exchange = Arc::clone(&self.exchange);
         tokio::spawn(async move {
             let stop = exchange.stop.clone();
-            stop.run_until_cancelled(exchange.listen()).await;
+            stop.run_until_cancelled(exchange.listen(open)).await;
         });
+        let slow = Arc::clone(&site.slow);
+        Box::pin(async move {
+            if !slow.load(Ordering::Relaxed) && timeout(OPENING, opened).await.is_err() {
+                slow.store(true, Ordering::Relaxed);
+            }
+        })
     }
 
     fn vitals(&self) -> Option<&Vitals> {
@@ -136,10 +147,10 @@ impl Carrier for Http {
                 return;
             }
             let exchange = Arc::clone(&self.exchange);
-            let farewell = self.exchange.site.tracker.spawn(tokio::time::timeout(ASIDE, async move {
+            let farewell = self.exchange.site.tracker.spawn(timeout(ASIDE, async move {
                 exchange.delete().await;
             }));
-            let _ = tokio::time::timeout(FAREWELL, farewell).await;
+            let _ = timeout(FAREWELL, farewell).await;
         })
     }
 }

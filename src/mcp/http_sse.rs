@@ -160,8 +160,6 @@ impl Carrier for HttpSse {
         false
     }
 
-    fn listen(&self) {}
-
     fn vitals(&self) -> Option<&Vitals> {
         self.session.exchange.site.vitals.as_ref()
     }

@@ -44,8 +44,11 @@ pub(super) trait Carrier: Send + Sync {
         true
     }
 
-    /// The handshake is over: listens for what the server says unasked, in the background.
-    fn listen(&self);
+    /// The handshake is over: listens for what the server says unasked, in the background. The future ends when the
+    /// server can speak, or has shown that it does not; what it says before that is lost.
+    fn listen(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// The server's process, if we started it.
     fn vitals(&self) -> Option<&Vitals>;

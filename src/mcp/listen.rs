@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Response, StatusCode};
+use tokio::sync::oneshot;
 
 use super::exchange::{Exchange, Sending};
 use super::headers::{Kind, kind};
@@ -87,11 +88,15 @@ impl Exchange {
         }
     }
 
-    /// Listens to what the server says unasked, for as long as the session lives. A server need not offer it.
-    pub(super) async fn listen(self: Arc<Self>) {
+    /// Listens to what the server says unasked, for as long as the session lives. A server need not offer it. `open` is
+    /// dropped when the server has answered for the first time.
+    pub(super) async fn listen(self: Arc<Self>, open: oneshot::Sender<()>) {
         let mut place = Place::new();
+        let mut open = Some(open);
         loop {
-            let Ok(response) = self.get(place.last_event.as_ref()).await else { return };
+            let response = self.get(place.last_event.as_ref()).await;
+            drop(open.take());
+            let Ok(response) = response else { return };
             if !response.status().is_success() || kind(response.headers()) != Kind::Stream {
                 drop(Incoming::new(&self.log, &response));
                 if response.status() == StatusCode::METHOD_NOT_ALLOWED {

@@ -84,8 +84,6 @@ impl Carrier for Pipe {
         false
     }
 
-    fn listen(&self) {}
-
     fn vitals(&self) -> Option<&Vitals> {
         Some(self.process.vitals())
     }

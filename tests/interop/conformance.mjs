@@ -1,6 +1,7 @@
 // Reads what the conformance suite left behind and decides: node conformance.mjs <text|markdown> <results> <package>
 // <expected failures>. Stricter than the suite: a warning fails, a client that stops where it should go on fails, a
-// client that goes on where it must refuse fails, and so does a scenario that left nothing behind.
+// client that goes on where it must refuse fails, and so does a scenario that left nothing behind. What fails for the
+// suite itself fails here too.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -61,7 +62,8 @@ function judge(run, { name, why }) {
   return row;
 }
 
-const rows = ["2025-11-25", "2026-07-28", "2025-03-26"].flatMap((run) => wanted(run).map((item) => judge(run, item)));
+const runs = ["2025-11-25", "2026-07-28", "2025-03-26"];
+const rows = runs.flatMap((run) => wanted(run).map((item) => judge(run, item)));
 const known = new Set(yaml(expectedFailures).client);
 const heads = ["revision", "scenario", "why", "passed", "failed", "warned", "skipped", "client", "verdict"];
 const cells = rows.map((row) => [
@@ -86,6 +88,13 @@ console.log();
 sums.forEach(([good, all], key) => console.log(`${key}: ${good}/${all}`));
 
 let code = 0;
+for (const run of runs) {
+  const ended = readFileSync(join(results, `${run}.exit`), "utf8").trim();
+  if (ended !== "0" && ![...known].some((key) => key.startsWith(`${run}/`))) {
+    code = 1;
+    console.error(`\nthe suite ended the run for ${run} with exit code ${ended}; see ${join(results, `${run}.out`)}`);
+  }
+}
 for (const row of rows) {
   const key = `${row.run}/${row.name}`;
   const fails = row.bad.length > 0;
@@ -98,5 +107,10 @@ for (const row of rows) {
     code = 1;
     console.error(`\n${key} passes; take it out of the expected failures`);
   }
+}
+for (const key of known) {
+  if (rows.some((row) => `${row.run}/${row.name}` === key)) continue;
+  code = 1;
+  console.error(`\n${key} is expected to fail, but there is no such scenario`);
 }
 process.exit(code);

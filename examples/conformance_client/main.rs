@@ -3,99 +3,27 @@
 //!
 //! It does what any case does, through the library alone: open a session, look at everything the server offers, call
 //! its tools side by side with arguments made from their schemas. The name of a scenario is looked at only where the
-//! scenario asks for something else to be done ([`Deed`]); how it is done is always the same.
+//! scenario asks for something else to be done ([`scenario::Deed`]) or gives other credentials; how it is done is
+//! always the same.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use rehearsal::auth::client::{Consenting, Grant, Means, Memory, OAuth, Registered, Settings};
 use rehearsal::mcp::connect::{Keeper, target};
 use rehearsal::mcp::host::accepting::Accepting;
-use rehearsal::mcp::profile::Protocol;
-use rehearsal::mcp::{
-    ClientProfile, Endpoint, Host, Identity, Isolation, Opening, Session, ToolOutcome, example,
-};
+use rehearsal::mcp::{ClientProfile, Endpoint, Host, Isolation, Opening, Session, ToolOutcome, example};
 use rehearsal::net;
 use rehearsal::transcript::{Clock, Recorder, Secrets, ToolFact};
 use rehearsal::units::Period;
-use secrecy::SecretString;
+use scenario::{Deed, Scenario};
 use serde_json::{Map, Value, json};
 
-/// The client id metadata document that the suite expects; nobody fetches it.
-const DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
+mod scenario;
 
-/// How long any answer may take.
+/// How long any answer may take. The suite runs all scenarios at once, and its servers share one thread.
 const PATIENCE: Period = Period::secs(40);
-
-/// What is done in a session.
-enum Deed {
-    /// Everything the server offers is listed, read and called.
-    Everything,
-    /// Only the tools are listed: the scenario's server knows nothing else.
-    List,
-    /// The schema of one tool, as it was received, is handed back as an argument of another.
-    Echo,
-    /// These calls are made.
-    Calls(Vec<Value>),
-}
-
-/// What the suite says about a scenario.
-struct Scenario {
-    name: String,
-    url: url::Url,
-    protocol: Protocol,
-    context: Value,
-}
-
-impl Scenario {
-    fn read() -> Result<Self, String> {
-        let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
-        let url = std::env::args().next_back().unwrap_or_default();
-        let context = variable("MCP_CONFORMANCE_CONTEXT").unwrap_or_else(|_| "{}".to_owned());
-        Ok(Self {
-            name: variable("MCP_CONFORMANCE_SCENARIO")?,
-            url: url.parse().map_err(|error| format!("the last argument `{url}` is no URL: {error}"))?,
-            protocol: serde_json::from_value(json!(variable("MCP_CONFORMANCE_PROTOCOL_VERSION")?))
-                .map_err(|error| format!("MCP_CONFORMANCE_PROTOCOL_VERSION: {error}"))?,
-            context: serde_json::from_str(&context)
-                .map_err(|error| format!("MCP_CONFORMANCE_CONTEXT: {error}"))?,
-        })
-    }
-
-    fn deed(&self) -> Deed {
-        if let Some(calls) = self.context.get("toolCalls").and_then(Value::as_array) {
-            return Deed::Calls(calls.clone());
-        }
-        match self.name.as_str() {
-            "json-schema-ref-no-deref" => Deed::List,
-            "json-schema-2020-12-preservation" => Deed::Echo,
-            _ => Deed::Everything,
-        }
-    }
-
-    /// An ordinary client: it authorizes itself where the server demands it, and otherwise sends nothing.
-    fn identity(&self, secrets: &Secrets) -> Result<Identity, String> {
-        let mut settings = Settings::new(self.url.clone(), self.grant()?);
-        settings.patience = PATIENCE.0;
-        settings.old_servers = self.protocol == Protocol::V20250326;
-        let means =
-            Means { wallet: Arc::new(Memory::default()), secrets: secrets.clone(), clock: Clock::system() };
-        Ok(Arc::new(OAuth::new(settings, means)))
-    }
-
-    fn grant(&self) -> Result<Grant, String> {
-        let given = |key: &str| self.context.get(key).and_then(Value::as_str);
-        let secret = given("client_secret").map(SecretString::from);
-        let registered = given("client_id").map(|id| Registered::new(id, secret));
-        Ok(Grant::Code {
-            visitor: Arc::new(Consenting::new().map_err(|fault| fault.message)?),
-            registered,
-            document: DOCUMENT.parse().ok(),
-        })
-    }
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -118,7 +46,6 @@ async fn play() -> Result<(), String> {
     let mut profile = ClientProfile::reference();
     profile.wire.protocol = Some(scenario.protocol);
     profile.wire.capabilities = Some(capabilities);
-    // The suite runs all scenarios at once, and its servers share one thread.
     profile.conduct.connect_timeout = Some(PATIENCE);
     profile.conduct.call_timeout = Some(PATIENCE);
     let secrets = Secrets::default();
