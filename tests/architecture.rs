@@ -47,6 +47,7 @@ const PURE: &[&str] = &[
     "suite/",
     "plan/",
     "drive/offer.rs",
+    "drive/offer/",
     "mcp/example.rs",
     "drive/offer/",
     "store/record.rs",
