@@ -81,6 +81,8 @@ pub(super) enum Command {
     /// The stored runs.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Show the client profiles that suites may name, and where their values are from.
+    Clients(ClientsArgs),
     /// Serve the bookshop, a demonstration MCP server with roles and switchable flaws.
     DemoServer(DemoArgs),
     /// Serve the loopback authorization server on its own until stopped.
@@ -119,7 +121,8 @@ pub(super) struct Select {
     /// Only these personas. Repeatable.
     #[arg(long = "persona", value_name = "NAME")]
     pub personas: Vec<String>,
-    /// Only these client profiles. Repeatable.
+    /// Only these client profiles, each whole or with some layers (claude-code:menu+result); one that the suite does not
+    /// name is looked up in evals/clients. Repeatable.
     #[arg(long = "client", value_name = "NAME")]
     pub clients: Vec<String>,
     /// Trials of each use case.
@@ -181,6 +184,16 @@ pub(super) enum PlanFormat {
     Human,
     /// One JSON document.
     Json,
+}
+
+/// Arguments of `clients`.
+#[derive(Debug, Args)]
+pub(super) struct ClientsArgs {
+    /// One of them, in detail.
+    pub name: Option<String>,
+    /// What to print on stdout.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    pub format: PlanFormat,
 }
 
 /// Arguments of `check`.

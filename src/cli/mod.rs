@@ -14,6 +14,7 @@ use crate::transcript::{Clock, Secrets};
 
 mod args;
 mod check;
+mod clients;
 mod conclude;
 mod demo;
 mod eval;
@@ -95,6 +96,7 @@ fn machine(command: &Command) -> bool {
     let format = match command {
         Command::Eval(args) | Command::Access(args) | Command::Auth(args) => &args.format,
         Command::Plan(args) => return args.format == args::PlanFormat::Json,
+        Command::Clients(args) => return args.format == args::PlanFormat::Json,
         Command::Resume(args) => &args.format,
         Command::Merge(args) => &args.format,
         _ => return false,
@@ -114,6 +116,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Gate(args) => conclude::gate(&args, context),
         Command::Report(args) => conclude::report(&args, context),
         Command::Show(args) => show::show(&args, context),
+        Command::Clients(args) => clients::clients(&args, context),
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),
         Command::Issuer => wait(issuer::serve(context)),

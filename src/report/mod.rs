@@ -9,6 +9,7 @@ use crate::gate::Decision;
 use crate::store::record::RunRecord;
 
 pub mod access;
+pub mod clients;
 pub mod figures;
 pub mod json;
 pub mod junit;
