@@ -48,6 +48,8 @@ const PURE: &[&str] = &[
     "plan/",
     "drive/offer.rs",
     "drive/offer/",
+    "drive/fit.rs",
+    "drive/fit/",
     "mcp/example.rs",
     "drive/offer/",
     "store/record.rs",
