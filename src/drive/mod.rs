@@ -25,6 +25,7 @@ pub mod stage;
 pub mod steps;
 pub mod surface;
 pub mod trial;
+pub mod visit;
 
 /// Keeps what was paid for before anything is done with it. Implemented by `store`; waiting for it is part of the loop.
 pub trait Journal: Send + Sync {

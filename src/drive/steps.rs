@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{World, agent};
 use crate::ids::CallId;
-use crate::mcp::profile::Results;
 use crate::mcp::Session;
 use crate::mcp::profile::Results;
 use crate::plan::{Case, UseWork};
