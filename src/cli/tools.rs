@@ -17,7 +17,7 @@ use crate::gate::Exit;
 use crate::ids::PersonaName;
 use crate::mcp::{ClientProfile, Endpoint, Program};
 use crate::report::figures::count;
-use crate::report::fit::{paragraph, whole};
+use crate::report::fit::{paragraph, whole, wrapped};
 use crate::suite::read::{Project, Request};
 use crate::transcript::ToolFact;
 
@@ -33,7 +33,7 @@ pub(super) async fn tools(args: &ToolsArgs, context: &Context) -> Outcome {
         let text = serde_json::to_string_pretty(&as_json(&visit, &fits)).unwrap_or_default();
         context.printer.data_line(&text)?;
     } else {
-        human(&visit, &fits, context)?;
+        human(&visit, (&profiles, &fits), context)?;
     }
     let grave = |level| fits.iter().map(|fit| fit.count(level)).sum::<usize>();
     let wrong = match args.fail_on {
@@ -103,7 +103,7 @@ fn identity(args: &ToolsArgs, context: &Context) -> Outcome<crate::mcp::Identity
     identity::identity(&persona, &authority).map_err(|fault| Failure::from_fault(&fault))
 }
 
-fn human(visit: &Visit, fits: &[Fit], context: &Context) -> Outcome<()> {
+fn human(visit: &Visit, (profiles, fits): (&[ClientProfile], &[Fit]), context: &Context) -> Outcome<()> {
     let printer = context.printer;
     let (columns, style) = (usize::from(printer.width()), printer.style());
     let seen = &visit.seen;
@@ -121,13 +121,28 @@ fn human(visit: &Visit, fits: &[Fit], context: &Context) -> Outcome<()> {
         let line = format!("  {}: {parameters}, {hint}, description of {description} characters", tool.name);
         printer.data_line(&display::excerpt(&line, columns))?;
     }
-    for fit in fits {
+    for fit in fits.iter().filter(|fit| !fit.misfits.is_empty()) {
         printer.data(format!("\n{}", paragraph(&whole(fit), columns, style)).as_bytes())?;
+    }
+    let without = profiles.iter().zip(fits).filter(|(_, fit)| fit.misfits.is_empty());
+    let (silent, fine): (Vec<_>, Vec<_>) = without.partition(|(profile, _)| is_silent(profile));
+    for (about, clients) in [("nothing goes wrong under", fine), ("what these show is not known:", silent)] {
+        let names: Vec<&str> = clients.iter().map(|(profile, _)| profile.name.as_str()).collect();
+        if !names.is_empty() {
+            let text = display::safe_line(&format!("{about} {}", names.join(", ")));
+            printer.data(format!("\n{}\n", wrapped(&text, columns)).as_bytes())?;
+        }
     }
     if fits.is_empty() {
         printer.talk("`--clients all` shows what each client makes of them");
     }
     Ok(())
+}
+
+/// Whether a profile says nothing of what its client shows a model. `reference` shows everything, which is known.
+fn is_silent(profile: &ClientProfile) -> bool {
+    let own = ClientProfile::reference();
+    profile.name != own.name && profile.menu == own.menu && profile.result == own.result
 }
 
 struct Facts {

@@ -184,6 +184,11 @@ pub fn paragraph(named: &Named, columns: usize, style: Style) -> String {
     style.finish(out)
 }
 
+/// A text in lines of at most so many cells.
+pub fn wrapped(text: &str, columns: usize) -> String {
+    lines(text, columns, ["", "  "]).join("\n")
+}
+
 /// The section of the Markdown report, folded. `code` makes words of others inert.
 pub(super) fn section(clients: &Clients, code: impl Fn(&str) -> String) -> Option<String> {
     let told: Vec<&Named> = clients.named.iter().filter(|named| !named.misfits.is_empty()).collect();

@@ -66,9 +66,9 @@ pub(super) fn find(seen: &Seen, profile: &ClientProfile, found: &mut Vec<(Kind, 
             found.push((Kind::OneByOne, about(&tool.name, "no `annotations.readOnlyHint`".to_owned())));
         }
     }
+    let search = rules.deferral.as_ref().map_or("", |deferral| deferral.tool.as_str());
     for offer in &menu.deferred {
-        let detail = format!("found as `{}`", offer.name);
-        found.push((Kind::Deferred, about(offer.server_name(), detail)));
+        found.push((Kind::Deferred, about(offer.server_name(), format!("loaded by `{search}`"))));
     }
     instructions(seen, profile, found);
     unanswered(seen, profile, found);
