@@ -44,7 +44,7 @@ pub async fn suite(suite: &Suite, outside: &Outside) -> Result<Visit, Fault> {
 /// Visits an endpoint as one identity.
 pub async fn endpoint(endpoint: Endpoint, identity: &Identity, outside: &Outside) -> Result<Visit, Fault> {
     let target = match &endpoint {
-        Endpoint::Http { url, .. } => net::shown(url),
+        Endpoint::Http { url, .. } | Endpoint::HttpSse { url, .. } => net::shown(url),
         Endpoint::Stdio(program) => program.command.join(" "),
     };
     let guard = Guard::new(outside.program.clone(), &["guard"]);
