@@ -140,7 +140,7 @@ fn tools_are_found_by_searching_and_limits_are_kept() {
     let limited = stdout(&project.run(&["show", "latest", "limited"]));
     assert!(limited.contains("bytes cut by the client profile"), "{limited}");
     assert!(
-        !limited.contains("\"wait\": true"),
+        !limited.contains("\"wait\""),
         "what the client added does not reach the server: {limited}"
     );
 }
