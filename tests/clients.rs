@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use rehearsal::mcp::ClientProfile;
 use rehearsal::mcp::profile::{Layer, Standing};
+use rehearsal::report::{Style, clients};
 use rehearsal::suite::catalog::{Catalog, Kind};
 
 fn shipped() -> Vec<ClientProfile> {
@@ -78,4 +79,24 @@ fn a_value_without_a_source_is_seen() {
 fn reference_has_no_limits() {
     let reference = shipped().into_iter().find(|profile| profile.name.as_str() == "reference").unwrap();
     assert_eq!(reference.shaping(), ClientProfile::reference().shaping());
+}
+
+#[test]
+fn all_profiles_on_one_page() {
+    insta::assert_snapshot!("clients_table", clients::table(&shipped(), 100, Style::Plain));
+}
+
+#[test]
+fn a_profile_in_detail() {
+    let profile = shipped().into_iter().find(|profile| profile.name.as_str() == "gemini-cli").unwrap();
+    insta::assert_snapshot!("clients_detail", clients::detail(&profile, 100, Style::Plain));
+    let rows = clients::rows(&profile);
+    let prompts = rows.iter().find(|row| row.key == "surface.prompts").unwrap();
+    let expected = serde_json::json!({
+        "key": "surface.prompts", "value": true, "standing": "measured", "date": "2026-11-21",
+        "sources": ["MX", "M-gem"],
+    });
+    assert_eq!(serde_json::to_value(prompts).unwrap(), expected);
+    let tally = clients::tally(&profile);
+    assert_eq!(tally.iter().sum::<usize>(), rows.len());
 }

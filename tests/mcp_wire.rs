@@ -4,6 +4,8 @@
 
 #[path = "mcp_wire/era.rs"]
 mod era;
+#[path = "mcp_wire/clients.rs"]
+mod clients;
 #[path = "mcp_wire/faults.rs"]
 mod faults;
 #[path = "mcp_wire/floods.rs"]

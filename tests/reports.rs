@@ -14,6 +14,7 @@ mod wellformed;
 
 use golden::{Trial, run_of};
 use proptest::prelude::*;
+use rehearsal::drive::fit::{Fit, Item, Kind, Misfit};
 use rehearsal::gate::decide;
 use rehearsal::report::summary::Totals;
 use rehearsal::report::transcript_text::{self, Detail, Look};
@@ -23,11 +24,35 @@ use rehearsal::store::record::RunRecord;
 use rehearsal::transcript::{CaseKind, Side};
 use serde_json::Value;
 
+/// What clients make of a server whose words are hostile.
+fn fits() -> Vec<Fit> {
+    let item = |tool: &str, detail: &str| Item { tool: Some(tool.into()), detail: detail.to_owned() };
+    let misfit =
+        |kind: Kind, items| Misfit { kind, level: kind.level(), about: kind.about().to_owned(), items };
+    let hostile = "`|</details>\u{1b}[31m::error::@all";
+    vec![
+        Fit {
+            client: "reference".into(),
+            misfits: vec![
+                misfit(Kind::ResultCut, vec![item("get_order", "10 of 60 characters fall out: the middle")]),
+                misfit(Kind::OneByOne, vec![item("get_order", "no hint"), item("find_books", "no hint")]),
+                misfit(Kind::NameCut, vec![item(hostile, hostile)]),
+            ],
+        },
+        Fit {
+            client: "gemini-cli".into(),
+            misfits: vec![misfit(Kind::NameCut, vec![item(hostile, hostile)])],
+        },
+        Fit { client: "zed".into(), misfits: vec![] },
+        Fit { client: "cline-cli".into(), misfits: vec![misfit(Kind::NameCollides, vec![item("a", "b")])] },
+    ]
+}
+
 fn with_view<T>(run: &RunRecord, use_it: impl FnOnce(&View<'_>) -> T) -> T {
     let decision = decide(run);
     let next = vec!["rehearsal show 0193a1b2 late-order".to_owned(), "rehearsal resume 0193a1b2".to_owned()];
     let run_file = "reports/runs/bookshop/0193a1b2.sqlite".to_owned();
-    use_it(&View { run, decision: &decision, run_file, program: "rehearsal".to_owned(), next })
+    use_it(&View { run, decision: &decision, run_file, program: "rehearsal".to_owned(), next, fits: fits() })
 }
 
 fn rendered(run: &RunRecord, name: &str) -> String {

@@ -81,6 +81,10 @@ pub(super) enum Command {
     /// The stored runs.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Look at a server's tools, and at what each client hides, cuts or renames of them. Needs no model.
+    Tools(ToolsArgs),
+    /// Show the client profiles that suites may name, and where their values are from.
+    Clients(ClientsArgs),
     /// Serve the bookshop, a demonstration MCP server with roles and switchable flaws.
     DemoServer(DemoArgs),
     /// Serve the loopback authorization server on its own until stopped.
@@ -123,7 +127,8 @@ pub(super) struct Select {
     /// Only these personas. Repeatable.
     #[arg(long = "persona", value_name = "NAME")]
     pub personas: Vec<String>,
-    /// Only these client profiles. Repeatable.
+    /// Only these client profiles, each whole or with some layers (claude-code:menu+result); one that the suite does not
+    /// name is looked up in evals/clients. Repeatable.
     #[arg(long = "client", value_name = "NAME")]
     pub clients: Vec<String>,
     /// Trials of each use case.
@@ -185,6 +190,47 @@ pub(super) enum PlanFormat {
     Human,
     /// One JSON document.
     Json,
+}
+
+/// Arguments of `clients`.
+#[derive(Debug, Args)]
+pub(super) struct ClientsArgs {
+    /// One of them, in detail.
+    pub name: Option<String>,
+    /// What to print on stdout.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    pub format: PlanFormat,
+}
+
+/// Arguments of `tools`.
+#[derive(Debug, Args)]
+pub(super) struct ToolsArgs {
+    /// A URL, or a suite whose target is looked at as each of its personas.
+    pub target: Option<String>,
+    /// The clients to hold the server against: `all`, or names with or without layers.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub clients: Vec<String>,
+    /// The environment variable with a bearer token to send; for a URL.
+    #[arg(long, value_name = "VARIABLE")]
+    pub bearer_env: Option<String>,
+    /// End with exit code 1 when a client has a misfit of this level or graver.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub fail_on: Option<FailOn>,
+    /// What to print on stdout.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    pub format: PlanFormat,
+    /// A server over standard streams: the command and its arguments, after `--`.
+    #[arg(last = true, conflicts_with = "target")]
+    pub command: Vec<String>,
+}
+
+/// From which level on a misfit ends the program with exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// Something is hidden, cut or different.
+    Warning,
+    /// Anything at all.
+    Note,
 }
 
 /// Arguments of `check`.

@@ -1,17 +1,21 @@
 //! From a run file to a decision, reports and an exit code. The same for a run that has just ended and for an old one.
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::args::{ReportArgs, RunArg};
 use super::failure::{Failure, Outcome};
+use crate::drive::fit::{Fit, Seen, misfits};
 use crate::gate::{self, Decision, Exit, GateVerdict, Options};
 use crate::report::{self, ReportError, Summary, View, terminal};
 use crate::store::read::Reader;
 use crate::store::record::{CaseResult, RunRecord};
 use crate::store::{history, layout};
 use crate::suite::GateMode;
+use crate::suite::catalog::{Catalog, Kind};
 use crate::transcript::CaseKind;
 
 /// The format that is no file.
@@ -22,6 +26,8 @@ pub(super) struct Concluded {
     pub(super) run: RunRecord,
     pub(super) decision: Decision,
     pub(super) file: PathBuf,
+    /// What each client makes of the server; looked into when a report is rendered.
+    fits: OnceCell<Vec<Fit>>,
 }
 
 /// Reads a run file and decides about it.
@@ -32,7 +38,24 @@ pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
     if decision.verdict == GateVerdict::Inconclusive && run.manifest.gate.mode == GateMode::Nightly {
         decision = gate::decide_with(&run, Options { inconclusive_nights: 1 + nights_before(&run, file) });
     }
-    Ok(Concluded { run, decision, file: file.to_owned() })
+    Ok(Concluded { run, decision, file: file.to_owned(), fits: OnceCell::new() })
+}
+
+/// Holds what the transcripts tell of the server against the clients of the suite and every other one. A transcript that
+/// cannot be read tells nothing; the record has said so.
+fn fits(file: &Path, run: &RunRecord) -> Vec<Fit> {
+    let mut seen = Seen::default();
+    let Ok(reader) = Reader::open(file) else { return vec![] };
+    for (_, transcript) in reader.transcripts().into_iter().flatten().flatten().take(LOOKED_THROUGH) {
+        seen.absorb(&transcript.events);
+    }
+    if seen.tools.is_empty() {
+        return vec![];
+    }
+    let catalog = Catalog::recorded(&run.manifest.inputs);
+    let mut names: BTreeSet<String> = catalog.names(Kind::Client).map(str::to_owned).collect();
+    names.extend(run.results.iter().map(|result| result.header.client.to_string()));
+    names.iter().filter_map(|name| Some(misfits(&seen, &catalog.client(name)?))).collect()
 }
 
 /// How many runs of the suite just before this one were inconclusive in a row, as far as they lie beside it.
@@ -48,12 +71,21 @@ fn nights_before(run: &RunRecord, file: &Path) -> u32 {
     before.take(PATIENCE).take_while(|other| inconclusive(&other.path)).count() as u32
 }
 
+/// Most transcripts that are looked through for what clients make of the server: more tell little that is new.
+const LOOKED_THROUGH: usize = 500;
+
 /// More nights than a gate is patient for need not be counted.
 const PATIENCE: usize = 5;
 
 impl Concluded {
     /// What formats render.
     pub(super) fn view(&self, context: &Context) -> View<'_> {
+        let fits = self.fits.get_or_init(|| fits(&self.file, &self.run)).clone();
+        View { fits, ..self.verdict(context) }
+    }
+
+    /// The same without what takes a look into the transcripts.
+    fn verdict(&self, context: &Context) -> View<'_> {
         let next = self
             .next()
             .into_iter()
@@ -65,6 +97,7 @@ impl Concluded {
             run_file: self.file.display().to_string(),
             program: context.printer.program().to_owned(),
             next,
+            fits: vec![],
         }
     }
 
@@ -200,7 +233,8 @@ pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
 pub(super) fn gate(args: &RunArg, context: &Context) -> Outcome {
     let concluded = conclude(&super::runs::resolve(&args.run, &args.out, context)?)?;
     let printer = context.printer;
-    printer.data(terminal::verdict(&concluded.view(context), printer.style(), printer.width()).as_bytes())?;
+    printer
+        .data(terminal::verdict(&concluded.verdict(context), printer.style(), printer.width()).as_bytes())?;
     concluded.outcome()
 }
 

@@ -200,11 +200,11 @@ async fn one(
     finish(Running { stage, store, file }, work, (signals, context)).await
 }
 
-/// Sets the stage for a plan.
-pub(super) async fn set(suite: &Suite, plan: &Plan, context: &Context) -> Outcome<Stage> {
+/// What the program brings along to a server.
+pub(super) fn outside(context: &Context) -> Outcome<stage::Outside> {
     let http = crate::net::client().map_err(|error| Failure::new(Exit::Bug, "bug.http", error))?;
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rehearsal"));
-    let outside = stage::Outside {
+    Ok(stage::Outside {
         http,
         env: Arc::clone(&context.env),
         clock: context.clock.clone(),
@@ -212,7 +212,12 @@ pub(super) async fn set(suite: &Suite, plan: &Plan, context: &Context) -> Outcom
         program,
         root: context.root.clone(),
         wallet: Arc::new(Purse::new(&context.env)),
-    };
+    })
+}
+
+/// Sets the stage for a plan.
+pub(super) async fn set(suite: &Suite, plan: &Plan, context: &Context) -> Outcome<Stage> {
+    let outside = outside(context)?;
     let stage = stage::set(suite, plan, &outside).await;
     for name in context.secrets.take_too_short() {
         context.printer.tell(&format!(

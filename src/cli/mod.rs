@@ -14,6 +14,7 @@ use crate::transcript::{Clock, Secrets};
 
 mod args;
 mod check;
+mod clients;
 mod conclude;
 mod demo;
 mod eval;
@@ -33,6 +34,7 @@ mod runs;
 mod several;
 mod show;
 mod signal;
+mod tools;
 
 use args::{Cli, Command};
 use failure::{Failure, Outcome};
@@ -97,6 +99,8 @@ fn machine(command: &Command) -> bool {
     let format = match command {
         Command::Eval(args) | Command::Access(args) | Command::Auth(args) => &args.format,
         Command::Plan(args) => return args.format == args::PlanFormat::Json,
+        Command::Clients(args) => return args.format == args::PlanFormat::Json,
+        Command::Tools(args) => return args.format == args::PlanFormat::Json,
         Command::Resume(args) => &args.format,
         Command::Merge(args) => &args.format,
         _ => return false,
@@ -116,6 +120,8 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Gate(args) => conclude::gate(&args, context),
         Command::Report(args) => conclude::report(&args, context),
         Command::Show(args) => show::show(&args, context),
+        Command::Clients(args) => clients::clients(&args, context),
+        Command::Tools(args) => wait(tools::tools(&args, context)),
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),
         Command::Issuer => wait(issuer::serve(context)),

@@ -18,12 +18,14 @@ use crate::transcript::{CaseHeader, Clock, Event, Fault, Recorder, Secrets, Side
 pub mod access;
 pub mod agent;
 pub mod auth;
+pub mod fit;
 pub mod offer;
 pub mod schedule;
 pub mod stage;
 pub mod steps;
 pub mod surface;
 pub mod trial;
+pub mod visit;
 
 /// Keeps what was paid for before anything is done with it. Implemented by `store`; waiting for it is part of the loop.
 pub trait Journal: Send + Sync {

@@ -73,6 +73,23 @@ pub struct Set {
 }
 
 impl Set {
+    /// The target.
+    pub(super) fn target(&self) -> &dyn Target {
+        self.target.as_ref()
+    }
+
+    /// What identities are made with.
+    pub(super) fn authority(&self, outside: &Outside) -> Authority {
+        Authority {
+            issuer: self.issuer.clone(),
+            audience: self.target.url().map_or_else(|| "stdio".to_owned(), ToString::to_string),
+            env: Arc::clone(&outside.env),
+            secrets: outside.secrets.clone(),
+            clock: outside.clock.clone(),
+            wallet: Arc::clone(&outside.wallet),
+        }
+    }
+
     /// Ends the target's processes and the issuer.
     pub async fn strike(self) {
         self.target.close().await;
@@ -124,6 +141,28 @@ impl Stage {
 /// Sets the stage for a plan.
 pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage, Fault> {
     let (models, judge) = models(suite, plan, outside)?;
+    let (set, description) = raise(suite, outside).await?;
+    match dress(suite, plan, outside, &set).await {
+        Ok((identities, surfaces, lab)) => Ok(Stage {
+            set,
+            description,
+            models,
+            judge,
+            identities,
+            surfaces,
+            lab,
+            clock: outside.clock.clone(),
+            secrets: outside.secrets.clone(),
+        }),
+        Err(fault) => {
+            set.strike().await;
+            Err(fault)
+        }
+    }
+}
+
+/// Starts issuer and target, and says in words how the target is reached.
+pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, String), Fault> {
     let issuer = match suite.issuer {
         IssuerSpec::Embedded => {
             Some(Arc::new(Issuer::start(outside.secrets.clone(), outside.clock.clone()).await?))
@@ -144,23 +183,7 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     };
     let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
     let set = Set { issuer, target, headers, http: place.http };
-    match dress(suite, plan, outside, &set).await {
-        Ok((identities, surfaces, lab)) => Ok(Stage {
-            set,
-            description: place.description,
-            models,
-            judge,
-            identities,
-            surfaces,
-            lab,
-            clock: outside.clock.clone(),
-            secrets: outside.secrets.clone(),
-        }),
-        Err(fault) => {
-            set.strike().await;
-            Err(fault)
-        }
-    }
+    Ok((set, place.description))
 }
 
 type Models = HashMap<Digest, Arc<dyn ChatModel>>;
@@ -318,15 +341,7 @@ type Dressed = (HashMap<PersonaName, Identity>, Surfaces, Option<auth::Lab>);
 
 /// Builds the identities and looks at the target as each of them.
 async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Result<Dressed, Fault> {
-    let audience = set.target.url().map_or_else(|| "stdio".to_owned(), ToString::to_string);
-    let authority = Authority {
-        issuer: set.issuer.clone(),
-        audience,
-        env: Arc::clone(&outside.env),
-        secrets: outside.secrets.clone(),
-        clock: outside.clock.clone(),
-        wallet: Arc::clone(&outside.wallet),
-    };
+    let authority = set.authority(outside);
     let mut identities = Vec::new();
     for persona in &suite.personas {
         let wanted = plan.cases.iter().any(|case| case.persona.name == persona.value.name);

@@ -5,11 +5,14 @@
 
 use std::io::{self, Write};
 
+use crate::drive::fit::Fit;
 use crate::gate::Decision;
 use crate::store::record::RunRecord;
 
 pub mod access;
+pub mod clients;
 pub mod figures;
+pub mod fit;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -36,6 +39,8 @@ pub struct View<'a> {
     pub program: String,
     /// Commands worth trying next.
     pub next: Vec<String>,
+    /// What each client makes of the server; none when that was not looked into.
+    pub fits: Vec<Fit>,
 }
 
 /// A report format.

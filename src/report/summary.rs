@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::access::Grid;
+use super::fit::Clients;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
 use crate::transcript::CaseKind;
@@ -48,6 +49,8 @@ pub struct Summary {
     pub cases: Vec<Row>,
     /// Personas by tools; `None` when no access case ran.
     pub access: Option<Grid>,
+    /// What each client makes of the server, found without a model; `None` when that was not looked into.
+    pub clients: Option<Clients>,
     /// What was spent.
     pub usage: Spent,
     /// The judge; `None` when nothing is judged.

@@ -1,13 +1,13 @@
 //! The view to the summary: cells counted, rates estimated, texts made safe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::Grid;
 use super::summary::{
     Failure, FaultLine, FindingLine, JudgeStamp, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary,
     Tokens, Totals, TrialLine, word,
 };
-use super::{View, figures};
+use super::{View, figures, fit};
 use crate::diag::render;
 use crate::display;
 use crate::gate::cells::{self, Cell, Counts, State, blame, outcome};
@@ -50,6 +50,7 @@ impl Summary {
             rates: rates(&cells),
             cases: cells.iter().map(|cell| row(cell, manifest)).collect(),
             access: Grid::of(&cells, &manifest.inputs),
+            clients: fit::clients(&view.fits, &named(run)),
             usage: spent(run),
             judge,
             run_file: name(&view.run_file),
@@ -57,6 +58,12 @@ impl Summary {
             next: view.next.iter().map(|command| sentence(command)).collect(),
         }
     }
+}
+
+/// The client profiles that the use cases name.
+fn named(run: &RunRecord) -> BTreeSet<&str> {
+    let headers = run.results.iter().map(|result| &result.header).chain(&run.missing);
+    headers.filter(|header| header.kind == CaseKind::Use).map(|header| header.client.as_str()).collect()
 }
 
 fn name(text: &str) -> String {

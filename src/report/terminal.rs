@@ -131,6 +131,9 @@ impl<'a> Page<'a> {
             let stamp = if judge.calibrated { "calibrated" } else { "uncalibrated" };
             self.fact("judge", &format!("{} ({stamp})", judge.model));
         }
+        if let Some(text) = summary.clients.as_ref().and_then(super::fit::sentence) {
+            self.fact("clients", &text);
+        }
         self.fact("spent", &figures::spent(&summary.usage));
         self.fact("run file", &summary.run_file);
         self.blank();

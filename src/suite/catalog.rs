@@ -15,6 +15,7 @@ use crate::diag::Diagnostic;
 use crate::ids::{ClientName, ModelName, PersonaName};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
+use crate::mcp::profile::selection;
 use crate::score::judge::Rubric;
 
 /// The kinds of instruments.
@@ -161,6 +162,31 @@ impl Catalog {
     pub fn overlay(&mut self, kind: Kind, name: &str, file: &Arc<str>, text: Result<Arc<str>, Diagnostic>) {
         let entry = Entry { file: file.clone(), from: file.to_string(), text };
         self.entries.insert((kind, name.to_owned()), entry);
+    }
+
+    /// What the program embeds, with the definitions among the recorded texts of a run in their place.
+    pub fn recorded(inputs: &BTreeMap<String, String>) -> Self {
+        let mut catalog = Self::embedded();
+        for (path, text) in inputs {
+            let mut parts = path.rsplit('/');
+            let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let kind = Kind::ALL.into_iter().find(|kind| kind.folder() == folder && path.contains("evals/"));
+            let name = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml"));
+            if let Some((kind, name)) = kind.zip(name) {
+                catalog.overlay(kind, name, &Arc::from(path.as_str()), Ok(Arc::from(text.as_str())));
+            }
+        }
+        catalog
+    }
+
+    /// The client profile of a name, with its layers where the name lists some; `None` when it cannot be read.
+    pub fn client(&self, written: &str) -> Option<ClientProfile> {
+        let (name, layers) = selection(written).ok()?;
+        let profile = self.find::<ClientProfile>(name)?.ok()?.definition;
+        Some(match layers {
+            Some(layers) => profile.only(&layers),
+            None => profile,
+        })
     }
 
     /// The names of a kind, sorted.

@@ -137,6 +137,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     // wrong usage
     ("usage.format", "`--format` names something that is neither `human` nor one of the report formats. The message lists what there is; every format is also written to a file beside the run."),
     ("usage.flags", "The command line could not be read: an unknown command or flag, a missing value, or flags that do not go together. Nothing ran. `rehearsal COMMAND --help` lists what a command takes."),
+    ("gate.misfit", "`rehearsal tools --fail-on` found something that a client hides, cuts, renames or does not answer. The output lists it client by client. Shorten what is cut, rename what collides, or name only the clients that matter with `--clients`; without `--fail-on` the same is shown and the exit code is 0."),
+    ("usage.client", "There is no such client profile, it cannot be read, or it has no such layer. `rehearsal clients` lists the profiles; a layer is one of wire, menu, result, conduct and surface, and several are joined with `+`: claude-code:menu+result."),
     ("usage.directory", "The folder given with `-C` does not exist or is no folder. Give the folder of the project, the one that holds `suites/`."),
     ("output.write", "What was to be printed could not be written to standard output, for example because the disk behind a redirected file is full. What was run is kept; `rehearsal report RUN --format FORMAT` prints it again."),
     ("explain.unknown", "There is no text for this code. Codes are written as they appear in brackets after `error` and at the start of a reason, such as `target.died`; exit codes are numbers."),

@@ -1,0 +1,82 @@
+//! A look at a server without any case: its tools as each identity sees them, with how the list came.
+
+use std::sync::Arc;
+
+use super::fit::Seen;
+use super::stage::{self, Outside};
+use crate::auth::identity;
+use crate::mcp::connect::{self, Keeper};
+use crate::mcp::process::guard::Guard;
+use crate::mcp::{ClientProfile, Endpoint, Identity, Isolation, Opening, Target};
+use crate::net;
+use crate::suite::Suite;
+use crate::transcript::{Event, Fault, Recorder};
+
+/// What a look gave.
+#[derive(Debug)]
+pub struct Visit {
+    /// How the target was reached, in words.
+    pub target: String,
+    /// What was seen, over all identities.
+    pub seen: Seen,
+    /// Identities that saw nothing, and why.
+    pub refused: Vec<(String, Fault)>,
+}
+
+/// Visits the target of a suite as each of its personas. Fails when nobody sees anything.
+pub async fn suite(suite: &Suite, outside: &Outside) -> Result<Visit, Fault> {
+    let (set, target) = stage::raise(suite, outside).await?;
+    let authority = set.authority(outside);
+    let mut visit = Visit { target, seen: Seen::default(), refused: vec![] };
+    for persona in &suite.personas {
+        let looked = match identity::identity(&persona.value, &authority) {
+            Ok(identity) => look(set.target(), &identity, outside, &mut visit.seen).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = looked {
+            visit.refused.push((persona.value.name.to_string(), fault));
+        }
+    }
+    set.strike().await;
+    somebody(visit, suite.personas.len())
+}
+
+/// Visits an endpoint as one identity.
+pub async fn endpoint(endpoint: Endpoint, identity: &Identity, outside: &Outside) -> Result<Visit, Fault> {
+    let target = match &endpoint {
+        Endpoint::Http { url, .. } | Endpoint::HttpSse { url, .. } => net::shown(url),
+        Endpoint::Stdio(program) => program.command.join(" "),
+    };
+    let guard = Guard::new(outside.program.clone(), &["guard"]);
+    let keeper = Keeper::new(outside.http.clone()).guarded(guard);
+    let server: Arc<dyn Target> = connect::target(endpoint, Isolation::Trial, keeper);
+    let mut seen = Seen::default();
+    let looked = look(server.as_ref(), identity, outside, &mut seen).await;
+    server.close().await;
+    looked?;
+    Ok(Visit { target, seen, refused: vec![] })
+}
+
+fn somebody(visit: Visit, asked: usize) -> Result<Visit, Fault> {
+    match visit.refused.first() {
+        Some((_, fault)) if visit.refused.len() == asked => Err(fault.clone()),
+        _ => Ok(visit),
+    }
+}
+
+/// Lists the tools through the client without limits and takes in everything that came.
+async fn look(
+    target: &dyn Target,
+    identity: &Identity,
+    outside: &Outside,
+    seen: &mut Seen,
+) -> Result<(), Fault> {
+    let log = Recorder::new(outside.clock.clone(), outside.secrets.clone());
+    let profile = ClientProfile::reference();
+    let session = target.open(Opening::new(identity, &profile), log.clone()).await?;
+    let listed = session.list_tools().await;
+    session.close().await;
+    let events: Vec<Event> = (0..log.len() as u32).filter_map(|seq| log.event(seq)).collect();
+    seen.absorb(&events);
+    listed.map(|_| ())
+}

@@ -1,0 +1,181 @@
+//! Client profiles in the real program: a model sees what the client shows, the server gets its own names, and the
+//! layers can be chosen one by one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+struct Project(tempfile::TempDir);
+
+impl Project {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(self, path: &str, text: &str) -> Self {
+        let path = self.0.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+            .args(args)
+            .current_dir(self.0.path())
+            .env("NO_COLOR", "1")
+            .env("COLUMNS", "100")
+            .output()
+            .unwrap()
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[track_caller]
+fn json(output: &Output) -> Value {
+    let text = stdout(output);
+    serde_json::from_str(&text)
+        .unwrap_or_else(|_| panic!("no JSON: {text}\n{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+#[test]
+fn the_server_gets_its_own_name_for_a_tool() {
+    let project = Project::new();
+    let args = [
+        "eval",
+        "bookshop",
+        "--client",
+        "gemini-cli",
+        "--case",
+        "late-order",
+        "--model",
+        "lexical",
+        "-k",
+        "1",
+    ];
+    let ran = project.run(&[&args[..], &["--format", "json"]].concat());
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let summary = json(&ran);
+    assert_eq!(summary["rates"][0]["client"], "gemini-cli");
+    assert_eq!(summary["clients"]["named"][0]["client"], "gemini-cli");
+    let shown = stdout(&project.run(&["show", "latest", "late-order"]));
+    assert!(shown.contains("asks for `mcp_bookshop_get_order`"), "{shown}");
+    assert!(shown.contains("call `get_order`"), "{shown}");
+}
+
+#[test]
+fn layers_are_chosen_one_by_one() {
+    let project = Project::new();
+    let run = |client: &str| {
+        let args =
+            ["eval", "bookshop", "--case", "late-order", "--model", "lexical", "-k", "1", "--client", client];
+        let ran = project.run(&args);
+        assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+        stdout(&project.run(&["show", "latest", "late-order", "-v"]))
+    };
+    let menu = run("gemini-cli:menu");
+    assert!(menu.contains("mcp_bookshop_get_order") && menu.contains("\"name\":\"rehearsal\""), "{menu}");
+    let wire = run("gemini-cli:surface+wire");
+    assert!(!wire.contains("mcp_bookshop_get_order") && wire.contains("gemini-cli-mcp-client"), "{wire}");
+    let wrong = project.run(&["eval", "bookshop", "--client", "gemini-cli:meny"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(told.contains("`meny` is no layer") && told.contains("wire, menu, result"), "{told}");
+}
+
+const DEFERRED: &str = r#"
+version: 1
+name: deferred
+target: {command: [rehearsal, demo-server]}
+personas: [anonymous]
+clients:
+  - name: searching
+    menu: {name: {template: "mcp__{server}__{tool}"}, deferral: {tool: Find, results: 2}}
+  - name: strict
+    menu: {schema: {add: {wait: {type: boolean}}}}
+    result: {limits: [{over: 20, then: head}], structured: ignored}
+    conduct: {calls_per_prompt: 1, parallel: never}
+models: [scripted]
+cases:
+  - id: found
+    prompt: Is there anything by Le Guin?
+    client: searching
+    script:
+      - call: {name: Find, args: {query: "select:mcp__bookshop__search_books"}}
+      - call: {name: search_books, args: {query: Le Guin}}
+        sees: mcp__bookshop__search_books
+      - say: There is.
+    expect:
+      - tool_called: search_books
+      - max_calls: 1
+  - id: limited
+    prompt: Is there anything by Le Guin?
+    client: strict
+    script:
+      - calls:
+          - {name: search_books, args: {query: Le Guin, wait: true}}
+          - {name: search_books, args: {query: Dune}}
+      - say: "{{result}}"
+    expect:
+      - answer_contains: at most 1 tool calls
+"#;
+
+#[test]
+fn tools_are_found_by_searching_and_limits_are_kept() {
+    let project = Project::new().file("suites/deferred.yaml", DEFERRED);
+    let ran = project.run(&["eval", "deferred", "--format", "json"]);
+    let summary = json(&ran);
+    let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert_eq!(summary["verdict"], "pass", "{told}");
+    let found = stdout(&project.run(&["show", "latest", "found"]));
+    assert!(found.contains("`Find` answered by the emulated client"), "{found}");
+    let limited = stdout(&project.run(&["show", "latest", "limited"]));
+    assert!(limited.contains("bytes cut by the client profile"), "{limited}");
+    assert!(!limited.contains("\"wait\""), "what the client added does not reach the server: {limited}");
+}
+
+#[test]
+fn a_server_is_held_against_clients_without_a_suite() {
+    let project = Project::new();
+    let program = env!("CARGO_BIN_EXE_rehearsal");
+    let look = |more: &[&str]| {
+        let clients = ["tools", "--clients", "codex-cli,reference"];
+        project.run(&[&clients[..], more, &["--", program, "demo-server"]].concat())
+    };
+    let plain = look(&[]);
+    assert_eq!(plain.status.code(), Some(0), "{}", String::from_utf8_lossy(&plain.stderr));
+    let text = stdout(&plain).replace(program, "rehearsal");
+    insta::assert_snapshot!("clients_tools", text);
+    let machine = json(&look(&["--format", "json"]));
+    assert_eq!(machine["clients"][0]["client"], "codex-cli");
+    assert_eq!(machine["clients"][0]["misfits"][0]["kind"], "schema_lost");
+    assert_eq!(look(&["--fail-on", "note"]).status.code(), Some(1));
+    assert_eq!(look(&["--fail-on", "warning"]).status.code(), Some(0));
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let project = Project::new();
+    let fails = |args: &[&str], word: &str| {
+        let ran = project.run(args);
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(2), "{told}");
+        assert!(told.contains(word), "{told}");
+    };
+    fails(&["clients", "claude-cod"], "did you mean `claude-code`");
+    fails(&["tools"], "one target is needed");
+    fails(&["tools", "bookshop", "--clients", "nobody"], "no client profile `nobody`");
+    fails(&["tools", "http://"], "is not a URL");
+    let all = json(&project.run(&["clients", "--format", "json"]));
+    assert_eq!(all["clients"].as_array().unwrap().len(), 23);
+    let one = json(&project.run(&["clients", "codex-cli:menu", "--format", "json"]));
+    assert_eq!(one["name"], "codex-cli:menu");
+}
