@@ -13,7 +13,7 @@ use rehearsal::diag::Located;
 use rehearsal::score::checks::matcher::Matcher;
 use rehearsal::score::checks::{self, Check};
 use rehearsal::score::{self, Grade, Outcome, Weight};
-use rehearsal::transcript::{End, Fault, Limit, Side, Transcript, View};
+use rehearsal::transcript::{End, Fault, Limit, Side, Transcript, View, What};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use transcripts::{Script, Spent, origin};
@@ -48,6 +48,10 @@ struct Told {
     after_ms: Option<u64>,
     fails: Option<String>,
     refused: Option<RefusedTold>,
+    asked: Option<String>,
+    noted: Option<String>,
+    params: Value,
+    answered: Value,
     step: Option<StepTold>,
 }
 
@@ -123,6 +127,11 @@ fn tell(mut script: Script, told: Told) -> Script {
     }
     if let Some(RefusedTold { code, status, message }) = told.refused {
         script = script.refused(code, status, &message);
+    }
+    if let Some(method) = told.asked {
+        script = script.note(What::ServerAsked { method, params: told.params, answered: told.answered });
+    } else if let Some(method) = told.noted {
+        script = script.note(What::ServerNoted { method, params: told.params });
     }
     if let Some(StepTold { phase, about, result, ok }) = told.step {
         script = script.step(&phase, &about, result, ok);
