@@ -43,6 +43,7 @@ impl Times {
 
     pub(super) fn shown(self) -> String {
         match (self.min, self.max) {
+            (_, Some(0)) => "never".to_owned(),
             (Some(min), Some(max)) if min == max => format!("exactly {}", calls::times(min)),
             (Some(min), Some(max)) => format!("{min} to {max} times"),
             (Some(min), None) => format!("at least {}", calls::times(min)),
