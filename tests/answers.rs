@@ -220,6 +220,27 @@ async fn fixed_words_refusals_and_faults_of_the_helper() {
 }
 
 #[tokio::test]
+async fn a_server_cannot_ask_without_end() {
+    let within = format!("{PRICED}    limits: {{tool_calls: 1}}\n");
+    let (transcript, _) = run(&[sampling(50), sampling(50)], "", &within, Disk::default()).await;
+    let given = answers(&transcript);
+    assert_eq!((&given[0]["content"]["text"], &given[1]["code"]), (&json!("In short."), &json!(-1)));
+    assert_eq!(odd(&transcript), ["the limits of the case are reached; the request was refused"]);
+}
+
+#[tokio::test]
+async fn a_helper_that_keeps_silent_ends_with_the_trial_and_is_not_the_server_s_fault() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", silent.local_addr().unwrap());
+    let within = format!(
+        "    answers: {{sampling: {{model: {{name: mute, dialect: openai, base_url: '{url}'}}}}}}\n    limits: {{time: 1s}}\n"
+    );
+    let (transcript, _) = run(&[sampling(50)], "", &within, Disk::default()).await;
+    let End::Faulted(fault) = &transcript.end else { panic!("{:?}", transcript.end) };
+    assert_eq!((fault.side, fault.code.as_str()), (Side::Model, "model.timeout"));
+}
+
+#[tokio::test]
 async fn words_that_cannot_be_kept_are_not_given_away() {
     let full = Disk { full: true, ..Disk::default() };
     let (transcript, _) = run(&[sampling(50)], "", PRICED, full).await;

@@ -2,6 +2,7 @@
 //! client profile does. Never opens a URL.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
@@ -50,6 +51,8 @@ struct Paid {
     journal: Arc<dyn Journal>,
     key: CaseKey,
     trial: u32,
+    /// Answers the trial may still have of it: as many as tool calls. Nobody else bounds what a server asks for.
+    left: AtomicU32,
 }
 
 impl TrialHost {
@@ -81,7 +84,9 @@ impl TrialHost {
                     )
                 })?;
                 let journal = Arc::clone(&world.journal);
-                Some(Source::Model(Paid { sampler, journal, key: case.header.key, trial: case.header.trial }))
+                let (key, trial) = (case.header.key, case.header.trial);
+                let left = AtomicU32::new(work.limits.tool_calls);
+                Some(Source::Model(Paid { sampler, journal, key, trial, left }))
             }
         };
         Ok(Self {
@@ -185,7 +190,9 @@ impl TrialHost {
                 return Err(error(REJECTED, &why));
             }
         };
-        if self.ledger.stopped().is_err() {
+        let left = paid.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_err() || self.ledger.stopped().is_err() {
+            self.odd(METHOD, "the limits of the case are reached; the request was refused");
             return Err(error(REJECTED, "the limits of this conversation are reached"));
         }
         let asking = self.ledger.asking();

@@ -33,3 +33,18 @@ impl Sampler {
         llm::build(&ModelSpec { max_tokens: most, ..self.spec.clone() }, &self.outside)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_key_is_found_when_the_stage_is_set() {
+        let outside = llm::Outside { http: crate::net::client().unwrap(), env: Arc::new(|_| None) };
+        let spec = ModelSpec { key: Some("SAMPLING_KEY".to_owned()), ..ModelSpec::new("m", "openai") };
+        let fault = Sampler::new(&spec, &outside).err().unwrap();
+        assert_eq!(fault.code, "credentials.missing-key");
+        let sampler = Sampler::new(&ModelSpec::new("l", "lexical"), &outside).unwrap();
+        assert!(sampler.capped(Some(5)).is_ok());
+    }
+}
