@@ -63,7 +63,7 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("suites/s.yaml");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let head = "version: 1\ntarget: {url: 'http://127.0.0.1:9/mcp'}\n";
+    let head = "version: 1\ntarget: {url: 'http://127.0.0.1:9/mcp', protocol: 2025-11-25}\n";
     fs::write(&path, format!("{head}{above}{SCRIPTED}{within}")).unwrap();
     let loaded = Project::new(dir.path().to_owned()).load(&path, &Request::default());
     let suite = loaded.suite.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
@@ -80,7 +80,11 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
     let anonymous: Identity = Arc::new(Anonymous);
     let disk = Arc::new(disk);
     let world = World {
-        target: target(Endpoint::Stdio(program), Isolation::Trial, Keeper::new(net::client().unwrap())),
+        target: target(
+            Endpoint::Stdio(program),
+            Isolation::Trial,
+            Keeper::new(net::client().unwrap()).speaking(suite.target.protocol),
+        ),
         models: HashMap::from([(case.header.key.model, llm::build(&work.model, &outside).unwrap())]),
         samplers,
         identities: HashMap::from([(case.persona.name.clone(), anonymous)]),
