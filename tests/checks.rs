@@ -13,7 +13,7 @@ use rehearsal::diag::Located;
 use rehearsal::score::checks::matcher::Matcher;
 use rehearsal::score::checks::{self, Check};
 use rehearsal::score::{self, Grade, Outcome, Weight};
-use rehearsal::transcript::{End, Fault, Limit, Side, Transcript, View};
+use rehearsal::transcript::{End, Fault, Limit, Side, Transcript, View, What};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use transcripts::{Script, Spent, origin};
@@ -48,6 +48,10 @@ struct Told {
     after_ms: Option<u64>,
     fails: Option<String>,
     refused: Option<RefusedTold>,
+    asked: Option<String>,
+    noted: Option<String>,
+    params: Value,
+    answered: Value,
     step: Option<StepTold>,
 }
 
@@ -123,6 +127,11 @@ fn tell(mut script: Script, told: Told) -> Script {
     }
     if let Some(RefusedTold { code, status, message }) = told.refused {
         script = script.refused(code, status, &message);
+    }
+    if let Some(method) = told.asked {
+        script = script.note(What::ServerAsked { method, params: told.params, answered: told.answered });
+    } else if let Some(method) = told.noted {
+        script = script.note(What::ServerNoted { method, params: told.params });
     }
     if let Some(StepTold { phase, about, result, ok }) = told.step {
         script = script.step(&phase, &about, result, ok);
@@ -226,7 +235,7 @@ fn mistakes_keep_their_place() {
     3:17: error: line 3 column 17: unknown field `agrs`, expected one of name, args
     1:3: error: line 1 column 3: invalid type: string "many", expected a number of calls, or a map with `max` and `tool`
     1:3: error: line 1 column 3: invalid type: floating point `2.5`, expected a text, a list of texts, or a map with `all`, `any` and `case`
-    3:13: error: line 3 column 13: unknown variant `tool_caled`, expected one of tool_called, tool_not_called, call_order, max_calls, no_tool_errors, recovered, answer_contains, answer_matches, answer_json, answer_numbers, result_json, result_size, latency, tokens, cost, all_of, any_of, not, tools_visible, tools_hidden, access_allowed, access_denied, auth_check, verify
+    3:13: error: line 3 column 13: unknown variant `tool_caled`, expected one of tool_called, tool_not_called, call_order, max_calls, no_tool_errors, recovered, answer_contains, answer_matches, answer_json, answer_numbers, result_json, result_size, latency, tokens, cost, server_asked, server_not_asked, server_noted, all_of, any_of, not, tools_visible, tools_hidden, access_allowed, access_denied, auth_check, verify
     1:3: error: line 1 column 3: invalid type: string "yes please", expected `true`, or a map with `except`
     1:3: error: line 1 column 3: invalid type: string "soon", expected a duration such as 5s, or a map with `max` and `of`
     "#);
@@ -261,6 +270,10 @@ fn arguments_are_checked_when_a_suite_is_loaded() {
         "tools_visible: []",
         "verify: {index: 0, path: '$[', equals: 1}",
         "auth_check: D003",
+        "server_asked: elicitation/creat",
+        "server_not_asked: elicit",
+        "server_asked: {method: roots/list, params: 5, answered: {roots: {$sett: []}}}",
+        "server_noted: {method: notifications/message, times: {}}",
     ] {
         let check: Check = serde_saphyr::from_str(yaml).unwrap();
         let problems = check.problems();

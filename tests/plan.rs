@@ -271,6 +271,12 @@ fn editing_a_question_changes_the_key_of_that_case_only() {
         ("Where is my order?", "Where is my parcel?", "orders-late"),
         ("{user: Bye}", "{user: Goodbye}", "orders-two"),
         ("    client: narrow\n", "    client: narrow\n    limits: {turns: 3}\n", "orders-two"),
+        ("    client: narrow\n", "    client: narrow\n    answers: {elicitation: decline}\n", "orders-two"),
+        (
+            "    client: reference\n",
+            "    client: reference\n    answers: {sampling: {model: lexical}}\n",
+            "books",
+        ),
         ("name: reset", "name: restart", "books"),
         ("path: $.n", "path: $.m", "books"),
         ("get_order: {id: 1}", "get_order: {id: 2}", "access/customer"),
@@ -289,6 +295,24 @@ fn editing_a_question_changes_the_key_of_that_case_only() {
         let changed = key.model != script[trial].0.model;
         assert_eq!(changed, trial.starts_with("books ") && trial.contains("scripted"), "{trial}");
     }
+}
+
+#[test]
+fn what_a_server_is_answered_is_part_of_the_question() {
+    let answering = |answers: &str| {
+        let case = format!("    client: reference\n    answers: {answers}\n");
+        let plan = all(&TEXT.replace("    client: reference\n", &case));
+        let books = plan.cases.iter().find(|case| case.header.case.as_str() == "books").unwrap().clone();
+        (books.header.key.question, books)
+    };
+    let (accept, case) = answering("{elicitation: {content: {date: 2026-12-01}}}");
+    // The client of a case declares what the case answers.
+    assert!(case.client.wire.capabilities().contains_key("elicitation"));
+    assert_eq!(case.header.client.as_str(), "reference");
+    let (other, _) = answering("{elicitation: {content: {date: 2026-12-02}}}");
+    let (roots, case) = answering("{roots: ['file:///srv']}");
+    assert!(!case.client.wire.capabilities().contains_key("elicitation"));
+    assert_eq!(BTreeSet::from([accept, other, roots]).len(), 3);
 }
 
 fn generated(cases: u32, trials: u32) -> String {

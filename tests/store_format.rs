@@ -89,6 +89,20 @@ fn what() -> impl Strategy<Value = What> {
     prop_oneof![
         text().prop_map(|text| What::UserSaid { text }),
         said(),
+        (text(), usage(), proptest::option::of(0.0..10.0)).prop_map(|(stop, usage, cost)| {
+            let (model, text) = ("helper".into(), Some(stop.clone()));
+            What::SamplingAnswered {
+                model,
+                text,
+                calls: vec![],
+                usage,
+                cost,
+                model_id: None,
+                stop,
+                took_ms: 1,
+            }
+        }),
+        (text(), text()).prop_map(|(method, message)| What::AnswerOdd { method, message }),
         (text(), json()).prop_map(|(name, raw)| What::ToolsListed {
             tools: vec![ToolFact { name: name.as_str().into(), raw }]
         }),

@@ -18,6 +18,8 @@ use rehearsal::suite::catalog::{AuthPack, Catalog, Instrument, Kind};
 use rehearsal::suite::{Loaded, Project, Request, Suite, TargetSource, Template, Transport, schema};
 use tempfile::TempDir;
 
+#[path = "suites/answers.rs"]
+mod answers;
 #[path = "suites/hostile.rs"]
 mod hostile;
 #[path = "suites/reach.rs"]

@@ -11,8 +11,10 @@ use super::eval::{planned, selection};
 use super::failure::Outcome;
 use super::forecast::{Forecast, forecast};
 use crate::gate::Exit;
+use crate::llm::ModelSpec;
 use crate::plan::{Case, Plan, Work};
 use crate::report::figures::{count, money, thousands};
+use crate::suite::answers::Sampling;
 use crate::suite::read::Project;
 
 /// Stands for the tokens while no run has shown them: most of them are the target's own descriptions and results.
@@ -99,7 +101,17 @@ impl Most {
         let Work::Use(work) = &case.work else { return self };
         self.model_calls += u64::from(work.limits.turns) * work.turns.len() as u64;
         self.tool_calls += u64::from(work.limits.tool_calls);
-        let free = work.model.price.as_ref().is_some_and(|price| price.input == 0.0 && price.output == 0.0);
+        let sampling = match work.answers.sampling.as_ref().map(|block| &block.value) {
+            Some(Sampling::Model(model)) => Some(model.as_ref()),
+            _ => None,
+        };
+        if sampling.is_some() {
+            self.model_calls += u64::from(work.limits.tool_calls);
+        }
+        let is_free = |model: &ModelSpec| {
+            model.price.as_ref().is_some_and(|price| price.input == 0.0 && price.output == 0.0)
+        };
+        let free = is_free(&work.model) && sampling.is_none_or(is_free);
         let most = if free { Some(0.0) } else { work.limits.cost };
         self.cost = self.cost.zip(most).map(|(sum, most)| sum + most);
         self

@@ -13,6 +13,7 @@ mod access;
 mod answers;
 mod catalogue;
 mod challenge;
+mod delivery;
 mod flaws;
 mod http;
 mod orders;

@@ -124,12 +124,12 @@ impl OrderBook {
         self.orders.values().filter(|order| whose.includes(order)).collect()
     }
 
-    /// Orders `quantity` copies.
+    /// Orders some copies of a book, to arrive on a day.
     pub(super) fn place(
         &mut self,
         customer: &str,
-        book: &'static Book,
-        quantity: u32,
+        (book, quantity): (&'static Book, u32),
+        arrives: &str,
     ) -> Result<&Order, Refusal> {
         let left = self.left(book);
         if quantity > left {
@@ -138,12 +138,8 @@ impl OrderBook {
         *self.sold.entry(book.id).or_default() += quantity;
         let id = self.orders.keys().next_back().map_or(FIRST_NEW, |last| (last + 1).max(FIRST_NEW));
         let price = book.price * f64::from(quantity);
-        let mut new = order(
-            id,
-            customer,
-            (book.id, book.title, price),
-            (Status::Processing, "2026-11-21", "2026-12-04"),
-        );
+        let mut new =
+            order(id, customer, (book.id, book.title, price), (Status::Processing, "2026-11-21", arrives));
         new.quantity = quantity;
         Ok(self.orders.entry(id).or_insert(new))
     }
@@ -245,12 +241,12 @@ mod tests {
     fn placing_takes_copies_and_cancelling_returns_them() {
         let mut orders = OrderBook::opening();
         let lem = book("B108").unwrap();
-        let placed = orders.place("customer-7", lem, 2).unwrap();
+        let placed = orders.place("customer-7", (lem, 2), "2026-12-04").unwrap();
         assert_eq!((placed.id, placed.total, placed.status), (2001, 28.40, Status::Processing));
-        let refusal = orders.place("customer-7", lem, 1).unwrap_err();
+        let refusal = orders.place("customer-7", (lem, 1), "2026-12-04").unwrap_err();
         assert_eq!(refusal.to_string(), "Only 0 copies of The Cyberiad are left, 1 were asked for.");
         orders.cancel(2001, MINE).unwrap();
-        assert_eq!(orders.place("customer-7", lem, 1).unwrap().id, 2002);
+        assert_eq!(orders.place("customer-7", (lem, 1), "2026-12-04").unwrap().id, 2002);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::answers::{self, BookList, OrderList, Stock};
 use super::catalogue::{self, BOOKS, Book, Wish};
+use super::delivery;
 use super::flaws::Flaw;
 use super::orders::Order;
 use super::shop::Shop;
@@ -160,9 +161,18 @@ impl Shop {
             return Ok(answers::refused("Between 1 and 20 copies can be ordered at once."));
         }
         let Some(book) = catalogue::book(&book_id) else { return Ok(answers::no_such_book(&book_id)) };
+        let asked = if quantity < delivery::LARGE {
+            Ok(delivery::USUAL.to_owned())
+        } else {
+            delivery::day(&context).await
+        };
+        let day = match asked {
+            Ok(day) => day,
+            Err(why) => return Ok(answers::refused(why)),
+        };
         let placed = |order: &Order| answers::done("Order placed", order);
         Ok(self.with_orders(&context, |orders| {
-            orders.place(&caller.subject, book, quantity).map_or_else(answers::refused, placed)
+            orders.place(&caller.subject, (book, quantity), &day).map_or_else(answers::refused, placed)
         }))
     }
 

@@ -17,7 +17,7 @@ pub const NONEXISTENT: &str = "rehearsal_nonexistent_";
 /// Lists the tools, calls a nonexistent one as the reference, then every tool of the row. A target that lets the
 /// persona in nowhere has shown and allowed nothing, which is an observation and not a fault.
 pub async fn run(case: &Case, calls: &[AccessCall], world: &World, log: &Recorder) -> End {
-    let session = match world.open(&case.persona.name, case, log).await {
+    let session = match world.open(&case.persona.name, case, log, None).await {
         Ok(session) => session,
         Err(fault) if fault.code == "target.unauthorized" => return shut_out(calls, &fault, log),
         Err(fault) => return End::Faulted(fault),

@@ -1,23 +1,27 @@
 //! The loop every host runs: ask the model, call the tools it wants, feed results and errors back, until it answers.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
+use super::host::TrialHost;
+use super::ledger::Ledger;
 use super::offer::result::{Called, Returned, Shown};
 use super::offer::{self, Menu, search};
+use super::steps::Around;
 use super::{World, steps};
 use crate::ids::{Digest, ToolName};
 use crate::llm::{ChatModel, ChatReply, ChatRequest, Message, ToolOffer};
 use crate::mcp::profile::Results;
-use crate::mcp::{Session, ToolOutcome};
+use crate::mcp::{Host, Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
 use crate::suite::Turn;
 use crate::transcript::event::Caller;
-use crate::transcript::{End, Fault, Limit, Recorder, Side, ToolCall, Usage, What};
+use crate::transcript::{End, Fault, Limit, Recorder, Side, ToolCall, What};
 
 /// Runs a use case to its end. The time limit covers everything; when it strikes while the model's API is silent, that
 /// is the API's fault and not the model's.
@@ -29,24 +33,31 @@ pub async fn run(case: &Case, work: &UseWork, world: &World, log: &Recorder) -> 
             "the plan names a model that was not built",
         ));
     };
-    let session = match world.open(&case.persona.name, case, log).await {
+    let ledger = Arc::new(Ledger::new(work.limits));
+    // Whatever the host still does when the trial is over, it stops doing.
+    let over = CancellationToken::new();
+    let _over = over.clone().drop_guard();
+    let host: Arc<dyn Host> = match TrialHost::new((case, work), world, log, &ledger, over) {
+        Ok(host) => Arc::new(host),
+        Err(fault) => return End::Faulted(fault),
+    };
+    let session = match world.open(&case.persona.name, case, log, Some(&host)).await {
         Ok(session) => session,
         Err(fault) => return End::Faulted(fault),
     };
-    let asking = AtomicBool::new(false);
-    let talk =
-        Talk { case, work, world, log, model: model.as_ref(), session: session.as_ref(), asking: &asking };
+    let around = Around { case, world, log, session: session.as_ref(), host: &host };
+    let talk = Talk { work, around, model: model.as_ref(), ledger: &ledger };
     let end = match tokio::time::timeout(work.limits.time.0, talk.whole()).await {
         Ok(Ok(())) => End::Done,
         Ok(Err(end)) => end,
-        Err(_) if asking.load(Ordering::Relaxed) => {
+        Err(_) if ledger.is_asking() => {
             let message =
                 format!("the model's API had not answered when the case's {} were over", work.limits.time);
             End::Faulted(Fault::new(Side::Model, "model.timeout", message).retryable())
         }
         Err(_) => End::OutOf(Limit::Time),
     };
-    steps::cleanup(case, work, world, log, session.as_ref()).await;
+    steps::cleanup(work, around).await;
     // A server that does not let go must not hold up the run; its process group is killed when the handle drops.
     let _ = tokio::time::timeout(Duration::from_secs(10), session.close()).await;
     end
@@ -54,63 +65,52 @@ pub async fn run(case: &Case, work: &UseWork, world: &World, log: &Recorder) -> 
 
 /// One conversation in progress.
 struct Talk<'a> {
-    case: &'a Case,
     work: &'a UseWork,
-    world: &'a World,
-    log: &'a Recorder,
+    around: Around<'a>,
     model: &'a dyn ChatModel,
-    session: &'a dyn Session,
-    asking: &'a AtomicBool,
-}
-
-/// What has been used up so far.
-#[derive(Default)]
-struct Spent {
-    calls: u32,
-    usage: Usage,
-    cost: f64,
+    ledger: &'a Ledger,
 }
 
 impl Talk<'_> {
     async fn whole(&self) -> Result<(), End> {
-        let facts = self.session.list_tools().await.map_err(End::Faulted)?;
-        let server = self.session.facts();
+        let facts = self.around.session.list_tools().await.map_err(End::Faulted)?;
+        let server = self.around.session.facts();
         let name = if server.name.is_empty() { "server" } else { server.name.as_str() };
-        let rules = &self.case.client.menu;
+        let rules = &self.around.case.client.menu;
         let menu = Menu::of(&facts, name, rules);
         let read_only =
             facts.iter().filter(|fact| offer::is_read_only(fact)).map(|fact| fact.name.clone()).collect();
         let shop = Shop { menu, read_only };
-        steps::setup(self.case, self.work, self.world, self.log, self.session).await?;
+        steps::setup(self.work, self.around).await?;
         let mut request = ChatRequest {
             system: offer::system(rules, name, server.instructions.as_deref()),
             messages: vec![],
             tools: shop.menu.offers.clone(),
             answer_schema: None,
-            trial: self.case.header.trial,
+            trial: self.around.case.header.trial,
         };
-        let mut spent = Spent::default();
+        let mut called = 0;
         for Turn::User(text) in &self.work.turns {
-            self.log.note(What::UserSaid { text: text.clone() });
+            self.around.log.note(What::UserSaid { text: text.clone() });
             request.messages.push(Message::User(text.clone()));
-            self.turn(&shop, &mut request, &mut spent).await?;
+            self.turn(&shop, &mut request, &mut called).await?;
         }
-        steps::verify(self.case, self.work, self.world, self.log, self.session).await
+        steps::verify(self.work, self.around).await
     }
 
     /// From the user's words to the model's answer.
-    async fn turn(&self, shop: &Shop, request: &mut ChatRequest, spent: &mut Spent) -> Result<(), End> {
-        let most = self.case.client.conduct.calls_per_prompt.unwrap_or(u32::MAX);
+    async fn turn(&self, shop: &Shop, request: &mut ChatRequest, called: &mut u32) -> Result<(), End> {
+        let most = self.around.case.client.conduct.calls_per_prompt.unwrap_or(u32::MAX);
         let mut made: u32 = 0;
         for _ in 0..self.work.limits.turns {
-            let reply = self.ask(request, spent).await?;
+            let reply = self.ask(request).await?;
             let ChatReply { text, calls, carry, .. } = reply;
             request.messages.push(Message::Assistant { text, calls: calls.clone(), carry });
             if calls.is_empty() {
                 return Ok(());
             }
-            spent.calls += calls.len() as u32;
-            if spent.calls > self.work.limits.tool_calls {
+            *called += calls.len() as u32;
+            if *called > self.work.limits.tool_calls {
                 return Err(End::OutOf(Limit::ToolCalls));
             }
             // Results keep the order of the calls, however many of them run side by side.
@@ -120,7 +120,7 @@ impl Talk<'_> {
             let read_only: Vec<bool> =
                 wanted.iter().map(|call| shop.is_read_only(call, &request.tools)).collect();
             let mut told = Vec::with_capacity(calls.len());
-            for batch in offer::batches(&read_only, self.case.client.conduct.parallel()) {
+            for batch in offer::batches(&read_only, self.around.case.client.conduct.parallel()) {
                 let batch = wanted[batch].iter().map(|call| self.call(call, shop, &request.tools));
                 told.extend(join_all(batch).await.into_iter().collect::<Result<Vec<_>, End>>()?);
             }
@@ -134,22 +134,24 @@ impl Talk<'_> {
                     }
                 }
             }
+            // A model that answered for the server spends from the same purse.
+            self.ledger.stopped()?;
         }
         Err(End::OutOf(Limit::Turns))
     }
 
-    async fn ask(&self, request: &ChatRequest, spent: &mut Spent) -> Result<ChatReply, End> {
-        self.log.note(What::ModelAsked {
+    async fn ask(&self, request: &ChatRequest) -> Result<ChatReply, End> {
+        self.around.log.note(What::ModelAsked {
             offered: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             messages: request.messages.len() as u32,
             request: Digest::of_json(request).to_string(),
         });
-        self.asking.store(true, Ordering::Relaxed);
-        let reply = self.model.complete(request, self.log).await;
-        self.asking.store(false, Ordering::Relaxed);
+        let asking = self.ledger.asking();
+        let reply = self.model.complete(request, self.around.log).await;
+        drop(asking);
         let reply = reply.map_err(End::Faulted)?;
         let cost = self.work.model.price.map(|price| price.of(&reply.usage));
-        let seq = self.log.note(What::ModelSaid {
+        let seq = self.around.log.note(What::ModelSaid {
             text: reply.text.clone(),
             reasoning: reply.reasoning.clone(),
             calls: reply.calls.clone(),
@@ -161,18 +163,16 @@ impl Talk<'_> {
             first_token_ms: reply.first_token_ms,
         });
         // Paid work is on disk before anything is done with it.
-        if let Some(event) = self.log.event(seq) {
-            self.world.journal.model_replied(self.case.header.key, &event).await.map_err(End::Faulted)?;
+        if let Some(event) = self.around.log.event(seq) {
+            self.around
+                .world
+                .journal
+                .model_replied(self.around.case.header.key, &event)
+                .await
+                .map_err(End::Faulted)?;
         }
-        spent.usage += reply.usage;
-        spent.cost += cost.unwrap_or(0.0);
-        let limits = &self.work.limits;
-        if limits.tokens.is_some_and(|most| spent.usage.input.saturating_add(spent.usage.output) > most) {
-            return Err(End::OutOf(Limit::Tokens));
-        }
-        if limits.cost.is_some_and(|most| spent.cost > most) {
-            return Err(End::OutOf(Limit::Cost));
-        }
+        self.ledger.charge(reply.usage, cost);
+        self.ledger.stopped()?;
         Ok(reply)
     }
 
@@ -188,7 +188,7 @@ impl Talk<'_> {
         if let Some(found) = shop.menu.search(&call.name, &call.args) {
             let (text, loads) = (search::told(&found), found.into_iter().cloned().collect());
             let (id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
-            self.log.note(What::ClientAnswered { call: id, name, args, text: text.clone() });
+            self.around.log.note(What::ClientAnswered { call: id, name, args, text: text.clone() });
             return Ok(Told { text, is_error: false, loads });
         }
         // The server gets its own name for the tool, and none of what the client added to the schema.
@@ -196,16 +196,25 @@ impl Talk<'_> {
         let args = shop.menu.arguments(&name, &call.args);
         let call = ToolCall { id: call.id.clone(), name, args };
         let (id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
-        self.log.note(What::ToolCalled { call: id, name, args, by: Caller::Model });
-        let shown = perform(self.session, &call, self.log, &self.case.client.result).await;
-        let Shown { text, is_error, .. } = shown.map_err(End::Faulted)?;
+        self.around.log.note(What::ToolCalled { call: id, name, args, by: Caller::Model });
+        let shown =
+            perform(self.around.session, &call, self.around.log, &self.around.case.client.result).await;
+        let Shown { text, is_error, .. } = shown.map_err(|fault| match fault.code.as_str() {
+            // The server could not answer because a model that it was promised did not.
+            "target.timeout" if self.ledger.is_asking() => {
+                let message =
+                    "the model that samples for the server had not answered when its call timed out";
+                End::Faulted(Fault::new(Side::Model, "model.timeout", message).retryable())
+            }
+            _ => End::Faulted(fault),
+        })?;
         Ok(Told { text, is_error, loads: vec![] })
     }
 
     /// A call that does not leave the harness.
     fn reject(&self, call: &ToolCall, message: String) -> Told {
         let (id, name) = (call.id.clone(), call.name.clone());
-        self.log.note(What::ToolRejected { call: id, name, message: message.clone() });
+        self.around.log.note(What::ToolRejected { call: id, name, message: message.clone() });
         Told { text: message, is_error: true, loads: vec![] }
     }
 }

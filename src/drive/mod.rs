@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ids::{CaseKey, Digest, PersonaName};
 use crate::llm::ChatModel;
-use crate::mcp::{Identity, Opening, Session, Target};
+use crate::mcp::{Host, Identity, Opening, Session, Target};
 use crate::plan::Case;
 use crate::transcript::{CaseHeader, Clock, Event, Fault, Recorder, Secrets, Side, Transcript};
 
@@ -19,8 +19,12 @@ pub mod access;
 pub mod agent;
 pub mod auth;
 pub mod fit;
+pub mod host;
+pub mod ledger;
 pub mod offer;
+pub mod sampling;
 pub mod schedule;
+pub mod script;
 pub mod stage;
 pub mod steps;
 pub mod surface;
@@ -39,6 +43,8 @@ pub struct World {
     pub target: Arc<dyn Target>,
     /// The models, by the `model` digest of the case keys.
     pub models: HashMap<Digest, Arc<dyn ChatModel>>,
+    /// The models that answer for the client when the server asks for words, by [`sampling::Sampler::key`].
+    pub samplers: HashMap<Digest, Arc<sampling::Sampler>>,
     /// The identities, by persona.
     pub identities: HashMap<PersonaName, Identity>,
     /// What each persona sees, learned before the first trial; arguments of access probes are made from it.
@@ -67,14 +73,15 @@ impl World {
         self.identities.get(persona).ok_or_else(missing)
     }
 
-    /// A session as a persona, with the case's client profile.
+    /// A session as a persona, with the case's client profile; without a host the client answers by itself.
     pub(crate) async fn open(
         &self,
         persona: &PersonaName,
         case: &Case,
         log: &Recorder,
+        host: Option<&Arc<dyn Host>>,
     ) -> Result<Box<dyn Session>, Fault> {
-        let opening = Opening::new(self.identity(persona)?, &case.client);
+        let opening = Opening { host, ..Opening::new(self.identity(persona)?, &case.client) };
         self.target.open(opening, log.clone()).await
     }
 }

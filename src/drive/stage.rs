@@ -3,11 +3,13 @@
 //! Everything that can go wrong for the whole run goes wrong here, before a run file exists and before anything is
 //! spent: a missing key, a server that does not start, a URL where nobody answers.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::sampling::Sampler;
 use super::surface::{self, Surfaces};
 use super::{Journal, Stopping, World, auth};
 use crate::auth::client::Wallet;
@@ -22,6 +24,7 @@ use crate::mcp::{ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
 use crate::score::judge::Judge;
+use crate::suite::answers::Sampling;
 use crate::suite::{IssuerSpec, JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
@@ -53,7 +56,7 @@ pub struct Outside {
 pub struct Stage {
     set: Set,
     description: String,
-    models: HashMap<Digest, Arc<dyn ChatModel>>,
+    models: Models,
     judge: Option<Judge>,
     identities: HashMap<PersonaName, Identity>,
     surfaces: Surfaces,
@@ -119,7 +122,8 @@ impl Stage {
     ) -> (World, Option<Judge>, Set) {
         let world = World {
             target: Arc::clone(&self.set.target),
-            models: self.models,
+            models: self.models.tested,
+            samplers: self.models.samplers,
             identities: self.identities,
             surfaces: self.surfaces,
             lab: self.lab,
@@ -186,7 +190,14 @@ pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, Stri
     Ok((set, place.description))
 }
 
-type Models = HashMap<Digest, Arc<dyn ChatModel>>;
+/// Every model of a plan but the judge.
+#[derive(Default)]
+struct Models {
+    /// Those under test, by the `model` digest of the case keys.
+    tested: HashMap<Digest, Arc<dyn ChatModel>>,
+    /// Those that answer for the client.
+    samplers: HashMap<Digest, Arc<Sampler>>,
+}
 
 /// Builds every model of the plan once. All missing keys are named together.
 fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Option<Judge>), Fault> {
@@ -194,17 +205,28 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
     // Whatever a model definition reads from the environment is a credential.
     let keys: Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
     let outside = llm::Outside { http: outside.http.clone(), env: keys };
-    let mut models = HashMap::new();
+    let mut models = Models::default();
     let mut faults: Vec<Fault> = Vec::new();
+    let mut note = |fault: Fault| {
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    };
     for case in &plan.cases {
         let Work::Use(work) = &case.work else { continue };
-        if let std::collections::hash_map::Entry::Vacant(entry) = models.entry(case.header.key.model) {
+        if let Entry::Vacant(entry) = models.tested.entry(case.header.key.model) {
             match llm::build(&work.model, &outside) {
-                Ok(model) => {
-                    entry.insert(model);
-                }
-                Err(fault) if faults.contains(&fault) => {}
-                Err(fault) => faults.push(fault),
+                Ok(model) => _ = entry.insert(model),
+                Err(fault) => note(fault),
+            }
+        }
+        let Some(Sampling::Model(spec)) = work.answers.sampling.as_ref().map(|block| &block.value) else {
+            continue;
+        };
+        if let Entry::Vacant(entry) = models.samplers.entry(Sampler::key(spec)) {
+            match Sampler::new(spec, &outside) {
+                Ok(sampler) => _ = entry.insert(Arc::new(sampler)),
+                Err(fault) => note(fault),
             }
         }
     }
@@ -216,8 +238,7 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
                 let JudgeSpec { model: spec, rubric } = spec.value.clone();
                 judge = Some(Judge { model, spec, rubric });
             }
-            Err(fault) if faults.contains(&fault) => {}
-            Err(fault) => faults.push(fault),
+            Err(fault) => note(fault),
         }
     }
     match faults.split_first() {

@@ -1,28 +1,24 @@
 //! Setup, verify and cleanup: tool calls of the harness around a conversation.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{World, agent};
 use crate::ids::CallId;
-use crate::mcp::Session;
 use crate::mcp::profile::Results;
+use crate::mcp::{Host, Session};
 use crate::plan::{Case, UseWork};
 use crate::suite::{Step, ToolStep};
 use crate::transcript::event::Caller;
 use crate::transcript::{End, Fault, Recorder, Side, ToolCall, What};
 
 /// Runs the setup steps. A step that fails ends the trial as missing data: nothing was measured.
-pub async fn setup(
-    case: &Case,
-    work: &UseWork,
-    world: &World,
-    log: &Recorder,
-    session: &dyn Session,
-) -> Result<(), End> {
+pub async fn setup(work: &UseWork, around: Around<'_>) -> Result<(), End> {
     for (index, step) in work.setup.iter().enumerate() {
         let Step::Tool(tool) = &step.value;
         let place = Place { phase: "setup", index };
-        let (result, ok) = run(case, tool, place, (world, log, session)).await.map_err(End::Faulted)?;
+        let (result, ok) = run(tool, place, around).await.map_err(End::Faulted)?;
         if !ok {
             let message =
                 format!("setup step `{}` failed: {}", tool.name, crate::display::excerpt(&result, 200));
@@ -33,26 +29,20 @@ pub async fn setup(
 }
 
 /// Runs the verify steps; what they return is checked later, from the record.
-pub async fn verify(
-    case: &Case,
-    work: &UseWork,
-    world: &World,
-    log: &Recorder,
-    session: &dyn Session,
-) -> Result<(), End> {
+pub async fn verify(work: &UseWork, around: Around<'_>) -> Result<(), End> {
     for (index, step) in work.verify.iter().enumerate() {
         let place = Place { phase: "verify", index };
-        run(case, &step.value.tool, place, (world, log, session)).await.map_err(End::Faulted)?;
+        run(&step.value.tool, place, around).await.map_err(End::Faulted)?;
     }
     Ok(())
 }
 
 /// Runs the cleanup steps, whatever happened before; their failures are recorded and change nothing.
-pub async fn cleanup(case: &Case, work: &UseWork, world: &World, log: &Recorder, session: &dyn Session) {
+pub async fn cleanup(work: &UseWork, around: Around<'_>) {
     for (index, step) in work.cleanup.iter().enumerate() {
         let Step::Tool(tool) = &step.value;
         let place = Place { phase: "cleanup", index };
-        let _ = run(case, tool, place, (world, log, session)).await;
+        let _ = run(tool, place, around).await;
     }
 }
 
@@ -63,16 +53,24 @@ struct Place {
     index: usize,
 }
 
-type Around<'a> = (&'a World, &'a Recorder, &'a dyn Session);
+/// What surrounds a conversation, and the steps before and after it.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The trial.
+    pub case: &'a Case,
+    /// Everything outside.
+    pub world: &'a World,
+    /// The record.
+    pub log: &'a Recorder,
+    /// The session of the case's persona.
+    pub session: &'a dyn Session,
+    /// Who answers when the server asks.
+    pub host: &'a Arc<dyn Host>,
+}
 
 /// One step: the text of its result, and whether it worked.
-async fn run(
-    case: &Case,
-    step: &ToolStep,
-    place: Place,
-    around: Around<'_>,
-) -> Result<(String, bool), Fault> {
-    let (world, log, session) = around;
+async fn run(step: &ToolStep, place: Place, around: Around<'_>) -> Result<(String, bool), Fault> {
+    let Around { case, world, log, session, host } = around;
     let args = if step.args.is_null() { Value::Object(serde_json::Map::new()) } else { step.args.clone() };
     let call = ToolCall {
         id: CallId::new(format!("{}-{}", place.phase, place.index)),
@@ -86,7 +84,7 @@ async fn run(
     let shown = match &step.persona {
         None => agent::perform(session, &call, log, rules).await?,
         Some(persona) => {
-            let other = world.open(persona, case, log).await?;
+            let other = world.open(persona, case, log, Some(host)).await?;
             let outcome = agent::perform(other.as_ref(), &call, log, rules).await;
             other.close().await;
             outcome?

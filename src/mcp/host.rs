@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::jsonrpc::METHOD_NOT_FOUND;
 
 pub mod accepting;
+pub mod conducted;
 pub mod elicitation;
 
 /// A result, or a JSON-RPC error object.

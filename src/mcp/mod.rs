@@ -76,7 +76,7 @@ pub struct Opening<'a> {
     pub identity: &'a Identity,
     /// The emulated client.
     pub profile: &'a ClientProfile,
-    /// Who answers when the server asks; nobody when absent.
+    /// Who answers when the server asks; when absent, the client by itself, as its profile says.
     pub host: Option<&'a Arc<dyn Host>>,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Opening<'a> {
     fn host(&self) -> Arc<dyn Host> {
         match self.host {
             Some(host) => Arc::clone(host),
-            None => Arc::new(host::Nobody { capabilities: self.profile.wire.capabilities() }),
+            None => Arc::new(host::conducted::Conducted::new(self.profile, self.profile.wire.capabilities())),
         }
     }
 }

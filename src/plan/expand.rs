@@ -142,6 +142,7 @@ impl Expansion<'_> {
         let models: Vec<Arc<ModelSpec>> = models.filter_map(|name| self.model(name)).collect();
         for persona in &personas {
             for client in &clients {
+                let client = &case.answers.declared_by(client).map_or_else(|| Arc::clone(client), Arc::new);
                 for model in &models {
                     self.trials(case, Asker { persona, client }, with_script(model, case));
                 }
@@ -169,6 +170,7 @@ impl Expansion<'_> {
             model,
             turns: case.turns.clone(),
             limits: case.limits,
+            answers: case.answers.clone(),
             setup: case.setup.clone(),
             verify: case.verify.clone(),
             cleanup: case.cleanup.clone(),

@@ -14,6 +14,7 @@ use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
 use crate::score::judge::{Criterion, Rubric};
+use crate::suite::answers::{Answers, Reply, Root, Sampling};
 use crate::suite::{CaseSpec, JudgeSpec, Limits, Step, ToolStep, Turn, Verify};
 use crate::transcript::CaseKind;
 
@@ -38,13 +39,43 @@ struct Asks<'a> {
     limits: Limits,
     setup: Vec<&'a Step>,
     verify: Vec<(&'a ToolStep, &'a Option<String>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<Answered<'a>>,
+}
+
+/// What the server is answered; it shapes what the model sees.
+#[derive(Serialize)]
+struct Answered<'a> {
+    elicitation: Option<&'a [Reply]>,
+    sampling: Option<Sampled<'a>>,
+    roots: Option<&'a [Root]>,
+}
+
+#[derive(Serialize)]
+enum Sampled<'a> {
+    Model(Digest),
+    Text(&'a str),
+    Refuse,
+}
+
+fn answered(answers: &Answers) -> Option<Answered<'_>> {
+    (!answers.is_empty()).then(|| Answered {
+        elicitation: answers.elicitation.as_ref().map(|block| block.value.as_slice()),
+        sampling: answers.sampling.as_ref().map(|block| match &block.value {
+            Sampling::Model(model) => Sampled::Model(of_model(model)),
+            Sampling::Text(text) => Sampled::Text(text),
+            Sampling::Refuse => Sampled::Refuse,
+        }),
+        roots: answers.roots.as_ref().map(|block| block.value.as_slice()),
+    })
 }
 
 /// The question of a use case.
 pub(super) fn of_use(case: &CaseSpec, asker: Asker<'_>) -> Digest {
     let setup = case.setup.iter().map(|step| &step.value).collect();
     let verify = case.verify.iter().map(|verify| (&verify.value.tool, &verify.value.path)).collect();
-    question(CaseKind::Use, asker, &Asks { turns: &case.turns, limits: case.limits, setup, verify })
+    let answers = answered(&case.answers);
+    question(CaseKind::Use, asker, &Asks { turns: &case.turns, limits: case.limits, setup, verify, answers })
 }
 
 /// The question of an access case: the calls it tries.

@@ -12,7 +12,7 @@ use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
 use crate::score::judge::Criterion;
-use crate::suite::{ExpectedFailure, Limits, Step, Turn, Verify};
+use crate::suite::{Answers, ExpectedFailure, Limits, Step, Turn, Verify};
 use crate::transcript::CaseHeader;
 
 mod expand;
@@ -65,6 +65,8 @@ pub struct UseWork {
     pub turns: Vec<Turn>,
     /// Limits.
     pub limits: Limits,
+    /// What is answered when the server asks the client.
+    pub answers: Answers,
     /// Steps before.
     pub setup: Vec<Located<Step>>,
     /// Steps after, checked.

@@ -17,6 +17,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod paint;
+pub mod questions;
 pub mod summary;
 mod tally;
 pub mod terminal;

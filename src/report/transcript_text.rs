@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::paint::{Style, Tone};
 use super::wrap::lines;
-use super::{figures, summary};
+use super::{figures, questions, summary};
 use crate::display;
 use crate::score::{Grade, Outcome, Verdict, Weight};
 use crate::transcript::event::Caller;
@@ -93,6 +93,13 @@ impl Page {
         }
     }
 
+    /// Words of others, if there are any.
+    fn some(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.words(text);
+        }
+    }
+
     fn json(&mut self, value: &Value) {
         match value {
             Value::Null => {}
@@ -138,6 +145,8 @@ impl Page {
             What::ServerOpened(_)
             | What::ToolsListed { .. }
             | What::ServerAsked { .. }
+            | What::SamplingAnswered { .. }
+            | What::AnswerOdd { .. }
             | What::ServerNoted { .. }
             | What::ServerOdd { .. }
             | What::ServerStderr { .. } => self.server(event),
@@ -237,10 +246,21 @@ impl Page {
                 self.words(&names.join(", "));
             }
             What::ServerAsked { method, params, answered } => {
-                self.heading(event, Tone::Dim, &format!("server asks `{method}`"));
-                self.json(params);
-                self.line("  answered");
-                self.json(answered);
+                let told = questions::tell(method, params, answered);
+                self.heading(event, Tone::Strong, &told.asks);
+                self.some(&told.question);
+                self.line(&format!("  {}", display::excerpt(&told.answers, 100)));
+                self.some(&told.answer);
+            }
+            What::SamplingAnswered { model, usage, cost, stop, took_ms, .. } => {
+                let tokens = format!("{} in, {} out", usage.input, usage.output);
+                let money = figures::money(*cost, 0);
+                let facts = format!("{tokens}, {took_ms} ms, {money}, stop {stop}");
+                self.heading(event, Tone::Dim, &format!("`{model}` answers for the client ({facts})"));
+            }
+            What::AnswerOdd { method, message } => {
+                self.heading(event, Tone::Warn, &format!("the scripted answer to `{method}` does not fit"));
+                self.words(message);
             }
             What::ServerNoted { method, params } => {
                 self.heading(event, Tone::Dim, &format!("server notes `{method}`"));

@@ -20,7 +20,7 @@ use super::{Reader, StoreError, layout, pack};
 use crate::ids::CaseKey;
 use crate::plan::Planned;
 use crate::score::Verdict;
-use crate::transcript::{End, Event, Secrets, Transcript, What};
+use crate::transcript::{End, Event, Secrets, Transcript};
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -248,7 +248,7 @@ impl Check<'_> {
                         format!("the model response {} is charged twice", event.seq),
                     );
                 }
-                Ok(Event { what: What::ModelSaid { .. }, .. }) => {}
+                Ok(event) if event.what.paid().is_some() => {}
                 Ok(event) => {
                     let message = format!("event {} is no model response and carries no charge", event.seq);
                     self.broken("I2", Some(key), message);

@@ -162,8 +162,8 @@ impl Spend {
     pub fn of<'a>(events: impl IntoIterator<Item = &'a What>) -> Self {
         let mut sum = Self::default();
         for event in events {
-            if let What::ModelSaid { usage, cost, .. } = event {
-                sum += Self { calls: 1, usage: *usage, cost: *cost };
+            if let Some((usage, cost)) = event.paid() {
+                sum += Self { calls: 1, usage, cost };
             }
         }
         sum

@@ -21,6 +21,7 @@ use crate::score::checks::Check;
 use crate::score::judge::{Criterion, Rubric};
 use crate::units::{Period, Share};
 
+pub mod answers;
 mod builtin;
 pub mod catalog;
 mod entries;
@@ -34,6 +35,7 @@ pub mod vars;
 pub mod wire;
 pub mod yaml;
 
+pub use answers::Answers;
 pub use read::{Loaded, Project, Request};
 
 /// One suite file, checked, with everything it names resolved.
@@ -188,6 +190,8 @@ pub struct CaseSpec {
     pub criteria: Vec<Located<Criterion>>,
     /// Limits.
     pub limits: Limits,
+    /// What is answered when the server asks the client.
+    pub answers: Answers,
     /// What the scripted model does in this case.
     pub script: Option<Value>,
     /// Why this case is known to fail; it must keep failing.

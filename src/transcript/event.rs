@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Usage;
-use crate::ids::{CallId, ToolName};
+use crate::ids::{CallId, ModelName, ToolName};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,6 +145,33 @@ pub enum What {
         /// What was answered: a result, or an error object.
         answered: Value,
     },
+    /// A model of the suite answered a `sampling/createMessage` of the server, in the client's place. It is paid work
+    /// like [`What::ModelSaid`], but no words of the model under test.
+    SamplingAnswered {
+        /// The model.
+        model: ModelName,
+        /// Text, if any.
+        text: Option<String>,
+        /// Calls of the server's own tools that it asked for, in order.
+        calls: Vec<ToolCall>,
+        /// Tokens of this call.
+        usage: Usage,
+        /// Cost of this call in US dollars; `None` when the model has no price.
+        cost: Option<f64>,
+        /// The model id the provider reported.
+        model_id: Option<String>,
+        /// Why it stopped, in the provider's word.
+        stop: String,
+        /// Milliseconds from request to the end of the answer.
+        took_ms: u64,
+    },
+    /// What the suite scripts as an answer does not fit what the server asked, and what was done instead.
+    AnswerOdd {
+        /// The JSON-RPC method of the question.
+        method: String,
+        /// What does not fit.
+        message: String,
+    },
     /// The server told the client something (progress, log, list changed).
     ServerNoted {
         /// The JSON-RPC method.
@@ -186,6 +213,18 @@ pub enum What {
         /// Whether the step itself worked.
         ok: bool,
     },
+}
+
+impl What {
+    /// Tokens and price in US dollars of an event that is a model's answer, whoever it answered.
+    pub fn paid(&self) -> Option<(Usage, Option<f64>)> {
+        match self {
+            Self::ModelSaid { usage, cost, .. } | Self::SamplingAnswered { usage, cost, .. } => {
+                Some((*usage, *cost))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Who asked for a tool call.

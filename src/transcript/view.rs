@@ -32,6 +32,19 @@ pub struct ToolUse<'a> {
     pub fate: Fate<'a>,
 }
 
+/// A request or a notification of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The number of the event.
+    pub seq: u32,
+    /// The JSON-RPC method.
+    pub method: &'a str,
+    /// Its parameters.
+    pub params: &'a Value,
+    /// What was answered: a result or an error object, `null` for silence. `None`: a notification.
+    pub answered: Option<&'a Value>,
+}
+
 /// What became of a call.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate<'a> {
@@ -251,22 +264,38 @@ impl<'a> View<'a> {
             .filter(move |event| matches!(&event.what, What::StepRan { phase: known, .. } if known == phase))
     }
 
-    /// Tokens over all model calls.
+    /// Tokens over all model calls, sampling for the server included.
     pub fn usage(&self) -> Usage {
         let mut sum = Usage::default();
-        for event in &self.transcript.events {
-            if let What::ModelSaid { usage, .. } = &event.what {
-                sum += *usage;
-            }
+        for (usage, _) in self.transcript.events.iter().filter_map(|event| event.what.paid()) {
+            sum += usage;
         }
         sum
     }
 
-    /// Cost in US dollars over all model calls; `None` when any of them has no price.
+    /// Cost in US dollars over all model calls, sampling for the server included; `None` when any has no price.
     pub fn cost(&self) -> Option<f64> {
-        self.transcript.events.iter().try_fold(0.0, |sum, event| match &event.what {
-            What::ModelSaid { cost, .. } => cost.map(|cost| sum + cost),
-            _ => Some(sum),
+        let mut paid = self.transcript.events.iter().filter_map(|event| event.what.paid());
+        paid.try_fold(0.0, |sum, (_, cost)| cost.map(|cost| sum + cost))
+    }
+
+    /// What the server asked of the client, in order.
+    pub fn asked(&self) -> impl Iterator<Item = Asked<'a>> {
+        self.transcript.events.iter().filter_map(|event| match &event.what {
+            What::ServerAsked { method, params, answered } => {
+                Some(Asked { seq: event.seq, method, params, answered: Some(answered) })
+            }
+            _ => None,
+        })
+    }
+
+    /// What the server told the client without being asked, in order.
+    pub fn noted(&self) -> impl Iterator<Item = Asked<'a>> {
+        self.transcript.events.iter().filter_map(|event| match &event.what {
+            What::ServerNoted { method, params } => {
+                Some(Asked { seq: event.seq, method, params, answered: None })
+            }
+            _ => None,
         })
     }
 

@@ -105,6 +105,22 @@ fn all(words: &str) -> Vec<What> {
             result: json!(words),
             ok: false,
         },
+        What::ServerAsked {
+            method: "elicitation/create".to_owned(),
+            params: json!({"message": words, "requestedSchema": {"properties": {words: {"title": words}}}}),
+            answered: json!({"action": words, "content": {words: words}}),
+        },
+        What::SamplingAnswered {
+            model: words.into(),
+            text: Some(words.to_owned()),
+            calls: vec![],
+            usage: Usage { input: 20, output: 4, ..Usage::default() },
+            cost: Some(0.0001),
+            model_id: None,
+            stop: words.to_owned(),
+            took_ms: 90,
+        },
+        What::AnswerOdd { method: words.to_owned(), message: words.to_owned() },
         said(Some(words), vec![]),
     ]
 }

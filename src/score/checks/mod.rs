@@ -18,6 +18,7 @@ mod calls;
 mod combine;
 mod denial;
 mod json;
+mod server;
 mod text;
 
 /// What examining a check gives, before its place in the suite is known.
@@ -162,6 +163,12 @@ checks! {
     "tokens" => tokens::Tokens,
     /// The trial cost at most so much.
     "cost" => cost::Cost,
+    /// The server asked the client something: elicitation, sampling, roots.
+    "server_asked" => server_asked::ServerAsked,
+    /// The server did not ask the client something.
+    "server_not_asked" => server_not_asked::ServerNotAsked,
+    /// The server told the client something: progress, a log message, a changed list.
+    "server_noted" => server_noted::ServerNoted,
     /// Every nested check holds.
     "all_of" => all_of::AllOf,
     /// At least one nested check holds.

@@ -37,17 +37,31 @@ pub struct Times {
 }
 
 impl Times {
-    fn allow(self, count: u32) -> bool {
+    pub(super) fn allow(self, count: u32) -> bool {
         self.min.is_none_or(|min| count >= min) && self.max.is_none_or(|max| count <= max)
     }
 
-    fn shown(self) -> String {
+    pub(super) fn shown(self) -> String {
         match (self.min, self.max) {
+            (_, Some(0)) => "never".to_owned(),
             (Some(min), Some(max)) if min == max => format!("exactly {}", calls::times(min)),
             (Some(min), Some(max)) => format!("{min} to {max} times"),
             (Some(min), None) => format!("at least {}", calls::times(min)),
             (None, Some(max)) => format!("at most {}", calls::times(max)),
             (None, None) => "any number of times".to_owned(),
+        }
+    }
+}
+
+impl Times {
+    /// What is wrong with the bounds, one sentence each.
+    pub(super) fn problems(times: Option<Self>) -> Vec<String> {
+        match times {
+            Some(Self { min: None, max: None }) => vec!["`times` says neither `min` nor `max`".to_owned()],
+            Some(Self { min: Some(min), max: Some(max) }) if min > max => {
+                vec![format!("`times` can never hold: `min` {min} is above `max` {max}")]
+            }
+            _ => vec![],
         }
     }
 }
@@ -113,15 +127,7 @@ impl Examine for ToolCalled {
 
     fn problems(&self) -> Vec<String> {
         let mut problems = calls::problems(&self.name, self.args.as_ref());
-        match self.times {
-            Some(Times { min: None, max: None }) => {
-                problems.push("`times` says neither `min` nor `max`".to_owned());
-            }
-            Some(Times { min: Some(min), max: Some(max) }) if min > max => {
-                problems.push(format!("`times` can never hold: `min` {min} is above `max` {max}"));
-            }
-            _ => {}
-        }
+        problems.extend(Times::problems(self.times));
         problems
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::clients::Clients;
-use super::{Context, Layer, Models, first, models};
+use super::{Context, Layer, Models, answers, first, models};
 use crate::auth::Persona;
 use crate::diag::{Diagnostic, Located};
 use crate::ids::{CaseName, ClientName, ModelName, PersonaName};
@@ -12,7 +12,7 @@ use crate::suite::catalog::Kind;
 use crate::suite::text_or::TextOr;
 use crate::suite::wire::{self, Defaults, ExpectedFailurePart, StepPart, VerifyPart};
 use crate::suite::yaml::At;
-use crate::suite::{CaseSpec, ExpectedFailure, Limits, Step, Turn, Verify};
+use crate::suite::{Answers, CaseSpec, ExpectedFailure, Limits, Step, Turn, Verify};
 
 /// What a case is resolved against.
 pub(super) struct Around<'a> {
@@ -54,12 +54,15 @@ pub(super) fn resolve(
     let document = &own.document;
     let shared = steps(context, &own.file, [&document.setup, &document.cleanup], &document.verify);
     let empty = Defaults::default();
+    let usual = defaults.and_then(|(file, defaults)| Some((file, defaults.answers.as_ref()?)));
+    let answers = usual.map(|(file, part)| answers::resolve(context, file, part)).unwrap_or_default();
     let mut cases = Cases {
         context,
         file: &own.file,
         around,
         persona,
         defaults: defaults.map_or(&empty, |(_, defaults)| defaults),
+        answers,
         shared,
     };
     written.into_iter().map(|case| cases.case(&case)).collect()
@@ -84,6 +87,8 @@ struct Cases<'c, 'a> {
     around: Around<'c>,
     persona: Option<PersonaName>,
     defaults: &'c Defaults,
+    /// Answers of the defaults.
+    answers: Answers,
     shared: Steps,
 }
 
@@ -115,12 +120,25 @@ impl Cases<'_, '_> {
             expect: case.expect.iter().map(|check| check.clone().locate(self.file)).collect(),
             criteria: case.criteria.iter().map(|criterion| criterion.clone().locate(self.file)).collect(),
             limits: case.limits.unwrap_or_default().over(base),
+            answers: self.answers(case),
             script: case.script.clone(),
             expected_failure: case.expected_failure.as_ref().map(|failure| self.expected_failure(failure)),
             setup,
             verify: own.verify,
             cleanup: own.cleanup,
             id: Located::new(CaseName::from(id.value.as_str()), id.origin),
+        }
+    }
+
+    /// The case's answers, and those of the defaults where it gives none.
+    fn answers(&mut self, case: &wire::Case) -> Answers {
+        let usual = self.answers.clone();
+        let Some(part) = &case.answers else { return usual };
+        let own = answers::resolve(self.context, self.file, part);
+        Answers {
+            elicitation: own.elicitation.or(usual.elicitation),
+            sampling: own.sampling.or(usual.sampling),
+            roots: own.roots.or(usual.roots),
         }
     }
 

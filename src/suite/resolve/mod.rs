@@ -17,6 +17,7 @@ use crate::llm::ModelSpec;
 use crate::net::Tls;
 
 mod access;
+mod answers;
 mod cases;
 mod clients;
 mod context;

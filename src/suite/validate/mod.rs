@@ -4,6 +4,7 @@ use super::Suite;
 use super::resolve::Layer;
 use crate::diag::{Diagnostic, Severity};
 
+mod answers;
 mod cases;
 mod expectations;
 mod instruments;
@@ -17,6 +18,7 @@ pub(super) fn suite(suite: &Suite, layers: &[Layer], diagnostics: &mut Vec<Diagn
     // Advice would only hide real errors, and often follows from them.
     if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
         instruments::advise(suite, diagnostics);
+        answers::advise(suite, diagnostics);
         for layer in layers {
             if let Some(text) = suite.sources.get(&layer.file) {
                 scalars::check(&layer.file, text, diagnostics);

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Answers;
 use crate::score::checks::Check;
 use crate::score::judge::Criterion;
 use crate::suite::text_or::TextOr;
@@ -56,6 +57,9 @@ pub struct Case {
     /// Limits of each trial.
     #[serde(default)]
     pub limits: Option<LimitsPart>,
+    /// What is answered when the server asks the client: elicitation, sampling, roots.
+    #[serde(default)]
+    pub answers: Option<Answers>,
     /// What the scripted model does in this case.
     #[serde(default)]
     pub script: Option<Value>,

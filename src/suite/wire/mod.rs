@@ -12,9 +12,11 @@ use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::judge::Rubric;
 
+mod answers;
 mod case;
 mod target;
 
+pub use answers::{Answers, Replies, ReplyPart, RootPart, SamplingPart};
 pub use case::{Case, ExpectedFailurePart, LimitsPart, StepPart, Turn, VerifyPart};
 pub use target::{Ready, ServerRef, Target, TlsFiles};
 
@@ -122,6 +124,9 @@ pub struct Defaults {
     /// Limits of each trial.
     #[serde(default)]
     pub limits: Option<LimitsPart>,
+    /// What is answered when the server asks; a case that gives one of its keys replaces that key.
+    #[serde(default)]
+    pub answers: Option<Answers>,
     /// Tags that every case has besides its own.
     #[serde(default)]
     pub tags: Vec<String>,
