@@ -74,6 +74,7 @@ struct Spent {
 impl Talk<'_> {
     async fn whole(&self) -> Result<(), End> {
         let facts = self.session.list_tools().await.map_err(End::Faulted)?;
+        let facts = offer::for_model(facts, &self.case.client.wire);
         let server = self.session.facts();
         let name = if server.name.is_empty() { "server" } else { server.name.as_str() };
         let rules = &self.case.client.menu;
