@@ -10,12 +10,16 @@ mod clients;
 mod faults;
 #[path = "mcp_wire/floods.rs"]
 mod floods;
+#[path = "mcp_wire/habits.rs"]
+mod habits;
 #[path = "mcp_wire/http.rs"]
 mod http;
 #[path = "mcp_wire/long.rs"]
 mod long;
 #[path = "mcp_wire/modern.rs"]
 mod modern;
+#[path = "mcp_wire/rmcp_twin.rs"]
+mod rmcp_twin;
 #[path = "mcp_wire/rounds.rs"]
 mod rounds;
 #[path = "mcp_wire/http_sse.rs"]

@@ -34,10 +34,11 @@ pub(super) enum Opened {
 
 /// Opens a session. `known` is what earlier sessions found out; it spares the question.
 pub(super) async fn open(line: &Line, terms: &Terms, known: Option<Known>) -> Result<Opened, Fault> {
+    line.show(&terms.quirks);
     match (terms.choice, known) {
         (Choice::Pinned(revision), _) if revision.era == Era::Legacy => hello(line, terms, revision).await,
         (Choice::Auto, Some(Known::Legacy(offer))) => hello(line, terms, offer).await,
-        _ => discover(line, terms).await,
+        (_, known) => discover(line, terms, known.is_some()).await,
     }
 }
 
@@ -48,14 +49,15 @@ pub(super) async fn hello(line: &Line, terms: &Terms, offer: &'static Revision) 
     Ok(Opened::Ready(facts, Known::Legacy(offer)))
 }
 
-async fn discover(line: &Line, terms: &Terms) -> Result<Opened, Fault> {
+/// Asks `server/discover` and does what the table says. A server that is known to be modern gets all the time there is.
+async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fault> {
     line.speak(Some(Voice::new(terms, MODERN)));
+    let mut patient = known || line.carrier.exchanges();
     let mut tried = Tried { pinned: matches!(terms.choice, Choice::Pinned(_)), ..Tried::default() };
     loop {
-        let limit = match line.carrier.exchanges() {
+        // A pinned revision leaves nothing to go on to.
+        let limit = match patient || tried.pinned {
             true => terms.open,
-            // A pinned revision leaves nothing to go on to.
-            false if tried.pinned => terms.open,
             false => terms.pace.silence.min(terms.open),
         };
         let patience = Patience::strict(limit);
@@ -63,7 +65,7 @@ async fn discover(line: &Line, terms: &Terms) -> Result<Opened, Fault> {
         let died = line.hub.dead().is_some();
         let (seen, refusal, result) = match observe(heard, died) {
             Ok(seen) => seen,
-            Err(heard) => return Err(line.fault(heard, "server/discover", patience).await),
+            Err(heard) => return Err(line.fault(*heard, "server/discover", patience).await),
         };
         let step = era::decide(&seen, tried);
         if let Some(finding) = step.finding {
@@ -85,7 +87,19 @@ async fn discover(line: &Line, terms: &Terms) -> Result<Opened, Fault> {
                 tokio::time::sleep(terms.pace.busy * 4u32.pow(tried.busy)).await;
                 tried.busy += 1;
             }
-            Action::Legacy(offer) => return hello(line, terms, offer.unwrap_or(terms.offered)).await,
+            Action::Legacy(offer) => {
+                let opened = hello(line, terms, offer.unwrap_or(terms.offered)).await;
+                match &opened {
+                    // It was silent because it was starting, and has no handshake.
+                    Err(fault)
+                        if seen == Observation::Silence && !patient && fault.code == "target.protocol" =>
+                    {
+                        patient = true;
+                        line.speak(Some(Voice::new(terms, MODERN)));
+                    }
+                    _ => return opened,
+                }
+            }
             Action::Respawn => return Ok(Opened::Gone),
             Action::Unauthorized => {
                 let refusal = refusal.unwrap_or_else(|| blank(&seen));
@@ -101,7 +115,7 @@ async fn discover(line: &Line, terms: &Terms) -> Result<Opened, Fault> {
 type Seen = (Observation, Option<Refusal>, Option<Value>);
 
 /// What came of the question as the table knows it. What says nothing about an era comes back as it was.
-fn observe(heard: Heard, died: bool) -> Result<Seen, Heard> {
+fn observe(heard: Heard, died: bool) -> Result<Seen, Box<Heard>> {
     let strange = |what: String| Ok((Observation::Strange(what), None, None));
     match heard {
         Heard::Answered(Reply { outcome: Ok(result), .. }) => {
@@ -124,7 +138,7 @@ fn observe(heard: Heard, died: bool) -> Result<Seen, Heard> {
         Heard::Stopped(Stop::Lost(fault)) => strange(format!("with a broken answer ({})", fault.message)),
         Heard::TooLong => Ok((Observation::Silence, None, None)),
         Heard::Stopped(Stop::Fault(_)) if died => Ok((Observation::Exited, None, None)),
-        heard @ Heard::Stopped(Stop::Fault(_)) => Err(heard),
+        heard @ Heard::Stopped(Stop::Fault(_)) => Err(Box::new(heard)),
     }
 }
 

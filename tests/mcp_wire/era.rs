@@ -64,11 +64,11 @@ fn unsupported(versions: &[&str]) -> Value {
     json!({"code": -32022, "message": "no", "data": {"supported": versions, "requested": "2026-07-28"}})
 }
 
-type Mode = (&'static str, fn(&Seen) -> Response<Body>, &'static str);
+pub(crate) type Mode = (&'static str, fn(&Seen) -> Response<Body>, &'static str);
 
 /// What a server does with `server/discover`, and what comes of it: the revision spoken, how often it was asked, and
 /// a word of the finding; or a code and a word of the fault.
-const MODES: &[Mode] = &[
+pub(crate) const MODES: &[Mode] = &[
     ("true modern", |r| result(r, &discovered(&["2026-07-28"])), "2026-07-28 after 1"),
     ("both eras", |r| result(r, &discovered(&["2025-11-25", "2026-07-28"])), "2026-07-28 after 1"),
     ("text 400", |_| answer(400, "text/plain", "Bad Request: no session"), "2025-11-25 after 1"),
@@ -259,6 +259,26 @@ async fn the_era_is_asked_for_once_per_target() {
 }
 
 #[tokio::test]
+async fn a_server_that_changes_its_era_is_asked_again() {
+    let upgraded = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let now = std::sync::Arc::clone(&upgraded);
+    let server = Scripted::start(move |request| {
+        match (request.rpc(), now.load(std::sync::atomic::Ordering::Relaxed)) {
+            ("server/discover", true) => result(request, &discovered(&["2026-07-28"])),
+            ("initialize", true) => refusing(400, request, unsupported(&["2026-07-28"])),
+            ("server/discover", false) => empty(StatusCode::NOT_FOUND),
+            _ => polite(request),
+        }
+    })
+    .await;
+    let target = speaking(&server, "auto");
+    assert_eq!(open(&target, &log()).await.unwrap().facts().protocol, "2025-11-25");
+    upgraded.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(open(&target, &log()).await.err().unwrap().code, "target.protocol");
+    assert_eq!(open(&target, &log()).await.unwrap().facts().protocol, "2026-07-28");
+}
+
+#[tokio::test]
 async fn a_busy_server_is_asked_again() {
     let busy = std::sync::atomic::AtomicU32::new(0);
     let server = Scripted::start(move |request| match request.rpc() {
@@ -275,7 +295,7 @@ async fn a_busy_server_is_asked_again() {
 }
 
 /// Shell arms for `server/discover`, and what comes of it, in the words of the table above.
-const STDIO_MODES: &[(&str, &str, &str)] = &[
+pub(crate) const STDIO_MODES: &[(&str, &str, &str)] = &[
     (
         "true modern",
         r#"*'"server/discover"'*) answer '{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{},"ttlMs":0,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}}}' ;;"#,
@@ -312,7 +332,7 @@ const STDIO_MODES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-fn script(arm: &str) -> String {
+pub(crate) fn script(arm: &str) -> String {
     format!(
         r#"answer() {{ printf '{{"jsonrpc":"2.0","id":%s,"result":%s}}\n' "$id" "$1"; }}
 refuse() {{ printf '{{"jsonrpc":"2.0","id":%s,"error":%s}}\n' "$id" "$1"; }}
@@ -339,6 +359,22 @@ async fn every_mode_of_the_table_over_stdio() {
         // The question is never cancelled: a server of the older era may not expect that before its handshake.
         assert!(!wire(&log).iter().any(|line| line.contains("cancelled")), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_modern_server_that_starts_slowly_is_not_lost() {
+    let (answer, refuse) =
+        (STDIO_MODES[0].1, r#"*'"initialize"'*) refuse '{"code":-32601,"message":"no"}' ;;"#);
+    let script = format!("sleep 0.1\n{}", script(&format!("{answer}\n{refuse}")));
+    let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
+    let program = Program { command, env: Default::default(), cwd: None };
+    let pace = Pace { silence: Duration::from_millis(20), ..HURRY };
+    let target = target(Endpoint::Stdio(program), Isolation::Trial, keeper("auto").pace(pace));
+    let log = log();
+    let session = open_as(&target, &anonymous(), &free(2_000), &log).await.unwrap();
+    assert_eq!(session.facts().protocol, "2026-07-28");
+    assert!(odd(&log)[0].contains("was not answered"), "{:?}", odd(&log));
+    session.close().await;
 }
 
 #[tokio::test]
