@@ -7,17 +7,18 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::Value;
 
+use super::fit::Seen;
 use super::offer::result::{Called, Returned, Shown};
 use super::offer::{self, Menu, search};
 use super::{World, steps};
 use crate::ids::{Digest, ToolName};
 use crate::llm::{ChatModel, ChatReply, ChatRequest, Message, ToolOffer};
-use crate::mcp::profile::Results;
+use crate::mcp::profile::{Pages, Results};
 use crate::mcp::{Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
 use crate::suite::Turn;
 use crate::transcript::event::Caller;
-use crate::transcript::{End, Fault, Limit, Recorder, Side, ToolCall, Usage, What};
+use crate::transcript::{End, Event, Fault, Limit, Recorder, Side, ToolCall, ToolFact, Usage, What};
 
 /// Runs a use case to its end. The time limit covers everything; when it strikes while the model's API is silent, that
 /// is the API's fault and not the model's.
@@ -73,7 +74,8 @@ struct Spent {
 
 impl Talk<'_> {
     async fn whole(&self) -> Result<(), End> {
-        let facts = self.session.list_tools().await.map_err(End::Faulted)?;
+        let listed = self.session.list_tools().await.map_err(End::Faulted)?;
+        let facts = self.read(listed);
         let server = self.session.facts();
         let name = if server.name.is_empty() { "server" } else { server.name.as_str() };
         let rules = &self.case.client.menu;
@@ -96,6 +98,19 @@ impl Talk<'_> {
             self.turn(&shop, &mut request, &mut spent).await?;
         }
         steps::verify(self.case, self.work, self.world, self.log, self.session).await
+    }
+
+    /// The tools that the client reads: all of them, or those of the first page. The whole list has been asked for, so
+    /// that the record holds what the server has.
+    fn read(&self, mut listed: Vec<ToolFact>) -> Vec<ToolFact> {
+        if self.case.client.menu.pages() == Pages::First {
+            let mut seen = Seen::default();
+            let events: Vec<Event> =
+                (0..self.log.len() as u32).filter_map(|seq| self.log.event(seq)).collect();
+            seen.absorb(&events);
+            listed.retain(|tool| !seen.later.contains(&tool.name));
+        }
+        listed
     }
 
     /// From the user's words to the model's answer.
