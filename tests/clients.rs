@@ -100,3 +100,22 @@ fn a_profile_in_detail() {
     let tally = clients::tally(&profile);
     assert_eq!(tally.iter().sum::<usize>(), rows.len());
 }
+
+#[test]
+fn the_profile_of_the_documentation_can_be_read() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/suite.md")).unwrap();
+    let rest = &text[text.find("## Client profiles").unwrap()..];
+    let profile = rest.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let read = |text: &str| {
+        let mut catalog = Catalog::embedded();
+        catalog.overlay(Kind::Client, "ours", &"evals/clients/ours.yaml".into(), Ok(text.into()));
+        catalog.find::<ClientProfile>("ours").unwrap().map(|found| found.definition)
+    };
+    let ours = read(profile).unwrap();
+    assert_eq!(ours.menu.limit, Some(40));
+    assert_eq!(clients::tally(&ours)[2], ours.values().len(), "values without a fact are guesses");
+    let wrong = read(&profile.replace("A-Za-z", "z-a")).unwrap_err();
+    assert!(wrong.message.contains("`z-a` is no range"), "{}", wrong.message);
+    assert!(read(&profile.replace("order:", "ordering:")).is_err());
+}

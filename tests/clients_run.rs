@@ -179,3 +179,46 @@ fn mistakes_are_explained() {
     let one = json(&project.run(&["clients", "codex-cli:menu", "--format", "json"]));
     assert_eq!(one["name"], "codex-cli:menu");
 }
+
+/// A server that lists its tools on two pages.
+const PAGED: &str = r#"
+answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
+while read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}; id=${id%%\}*}
+  case "$line" in
+    *'"initialize"'*) answer '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"paged","version":"1"}}' ;;
+    *'"cursor"'*) answer '{"tools":[{"name":"second","inputSchema":{"type":"object"}}]}' ;;
+    *'"tools/list"'*) answer '{"tools":[{"name":"first","inputSchema":{"type":"object"}}],"nextCursor":"2"}' ;;
+    *'"tools/call"'*) answer '{"content":[{"type":"text","text":"done"}]}' ;;
+  esac
+done
+"#;
+
+#[test]
+fn a_client_that_reads_one_page_does_not_offer_the_second() {
+    let suite = r#"
+version: 1
+name: paged
+target: {command: [sh, server.sh], protocol: "2025-11-25"}
+personas: [anonymous]
+clients: [{name: patient, menu: {pages: all}}, {name: hasty, menu: {pages: first}}]
+models: [scripted]
+cases:
+  - {id: whole, prompt: Do it., client: patient, script: [{call: {name: second}}, {say: "{{result}}"}], expect: [{answer_contains: done}]}
+  - {id: half, prompt: Do it., client: hasty, script: [{call: {name: first}}, {say: "{{result}}"}], expect: [{answer_contains: done}]}
+  - {id: gone, prompt: Do it., client: hasty, script: [{call: {name: second}}, {say: "{{result}}"}], expect: [{answer_contains: done}]}
+"#;
+    let project = Project::new().file("suites/paged.yaml", suite).file("server.sh", PAGED);
+    let summary = json(&project.run(&["eval", "paged", "--format", "json"]));
+    let cases = summary["cases"].as_array().unwrap();
+    let is =
+        |id: &str| cases.iter().find(|case| case["id"] == id).unwrap()["state"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (is("whole"), is("half"), is("gone")),
+        ("pass".into(), "pass".into(), "invalid".into()),
+        "{summary}"
+    );
+    let named = summary["clients"].to_string();
+    assert!(!named.contains("hasty"), "an inline profile is no file and is not looked up: {named}");
+    assert!(named.contains("gemini-cli") && named.contains("beyond_first_page"), "{named}");
+}

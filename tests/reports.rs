@@ -96,6 +96,7 @@ fn a_run_that_holds_is_short() {
 
       pass rate   100.0 % (one case, no interval) · pass^3 100.0 % · 1 case
       trials      4 trials: 4 passed, 0 failed, 0 invalid
+      clients     reference: 1 warning (result_cut); warnings under 1 other client: cline-cli
       spent       $0.0036 · 930 tokens in, 75 out · 6 model calls, 3 tool calls
       run file    reports/runs/bookshop/0193a1b2.sqlite
 

@@ -8,6 +8,7 @@ use futures::future::join_all;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::fit::Seen;
 use super::host::TrialHost;
 use super::ledger::Ledger;
 use super::offer::result::{Called, Returned, Shown};
@@ -16,12 +17,12 @@ use super::steps::Around;
 use super::{World, steps};
 use crate::ids::{Digest, ToolName};
 use crate::llm::{ChatModel, ChatReply, ChatRequest, Message, ToolOffer};
-use crate::mcp::profile::Results;
+use crate::mcp::profile::{Pages, Results};
 use crate::mcp::{Host, Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
 use crate::suite::Turn;
 use crate::transcript::event::Caller;
-use crate::transcript::{End, Fault, Limit, Recorder, Side, ToolCall, What};
+use crate::transcript::{End, Event, Fault, Limit, Recorder, Side, ToolCall, ToolFact, What};
 
 /// Runs a use case to its end. The time limit covers everything; when it strikes while the model's API is silent, that
 /// is the API's fault and not the model's.
@@ -73,8 +74,8 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     async fn whole(&self) -> Result<(), End> {
-        let facts = self.around.session.list_tools().await.map_err(End::Faulted)?;
-        let facts = offer::for_model(facts, &self.around.case.client.wire);
+        let listed = self.around.session.list_tools().await.map_err(End::Faulted)?;
+        let facts = offer::for_model(self.read(listed), &self.around.case.client.wire);
         let server = self.around.session.facts();
         let name = if server.name.is_empty() { "server" } else { server.name.as_str() };
         let rules = &self.around.case.client.menu;
@@ -97,6 +98,19 @@ impl Talk<'_> {
             self.turn(&shop, &mut request, &mut called).await?;
         }
         steps::verify(self.work, self.around).await
+    }
+
+    /// The tools that the client reads: all of them, or those of the first page. The whole list has been asked for, so
+    /// that the record holds what the server has.
+    fn read(&self, mut listed: Vec<ToolFact>) -> Vec<ToolFact> {
+        if self.around.case.client.menu.pages() == Pages::First {
+            let mut seen = Seen::default();
+            let events: Vec<Event> =
+                (0..self.around.log.len() as u32).filter_map(|seq| self.around.log.event(seq)).collect();
+            seen.absorb(&events);
+            listed.retain(|tool| !seen.later.contains(&tool.name));
+        }
+        listed
     }
 
     /// From the user's words to the model's answer.

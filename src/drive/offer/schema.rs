@@ -65,26 +65,22 @@ pub fn added<'a>(schema: &Value, edits: Option<&'a SchemaEdits>) -> Vec<&'a str>
 pub fn lost(schema: &Value, edits: Option<&SchemaEdits>) -> Vec<String> {
     let mut places = Vec::new();
     if let Some(edits) = edits {
-        collect(schema, &edits.drop, String::new(), &mut places);
+        collect(schema, &edits.drop, "", &mut places);
     }
     places
 }
 
-fn collect(schema: &Value, drop: &[String], at: String, places: &mut Vec<String>) {
+fn collect(schema: &Value, drop: &[String], at: &str, places: &mut Vec<String>) {
     let Value::Object(map) = schema else { return };
     for (key, value) in map {
         let here = format!("{at}/{key}");
         if drop.contains(key) && key != "$schema" {
             places.push(here);
-        } else {
-            for (name, inner) in inside(key, value) {
-                collect(
-                    inner,
-                    drop,
-                    name.map_or_else(|| here.clone(), |name| format!("{here}/{name}")),
-                    places,
-                );
-            }
+            continue;
+        }
+        for (name, inner) in inside(key, value) {
+            let place = name.map(|name| format!("{here}/{name}"));
+            collect(inner, drop, place.as_deref().unwrap_or(&here), places);
         }
     }
 }
