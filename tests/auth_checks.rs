@@ -38,6 +38,7 @@ impl Bench {
             env: Arc::new(|_| None),
             secrets: self.secrets.clone(),
             clock: Clock::system(),
+            route: rehearsal::net::Route::default(),
             wallet: std::sync::Arc::new(rehearsal::auth::client::Memory::default()),
         };
         let setup = ProbeSetup {

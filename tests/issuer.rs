@@ -314,6 +314,7 @@ fn authority(issuer: Option<Arc<Issuer>>, clock: Clock) -> Authority {
         env: Arc::new(|name| (name == "BOOKSHOP_KEY").then(|| "key-0123456789".to_owned())),
         secrets: Secrets::default(),
         clock,
+        route: rehearsal::net::Route::default(),
         wallet: std::sync::Arc::new(rehearsal::auth::client::Memory::default()),
     }
 }

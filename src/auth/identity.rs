@@ -13,6 +13,7 @@ use super::client::Wallet;
 use super::issuer::lock;
 use super::{IdentitySpec, Issuer, Minted, Persona, machine, token};
 use crate::mcp::{Anonymous, Asking, Credentials, TokenSource};
+use crate::net::Route;
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 /// The variable in which a stdio server finds the bearer token of its persona.
@@ -34,6 +35,8 @@ pub struct Authority {
     pub secrets: Secrets,
     /// Decides when a token is old.
     pub clock: Clock,
+    /// How authorization servers are reached.
+    pub route: Route,
     /// Logins of people.
     pub wallet: Arc<dyn Wallet>,
 }

@@ -258,7 +258,7 @@ fn settings(persona: &Persona, grant: Grant, authority: &Authority) -> Result<Se
         missing(format!("persona `{name}` is authorized over HTTP, and the target speaks over standard streams; give its server a `header` or `bearer` variable"))
     })?;
     // A server that answers strangers would never ask who this is.
-    Ok(Settings { eager: true, ..Settings::new(target, grant) })
+    Ok(Settings { eager: true, route: authority.route.clone(), ..Settings::new(target, grant) })
 }
 
 fn means(wallet: Arc<dyn Wallet>, authority: &Authority) -> Means {

@@ -100,6 +100,7 @@ fn identity(args: &ToolsArgs, context: &Context) -> Outcome<crate::mcp::Identity
         env: Arc::clone(&context.env),
         secrets: context.secrets.clone(),
         clock: context.clock.clone(),
+        route: crate::net::Route::default(),
         wallet: Arc::new(Purse::new(&context.env)),
     };
     identity::identity(&persona, &authority).map_err(|fault| Failure::from_fault(&fault))

@@ -73,6 +73,8 @@ pub struct Set {
     headers: BTreeMap<String, String>,
     /// What the target is reached with.
     http: reqwest::Client,
+    /// By which way its authorization servers are reached.
+    route: net::Route,
 }
 
 impl Set {
@@ -89,6 +91,11 @@ impl Set {
             env: Arc::clone(&outside.env),
             secrets: outside.secrets.clone(),
             clock: outside.clock.clone(),
+            // Its authorities and its proxy; the client's own certificate is for the target alone.
+            route: net::Route {
+                tls: net::Tls { identity: None, ..self.route.tls.clone() },
+                proxy: self.route.proxy.clone(),
+            },
             wallet: Arc::clone(&outside.wallet),
         }
     }
@@ -186,7 +193,7 @@ pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, Stri
         Endpoint::Stdio(_) => BTreeMap::new(),
     };
     let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
-    let set = Set { issuer, target, headers, http: place.http };
+    let set = Set { issuer, target, headers, http: place.http, route: place.route };
     Ok((set, place.description))
 }
 
@@ -261,6 +268,7 @@ struct Place {
     launch: Option<Launch>,
     description: String,
     http: reqwest::Client,
+    route: net::Route,
 }
 
 /// The client that reaches the target: the one of the run, unless the suite names certificates or a proxy.
@@ -268,7 +276,7 @@ fn reach(
     target: &TargetSpec,
     fill: impl Fn(&Template) -> Result<String, Fault>,
     outside: &Outside,
-) -> Result<reqwest::Client, Fault> {
+) -> Result<(reqwest::Client, net::Route), Fault> {
     let tls = target.tls.clone();
     if let Some(identity) = &tls.identity {
         outside.secrets.register("target.tls.key", identity);
@@ -278,13 +286,14 @@ fn reach(
     };
     let proxy = match &target.proxy {
         Some(template) => Some(url::Url::parse(&fill(template)?).map_err(|error| wrong(&error))?),
-        None if tls == net::Tls::default() => return Ok(outside.http.clone()),
+        None if tls == net::Tls::default() => return Ok((outside.http.clone(), net::Route::default())),
         None => None,
     };
     if let Some(password) = proxy.as_ref().and_then(url::Url::password) {
         outside.secrets.register("target.proxy", password);
     }
-    net::client_by(&net::Route { tls, proxy }).map_err(|error| wrong(&error))
+    let route = net::Route { tls, proxy };
+    Ok((net::client_by(&route).map_err(|error| wrong(&error))?, route))
 }
 
 fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Place, Fault> {
@@ -319,7 +328,7 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
             Fault::new(Side::Harness, "credentials.missing", message)
         })
     };
-    let http = reach(target, fill, outside)?;
+    let (http, route) = reach(target, fill, outside)?;
     let url = match &target.source {
         TargetSource::Url(template) => Some(fill(template)?),
         TargetSource::Command(_) => known.get("target.url").cloned(),
@@ -334,7 +343,7 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
     let TargetSource::Command(command) = &target.source else {
         let url = url.take().ok_or_else(|| wrong("", &"empty"))?;
         let description = net::shown(&url);
-        return Ok(Place { endpoint: endpoint(url, headers), launch: None, description, http });
+        return Ok(Place { endpoint: endpoint(url, headers), launch: None, description, http, route });
     };
     let mut words = command.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
     let description = words.join(" ");
@@ -352,9 +361,9 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
         Some(url) => {
             let launch =
                 Launch { program, url: url.clone(), ready: target.ready.map_or(READY, |ready| ready.0) };
-            Place { endpoint: endpoint(url, headers), launch: Some(launch), description, http }
+            Place { endpoint: endpoint(url, headers), launch: Some(launch), description, http, route }
         }
-        None => Place { endpoint: Endpoint::Stdio(program), launch: None, description, http },
+        None => Place { endpoint: Endpoint::Stdio(program), launch: None, description, http, route },
     })
 }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use super::Route;
+
 /// How long the name of the target may take to resolve.
 const LOOKUP: Duration = Duration::from_secs(5);
 
@@ -127,10 +129,13 @@ impl Fence {
         self.limit
     }
 
-    /// A client that resolves names behind this fence; otherwise like [`super::client`].
-    pub fn client(self: &Arc<Self>) -> Result<reqwest::Client, String> {
+    /// A client that resolves names behind this fence; otherwise like [`super::client_by`].
+    pub fn client(self: &Arc<Self>, route: &Route) -> Result<reqwest::Client, String> {
         let resolver = Arc::new(Guarded(Arc::clone(self)));
-        super::route::builder().dns_resolver(resolver).build().map_err(|error| super::describe(&error))
+        super::route::builder_by(route)?
+            .dns_resolver(resolver)
+            .build()
+            .map_err(|error| super::describe(&error))
     }
 
     /// Whether a URL may be asked: https, or http on this machine; no credentials inside; not too near. A name passes

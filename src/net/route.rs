@@ -39,6 +39,11 @@ impl fmt::Debug for Tls {
 /// A client with a connect deadline of ten seconds, no redirects, and no overall deadline: callers bound each call.
 /// The error says what cannot be used of `route`.
 pub fn client_by(route: &Route) -> Result<reqwest::Client, String> {
+    builder_by(route)?.build().map_err(|error| describe(&error))
+}
+
+/// The beginning of such a client.
+pub(super) fn builder_by(route: &Route) -> Result<ClientBuilder, String> {
     let proxies = match &route.proxy {
         // Without a `no_proxy` of its own: what a suite names holds for all addresses.
         Some(url) => {
@@ -57,13 +62,7 @@ pub fn client_by(route: &Route) -> Result<reqwest::Client, String> {
         let identity = reqwest::Identity::from_pem(identity.as_bytes()).map_err(|error| describe(&error))?;
         builder = builder.identity(identity);
     }
-    builder.build().map_err(|error| describe(&error))
-}
-
-/// The beginning of every client that goes through the proxies of the environment.
-pub(super) fn builder() -> ClientBuilder {
-    let proxies = surrounding(|name| std::env::var_os(name)?.into_string().ok());
-    proxies.into_iter().fold(base(), ClientBuilder::proxy)
+    Ok(builder)
 }
 
 fn base() -> ClientBuilder {

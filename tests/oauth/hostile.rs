@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use axum::http::Response;
 use rehearsal::auth::client::{OAuth, Settings};
+use rehearsal::net::Route;
 use serde_json::json;
 
 use crate::world::{Seen, World, consent, ok, redirect, resource, server, with};
@@ -167,4 +168,18 @@ async fn the_automatic_visitor_stays_on_this_machine() {
     let page = |seen: &Seen| (seen.path == "/authorize").then(|| Response::new(Body::from("<form>")));
     let world = World::start(page).await;
     assert_eq!(world.fault(&world.oauth()).await.code, "credentials.login");
+}
+
+#[tokio::test]
+async fn authorization_servers_are_reached_by_the_way_of_the_target() {
+    let (world, proxy) = (World::polite().await, World::polite().await);
+    let route = Route { proxy: Some(proxy.base().parse().unwrap()), ..Route::default() };
+    let fault = world.fault(&OAuth::new(Settings { route, ..world.settings() }, world.means())).await;
+    assert_eq!(fault.code, "credentials.resource", "the proxy has answered for itself");
+    assert!(world.seen(&format!("GET {RESOURCE}")).is_empty());
+    assert_eq!(proxy.seen(&format!("GET {RESOURCE}")).len(), 1);
+
+    let route = Route { proxy: Some("ftp://127.0.0.1/".parse().unwrap()), ..Route::default() };
+    let fault = world.fault(&OAuth::new(Settings { route, ..world.settings() }, world.means())).await;
+    assert_eq!(fault.code, "credentials.client");
 }

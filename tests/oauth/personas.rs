@@ -30,6 +30,7 @@ fn authority(world: &World, wallet: Arc<Memory>) -> Authority {
         env: Arc::new(move |name| variables.get(name).map(|value| (*value).to_owned())),
         secrets: world.secrets.clone(),
         clock: world.means().clock,
+        route: rehearsal::net::Route::default(),
         wallet,
     }
 }

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::fault;
 use crate::mcp::Credentials;
+use crate::net::Route;
 use crate::net::fence::Fence;
 use crate::transcript::Fault;
 use crate::{display, net};
@@ -63,9 +64,9 @@ pub(super) struct Form<'a> {
 
 impl Courier {
     /// A courier for what `target` leads to.
-    pub(super) async fn new(target: &Url, patience: Duration) -> Result<Self, Fault> {
+    pub(super) async fn new(target: &Url, route: &Route, patience: Duration) -> Result<Self, Fault> {
         let fence = Fence::around(target).await;
-        let http = fence.client().map_err(|error| fault("credentials.client", error))?;
+        let http = fence.client(route).map_err(|error| fault("credentials.client", error))?;
         Ok(Self { http, fence, patience })
     }
 

@@ -108,7 +108,7 @@ impl<'a> Errand<'a> {
             .token_endpoint
             .as_ref()
             .ok_or_else(|| fault("credentials.metadata", "the identity provider names no token endpoint"))?;
-        let courier = Courier::new(home, self.post.patience).await?;
+        let courier = Courier::new(home, &self.post.settings.route, self.post.settings.patience).await?;
         let post = Post { courier: &courier, ..self.post };
         let asked = Asked { fields, client: &client, server, scopes: self.scopes, key: None };
         let assertion = asked.exchange(post).await?;

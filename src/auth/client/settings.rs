@@ -9,6 +9,7 @@ use url::Url;
 use super::assertion::ClientKey;
 use super::visitor::Visitor;
 use super::wallet::{Client, ClientAuth, Wallet};
+use crate::net::Route;
 use crate::transcript::{Clock, Secrets};
 
 /// What is wanted.
@@ -28,6 +29,8 @@ pub struct Settings {
     /// Whether a target without resource metadata is taken for a server of revision 2025-03-26, which is its own
     /// authorization server.
     pub old_servers: bool,
+    /// How authorization servers are reached besides their addresses: authorities to trust, and a proxy.
+    pub route: Route,
     /// How long any one answer of an authorization server may take.
     pub patience: Duration,
 }
@@ -36,7 +39,8 @@ impl Settings {
     /// The way of an ordinary client: answers a challenge, follows its scopes, waits ten seconds.
     pub fn new(target: Url, grant: Grant) -> Self {
         let patience = Duration::from_secs(10);
-        Self { target, grant, account: None, scopes: None, eager: false, old_servers: false, patience }
+        let route = Route::default();
+        Self { target, grant, account: None, scopes: None, eager: false, old_servers: false, route, patience }
     }
 }
 

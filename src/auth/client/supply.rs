@@ -37,7 +37,8 @@ impl Supply {
     pub(super) async fn courier(&self) -> Result<&Courier, Fault> {
         self.courier
             .get_or_try_init(|| async {
-                let courier = Courier::new(&self.settings.target, self.settings.patience).await?;
+                let courier =
+                    Courier::new(&self.settings.target, &self.settings.route, self.settings.patience).await?;
                 courier.admit(&self.settings.target)?;
                 Ok(courier)
             })
@@ -106,8 +107,8 @@ impl Supply {
     }
 
     async fn post(&self) -> Result<Post<'_>, Fault> {
-        let (means, nonces, patience) = (&self.means, &self.nonces, self.settings.patience);
-        Ok(Post { courier: self.courier().await?, means, nonces, patience })
+        let (means, nonces, settings) = (&self.means, &self.nonces, &self.settings);
+        Ok(Post { courier: self.courier().await?, means, nonces, settings })
     }
 
     async fn attempt(
@@ -139,7 +140,11 @@ impl Supply {
         let Ok(url) = Url::parse(&provider.issuer) else {
             return Err(fault("credentials.metadata", "the issuer of the identity provider is no URL"));
         };
-        discovery::server(&Courier::new(&url, self.settings.patience).await?, &provider.issuer).await
+        discovery::server(
+            &Courier::new(&url, &self.settings.route, self.settings.patience).await?,
+            &provider.issuer,
+        )
+        .await
     }
 
     fn papers(&self) -> Papers<'_> {

@@ -1,7 +1,5 @@
 //! Requests to a token endpoint: how the client proves itself, and what the answer holds.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -14,7 +12,7 @@ use super::dpop::{Covered, Nonces, ProofKey};
 use super::metadata::ServerMetadata;
 use super::scope;
 use super::wallet::{Client, ClientAuth, Tokens};
-use super::{Means, fault};
+use super::{Means, Settings, fault};
 use crate::display;
 use crate::transcript::Fault;
 
@@ -38,8 +36,8 @@ pub(super) struct Post<'a> {
     pub(super) courier: &'a Courier,
     pub(super) means: &'a Means,
     pub(super) nonces: &'a Nonces,
-    /// How long an answer may take.
-    pub(super) patience: Duration,
+    /// How servers are reached.
+    pub(super) settings: &'a Settings,
 }
 
 /// Why there are no tokens.

@@ -55,7 +55,8 @@ impl Consenting {
     /// A visitor with an address to be sent back to, where nobody needs to listen.
     pub fn new() -> Result<Self, Fault> {
         let fence = Fence::new(Reach::Loopback);
-        let http = fence.client().map_err(|error| fault("credentials.client", error))?;
+        let http =
+            fence.client(&net::Route::default()).map_err(|error| fault("credentials.client", error))?;
         Ok(Self { redirect: "http://127.0.0.1:33418/callback".to_owned(), fence, http })
     }
 
