@@ -2,7 +2,7 @@
 //! and the checks that the suite makes of what the client sends. Each test is called like its scenario.
 //! `docs/conformance.md` tells how the suite itself is run.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and look at the clock")]
 
 #[path = "conformance/authorization.rs"]
 mod authorization;

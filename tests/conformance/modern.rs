@@ -26,7 +26,7 @@ pub(crate) fn legacy() -> ClientProfile {
 }
 
 /// A complete result with the hints that lists need.
-pub(crate) fn complete(request: &Seen, body: Value) -> axum::http::Response<axum::body::Body> {
+pub(crate) fn complete(request: &Seen, body: &Value) -> axum::http::Response<axum::body::Body> {
     let mut whole = json!({"resultType": "complete", "ttlMs": 0, "cacheScope": "private"});
     whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
     result(request, &whole)
@@ -37,15 +37,15 @@ pub(crate) fn discovered(request: &Seen) -> axum::http::Response<axum::body::Bod
     match request.rpc() {
         "server/discover" => complete(
             request,
-            json!({
+            &json!({
                 "supportedVersions": [VERSION],
                 "capabilities": {"tools": {}, "resources": {}, "prompts": {}},
                 "serverInfo": {"name": "conformance", "version": "1.0.0"},
             }),
         ),
-        "tools/list" => complete(request, json!({"tools": []})),
-        "tools/call" => complete(request, text_result("called")),
-        _ => complete(request, json!({})),
+        "tools/list" => complete(request, &json!({"tools": []})),
+        "tools/call" => complete(request, &text_result("called")),
+        _ => complete(request, &json!({})),
     }
 }
 
@@ -100,7 +100,7 @@ async fn request_metadata() {
 async fn http_standard_headers() {
     const URI: &str = "file:///path/to/file%20name.txt";
     let server = Scripted::start(|request| match request.rpc() {
-        "tools/list" => complete(request, json!({"tools": [{"name": "my-hyphenated-tool"}]})),
+        "tools/list" => complete(request, &json!({"tools": [{"name": "my-hyphenated-tool"}]})),
         _ => discovered(request),
     })
     .await;
@@ -171,7 +171,7 @@ async fn http_custom_headers() {
     ]);
     let tools = json!({"tools": [annotated("test_custom_headers", &properties)]});
     let server = Scripted::start(move |request| match request.rpc() {
-        "tools/list" => complete(request, tools.clone()),
+        "tools/list" => complete(request, &tools),
         _ => discovered(request),
     })
     .await;
@@ -223,7 +223,7 @@ async fn http_invalid_tool_headers() {
     let mut tools = vec![annotated("valid_tool", &[("region", "string", "Region")])];
     tools.extend(flawed);
     let server = Scripted::start(move |request| match request.rpc() {
-        "tools/list" => complete(request, json!({"tools": tools})),
+        "tools/list" => complete(request, &json!({"tools": tools})),
         _ => discovered(request),
     })
     .await;

@@ -44,7 +44,7 @@ async fn sep_2322_client_request_state() {
             "test_mrtr_echo_state" if first => result(request, &input_required(Some(STATE))),
             "test_mrtr_no_state" if first => result(request, &input_required(None)),
             "test_mrtr_no_result_type" => result(request, &text_result("test_mrtr_no_result_type")),
-            name => complete(request, text_result(name)),
+            name => complete(request, &text_result(name)),
         }
     })
     .await;

@@ -30,9 +30,9 @@ async fn json_schema_2020_12_preservation() {
                 {"name": "json_schema_2020_12_tool", "inputSchema": focal},
                 {"name": "json_schema_echo", "inputSchema": {"type": "object"}},
             ]);
-            complete(request, json!({"tools": tools}))
+            complete(request, &json!({"tools": tools}))
         }
-        "tools/call" => complete(request, text_result("echoed")),
+        "tools/call" => complete(request, &text_result("echoed")),
         _ => either(request),
     })
     .await;
@@ -72,9 +72,9 @@ async fn json_schema_ref_no_deref() {
                 "properties": {"id": {"$ref": "#/$defs/userId"}, "profile": {"$ref": reference}},
                 "required": ["id", "profile"],
             });
-            complete(request, json!({"tools": [{"name": "lookup_user", "inputSchema": schema}]}))
+            complete(request, &json!({"tools": [{"name": "lookup_user", "inputSchema": schema}]}))
         }
-        "tools/call" => complete(request, text_result("found")),
+        "tools/call" => complete(request, &text_result("found")),
         _ => either(request),
     })
     .await;
