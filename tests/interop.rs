@@ -140,6 +140,30 @@ async fn everything_over_http() {
     gone(group).await;
 }
 
+/// By name, and found out behind the URL of its stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_over_sse() {
+    let Some(installed) = Installed::find() else { return };
+    let command = installed.node("mcp-server-everything", &["sse"]);
+    let port = pick_port().unwrap();
+    let url: url::Url = format!("http://127.0.0.1:{port}/sse").parse().unwrap();
+    let env = BTreeMap::from([("PORT".to_owned(), port.to_string())]);
+    let launch = Launch { program: program(command, env), url: url.clone(), ready: Duration::from_secs(30) };
+    let server = launch.start(None).await.unwrap();
+    let group = server.group();
+    let keeper = Keeper::new(net::client().unwrap()).launched(server);
+    let named = target(
+        Endpoint::HttpSse { url: url.clone(), headers: BTreeMap::new() },
+        Isolation::Run,
+        Keeper::new(net::client().unwrap()),
+    );
+    let found = target(Endpoint::Http { url, headers: BTreeMap::new() }, Isolation::Run, keeper);
+    tokio::join!(walk(&named), walk(&found));
+    named.close().await;
+    found.close().await;
+    gone(group).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn time_over_stdio() {
     let Some(installed) = Installed::find() else { return };

@@ -112,6 +112,18 @@ fn everything_suite_over_http() {
 }
 
 #[test]
+fn everything_suite_over_sse() {
+    let Some(installed) = Installed::find() else { return };
+    eval(&installed, &project(), "everything-sse", &[]).passes(13);
+}
+
+#[test]
+fn python_suite_over_sse() {
+    let Some(installed) = Installed::find() else { return };
+    eval(&installed, &project(), "python-sse", &[]).passes(5);
+}
+
+#[test]
 fn time_suite_over_stdio() {
     let Some(installed) = Installed::find() else { return };
     eval(&installed, &project(), "time-stdio", &[]).passes(7);
