@@ -28,6 +28,9 @@ mod target;
 
 use context::Context;
 
+/// Path and text of a file.
+type File = (Arc<str>, Arc<str>);
+
 /// One file of a chain of `extends`.
 pub(super) struct Layer {
     /// Its path as diagnostics show it.
@@ -97,7 +100,7 @@ fn sort(diagnostics: &mut [Diagnostic], layers: &[Layer]) {
 fn assemble(
     context: &mut Context<'_>,
     layers: &[Layer],
-    reach: (Option<(Arc<str>, Arc<str>)>, Tls),
+    reach: (Option<File>, Tls),
     written: Vec<wire::Case>,
     request: &Request,
 ) -> Option<Suite> {

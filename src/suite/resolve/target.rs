@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::servers::{self, Server};
-use super::{Context, Layer, first};
+use super::{Context, File, Layer, first};
 use crate::diag::{Diagnostic, Located, Origin, suggest};
 use crate::mcp::Isolation;
 use crate::mcp::revision::{Choice, MODERN, REVISIONS};
@@ -17,7 +17,7 @@ use crate::suite::{TargetSource, TargetSpec, Template, Transport, vars};
 pub(super) fn resolve(
     context: &mut Context<'_>,
     layers: &[Layer],
-    (servers, tls): (Option<(Arc<str>, Arc<str>)>, Tls),
+    (servers, tls): (Option<File>, Tls),
     declared: &[Located<String>],
 ) -> Option<TargetSpec> {
     let Some((file, target)) = first(layers, |document| document.target.as_ref()) else {
@@ -75,7 +75,7 @@ impl Block<'_, '_> {
     }
 
     /// What the file named by `server` says; nothing when the block names none.
-    fn server(&mut self, target: &Target, servers: Option<(Arc<str>, Arc<str>)>) -> Option<Server> {
+    fn server(&mut self, target: &Target, servers: Option<File>) -> Option<Server> {
         let Some(reference) = &target.server else { return Some(Server::default()) };
         // A file that could not be read was reported by the reader.
         let (path, text) = servers?;
