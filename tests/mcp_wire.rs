@@ -21,7 +21,7 @@
 //! | streams that end after every event, event ids no header can hold | `renewal::streams_that_end_after_each_event_are_not_followed_for_ever`, `renewal::ids_that_no_header_can_hold_end_resumption` |
 //! | a place for messages at another origin, or none | `http_sse::streams_that_are_none_say_what_to_do` |
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may panic and take the time")]
 
 #[path = "mcp_wire/era.rs"]
 mod era;

@@ -250,14 +250,14 @@ async fn answers_nested_too_deep_are_faults_on_every_transport() {
         })
         .await;
         let session = open(&server.target(), &log()).await.unwrap();
-        too_deep(session.call_tool("a", &json!({})).await.unwrap_err());
+        too_deep(&session.call_tool("a", &json!({})).await.unwrap_err());
     }
     let script = server(&format!("*tools/call*) answer '{deep}' ;;"));
     let session = open(&shell(&script, Isolation::Trial), &log()).await.unwrap();
-    too_deep(session.call_tool("a", &json!({})).await.unwrap_err());
+    too_deep(&session.call_tool("a", &json!({})).await.unwrap_err());
 }
 
-fn too_deep(fault: Fault) {
+fn too_deep(fault: &Fault) {
     assert_eq!(fault.code, "target.protocol");
     assert!(
         fault.message.starts_with("the server's answer cannot be read (recursion limit"),
