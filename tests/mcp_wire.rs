@@ -16,6 +16,8 @@ mod http;
 mod long;
 #[path = "mcp_wire/modern.rs"]
 mod modern;
+#[path = "mcp_wire/rmcp_twin.rs"]
+mod rmcp_twin;
 #[path = "mcp_wire/rounds.rs"]
 mod rounds;
 #[path = "mcp_wire/http_sse.rs"]

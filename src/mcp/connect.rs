@@ -168,6 +168,7 @@ struct Started {
 impl Stdio {
     fn line(&self, how: Opening<'_>, log: &Recorder) -> Result<(Line, Arc<Pipe>), Fault> {
         let hub = Hub::new();
+        hub.first(how.profile.wire.over_stdio().first_request_id.unwrap_or(1));
         let process =
             Process::start(&self.program, &how.identity.env(), Streams::Piped, self.guard.as_ref())?;
         let pipe = Arc::new(Pipe::new(process, Arc::clone(&hub)));
@@ -196,7 +197,7 @@ impl Stdio {
 
     async fn open_own(&self, how: Opening<'_>, log: &Recorder) -> Result<Box<dyn Session>, Fault> {
         let Started { line, facts, terms, .. } = self.start(how, log).await?;
-        Ok(Box::new(Conversation::new(line, facts, terms, Holding::Own)))
+        Ok(Conversation::begin(line, facts, terms, Holding::Own).await)
     }
 
     async fn open_shared(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
@@ -210,12 +211,12 @@ impl Stdio {
             let line = Line::new(Arc::clone(&shared.hub), carrier, log, how.host());
             line.speak(shared.voice.clone());
             let terms = self.speech.terms(how, Over::Stdio);
-            return Ok(Box::new(Conversation::new(line, shared.facts.clone(), terms, Holding::Shared)));
+            return Ok(Conversation::begin(line, shared.facts.clone(), terms, Holding::Shared).await);
         }
         let Started { line, pipe, facts, terms } = self.start(how, &log).await?;
         let voice = line.voice().map(|voice| (*voice).clone());
         *place = Some(Shared { hub: Arc::clone(&line.hub), pipe, facts: facts.clone(), voice });
-        Ok(Box::new(Conversation::new(line, facts, terms, Holding::Shared)))
+        Ok(Conversation::begin(line, facts, terms, Holding::Shared).await)
     }
 }
 

@@ -205,6 +205,9 @@ impl Exchange {
         let revision = self.revision.get().filter(|revision| revision.version_header && sending.in_session);
         plain.extend(revision.map(|revision| ("mcp-protocol-version", revision.name)));
         plain.extend(sending.mirrored.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        if self.site.fixed.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+            plain.retain(|(name, _)| *name != "accept");
+        }
         plain.extend(self.site.fixed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         plain
     }

@@ -45,13 +45,16 @@ pub(super) async fn greet(
         );
         return Err(line.broke(Fault::new(Side::Server, "target.protocol", message)));
     }
-    line.carrier.settle(revision);
+    let shown = if terms.version_header.is_some() { revision } else { revision::silent(revision) };
+    line.carrier.settle(shown);
     let initialized = jsonrpc::notification("notifications/initialized", None::<()>);
     timeout(limit, line.carrier.tell(initialized, &line.log))
         .await
         .map_err(|_| line.broke(late("notifications/initialized", limit)))?
         .map_err(|fault| line.broke(fault))?;
-    line.carrier.listen().await;
+    if terms.listens {
+        line.carrier.listen().await;
+    }
     Ok(facts)
 }
 

@@ -145,6 +145,11 @@ impl Hub {
         })
     }
 
+    /// The id of the first request; the next ones count up.
+    pub(super) fn first(&self, id: u64) {
+        self.next_request.store(id, Ordering::Relaxed);
+    }
+
     /// Seats a session, so that messages which belong to no request reach its transcript and its host.
     pub(super) fn join(&self, log: Recorder, host: Arc<dyn Host>) -> u64 {
         let number = self.next_seat.fetch_add(1, Ordering::Relaxed);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::facts::{self, List, TOOLS};
 use super::line::Patience;
+use super::profile::Quirk;
 use super::refusal::{unauthorized, words};
 use super::request::Request;
 use super::revision::Era;
@@ -27,8 +28,12 @@ impl Conversation {
         let (mut cursors, mut scopes) = (HashSet::new(), HashSet::new());
         let mut cursor: Option<String> = None;
         loop {
-            let params = cursor.as_ref().map(|cursor| json!({"cursor": cursor}));
-            let request = Request::new(method, params.as_ref());
+            let empty = self.terms.has(Quirk::EmptyListParams).then(|| json!({}));
+            let params = cursor.as_ref().map(|cursor| json!({"cursor": cursor})).or(empty);
+            let request = Request {
+                progress: self.terms.has(Quirk::ProgressTokenOnLists),
+                ..Request::new(method, params.as_ref())
+            };
             let got = self.ask(&request, Patience::strict(self.patience.quiet), true).await?;
             if code_of(&got) == Some(jsonrpc::METHOD_NOT_FOUND) && cursors.is_empty() {
                 let kind = method.trim_end_matches("/list").replace('/', " ");
@@ -69,6 +74,10 @@ impl Conversation {
     /// All tools that may be called. Over HTTP a tool that breaks the rules of `x-mcp-header` is none (2026-07-28).
     pub(super) async fn listed_tools(&self) -> Result<Vec<ToolFact>, Fault> {
         let mut tools = facts::tools(self.pages(TOOLS).await?);
+        let older = self.facts.protocol != self.terms.offered.name;
+        if self.terms.has(Quirk::HidesToolsOfOlderServers) && self.era() == Era::Legacy && older {
+            tools.clear();
+        }
         for name in facts::duplicates(&tools) {
             self.odd(format!("`tools/list` names `{}` more than once", display::excerpt(&name, 80)));
         }

@@ -24,6 +24,7 @@ pub mod example;
 mod exchange;
 pub mod facts;
 mod greeting;
+mod habits;
 mod handshake;
 mod headers;
 pub mod host;
@@ -95,7 +96,13 @@ impl<'a> Opening<'a> {
     fn host(&self) -> Arc<dyn Host> {
         match self.host {
             Some(host) => Arc::clone(host),
-            None => Arc::new(host::conducted::Conducted::new(self.profile, self.profile.wire.capabilities())),
+            None => {
+                let mut capabilities = self.profile.wire.capabilities();
+                if self.profile.wire.has(profile::Quirk::UndeclaredRoots) {
+                    capabilities.entry("roots").or_insert_with(|| serde_json::json!({}));
+                }
+                Arc::new(host::conducted::Conducted::new(self.profile, capabilities))
+            }
         }
     }
 }

@@ -48,12 +48,13 @@ impl Remote {
             return self.two_ways(how, &log, terms).await.map_err(|fault| redacted(fault, &log));
         }
         let hub = Hub::new();
-        let http = Http::new(self.site.clone(), Arc::clone(how.identity), Arc::clone(&hub), log.clone());
-        let http = Arc::new(http);
+        hub.first(terms.first_id);
+        let site = self.site_of(&terms);
+        let http = Arc::new(Http::new(site, Arc::clone(how.identity), Arc::clone(&hub), log.clone()));
         let carrier = Arc::clone(&http);
         let line = Line::new(hub, carrier, log.clone(), how.host());
         match self.speech.open(&line, &terms).await {
-            Ok(Opened::Ready(facts, _)) => Ok(Box::new(Conversation::new(line, facts, terms, Holding::Own))),
+            Ok(Opened::Ready(facts, _)) => Ok(Conversation::begin(line, facts, terms, Holding::Own).await),
             // No process of ours ends on a message over HTTP; if it did, its end says more.
             Ok(Opened::Gone) => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
             // What servers that know only HTTP+SSE say to a POST (2026-07-28, streamable-http, backward compatibility).
@@ -65,6 +66,14 @@ impl Remote {
             }
             Err(fault) => Err(fault),
         }
+    }
+
+    /// The site as a client of these terms uses it: what the suite sets stands in place of what the client would send.
+    fn site_of(&self, terms: &Terms) -> Site {
+        let mut site = self.site.clone();
+        let set = |name: &str| self.site.fixed.iter().any(|(fixed, _)| fixed.eq_ignore_ascii_case(name));
+        site.fixed.splice(0..0, terms.headers.iter().filter(|(name, _)| !set(name)).cloned());
+        site
     }
 
     async fn two_ways(
@@ -82,16 +91,17 @@ impl Remote {
             Choice::Auto => terms.offered,
         };
         let hub = Hub::new();
+        hub.first(terms.first_id);
         let place = (Arc::clone(&hub), log.clone());
         let connected =
-            HttpSse::connect(self.site.clone(), Arc::clone(how.identity), place, terms.open).await;
+            HttpSse::connect(self.site_of(&terms), Arc::clone(how.identity), place, terms.open).await;
         let carrier = match connected {
             Ok(carrier) => Arc::new(carrier),
             Err(stop) => return Err(self.unlinked(stop).await),
         };
         let line = Line::new(hub, carrier, log.clone(), how.host());
         match opener::hello(&line, &terms, offer).await? {
-            Opened::Ready(facts, _) => Ok(Box::new(Conversation::new(line, facts, terms, Holding::Own))),
+            Opened::Ready(facts, _) => Ok(Conversation::begin(line, facts, terms, Holding::Own).await),
             Opened::Gone => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
         }
     }

@@ -32,6 +32,17 @@ pub const REVISIONS: &[Revision] = &[
     Revision { name: "2024-11-05", era: Era::Legacy, version_header: false },
 ];
 
+/// The same without the header, for clients that never send it.
+const SILENT: &[Revision] = &[
+    Revision { name: "2025-11-25", era: Era::Legacy, version_header: false },
+    Revision { name: "2025-06-18", era: Era::Legacy, version_header: false },
+];
+
+/// A revision as a client speaks it that does not send `MCP-Protocol-Version`.
+pub fn silent(revision: &'static Revision) -> &'static Revision {
+    SILENT.iter().find(|silent| silent.name == revision.name).unwrap_or(revision)
+}
+
 /// The revision that is tried first when the choice is free.
 pub const MODERN: &Revision = &REVISIONS[0];
 

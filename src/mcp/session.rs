@@ -3,7 +3,7 @@
 //! Lists are in `lists`, questions that come back in `rounds`, long work in `tasks`, subscriptions in `watch`.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
@@ -42,6 +42,8 @@ pub(super) struct Conversation {
     pub(super) patience: Patience,
     pub(super) watches: Watches,
     holding: Holding,
+    /// How many calls were made.
+    pub(super) calls: AtomicU64,
     /// What the last `tools/list` said of each tool.
     pub(super) tools: Mutex<HashMap<String, Known>>,
     /// Oddities that were recorded and would only repeat themselves.
@@ -78,10 +80,23 @@ impl Conversation {
             patience: Patience { quiet, whole: quiet * PROGRESS_FACTOR },
             watches: Watches::default(),
             holding,
+            calls: AtomicU64::new(1),
             tools: Mutex::default(),
             noticed: Mutex::default(),
             remarks: AtomicU32::new(0),
         }
+    }
+
+    /// A session that has sent the first messages of its client.
+    pub(super) async fn begin(
+        line: Line,
+        facts: ServerFacts,
+        terms: Terms,
+        holding: Holding,
+    ) -> Box<dyn Session> {
+        let conversation = Self::new(line, facts, terms, holding);
+        conversation.first_messages().await;
+        Box::new(conversation)
     }
 
     /// How the revision spoken begins.
@@ -307,7 +322,9 @@ impl Session for Conversation {
     fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.watches.end().await;
-            if self.holding == Holding::Own {
+            // A client that does not part leaves its session to the server; its connection ends all the same.
+            let parts = self.terms.parts || !self.line.carrier.exchanges();
+            if self.holding == Holding::Own && parts {
                 self.line.carrier.close(&self.line.log).await;
             }
             self.line.note_stderr();

@@ -5,6 +5,7 @@
 //! progress moves as it does for any call; a task that outlasts it is cancelled.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,7 +20,7 @@ use super::revision::Era;
 use super::rounds::Answers;
 use super::session::{Conversation, Got, Known, code_of};
 use super::shape::{self, Kind};
-use super::{Refusal, ToolOutcome, era, facts, jsonrpc, mirror, terms};
+use super::{Refusal, ToolOutcome, era, facts, habits, jsonrpc, mirror, terms};
 use crate::display;
 use crate::transcript::Fault;
 
@@ -72,8 +73,11 @@ impl Conversation {
         let as_task = self.era() == Era::Legacy && known.needs_task && declared;
         let params = CallParams { name, arguments: args, task: as_task.then(|| json!({})) };
         let mirrored = mirror::headers(&known.mirrored, args);
+        let keys = self.terms.call_meta.as_deref();
+        let extras = keys.map(|keys| habits::extras(keys, self.calls.fetch_add(1, Ordering::Relaxed)));
         let request = Request {
-            progress: true,
+            progress: keys.is_none_or(|keys| keys.iter().any(|key| key == "progressToken")),
+            meta: extras.as_ref(),
             mirrored: &mirrored,
             ..Request::new("tools/call", Some(&params)).named(Some(name))
         };

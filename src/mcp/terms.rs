@@ -2,12 +2,13 @@
 //!
 //! Computed once per session from the client profile and from what the suite pins.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::ClientProfile;
-use super::profile::{ParamHeaders, VersionHeader};
+use super::profile::{ConnectStep, ParamHeaders, Quirk, VersionHeader, Wire};
 use super::revision::{self, Choice, Era, MODERN, NEWEST_LEGACY, Revision};
 
 /// The extension for long work of 2026-07-28.
@@ -54,6 +55,19 @@ pub(super) struct Terms {
     pub version_header: Option<&'static str>,
     /// Whether a process that ends on the question about its era is started again.
     pub respawns: bool,
+    /// What a session over HTTP shows of the client with every request.
+    pub headers: Vec<(String, String)>,
+    /// The id of the first request.
+    pub first_id: u64,
+    /// Whether a GET stream is opened after a handshake.
+    pub listens: bool,
+    /// Whether a session is ended with a farewell.
+    pub parts: bool,
+    /// What `_meta` of a call holds besides the protocol's own; `None` for a progress token.
+    pub call_meta: Option<Vec<String>>,
+    /// First messages after the opening, of the older and of the modern era.
+    pub steps: (Vec<ConnectStep>, Vec<ConnectStep>),
+    pub quirks: BTreeSet<Quirk>,
     /// Deadline of each step of the opening.
     pub open: Duration,
     /// Deadline of a request without a sign of progress.
@@ -86,6 +100,16 @@ impl Terms {
                 Some(VersionHeader::Stale) => Some(older.unwrap_or(NEWEST_LEGACY).name),
                 Some(VersionHeader::Missing) => None,
             },
+            headers: headers(&wire),
+            first_id: wire.first_request_id.unwrap_or(1),
+            listens: wire.get_stream.unwrap_or(true),
+            parts: wire.delete_session.unwrap_or(true),
+            call_meta: wire.call_meta.clone(),
+            steps: (
+                wire.connect_legacy.clone().unwrap_or_default(),
+                wire.connect_modern.clone().unwrap_or_default(),
+            ),
+            quirks: wire.quirks.clone().unwrap_or_default(),
             respawns: probe.and_then(|probe| probe.respawn).unwrap_or(true),
             open: profile.conduct.connect_timeout().0,
             call: profile.conduct.call_timeout().0,
@@ -94,6 +118,11 @@ impl Terms {
                 ..pace
             },
         }
+    }
+
+    /// Whether an oddity of the client is shown.
+    pub(super) fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.contains(&quirk)
     }
 
     /// The same with another deadline for the steps of the opening.
@@ -106,6 +135,15 @@ impl Terms {
     pub(super) fn extends(&self, extension: &str) -> bool {
         self.capabilities.get("extensions").is_some_and(|extensions| extensions.get(extension).is_some())
     }
+}
+
+/// The client's own headers, in the order of the profile.
+fn headers(wire: &Wire) -> Vec<(String, String)> {
+    let version = wire.client_info().version;
+    let agent = wire.user_agent.as_ref().map(|agent| agent.replace("<version>", &version));
+    let own = [("user-agent", agent), ("accept", wire.accept.clone())];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    own.chain(wire.headers.clone().into_iter().flatten()).collect()
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Watches {
 }
 
 /// What became of the first attempt.
-type First = Result<Result<Value, Refusal>, Fault>;
+pub(super) type First = Result<Result<Value, Refusal>, Fault>;
 
 impl Conversation {
     /// Begins to watch. Over 2026-07-28 this waits for the acknowledgement.
@@ -62,6 +62,24 @@ impl Conversation {
         if self.era() == Era::Legacy {
             return self.each_resource("resources/subscribe", wanted).await;
         }
+        let limit = self.patience.quiet;
+        let outcome = match timeout(limit, self.begin_watch(wanted)).await {
+            Ok(Ok(Ok(Ok(acknowledged)))) => {
+                for missing in unmet(&filter(wanted), &acknowledged) {
+                    self.odd_once(format!("the server does not honour `{missing}` of a subscription"));
+                }
+                return Ok(Ok(()));
+            }
+            Ok(Ok(Ok(Err(refusal)))) => Ok(Err(refusal)),
+            Ok(Ok(Err(fault))) => Err(self.line.broke(fault)),
+            Ok(Err(_)) | Err(_) => Err(self.line.broke(late("subscriptions/listen", limit))),
+        };
+        self.end_watch(wanted).await?;
+        outcome
+    }
+
+    /// Sends `subscriptions/listen` and does not wait.
+    pub(super) fn begin_watch(&self, wanted: &Watch) -> oneshot::Receiver<First> {
         let (sender, first) = oneshot::channel();
         let stop = CancellationToken::new();
         let pause = self.terms.pace.busy;
@@ -73,20 +91,8 @@ impl Conversation {
                 stop.run_until_cancelled(listening.run()).await;
             }
         });
-        let running = Running { wanted: wanted.clone(), task, stop: stop.drop_guard() };
-        let limit = self.patience.quiet;
-        match timeout(limit, first).await {
-            Ok(Ok(Ok(Ok(acknowledged)))) => {
-                for missing in unmet(&filter(wanted), &acknowledged) {
-                    self.odd_once(format!("the server does not honour `{missing}` of a subscription"));
-                }
-                self.watches.all().push(running);
-                Ok(Ok(()))
-            }
-            Ok(Ok(Ok(Err(refusal)))) => Ok(Err(refusal)),
-            Ok(Ok(Err(fault))) => Err(self.line.broke(fault)),
-            Ok(Err(_)) | Err(_) => Err(self.line.broke(late("subscriptions/listen", limit))),
-        }
+        self.watches.all().push(Running { wanted: wanted.clone(), task, stop: stop.drop_guard() });
+        first
     }
 
     /// Ends what [`Self::start_watch`] began with the same wishes.

@@ -58,7 +58,7 @@ async fn undeclared_elicitation_is_refused() {
     .await;
     let (target, log) = (server.target(), log());
     let mut profile = legacy();
-    profile.wire.capabilities = None;
+    profile.wire.capabilities = Some(serde_json::Map::new());
     let session = open_as(&target, &anonymous(), &profile, &log).await.unwrap();
     session.call_tool("ask", &json!({})).await.unwrap();
     let answer = || server.seen().into_iter().find(|seen| seen.body["id"] == "e1");

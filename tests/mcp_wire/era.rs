@@ -64,11 +64,11 @@ fn unsupported(versions: &[&str]) -> Value {
     json!({"code": -32022, "message": "no", "data": {"supported": versions, "requested": "2026-07-28"}})
 }
 
-type Mode = (&'static str, fn(&Seen) -> Response<Body>, &'static str);
+pub(crate) type Mode = (&'static str, fn(&Seen) -> Response<Body>, &'static str);
 
 /// What a server does with `server/discover`, and what comes of it: the revision spoken, how often it was asked, and
 /// a word of the finding; or a code and a word of the fault.
-const MODES: &[Mode] = &[
+pub(crate) const MODES: &[Mode] = &[
     ("true modern", |r| result(r, &discovered(&["2026-07-28"])), "2026-07-28 after 1"),
     ("both eras", |r| result(r, &discovered(&["2025-11-25", "2026-07-28"])), "2026-07-28 after 1"),
     ("text 400", |_| answer(400, "text/plain", "Bad Request: no session"), "2025-11-25 after 1"),
@@ -275,7 +275,7 @@ async fn a_busy_server_is_asked_again() {
 }
 
 /// Shell arms for `server/discover`, and what comes of it, in the words of the table above.
-const STDIO_MODES: &[(&str, &str, &str)] = &[
+pub(crate) const STDIO_MODES: &[(&str, &str, &str)] = &[
     (
         "true modern",
         r#"*'"server/discover"'*) answer '{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{},"ttlMs":0,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}}}' ;;"#,
@@ -312,7 +312,7 @@ const STDIO_MODES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-fn script(arm: &str) -> String {
+pub(crate) fn script(arm: &str) -> String {
     format!(
         r#"answer() {{ printf '{{"jsonrpc":"2.0","id":%s,"result":%s}}\n' "$id" "$1"; }}
 refuse() {{ printf '{{"jsonrpc":"2.0","id":%s,"error":%s}}\n' "$id" "$1"; }}

@@ -109,7 +109,7 @@ async fn event_streams_carry_progress_requests_and_the_answer() {
     let server = Scripted::start(|request| match request.rpc() {
         "tools/call" => {
             let ping = event(&json!({"jsonrpc": "2.0", "id": "p1", "method": "ping"}));
-            let ask = event(&json!({"jsonrpc": "2.0", "id": 9, "method": "roots/list"}));
+            let ask = event(&json!({"jsonrpc": "2.0", "id": 9, "method": "sampling/createMessage"}));
             let first = format!("id: 1\ndata:\n\n{}{ping}{ask}", progress(request));
             stream(vec![first, result_event(request, &text_result("done"))], 5)
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::units::Period;
 
@@ -28,7 +28,8 @@ pub struct Wire {
     /// `clientInfo`. Reference: the program's own name and version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_info: Option<ClientInfo>,
-    /// Client capabilities with their extensions, as JSON. Reference: none.
+    /// Client capabilities with their extensions, as JSON. Reference: roots,
+    /// elicitation and the tasks extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Map<String, Value>>,
     /// `User-Agent`, with `<version>` for the version in `client_info`. Reference: the program's own.
@@ -106,8 +107,19 @@ impl Wire {
     }
 
     /// The capabilities as they are sent.
+    ///
+    /// The reference declares what it can answer honestly with nobody behind it: roots (there are none), elicitation
+    /// (declined, as the measured clients do when nobody is there to ask), and tasks, which it polls. It does not declare
+    /// sampling, which it could only refuse every time, nor apps, which it does not render. A server that behaves
+    /// otherwise towards a client without these is seen through another profile.
     pub fn capabilities(&self) -> Map<String, Value> {
-        self.capabilities.clone().unwrap_or_default()
+        self.capabilities.clone().unwrap_or_else(|| {
+            Map::from_iter([
+                ("roots".to_owned(), json!({})),
+                ("elicitation".to_owned(), json!({"form": {}, "url": {}})),
+                ("extensions".to_owned(), json!({"io.modelcontextprotocol/tasks": {}})),
+            ])
+        })
     }
 
     /// Whether an oddity is shown.
