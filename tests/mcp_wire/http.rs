@@ -132,7 +132,7 @@ async fn event_streams_carry_progress_requests_and_the_answer() {
             _ => None,
         })
         .collect();
-    assert_eq!(asked, ["ping", "roots/list"]);
+    assert_eq!(asked, ["ping", "sampling/createMessage"]);
     assert!(
         events.iter().any(
             |what| matches!(what, What::ServerNoted { method, .. } if method == "notifications/progress")
