@@ -10,6 +10,8 @@ mod clients;
 mod faults;
 #[path = "mcp_wire/floods.rs"]
 mod floods;
+#[path = "mcp_wire/habits.rs"]
+mod habits;
 #[path = "mcp_wire/http.rs"]
 mod http;
 #[path = "mcp_wire/long.rs"]

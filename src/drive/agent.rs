@@ -74,6 +74,7 @@ struct Talk<'a> {
 impl Talk<'_> {
     async fn whole(&self) -> Result<(), End> {
         let facts = self.around.session.list_tools().await.map_err(End::Faulted)?;
+        let facts = offer::for_model(facts, &self.around.case.client.wire);
         let server = self.around.session.facts();
         let name = if server.name.is_empty() { "server" } else { server.name.as_str() };
         let rules = &self.around.case.client.menu;

@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use crate::mcp::profile::{Instructions, Menu as Rules, Parallel, Place};
+use crate::mcp;
+use crate::mcp::profile::{Instructions, Menu as Rules, Parallel, Place, Wire};
 use crate::transcript::ToolFact;
 
 pub mod cut;
@@ -41,6 +42,17 @@ fn shown(rules: &Rules, server: &str, text: &str) -> Option<String> {
     })
 }
 
+/// The tools that a model may see. A client that renders apps keeps those from it that are for apps alone (extension
+/// `io.modelcontextprotocol/ui`); any other client knows no difference.
+pub fn for_model(mut facts: Vec<ToolFact>, wire: &Wire) -> Vec<ToolFact> {
+    let capabilities = wire.capabilities();
+    let apps = capabilities.get("extensions").and_then(|all| all.get("io.modelcontextprotocol/ui"));
+    if apps.is_some() {
+        facts.retain(|fact| mcp::facts::ui(&fact.raw).is_none_or(|ui| ui.for_model));
+    }
+    facts
+}
+
 /// Which calls of one answer run side by side: runs of neighbours, in order.
 pub fn batches(read_only: &[bool], parallel: Parallel) -> Vec<Range<usize>> {
     let mut batches: Vec<Range<usize>> = Vec::new();
@@ -73,6 +85,20 @@ mod tests {
 
     fn rules(value: serde_json::Value) -> Rules {
         serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn tools_for_apps_alone_are_kept_from_the_model() {
+        let tool = |name: &str, raw| ToolFact { name: name.into(), raw };
+        let app = json!({"_meta": {"ui": {"resourceUri": "ui://a", "visibility": ["app"]}}});
+        let facts = vec![tool("plain", json!({})), tool("app", app)];
+        let names = |wire: &Wire| -> Vec<String> {
+            for_model(facts.clone(), wire).iter().map(|fact| fact.name.to_string()).collect()
+        };
+        let capabilities = json!({"extensions": {"io.modelcontextprotocol/ui": {}}});
+        let declaring = Wire { capabilities: capabilities.as_object().cloned(), ..Wire::default() };
+        assert_eq!(names(&declaring), ["plain"]);
+        assert_eq!(names(&Wire::default()), ["plain", "app"]);
     }
 
     #[test]

@@ -209,8 +209,9 @@ impl Stdio {
         if let Some(shared) = place.as_ref().filter(|shared| shared.hub.dead().is_none()) {
             let carrier = Arc::clone(&shared.pipe);
             let line = Line::new(Arc::clone(&shared.hub), carrier, log, how.host());
-            line.speak(shared.voice.clone());
             let terms = self.speech.terms(how, Over::Stdio);
+            line.speak(shared.voice.clone());
+            line.show(&terms.quirks);
             return Ok(Conversation::begin(line, shared.facts.clone(), terms, Holding::Shared).await);
         }
         let Started { line, pipe, facts, terms } = self.start(how, &log).await?;

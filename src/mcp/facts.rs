@@ -126,6 +126,24 @@ pub fn tools(items: Vec<Value>) -> Vec<ToolFact> {
     items.into_iter().map(fact).collect()
 }
 
+/// What a tool says of its app (extension `io.modelcontextprotocol/ui`). It is read, and never rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ui {
+    /// The `ui://` resource that shows its results.
+    pub resource: Option<String>,
+    /// Whether the tool is for the model too, and not for apps alone.
+    pub for_model: bool,
+}
+
+/// The app of a tool, if it has one.
+pub fn ui(tool: &Value) -> Option<Ui> {
+    let ui = tool.get("_meta")?.get("ui")?;
+    let resource = ui.get("resourceUri").and_then(Value::as_str).map(str::to_owned);
+    let visible = ui.get("visibility").and_then(Value::as_array);
+    let for_model = visible.is_none_or(|visible| visible.iter().any(|to| to == "model"));
+    Some(Ui { resource, for_model })
+}
+
 /// Names that occur more than once in a whole list, each once.
 pub fn duplicates(tools: &[ToolFact]) -> Vec<String> {
     let (mut seen, mut told) = (HashSet::new(), HashSet::new());
@@ -197,6 +215,16 @@ mod tests {
         let structured = outcome(json!({"structuredContent": {"b": 1}}), 9).unwrap();
         let ToolOutcome::Returned { content, structured, is_error, bytes } = structured else { panic!() };
         assert_eq!((content.len(), structured, is_error, bytes), (0, Some(json!({"b": 1})), false, 9));
+    }
+
+    #[test]
+    fn apps_are_read() {
+        let tool = |ui: Value| json!({"name": "t", "_meta": {"ui": ui}});
+        let both = ui(&tool(json!({"resourceUri": "ui://a", "visibility": ["model", "app"]}))).unwrap();
+        assert_eq!(both, Ui { resource: Some("ui://a".to_owned()), for_model: true });
+        assert!(ui(&tool(json!({}))).unwrap().for_model);
+        assert!(!ui(&tool(json!({"visibility": ["app"]}))).unwrap().for_model);
+        assert_eq!(ui(&json!({"name": "t"})), None);
     }
 
     #[test]

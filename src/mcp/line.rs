@@ -3,8 +3,9 @@
 //! A [`Carrier`] moves texts and the [`Hub`] matches answers; this file decides how long to wait, and tells the server
 //! when an answer is no longer wanted.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::host::Host;
 use super::hub::{Hub, Reply, Ticket};
 use super::process::Vitals;
+use super::profile::Quirk;
 use super::refusal::words;
 use super::request::{Request, Voice};
 use super::revision::{Era, Revision};
@@ -109,6 +111,7 @@ pub(super) struct Line {
     pub(super) log: Recorder,
     pub(super) host: Arc<dyn Host>,
     voice: RwLock<Option<Arc<Voice>>>,
+    quirks: OnceLock<BTreeSet<Quirk>>,
     seat: u64,
     /// How much of the server's stderr is already in the record, or came before the session began.
     stderr_mark: AtomicU64,
@@ -158,12 +161,21 @@ impl Line {
     pub(super) fn new(hub: Arc<Hub>, carrier: Arc<dyn Carrier>, log: Recorder, host: Arc<dyn Host>) -> Self {
         let seat = hub.join(log.clone(), Arc::clone(&host));
         let stderr_mark = AtomicU64::new(carrier.vitals().map_or(0, |vitals| vitals.stderr().mark()));
-        Self { hub, carrier, log, host, voice: RwLock::default(), seat, stderr_mark }
+        Self { hub, carrier, log, host, voice: RwLock::default(), quirks: OnceLock::new(), seat, stderr_mark }
     }
 
     /// From now on every request says who asks, as 2026-07-28 wants it; `None` for the revisions before.
     pub(super) fn speak(&self, voice: Option<Voice>) {
         *self.voice.write().unwrap_or_else(PoisonError::into_inner) = voice.map(Arc::new);
+    }
+
+    /// Shows the oddities of an emulated client. Said once, before the first request.
+    pub(super) fn show(&self, quirks: &BTreeSet<Quirk>) {
+        let _ = self.quirks.set(quirks.clone());
+    }
+
+    fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.get().is_some_and(|quirks| quirks.contains(&quirk))
     }
 
     /// How requests introduce themselves; `None` before 2026-07-28.
@@ -205,7 +217,10 @@ impl Line {
         patience: Patience,
     ) -> Heard {
         let voice = self.voice();
-        let letter = request.letter(ticket.id, voice.as_deref());
+        let mut letter = request.letter(ticket.id, voice.as_deref());
+        if letter.era == Era::Legacy && self.has(Quirk::MethodHeaderInLegacy) {
+            letter.headers.push(("mcp-method".to_owned(), request.method.to_owned()));
+        }
         // The opening must not be cancelled (2025-11-25, basic/utilities/cancellation), and where every request has its
         // own exchange, its end says it (2026-07-28, basic/transports/streamable-http).
         let opens = matches!(request.method, "initialize" | "server/discover");
@@ -215,9 +230,11 @@ impl Line {
         let heard = self.wait(&mut pledge.ticket, letter, patience).await;
         let cancel = std::mem::take(&mut pledge.armed) && matches!(heard, Heard::TooLong);
         drop(pledge);
-        if cancel {
+        let odd = !opens && by_message && self.has(Quirk::CancelsAnswered) && heard.is_answer();
+        if cancel || odd {
+            let reason = if odd { "done" } else { "timed out" };
             // Whether it arrives changes nothing for us.
-            let _ = timeout(PARTING, self.carrier.tell(cancelled(id, "timed out"), &self.log)).await;
+            let _ = timeout(PARTING, self.carrier.tell(cancelled(id, reason), &self.log)).await;
         }
         heard
     }
@@ -307,6 +324,12 @@ pub(super) enum Heard {
     Stopped(Stop),
     /// None in time.
     TooLong,
+}
+
+impl Heard {
+    fn is_answer(&self) -> bool {
+        matches!(self, Self::Answered(_))
+    }
 }
 
 fn cancelled(id: u64, reason: &str) -> String {

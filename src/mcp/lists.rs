@@ -74,7 +74,8 @@ impl Conversation {
     /// All tools that may be called. Over HTTP a tool that breaks the rules of `x-mcp-header` is none (2026-07-28).
     pub(super) async fn listed_tools(&self) -> Result<Vec<ToolFact>, Fault> {
         let mut tools = facts::tools(self.pages(TOOLS).await?);
-        let older = self.facts.protocol != self.terms.offered.name;
+        // Dates sort as texts.
+        let older = self.facts.protocol.as_str() < self.terms.offered.name;
         if self.terms.has(Quirk::HidesToolsOfOlderServers) && self.era() == Era::Legacy && older {
             tools.clear();
         }

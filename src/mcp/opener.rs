@@ -34,6 +34,7 @@ pub(super) enum Opened {
 
 /// Opens a session. `known` is what earlier sessions found out; it spares the question.
 pub(super) async fn open(line: &Line, terms: &Terms, known: Option<Known>) -> Result<Opened, Fault> {
+    line.show(&terms.quirks);
     match (terms.choice, known) {
         (Choice::Pinned(revision), _) if revision.era == Era::Legacy => hello(line, terms, revision).await,
         (Choice::Auto, Some(Known::Legacy(offer))) => hello(line, terms, offer).await,

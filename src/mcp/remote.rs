@@ -100,6 +100,7 @@ impl Remote {
             Err(stop) => return Err(self.unlinked(stop).await),
         };
         let line = Line::new(hub, carrier, log.clone(), how.host());
+        line.show(&terms.quirks);
         match opener::hello(&line, &terms, offer).await? {
             Opened::Ready(facts, _) => Ok(Conversation::begin(line, facts, terms, Holding::Own).await),
             Opened::Gone => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
