@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rehearsal::mcp::connect::{Keeper, target};
+use rehearsal::mcp::revision::Choice;
 use rehearsal::mcp::{Anonymous, ClientProfile, Endpoint, Identity, Isolation, Opening};
 use rehearsal::net;
 use rehearsal::transcript::{Clock, Recorder, Secrets};
@@ -26,7 +27,13 @@ async fn serve(method: Method, body: String) -> Response {
             "protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
             "serverInfo": {"name": "adder", "version": "1"},
         }),
-        Some("tools/call") => json!({"content": [{"type": "text", "text": "1014"}], "isError": false}),
+        Some("server/discover") => json!({
+            "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}},
+            "ttlMs": 0, "cacheScope": "public",
+        }),
+        Some("tools/call") => json!({
+            "resultType": "complete", "content": [{"type": "text", "text": "1014"}], "isError": false,
+        }),
         _ if method == Method::POST => return StatusCode::ACCEPTED.into_response(),
         _ => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
     };
@@ -48,8 +55,11 @@ fn round_trip(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let url = start(&runtime);
     let client = net::client().unwrap();
-    let endpoint = Endpoint::Http { url: url.clone(), headers: BTreeMap::new() };
-    let server = target(endpoint, Isolation::Run, Keeper::new(client.clone()));
+    let speaking = |revision: &str| {
+        let endpoint = Endpoint::Http { url: url.clone(), headers: BTreeMap::new() };
+        let choice = Choice::named(revision).unwrap();
+        target(endpoint, Isolation::Run, Keeper::new(client.clone()).speaking(choice))
+    };
     let (identity, profile): (Identity, _) = (Arc::new(Anonymous), ClientProfile::reference());
     let args = json!({"a": 7, "b": 1007});
     let mut group = criterion.benchmark_group("tools-call");
@@ -76,23 +86,27 @@ fn round_trip(criterion: &mut Criterion) {
         });
     });
 
-    group.bench_function("embedded client", |bencher| {
-        // A session and a record of its own for each sample, so that the record does not grow without end.
-        bencher.iter_custom(|times| {
-            runtime.block_on(async {
-                let log = Recorder::new(Clock::system(), Secrets::default());
-                let opening = Opening::new(&identity, &profile);
-                let session = server.open(opening, log).await.unwrap();
-                let begun = Instant::now();
-                for _ in 0..times {
-                    session.call_tool("add", &args).await.unwrap();
-                }
-                let took = begun.elapsed();
-                session.close().await;
-                took
-            })
+    for (name, revision) in [("embedded client", "2025-11-25"), ("embedded client, stateless", "2026-07-28")]
+    {
+        let server = speaking(revision);
+        group.bench_function(name, |bencher| {
+            // A session and a record of its own for each sample, so that the record does not grow without end.
+            bencher.iter_custom(|times| {
+                runtime.block_on(async {
+                    let log = Recorder::new(Clock::system(), Secrets::default());
+                    let opening = Opening::new(&identity, &profile);
+                    let session = server.open(opening, log).await.unwrap();
+                    let begun = Instant::now();
+                    for _ in 0..times {
+                        session.call_tool("add", &args).await.unwrap();
+                    }
+                    let took = begun.elapsed();
+                    session.close().await;
+                    took
+                })
+            });
         });
-    });
+    }
     group.finish();
 }
 

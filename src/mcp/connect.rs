@@ -127,7 +127,12 @@ impl Speech {
         let mut place = self.known.lock().await;
         if let Some(known) = *place {
             drop(place);
-            return opener::open(line, terms, Some(known)).await;
+            let opened = opener::open(line, terms, Some(known)).await;
+            if opened.as_ref().is_err_and(|fault| fault.code == "target.protocol") {
+                // The server is not what it was; the next session asks again.
+                *self.known.lock().await = None;
+            }
+            return opened;
         }
         let opened = opener::open(line, terms, None).await?;
         *place = Some(match &opened {

@@ -38,7 +38,7 @@ pub(super) async fn open(line: &Line, terms: &Terms, known: Option<Known>) -> Re
     match (terms.choice, known) {
         (Choice::Pinned(revision), _) if revision.era == Era::Legacy => hello(line, terms, revision).await,
         (Choice::Auto, Some(Known::Legacy(offer))) => hello(line, terms, offer).await,
-        _ => discover(line, terms).await,
+        (_, known) => discover(line, terms, known.is_some()).await,
     }
 }
 
@@ -49,14 +49,15 @@ pub(super) async fn hello(line: &Line, terms: &Terms, offer: &'static Revision) 
     Ok(Opened::Ready(facts, Known::Legacy(offer)))
 }
 
-async fn discover(line: &Line, terms: &Terms) -> Result<Opened, Fault> {
+/// Asks `server/discover` and does what the table says. A server that is known to be modern gets all the time there is.
+async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fault> {
     line.speak(Some(Voice::new(terms, MODERN)));
+    let mut patient = known || line.carrier.exchanges();
     let mut tried = Tried { pinned: matches!(terms.choice, Choice::Pinned(_)), ..Tried::default() };
     loop {
-        let limit = match line.carrier.exchanges() {
+        // A pinned revision leaves nothing to go on to.
+        let limit = match patient || tried.pinned {
             true => terms.open,
-            // A pinned revision leaves nothing to go on to.
-            false if tried.pinned => terms.open,
             false => terms.pace.silence.min(terms.open),
         };
         let patience = Patience::strict(limit);
@@ -86,7 +87,19 @@ async fn discover(line: &Line, terms: &Terms) -> Result<Opened, Fault> {
                 tokio::time::sleep(terms.pace.busy * 4u32.pow(tried.busy)).await;
                 tried.busy += 1;
             }
-            Action::Legacy(offer) => return hello(line, terms, offer.unwrap_or(terms.offered)).await,
+            Action::Legacy(offer) => {
+                let opened = hello(line, terms, offer.unwrap_or(terms.offered)).await;
+                match &opened {
+                    // It was silent because it was starting, and has no handshake.
+                    Err(fault)
+                        if seen == Observation::Silence && !patient && fault.code == "target.protocol" =>
+                    {
+                        patient = true;
+                        line.speak(Some(Voice::new(terms, MODERN)));
+                    }
+                    _ => return opened,
+                }
+            }
             Action::Respawn => return Ok(Opened::Gone),
             Action::Unauthorized => {
                 let refusal = refusal.unwrap_or_else(|| blank(&seen));

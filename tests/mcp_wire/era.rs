@@ -259,6 +259,26 @@ async fn the_era_is_asked_for_once_per_target() {
 }
 
 #[tokio::test]
+async fn a_server_that_changes_its_era_is_asked_again() {
+    let upgraded = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let now = std::sync::Arc::clone(&upgraded);
+    let server = Scripted::start(move |request| {
+        match (request.rpc(), now.load(std::sync::atomic::Ordering::Relaxed)) {
+            ("server/discover", true) => result(request, &discovered(&["2026-07-28"])),
+            ("initialize", true) => refusing(400, request, unsupported(&["2026-07-28"])),
+            ("server/discover", false) => empty(StatusCode::NOT_FOUND),
+            _ => polite(request),
+        }
+    })
+    .await;
+    let target = speaking(&server, "auto");
+    assert_eq!(open(&target, &log()).await.unwrap().facts().protocol, "2025-11-25");
+    upgraded.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(open(&target, &log()).await.err().unwrap().code, "target.protocol");
+    assert_eq!(open(&target, &log()).await.unwrap().facts().protocol, "2026-07-28");
+}
+
+#[tokio::test]
 async fn a_busy_server_is_asked_again() {
     let busy = std::sync::atomic::AtomicU32::new(0);
     let server = Scripted::start(move |request| match request.rpc() {
@@ -339,6 +359,22 @@ async fn every_mode_of_the_table_over_stdio() {
         // The question is never cancelled: a server of the older era may not expect that before its handshake.
         assert!(!wire(&log).iter().any(|line| line.contains("cancelled")), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_modern_server_that_starts_slowly_is_not_lost() {
+    let (answer, refuse) =
+        (STDIO_MODES[0].1, r#"*'"initialize"'*) refuse '{"code":-32601,"message":"no"}' ;;"#);
+    let script = format!("sleep 0.1\n{}", script(&format!("{answer}\n{refuse}")));
+    let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
+    let program = Program { command, env: Default::default(), cwd: None };
+    let pace = Pace { silence: Duration::from_millis(20), ..HURRY };
+    let target = target(Endpoint::Stdio(program), Isolation::Trial, keeper("auto").pace(pace));
+    let log = log();
+    let session = open_as(&target, &anonymous(), &free(2_000), &log).await.unwrap();
+    assert_eq!(session.facts().protocol, "2026-07-28");
+    assert!(odd(&log)[0].contains("was not answered"), "{:?}", odd(&log));
+    session.close().await;
 }
 
 #[tokio::test]
