@@ -86,7 +86,7 @@ impl Conversation {
         let mut known = std::collections::HashMap::new();
         tools.retain(|tool| {
             let schema = tool.raw.get("inputSchema").unwrap_or(&Value::Null);
-            let mirrored = match strict.then(|| mirror::annotations(schema)).unwrap_or_else(|| Ok(vec![])) {
+            let mirrored = match if strict { mirror::annotations(schema) } else { Ok(vec![]) } {
                 Ok(mirrored) => mirrored.into(),
                 Err(why) => {
                     let name = display::excerpt(tool.name.as_str(), 80);

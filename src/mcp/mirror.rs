@@ -151,10 +151,10 @@ fn decimal(number: &serde_json::Number) -> String {
 pub fn encoded(value: &str) -> String {
     let edge = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let bytes = value.as_bytes();
-    let plain = bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e))
-        && !edge(bytes.first())
-        && !edge(bytes.last())
-        && !(value.starts_with(PREFIX) && value.ends_with(SUFFIX));
+    let printable = bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e));
+    let padded = edge(bytes.first()) || edge(bytes.last());
+    let marked = value.starts_with(PREFIX) && value.ends_with(SUFFIX);
+    let plain = printable && !padded && !marked;
     if plain { value.to_owned() } else { format!("{PREFIX}{}{SUFFIX}", BASE64_STANDARD.encode(value)) }
 }
 

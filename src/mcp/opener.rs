@@ -65,7 +65,7 @@ async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fau
         let died = line.hub.dead().is_some();
         let (seen, refusal, result) = match observe(heard, died) {
             Ok(seen) => seen,
-            Err(heard) => return Err(line.fault(heard, "server/discover", patience).await),
+            Err(heard) => return Err(line.fault(*heard, "server/discover", patience).await),
         };
         let step = era::decide(&seen, tried);
         if let Some(finding) = step.finding {
@@ -115,7 +115,7 @@ async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fau
 type Seen = (Observation, Option<Refusal>, Option<Value>);
 
 /// What came of the question as the table knows it. What says nothing about an era comes back as it was.
-fn observe(heard: Heard, died: bool) -> Result<Seen, Heard> {
+fn observe(heard: Heard, died: bool) -> Result<Seen, Box<Heard>> {
     let strange = |what: String| Ok((Observation::Strange(what), None, None));
     match heard {
         Heard::Answered(Reply { outcome: Ok(result), .. }) => {
@@ -138,7 +138,7 @@ fn observe(heard: Heard, died: bool) -> Result<Seen, Heard> {
         Heard::Stopped(Stop::Lost(fault)) => strange(format!("with a broken answer ({})", fault.message)),
         Heard::TooLong => Ok((Observation::Silence, None, None)),
         Heard::Stopped(Stop::Fault(_)) if died => Ok((Observation::Exited, None, None)),
-        heard @ Heard::Stopped(Stop::Fault(_)) => Err(heard),
+        heard @ Heard::Stopped(Stop::Fault(_)) => Err(Box::new(heard)),
     }
 }
 
