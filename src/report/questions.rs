@@ -138,6 +138,7 @@ mod tests {
 
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "a literal at every call")]
     fn told(method: &str, params: Value, answered: Value) -> [String; 4] {
         let Exchange { asks, question, answers, answer } = tell(method, &params, &answered);
         [asks, question, answers, answer]

@@ -211,6 +211,7 @@ mod tests {
     use super::*;
     use crate::transcript::Usage;
 
+    #[allow(clippy::needless_pass_by_value, reason = "a literal at every call")]
     fn said(role: &str, content: Value) -> Value {
         json!({"role": role, "content": content})
     }

@@ -155,6 +155,7 @@ mod tests {
         }})
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "a literal at every call")]
     fn filled(schema: &Value, given: Value) -> Filled {
         fill(schema, given.as_object().unwrap())
     }
