@@ -51,6 +51,7 @@ pub(crate) fn discovered(versions: &[&str]) -> Value {
     })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a literal at every call")]
 fn refusing(status: u16, request: &Seen, error: Value) -> Response<Body> {
     let body = json!({"jsonrpc": "2.0", "id": request.body["id"], "error": error});
     answer(status, "application/json", body.to_string())
@@ -220,7 +221,7 @@ async fn a_pinned_revision_never_falls_back() {
         assert!(!server.seen().iter().any(|seen| seen.rpc() == "initialize"), "{name}");
         match opened {
             Ok(session) => {
-                assert!(free.starts_with("2026-07-28") && session.facts().protocol == "2026-07-28", "{name}")
+                assert!(free.starts_with("2026-07-28") && session.facts().protocol == "2026-07-28", "{name}");
             }
             Err(fault) if free.starts_with("2025") => {
                 assert_eq!(fault.code, "target.protocol", "{name}");

@@ -22,6 +22,7 @@ async fn tasked(server: &Scripted, log: &Recorder, deadline_ms: u64) -> Box<dyn 
     open_as(&speaking(server, "auto"), &anonymous(), &profile, log).await.unwrap()
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a literal at every call")]
 fn task(status: &str, more: Value) -> Value {
     let mut task = json!({
         "resultType": "complete", "taskId": "t-1", "status": status, "createdAt": "2026-07-28T00:00:00Z",
@@ -175,6 +176,7 @@ fn subscription(request: &Seen, messages: &[Value], then: Option<Body>) -> Respo
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a literal at every call")]
 fn acknowledged(filter: Value) -> Value {
     json!({"method": "notifications/subscriptions/acknowledged", "params": {"notifications": filter}})
 }

@@ -79,7 +79,7 @@ async fn questions_are_answered_under_their_keys_and_the_state_comes_back_byte_f
     let outcome = session.call_tool("t", &json!({"z": 1, "a": 2})).await.unwrap();
     assert_eq!(text_of(outcome), "Ada");
     let calls: Vec<Seen> = server.seen().into_iter().filter(|seen| seen.rpc() == "tools/call").collect();
-    assert_eq!((calls.len(), &calls[0].body["id"] == &calls[1].body["id"]), (2, false));
+    assert_eq!((calls.len(), calls[0].body["id"] == calls[1].body["id"]), (2, false));
     let sent = events(&log).into_iter().filter_map(|what| match what {
         What::Wire(rehearsal::transcript::WireMessage::Sent { body, .. }) => {
             Some(body.to_text().into_owned())
