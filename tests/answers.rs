@@ -164,7 +164,8 @@ async fn answers_that_do_not_fit_are_said_and_not_sent() {
 #[tokio::test]
 async fn nothing_is_answered_that_is_not_declared() {
     let questions = [form("Which date?"), sampling(9), ("roots/list", json!({})), ("ping", json!({}))];
-    let (transcript, _) = run(&questions, "", "", Disk::default()).await;
+    let bare = "clients: [{name: bare, wire: {capabilities: {}}}]\n";
+    let (transcript, _) = run(&questions, bare, "", Disk::default()).await;
     let codes: Vec<Value> = answers(&transcript).iter().map(|answer| answer["code"].clone()).collect();
     assert_eq!(codes, [json!(-32601), json!(-32601), json!(-32601), Value::Null]);
     // A profile that says its capabilities keeps them, whatever the case scripts; a form is all that `{}` declares.

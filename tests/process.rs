@@ -139,15 +139,25 @@ async fn launch_fault(script: &str, port: u16, ready_ms: u64) -> Fault {
     launch(script, port, Duration::from_millis(ready_ms)).start(None).await.err().unwrap()
 }
 
+/// A port that was free a moment ago may be taken by another test; then it is another one's turn.
+async fn on_a_free_port(script: &str, ready_ms: u64) -> (u16, Fault) {
+    loop {
+        let port = pick_port().unwrap();
+        let fault = launch_fault(script, port, ready_ms).await;
+        if !fault.message.starts_with("something already listens") {
+            return (port, fault);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn launching_says_why_nothing_listens() {
-    let port = pick_port().unwrap();
-    let died = launch_fault("echo cannot read config >&2; exit 7", port, 5_000).await;
-    let silent = launch_fault("echo warming up; exec sleep 60", port, 500).await;
+    let (port, died) = on_a_free_port("echo cannot read config >&2; exit 7", 5_000).await;
+    let (other, silent) = on_a_free_port("echo warming up; exec sleep 60", 500).await;
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let busy = launch_fault("exec sleep 60", taken.local_addr().unwrap().port(), 5_000).await;
     let all = [died, silent, busy].map(|fault| format!("{}: {}", fault.code, fault.message)).join("\n");
-    let all = all.replace(&port.to_string(), "PORT");
+    let all = all.replace(&port.to_string(), "PORT").replace(&other.to_string(), "PORT");
     let all = all.replace(&taken.local_addr().unwrap().port().to_string(), "TAKEN");
     insta::assert_snapshot!(all, @r"
     target.died: the server `sh` ended with exit code 7; its last words were: cannot read config

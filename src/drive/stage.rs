@@ -279,7 +279,7 @@ fn reach(
 ) -> Result<(reqwest::Client, net::Route), Fault> {
     let tls = target.tls.clone();
     if let Some(identity) = &tls.identity {
-        outside.secrets.register("target.tls.key", identity);
+        outside.secrets.register("client key", identity);
     }
     let wrong = |error: &dyn std::fmt::Display| {
         Fault::new(Side::Harness, "target.bad-url", format!("`target.proxy` is no URL: {error}"))
@@ -290,7 +290,7 @@ fn reach(
         None => None,
     };
     if let Some(password) = proxy.as_ref().and_then(url::Url::password) {
-        outside.secrets.register("target.proxy", password);
+        outside.secrets.register("proxy password", password);
     }
     let route = net::Route { tls, proxy };
     Ok((net::client_by(&route).map_err(|error| wrong(&error))?, route))

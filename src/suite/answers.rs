@@ -111,14 +111,16 @@ impl Answers {
         missing.filter_map(|(name, place)| Some((name, place?))).collect()
     }
 
-    /// The client as it runs with these answers: one whose capabilities are not said declares what is answered, and
-    /// nothing else.
+    /// The client as it runs with these answers: one whose capabilities are not said declares what is answered besides
+    /// what it declares anyway.
     pub fn declared_by(&self, client: &ClientProfile) -> Option<ClientProfile> {
         if self.is_empty() || client.wire.capabilities.is_some() {
             return None;
         }
         let mut client = client.clone();
-        client.wire.capabilities = Some(self.capabilities());
+        let mut declared = client.wire.capabilities();
+        declared.extend(self.capabilities());
+        client.wire.capabilities = Some(declared);
         Some(client)
     }
 }
@@ -138,7 +140,9 @@ mod tests {
             Answers { sampling: located(Sampling::Refuse), roots: located(vec![]), ..Answers::default() };
         let reference = ClientProfile::reference();
         let client = answers.declared_by(&reference).unwrap();
-        assert_eq!(client.wire.capabilities(), answers.capabilities());
+        let declared = client.wire.capabilities();
+        assert_eq!(declared["sampling"], answers.capabilities()["sampling"]);
+        assert_eq!(declared["elicitation"], reference.wire.capabilities()["elicitation"]);
         assert_eq!(answers.capabilities().keys().collect::<Vec<_>>(), ["sampling", "roots"]);
         assert!(answers.undeclared(&reference).is_empty());
         assert_eq!(Answers::default().declared_by(&reference), None);
