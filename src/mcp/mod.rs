@@ -18,6 +18,7 @@ pub use terms::Pace;
 use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
 
 pub mod connect;
+mod consent;
 pub mod credentials;
 pub mod era;
 pub mod example;

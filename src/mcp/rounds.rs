@@ -50,7 +50,8 @@ impl Conversation {
         first: &Request<'_, P>,
         repeatable: bool,
     ) -> Result<Got, Fault> {
-        let mut got = self.ask(first, self.patience, repeatable).await?;
+        let got = self.ask(first, self.patience, repeatable).await?;
+        let mut got = self.after_pages(first, got).await?;
         for _ in 0..ROUNDS {
             let Some((questions, state)) = self.questions(&mut got) else { return Ok(got) };
             if questions.is_none() && state.is_none() {
@@ -113,7 +114,7 @@ impl Conversation {
         Ok(Answers::All(all))
     }
 
-    async fn answer(&self, key: String, mut question: Value) -> Result<(String, Value), Refusal> {
+    pub(super) async fn answer(&self, key: String, mut question: Value) -> Result<(String, Value), Refusal> {
         let method = question.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
         let params = question.get_mut("params").map(Value::take).unwrap_or_default();
         let answer = match undeclared(&method, &params, &self.terms) {

@@ -214,3 +214,58 @@ async fn rounds_are_bounded() {
     assert!(fault.message.contains("more than 10 rounds"), "{}", fault.message);
     assert_eq!(server.seen().len(), 1 + 11);
 }
+
+/// Refuses a tool until a page has been visited, `times` times.
+async fn behind_a_page(times: usize, pages: Value) -> Scripted {
+    let refused = std::sync::atomic::AtomicUsize::new(0);
+    Scripted::start(move |request| match request.rpc() {
+        "tools/call" if refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < times => {
+            let error = json!({"code": -32042, "message": "visit first", "data": {"elicitations": pages}});
+            let body = json!({"jsonrpc": "2.0", "id": request.body["id"], "error": error});
+            answer(200, "application/json", body.to_string())
+        }
+        "tools/call" => crate::stage::result(request, &crate::stage::text_result("in")),
+        _ => crate::stage::polite(request),
+    })
+    .await
+}
+
+/// Calls a tool over 2025-11-25 with the clerk, who agrees to everything, behind a client with these capabilities.
+async fn call_behind(server: &Scripted, elicitation: Value, log: &Recorder) -> ToolOutcome {
+    let mut profile = crate::stage::patient(2_000);
+    profile.wire.capabilities = json!({"elicitation": elicitation}).as_object().cloned();
+    let host: Arc<dyn Host> = Arc::new(Clerk);
+    let identity = anonymous();
+    let opening = Opening::new(&identity, &profile).hosted(&host);
+    let session = server.target().open(opening, log.clone()).await.unwrap();
+    let outcome = session.call_tool("t", &json!({})).await.unwrap();
+    session.close().await;
+    outcome
+}
+
+#[tokio::test]
+async fn a_call_behind_a_page_is_made_again_once_the_host_agrees() {
+    let page =
+        json!([{"mode": "url", "url": "https://example.com/pay", "elicitationId": "1", "message": "Pay"}]);
+    let server = behind_a_page(1, page.clone()).await;
+    let (both, seen) = (json!({"form": {}, "url": {}}), log());
+    assert_eq!(text_of(call_behind(&server, both.clone(), &seen).await), "in");
+    let asked = events(&seen).into_iter().filter(|what| matches!(what, What::ServerAsked { .. })).count();
+    let ids: Vec<Value> = calls(&server).iter().map(|call| call.body["id"].clone()).collect();
+    assert_eq!((asked, ids.len(), ids[0] == ids[1]), (1, 2, false));
+
+    // A client that visits no pages, a server that is never content, and an error that names no page.
+    let forms = behind_a_page(1, page.clone()).await;
+    let stubborn = behind_a_page(99, page).await;
+    let empty = behind_a_page(1, json!([])).await;
+    for (server, elicitation, most) in [(forms, json!({}), 1), (stubborn, both.clone(), 4), (empty, both, 1)]
+    {
+        let log = log();
+        let ToolOutcome::Refused(refusal) = call_behind(&server, elicitation, &log).await else { panic!() };
+        assert_eq!((refusal.code, calls(&server).len()), (Some(-32042), most));
+    }
+}
+
+fn calls(server: &Scripted) -> Vec<Seen> {
+    server.seen().into_iter().filter(|request| request.rpc() == "tools/call").collect()
+}
