@@ -16,6 +16,9 @@ pub mod route;
 /// Largest body read from a model API, a target or an authorization server, in bytes: 16 MiB.
 pub const BODY_CAP: usize = 16 * 1024 * 1024;
 
+/// `User-Agent` of every request that says nothing else.
+pub const USER_AGENT: &str = concat!("rehearsal/", env!("CARGO_PKG_VERSION"));
+
 /// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {

@@ -180,6 +180,7 @@ impl Exchange {
             request = request.header(name.as_str(), value.expose_secret());
             shown.push((name.clone(), scheme_only(value.expose_secret())));
         }
+        added(sending, &mut shown);
         let body = Body::Text(sending.body.unwrap_or_default().to_owned());
         let via = sending.method.to_string();
         self.log.note(What::Wire(WireMessage::Sent { via, headers: shown, body }));
@@ -293,4 +294,22 @@ impl Exchange {
 fn same(old: &Credentials, new: &Credentials) -> bool {
     old.len() == new.len()
         && old.iter().zip(new).all(|(a, b)| a.0 == b.0 && a.1.expose_secret() == b.1.expose_secret())
+}
+
+/// Completes the record with the headers that the HTTP library adds by itself.
+fn added(sending: &Sending<'_>, shown: &mut Vec<(String, String)>) {
+    let host = sending.url.host_str().unwrap_or_default();
+    let host = sending.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let length = sending.body.map(|body| body.len().to_string());
+    let own = [
+        ("accept", Some("*/*".to_owned())),
+        ("user-agent", Some(net::USER_AGENT.to_owned())),
+        ("host", Some(host)),
+        ("content-length", length),
+    ];
+    for (name, value) in own.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        if !shown.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            shown.push((name.to_owned(), value));
+        }
+    }
 }

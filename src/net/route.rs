@@ -74,7 +74,7 @@ fn base() -> ClientBuilder {
         // Common servers (node, uvicorn) close a connection after five idle seconds. A request that takes it up in that
         // very moment breaks, and one that is no GET may not simply be sent again. Node's own client waits as long.
         .pool_idle_timeout(Duration::from_secs(4))
-        .user_agent(concat!("rehearsal/", env!("CARGO_PKG_VERSION")))
+        .user_agent(super::USER_AGENT)
         .no_proxy()
 }
 

@@ -421,3 +421,39 @@ async fn what_follows_the_answer_on_its_stream_is_still_recorded() {
     let noted = |what: &What| matches!(what, What::ServerNoted { params, .. } if params["data"] == "late");
     eventually("the late message is recorded", || events(&log).iter().any(noted)).await;
 }
+
+#[tokio::test]
+async fn the_record_holds_every_header_that_the_server_saw() {
+    let server = Scripted::start(|request| match (request.method.as_str(), request.rpc()) {
+        ("POST", "tools/list") => result(request, &json!({"tools": []})),
+        ("POST", _) => polite(request),
+        _ => crate::stage::empty(axum::http::StatusCode::METHOD_NOT_ALLOWED),
+    })
+    .await;
+    let (target, log) = (server.target(), log());
+    let session = open(&target, &log).await.unwrap();
+    session.list_tools().await.unwrap();
+    session.close().await;
+    target.close().await;
+    let sent: Vec<(String, Vec<(String, String)>)> = events(&log)
+        .into_iter()
+        .filter_map(|what| match what {
+            What::Wire(WireMessage::Sent { via, headers, .. }) => Some((via, headers)),
+            _ => None,
+        })
+        .collect();
+    let seen = server.seen();
+    assert_eq!(sent.len(), seen.len());
+    for request in seen {
+        let saw: std::collections::BTreeMap<String, String> = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        let recorded = |(via, headers): &(String, Vec<(String, String)>)| {
+            *via == request.method.as_str()
+                && headers.iter().cloned().collect::<std::collections::BTreeMap<_, _>>() == saw
+        };
+        assert!(sent.iter().any(recorded), "{} with {saw:?} is not among {sent:#?}", request.method);
+    }
+}
