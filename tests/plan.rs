@@ -306,13 +306,15 @@ fn what_a_server_is_answered_is_part_of_the_question() {
         (books.header.key.question, books)
     };
     let (accept, case) = answering("{elicitation: {content: {date: 2026-12-01}}}");
-    // The client of a case declares what the case answers.
-    assert!(case.client.wire.capabilities().contains_key("elicitation"));
+    // The client of a case declares what the case answers, besides what it declares anyway.
+    assert!(case.client.wire.capabilities().contains_key("roots"));
     assert_eq!(case.header.client.as_str(), "reference");
     let (other, _) = answering("{elicitation: {content: {date: 2026-12-02}}}");
     let (roots, case) = answering("{roots: ['file:///srv']}");
-    assert!(!case.client.wire.capabilities().contains_key("elicitation"));
-    assert_eq!(BTreeSet::from([accept, other, roots]).len(), 3);
+    assert!(!case.client.wire.capabilities().contains_key("sampling"));
+    let (sampling, case) = answering("{sampling: refuse}");
+    assert!(case.client.wire.capabilities().contains_key("sampling"));
+    assert_eq!(BTreeSet::from([accept, other, roots, sampling]).len(), 4);
 }
 
 fn generated(cases: u32, trials: u32) -> String {
