@@ -69,7 +69,7 @@ impl TrialHost {
     ) -> Result<Self, Fault> {
         let wire = &case.client.wire;
         let stdio = world.target.url().is_none();
-        let capabilities = if stdio { wire.over_stdio().capabilities() } else { wire.capabilities() };
+        let capabilities = if stdio { wire.over_stdio().served() } else { wire.served() };
         let answers = &work.answers;
         let sampling = match answers.sampling.as_ref().map(|block| &block.value) {
             None => None,

@@ -178,7 +178,7 @@ impl Stdio {
             Process::start(&self.program, &how.identity.env(), Streams::Piped, self.guard.as_ref())?;
         let pipe = Arc::new(Pipe::new(process, Arc::clone(&hub)));
         let carrier = Arc::clone(&pipe);
-        Ok((Line::new(hub, carrier, log.clone(), how.host()), pipe))
+        Ok((Line::new(hub, carrier, log.clone(), how.host(Over::Stdio)), pipe))
     }
 
     /// Starts a process and opens a session with it; in a second process if the first one ended on the question.
@@ -213,7 +213,7 @@ impl Stdio {
         let mut place = place.lock().await;
         if let Some(shared) = place.as_ref().filter(|shared| shared.hub.dead().is_none()) {
             let carrier = Arc::clone(&shared.pipe);
-            let line = Line::new(Arc::clone(&shared.hub), carrier, log, how.host());
+            let line = Line::new(Arc::clone(&shared.hub), carrier, log, how.host(Over::Stdio));
             let terms = self.speech.terms(how, Over::Stdio);
             line.speak(shared.voice.clone());
             line.show(&terms.quirks);

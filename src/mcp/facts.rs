@@ -14,43 +14,38 @@ use crate::ids::ToolName;
 use crate::transcript::{ServerFacts, ToolFact};
 
 /// The result of `initialize`, and what is odd about it.
-pub fn server(mut result: Value) -> (ServerFacts, Vec<String>) {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let info = result.get("serverInfo");
-    let facts = ServerFacts {
-        name: text(info.and_then(|info| info.get("name"))),
-        version: text(info.and_then(|info| info.get("version"))),
-        protocol: text(result.get("protocolVersion")),
-        instructions: result.get("instructions").and_then(Value::as_str).map(str::to_owned),
-        capabilities: result.get_mut("capabilities").map(Value::take).unwrap_or_default(),
-    };
-    let mut odd = Vec::new();
-    if facts.name.is_empty() || facts.version.is_empty() {
-        odd.push("`initialize` was answered without a `serverInfo` with name and version".to_owned());
-    }
-    if !facts.capabilities.is_object() {
-        odd.push("`initialize` was answered without a `capabilities` object".to_owned());
-    }
-    (facts, odd)
+pub fn server(result: Value) -> (ServerFacts, Vec<String>) {
+    let info = result.get("serverInfo").cloned();
+    let protocol = result.get("protocolVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
+    introduced("initialize", info.as_ref(), protocol, result)
 }
 
 /// The result of `server/discover` as facts of a server that speaks this revision, and what is odd about it.
-pub fn discovered(mut result: Value, protocol: &str) -> (ServerFacts, Vec<String>) {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let info = result.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo"));
+pub fn discovered(result: Value, protocol: &str) -> (ServerFacts, Vec<String>) {
+    let info = result.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo")).cloned();
+    introduced("server/discover", info.as_ref(), protocol.to_owned(), result)
+}
+
+fn introduced(
+    method: &str,
+    info: Option<&Value>,
+    protocol: String,
+    mut result: Value,
+) -> (ServerFacts, Vec<String>) {
+    let of = |name: &str| info.and_then(|info| info.get(name)?.as_str()).unwrap_or_default().to_owned();
     let facts = ServerFacts {
-        name: text(info.and_then(|info| info.get("name"))),
-        version: text(info.and_then(|info| info.get("version"))),
-        protocol: protocol.to_owned(),
+        name: of("name"),
+        version: of("version"),
+        protocol,
         instructions: result.get("instructions").and_then(Value::as_str).map(str::to_owned),
         capabilities: result.get_mut("capabilities").map(Value::take).unwrap_or_default(),
     };
     let mut odd = Vec::new();
     if facts.name.is_empty() || facts.version.is_empty() {
-        odd.push("`server/discover` was answered without a `serverInfo` with name and version".to_owned());
+        odd.push(format!("`{method}` was answered without a `serverInfo` with name and version"));
     }
     if !facts.capabilities.is_object() {
-        odd.push("`server/discover` was answered without a `capabilities` object".to_owned());
+        odd.push(format!("`{method}` was answered without a `capabilities` object"));
     }
     (facts, odd)
 }

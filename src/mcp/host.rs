@@ -21,20 +21,8 @@ pub trait Host: Send + Sync {
     fn answer<'a>(&'a self, method: &'a str, params: &'a Value) -> BoxFuture<'a, Option<Answer>>;
 }
 
-/// A host with nobody behind it: elicitation is declined and sampling refused, as a person would with the dialog's
-/// other button.
-pub struct Nobody {
-    /// The client capabilities that were declared.
-    pub capabilities: Map<String, Value>,
-}
-
-impl Host for Nobody {
-    fn answer<'a>(&'a self, method: &'a str, _: &'a Value) -> BoxFuture<'a, Option<Answer>> {
-        Box::pin(std::future::ready(Some(answer(method, &self.capabilities))))
-    }
-}
-
-/// The answer of [`Nobody`].
+/// The answer where nobody is behind the client: elicitation is declined and sampling refused, as a person would with the
+/// dialog's other button, and nothing is served that was not declared.
 pub fn answer(method: &str, capabilities: &Map<String, Value>) -> Answer {
     match method {
         "ping" => Ok(json!({})),

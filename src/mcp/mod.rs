@@ -58,6 +58,7 @@ mod terms;
 mod watch;
 
 pub use profile::ClientProfile;
+use terms::Over;
 
 /// A server that can be spoken to.
 pub trait Target: Send + Sync {
@@ -94,15 +95,12 @@ impl<'a> Opening<'a> {
         Self { host: Some(host), ..self }
     }
 
-    fn host(&self) -> Arc<dyn Host> {
+    fn host(&self, over: Over) -> Arc<dyn Host> {
         match self.host {
             Some(host) => Arc::clone(host),
             None => {
-                let mut capabilities = self.profile.wire.capabilities();
-                if self.profile.wire.has(profile::Quirk::UndeclaredRoots) {
-                    capabilities.entry("roots").or_insert_with(|| serde_json::json!({}));
-                }
-                Arc::new(host::conducted::Conducted::new(self.profile, capabilities))
+                let served = over.wire(self.profile).served();
+                Arc::new(host::conducted::Conducted::new(self.profile, served))
             }
         }
     }
@@ -246,4 +244,31 @@ pub enum Isolation {
     Trial,
     /// One process for the whole run.
     Run,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::profile::{Quirk, StdioWire};
+    use super::*;
+
+    async fn serves_roots(profile: &ClientProfile, over: Over) -> bool {
+        let identity: Identity = Arc::new(Anonymous);
+        let host = Opening::new(&identity, profile).host(over);
+        host.answer("roots/list", &Value::Null).await.is_some_and(|answer| answer.is_ok())
+    }
+
+    #[tokio::test]
+    async fn a_client_by_itself_serves_what_it_declares_over_this_transport() {
+        let mut profile = ClientProfile::reference();
+        assert!(serves_roots(&profile, Over::Http).await && serves_roots(&profile, Over::Stdio).await);
+        let none = json!({}).as_object().cloned();
+        profile.wire.stdio = Some(StdioWire { capabilities: none.clone(), ..StdioWire::default() });
+        assert!(serves_roots(&profile, Over::Http).await && !serves_roots(&profile, Over::Stdio).await);
+        profile.wire.capabilities = none;
+        assert!(!serves_roots(&profile, Over::Http).await);
+        profile.wire.quirks = Some([Quirk::UndeclaredRoots].into());
+        assert!(serves_roots(&profile, Over::Http).await && serves_roots(&profile, Over::Stdio).await);
+    }
 }

@@ -52,7 +52,7 @@ impl Remote {
         let site = self.site_of(&terms);
         let http = Arc::new(Http::new(site, Arc::clone(how.identity), Arc::clone(&hub), log.clone()));
         let carrier = Arc::clone(&http);
-        let line = Line::new(hub, carrier, log.clone(), how.host());
+        let line = Line::new(hub, carrier, log.clone(), how.host(Over::Http));
         match self.speech.open(&line, &terms).await {
             Ok(Opened::Ready(facts, _)) => Ok(Conversation::begin(line, facts, terms, Holding::Own).await),
             // No process of ours ends on a message over HTTP; if it did, its end says more.
@@ -99,7 +99,7 @@ impl Remote {
             Ok(carrier) => Arc::new(carrier),
             Err(stop) => return Err(self.unlinked(stop).await),
         };
-        let line = Line::new(hub, carrier, log.clone(), how.host());
+        let line = Line::new(hub, carrier, log.clone(), how.host(Over::Http));
         line.show(&terms.quirks);
         match opener::hello(&line, &terms, offer).await? {
             Opened::Ready(facts, _) => Ok(Conversation::begin(line, facts, terms, Holding::Own).await),

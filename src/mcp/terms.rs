@@ -38,6 +38,16 @@ pub(super) enum Over {
     Stdio,
 }
 
+impl Over {
+    /// The wire layer of a client over this.
+    pub(super) fn wire(self, profile: &ClientProfile) -> Wire {
+        match self {
+            Self::Http => profile.wire.clone(),
+            Self::Stdio => profile.wire.over_stdio(),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Clone)]
 pub(super) struct Terms {
@@ -78,10 +88,7 @@ pub(super) struct Terms {
 impl Terms {
     /// The suite's pin goes before the profile's wish, and that before the free choice.
     pub(super) fn of(profile: &ClientProfile, over: Over, (pin, pace): (Choice, Pace)) -> Self {
-        let wire = match over {
-            Over::Http => profile.wire.clone(),
-            Over::Stdio => profile.wire.over_stdio(),
-        };
+        let wire = over.wire(profile);
         let strict = pin != Choice::Auto;
         let wish = Choice::named(wire.protocol().as_str()).unwrap_or_default();
         let choice = if strict { pin } else { wish };

@@ -16,8 +16,8 @@ use serde_json::json;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::stage::{
-    Scripted, Seen, anonymous, answer, empty, event, eventually, log, odd, open, open_as, patient, polite,
-    result_event, stream, text_of, text_result, wire,
+    Scripted, Seen, anonymous, answer, begins_anew_once, empty, event, eventually, log, odd, open, open_as,
+    patient, polite, result_event, stream, text_of, text_result, wire,
 };
 
 type Say = UnboundedSender<String>;
@@ -202,13 +202,7 @@ async fn a_forgotten_session_is_begun_anew_once() {
         _ => kind(request, say),
     })
     .await;
-    let (target, log) = (server.target(), log());
-    let session = open(&target, &log).await.unwrap();
-    let arguments = json!({});
-    let (one, two) = tokio::join!(session.call_tool("a", &arguments), session.call_tool("b", &arguments));
-    assert_eq!((text_of(one.unwrap()), text_of(two.unwrap())), ("alive".into(), "alive".into()));
-    assert_eq!(odd(&log), ["the server no longer knew the session (HTTP 404); a new one was begun"]);
-    assert_eq!(session.call_tool("a", &arguments).await.unwrap_err().code, "target.session-lost");
+    begins_anew_once(&server.target()).await;
     assert_eq!(server.posts("initialize"), 2);
 }
 

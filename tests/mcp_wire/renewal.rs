@@ -9,8 +9,8 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::stage::{
-    Scripted, Seen, anonymous, answer, empty, event, log, odd, open, open_as, patient, polite, result,
-    result_event, stream, text_of, text_result, wire,
+    Scripted, Seen, anonymous, answer, begins_anew_once, empty, event, log, odd, open, open_as, patient,
+    polite, result, result_event, stream, text_of, text_result, wire,
 };
 
 /// A handshake whose session id is the number of the handshake.
@@ -36,16 +36,8 @@ async fn a_forgotten_session_is_begun_anew_once() {
         _ => numbered(request, &handshakes),
     })
     .await;
-    let (target, log) = (server.target(), log());
-    let session = open(&target, &log).await.unwrap();
-    let arguments = json!({});
-    let (one, two) = tokio::join!(session.call_tool("a", &arguments), session.call_tool("b", &arguments));
-    assert_eq!((text_of(one.unwrap()), text_of(two.unwrap())), ("alive".into(), "alive".into()));
-    assert_eq!(odd(&log), ["the server no longer knew the session (HTTP 404); a new one was begun"]);
-    let fault = session.call_tool("a", &arguments).await.unwrap_err();
-    assert_eq!(fault.code, "target.session-lost");
+    let fault = begins_anew_once(&server.target()).await;
     assert!(fault.message.contains("again"), "{}", fault.message);
-    session.close().await;
     let seen = server.seen();
     let handshakes: Vec<_> = seen.iter().filter(|seen| seen.rpc() == "initialize").collect();
     assert_eq!(handshakes.len(), 2);

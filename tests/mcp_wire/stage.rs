@@ -269,3 +269,18 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
     panic!("never happened: {what}");
 }
+
+/// A session that is lost under two calls is begun anew for both, once, and that is recorded; lost again, it stays lost,
+/// with the fault returned.
+pub(crate) async fn begins_anew_once(target: &Arc<dyn Target>) -> Fault {
+    let log = log();
+    let session = open(target, &log).await.unwrap();
+    let arguments = json!({});
+    let (one, two) = tokio::join!(session.call_tool("a", &arguments), session.call_tool("b", &arguments));
+    assert_eq!((text_of(one.unwrap()), text_of(two.unwrap())), ("alive".into(), "alive".into()));
+    assert_eq!(odd(&log), ["the server no longer knew the session (HTTP 404); a new one was begun"]);
+    let fault = session.call_tool("a", &arguments).await.unwrap_err();
+    assert_eq!(fault.code, "target.session-lost");
+    session.close().await;
+    fault
+}

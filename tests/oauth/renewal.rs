@@ -46,18 +46,23 @@ async fn a_token_that_ends_in_mid_session_is_refreshed() {
     assert_eq!(world.seen("GET /.well-known/oauth-authorization-server").len(), 1, "metadata is kept");
 }
 
+/// Asks, ends the token, asks again, and returns the grants that were asked for.
+async fn grants_after_an_end(world: &World) -> Vec<String> {
+    let oauth = world.oauth();
+    world.ask(&oauth).await.unwrap();
+    world.revoke();
+    assert_eq!(world.ask(&oauth).await.unwrap(), 200);
+    grants(world)
+}
+
 #[tokio::test]
 async fn a_used_up_refresh_token_leads_back_to_the_page() {
     let script = |seen: &Seen| {
         let refresh = seen.field("grant_type") == "refresh_token";
         refresh.then(|| answer(400, &json!({"error": "invalid_grant"})))
     };
-    let world = World::start(script).await;
-    let oauth = world.oauth();
-    world.ask(&oauth).await.unwrap();
-    world.revoke();
-    assert_eq!(world.ask(&oauth).await.unwrap(), 200);
-    assert_eq!(grants(&world), ["authorization_code", "refresh_token", "authorization_code"]);
+    let granted = grants_after_an_end(&World::start(script).await).await;
+    assert_eq!(granted, ["authorization_code", "refresh_token", "authorization_code"]);
 }
 
 #[tokio::test]
@@ -66,12 +71,8 @@ async fn a_refresh_that_does_not_help_is_followed_by_a_grant() {
         let bad = seen.header("authorization") == "Bearer access-token-2";
         (seen.path == "/mcp" && bad).then(|| refuse(401, "Bearer error=\"invalid_token\""))
     };
-    let world = World::start(script).await;
-    let oauth = world.oauth();
-    world.ask(&oauth).await.unwrap();
-    world.revoke();
-    assert_eq!(world.ask(&oauth).await.unwrap(), 200);
-    assert_eq!(grants(&world), ["authorization_code", "refresh_token", "authorization_code"]);
+    let granted = grants_after_an_end(&World::start(script).await).await;
+    assert_eq!(granted, ["authorization_code", "refresh_token", "authorization_code"]);
 }
 
 #[tokio::test]

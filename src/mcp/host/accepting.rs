@@ -8,7 +8,7 @@ use crate::mcp::example;
 
 /// Accepts elicitation forms: fields with a default hold it (SEP-1034), required fields without one hold the smallest
 /// value that fits, others stay empty. A page to be visited (`mode: url`) is cancelled; everything else is answered as
-/// [`Nobody`](super::Nobody) answers it.
+/// [`answer`] says.
 pub struct Accepting {
     /// The client capabilities that were declared.
     pub capabilities: Map<String, Value>,

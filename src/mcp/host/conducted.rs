@@ -12,7 +12,7 @@ use crate::mcp::profile::{self, Answers};
 /// can be compared. A case that needs a real folder scripts `roots`.
 const DIRECTORY: &str = "file:///workspace";
 
-/// Answers as the profile's conduct says; where it says nothing, as [`super::Nobody`] does.
+/// Answers as the profile's conduct says; where it says nothing, as [`super::answer`] does.
 pub struct Conducted {
     capabilities: Map<String, Value>,
     answers: Answers,

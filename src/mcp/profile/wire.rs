@@ -122,6 +122,15 @@ impl Wire {
         })
     }
 
+    /// The capabilities that are served when the server asks: those sent, and roots where they are served undeclared.
+    pub fn served(&self) -> Map<String, Value> {
+        let mut served = self.capabilities();
+        if self.has(Quirk::UndeclaredRoots) {
+            served.entry("roots").or_insert_with(|| json!({}));
+        }
+        served
+    }
+
     /// Whether an oddity is shown.
     pub fn has(&self, quirk: Quirk) -> bool {
         self.quirks.as_ref().is_some_and(|quirks| quirks.contains(&quirk))
