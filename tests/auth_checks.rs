@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rehearsal::auth::checks::{AuthCheck, Level, Seen, TABLE};
-use rehearsal::auth::{Authority, IdentitySpec, Issuer, Minted, Persona, ProbeSetup, Prober, identity};
+use rehearsal::auth::{
+    Authority, Facts, Figure, IdentitySpec, Issuer, Minted, Persona, ProbeSetup, Prober, identity,
+};
 use rehearsal::diag::Origin;
 use rehearsal::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
 use rehearsal::transcript::{CaseHeader, CaseKind, Clock, End, Recorder, Secrets, Transcript, What};
@@ -45,8 +47,10 @@ impl Bench {
             target: url::Url::parse(url).unwrap(),
             headers: BTreeMap::new(),
             issuer: Some(Arc::clone(&self.issuer)),
-            identity: identity(&persona, &authority).unwrap(),
-            persona: Some(persona),
+            control: Some(Figure { identity: identity(&persona, &authority).unwrap(), persona }),
+            other: None,
+            weaker: None,
+            facts: Facts::default(),
             audience: url.to_owned(),
         };
         Prober::new(setup, Recorder::new(Clock::system(), self.secrets.clone())).unwrap()

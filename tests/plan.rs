@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use proptest::prelude::*;
-use rehearsal::auth::checks::Needs;
 use rehearsal::diag::render::render;
 use rehearsal::ids::{CaseKey, ScoreKey};
 use rehearsal::plan::{self, Plan, Selection, Shard, Work};
@@ -145,7 +144,7 @@ fn auth_checks_run_once_as_the_persona_whose_token_they_vary() {
         let Work::Auth(id) = &case.work else { panic!("an auth case that does something else") };
         assert!(ids.contains(&id.as_str()), "{id}");
         assert_eq!(case.header.case.as_str(), format!("auth/{id}"));
-        let nobody = rehearsal::auth::checks::find(id).unwrap().needs == Needs::Nothing;
+        let nobody = !rehearsal::auth::checks::find(id).unwrap().asks_as_somebody();
         let persona = if nobody { "anonymous" } else { "customer" };
         assert_eq!((case.header.persona.as_str(), case.header.client.as_str()), (persona, "reference"));
         assert_eq!((case.header.trial, case.checks.len()), (1, 1));

@@ -57,6 +57,22 @@ pub fn control(personas: &[Persona]) -> Option<&Persona> {
     minted.or_else(|| personas.iter().find(|persona| persona.identity.is_given()))
 }
 
+/// A second person for probes of isolation: the first but the control that has credentials without a flaw, and is
+/// somebody else.
+pub fn second<'a>(personas: &'a [Persona], control: &Persona) -> Option<&'a Persona> {
+    let subject = |persona: &Persona| match &persona.identity {
+        IdentitySpec::Minted(minted) => minted.subject.clone().unwrap_or_else(|| persona.name.to_string()),
+        _ => persona.name.to_string(),
+    };
+    personas.iter().find(|persona| {
+        let usable = match &persona.identity {
+            IdentitySpec::Minted(minted) => minted.flaw.is_none(),
+            other => other.is_given(),
+        };
+        usable && subject(persona) != subject(control)
+    })
+}
+
 /// The source of a persona's credentials. Fails when a variable is not set, or when a minted persona has no issuer.
 pub fn identity(persona: &Persona, authority: &Authority) -> Result<Arc<dyn TokenSource>, Fault> {
     match &persona.identity {

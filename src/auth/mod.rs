@@ -18,6 +18,7 @@ pub mod challenge;
 pub mod checks;
 pub mod client;
 pub mod discover;
+mod facts;
 mod grants;
 pub mod identity;
 pub mod issuer;
@@ -26,12 +27,13 @@ mod machine;
 pub mod prober;
 pub mod token;
 
+pub use facts::{Facts, ToolUse};
 pub use identity::{Authority, identity};
 pub use issuer::Issuer;
 pub use machine::{
     ClientCredentials, IdJag, IdProvider, Login, PrivateKeyJwt, RefreshToken, SecretAuth, Workload,
 };
-pub use prober::{ProbeSetup, Prober};
+pub use prober::{Figure, ProbeSetup, Prober};
 
 /// A spoofed identity, as a file in `evals/personas` or a suite describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -10,26 +10,35 @@ use std::time::Duration;
 
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use url::{Host, Url};
 
-use super::answer::{Answer, messages, stream_messages};
-use super::{Flaw, IdentitySpec, Issuer, Minted, Persona};
+use super::answer::stream_messages;
+use super::checks::eras::mark;
+use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona};
+use crate::mcp::revision::Era;
 use crate::mcp::{Asking, Identity};
 use crate::net;
 use crate::transcript::{Body, Fault, HttpSide, Recorder, Side, What};
 
-/// The protocol revision that probes open a session with.
-pub const REVISION: &str = "2025-11-25";
+mod talk;
 
-/// The revision without sessions, for servers that refuse [`REVISION`].
-pub const MODERN: &str = "2026-07-28";
+pub use talk::{MODERN, Opened, REVISION, Talk};
 
 /// How much of an answer is kept, in bytes.
 const KEPT: usize = 64 * 1024;
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Somebody whom the target is expected to let in.
+#[derive(Clone)]
+pub struct Figure {
+    /// Who it is.
+    pub persona: Persona,
+    /// The credentials.
+    pub identity: Identity,
+}
 
 /// What probes need to know; the same for every check of a run.
 #[derive(Clone)]
@@ -40,10 +49,14 @@ pub struct ProbeSetup {
     pub headers: BTreeMap<String, String>,
     /// The embedded issuer, if the target is set up to trust it.
     pub issuer: Option<Arc<Issuer>>,
-    /// A persona that the target is expected to let in.
-    pub persona: Option<Persona>,
-    /// That persona's credentials.
-    pub identity: Identity,
+    /// The persona whose good token is the positive control; `None`: nobody has credentials.
+    pub control: Option<Figure>,
+    /// A second persona with credentials of its own.
+    pub other: Option<Figure>,
+    /// A persona that may do less than the control.
+    pub weaker: Option<Figure>,
+    /// What the suite says of the target.
+    pub facts: Facts,
     /// `aud` of a good token; the URL of the target, byte for byte as the target knows it.
     pub audience: String,
 }
@@ -54,6 +67,22 @@ pub struct Prober {
     setup: ProbeSetup,
     http: reqwest::Client,
     log: Recorder,
+    /// The eras that the target is known to speak.
+    eras: Vec<Era>,
+    /// The era that is spoken, if it is settled.
+    era: Option<Era>,
+    /// Whether labels say which.
+    marked: bool,
+    /// Many ask at a time, but one that changes the world asks alone.
+    turns: Arc<RwLock<()>>,
+}
+
+/// The right to ask.
+pub enum Turn<'a> {
+    /// Beside others.
+    Shared(RwLockReadGuard<'a, ()>),
+    /// Alone.
+    Alone(RwLockWriteGuard<'a, ()>),
 }
 
 /// What proves who asks: headers, and a query parameter for the probe that must not work.
@@ -63,22 +92,6 @@ pub struct Credentials {
     pub headers: Vec<(String, SecretString)>,
     /// A query parameter.
     pub query: Option<(String, SecretString)>,
-}
-
-/// A session that the target opened.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    id: Option<String>,
-    version: String,
-}
-
-/// What came of a conversation.
-#[derive(Debug)]
-pub struct Talk {
-    /// The session, if one was opened.
-    pub session: Option<Opened>,
-    /// The last answer: that to `tools/list`, or to `initialize` where it was not accepted.
-    pub last: Result<HttpSide, String>,
 }
 
 /// One request.
@@ -91,8 +104,8 @@ pub struct Ask<'a> {
     pub url: Url,
     /// Headers that are no secret.
     pub headers: Vec<(String, String)>,
-    /// The JSON body.
-    pub body: Option<Value>,
+    /// The body; a text that need not be sound JSON.
+    pub body: Option<String>,
 }
 
 impl Credentials {
@@ -122,7 +135,8 @@ impl Prober {
         if !is_near(&setup.target) {
             setup.issuer = None;
         }
-        Ok(Self { setup, http, log })
+        let (eras, turns) = (vec![], Arc::new(RwLock::new(())));
+        Ok(Self { setup, http, log, eras, era: None, marked: false, turns })
     }
 
     /// The same prober with another HTTP client: for servers that want certificates or a proxy.
@@ -142,30 +156,94 @@ impl Prober {
         &self.setup.target
     }
 
+    /// What the suite says of the target.
+    pub fn facts(&self) -> &Facts {
+        &self.setup.facts
+    }
+
+    /// `aud` of a good token.
+    pub fn audience(&self) -> &str {
+        &self.setup.audience
+    }
+
+    /// The eras that the target is known to speak; empty when nobody was let in.
+    pub fn eras(&self) -> &[Era] {
+        &self.eras
+    }
+
+    /// The same prober, knowing what the target speaks.
+    #[must_use]
+    pub fn knowing(self, eras: Vec<Era>) -> Self {
+        Self { eras, ..self }
+    }
+
+    /// The same prober, speaking one era; its labels say which if they are `marked`.
+    #[must_use]
+    pub fn speaking(&self, era: Era, marked: bool) -> Self {
+        Self { era: Some(era), marked, ..self.clone() }
+    }
+
+    /// Waits for the right to ask: beside others, or alone.
+    pub async fn turn(&self, alone: bool) -> Turn<'_> {
+        match alone {
+            true => Turn::Alone(self.turns.write().await),
+            false => Turn::Shared(self.turns.read().await),
+        }
+    }
+
     /// Whether there is a persona with credentials that the target should accept.
     pub fn has_persona(&self) -> bool {
-        match self.setup.persona.as_ref().map(|persona| &persona.identity) {
+        self.has(self.setup.control.as_ref())
+    }
+
+    /// Whether there is a second one.
+    pub fn has_other(&self) -> bool {
+        self.has(self.setup.other.as_ref())
+    }
+
+    /// Whether there is one that may do less.
+    pub fn has_weaker(&self) -> bool {
+        self.has(self.setup.weaker.as_ref())
+    }
+
+    fn has(&self, figure: Option<&Figure>) -> bool {
+        match figure.map(|figure| &figure.persona.identity) {
             None | Some(IdentitySpec::Anonymous) => false,
-            Some(IdentitySpec::Minted(_)) => self.minted().is_some(),
+            Some(IdentitySpec::Minted(_)) => self.setup.issuer.is_some(),
             Some(given) => given.is_given(),
         }
     }
 
     /// The claims of the good persona, if they are ours to sign.
     pub fn minted(&self) -> Option<(&Arc<Issuer>, &Minted)> {
-        match (&self.setup.issuer, &self.setup.persona.as_ref()?.identity) {
+        match (&self.setup.issuer, &self.setup.control.as_ref()?.persona.identity) {
             (Some(issuer), IdentitySpec::Minted(minted)) => Some((issuer, minted)),
             _ => None,
         }
     }
 
-    fn asking<'a>(&'a self, method: &'a str) -> Asking<'a> {
-        Asking { method, url: &self.setup.target, refused: None }
+    async fn credentials(&self, figure: Option<&Figure>) -> Result<Credentials, Fault> {
+        let asking = Asking { method: "POST", url: &self.setup.target, refused: None };
+        let headers = match figure {
+            Some(figure) => figure.identity.headers(asking).await?,
+            None => vec![],
+        };
+        Ok(Credentials { headers, query: None })
     }
 
     /// The good persona's credentials.
     pub async fn good(&self) -> Result<Credentials, Fault> {
-        Ok(Credentials { headers: self.setup.identity.headers(self.asking("POST")).await?, query: None })
+        self.credentials(self.setup.control.as_ref()).await
+    }
+
+    /// The second persona's credentials.
+    pub async fn other(&self) -> Result<Credentials, Fault> {
+        self.credentials(self.setup.other.as_ref()).await
+    }
+
+    /// The weaker persona's credentials.
+    pub async fn weaker(&self) -> Result<Credentials, Fault> {
+        self.credentials(self.setup.weaker.as_ref()).await
     }
 
     /// A token like the good persona's, changed by `change`.
@@ -177,7 +255,8 @@ impl Prober {
         let mut minted = minted.clone();
         change(&mut minted);
         let issuer = Arc::clone(issuer);
-        let subject = self.setup.persona.as_ref().map(|persona| persona.name.to_string()).unwrap_or_default();
+        let subject =
+            self.setup.control.as_ref().map(|figure| figure.persona.name.to_string()).unwrap_or_default();
         let audience = self.setup.audience.clone();
         tokio::task::spawn_blocking(move || issuer.mint(&minted, &subject, &audience))
             .await
@@ -190,81 +269,10 @@ impl Prober {
         Ok(Credentials::authorization(&format!("Bearer {}", token.expose_secret())))
     }
 
-    /// The cheapest complete exchange: `initialize`, the notification, `tools/list`. It stops where it is denied.
-    /// Exchanges are labelled `LABEL: METHOD`.
-    pub async fn converse(&self, label: &str, who: &Credentials) -> Talk {
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-            "protocolVersion": REVISION, "capabilities": {},
-            "clientInfo": {"name": "rehearsal", "version": env!("CARGO_PKG_VERSION")},
-        }});
-        let last = self.post(&format!("{label}: initialize"), body, None, who).await;
-        if last.as_ref().is_ok_and(wants_modern) {
-            let opened = Opened { id: None, version: MODERN.to_owned() };
-            let last = self.list(label, &opened, who).await;
-            return Talk { session: Some(opened), last };
-        }
-        let Answer::Accepted(result) = Answer::of(&last) else { return Talk { session: None, last } };
-        let version = result.and_then(|result| Some(result.get("protocolVersion")?.as_str()?.to_owned()));
-        let id = last.ok().and_then(|side| side.header("mcp-session-id").map(str::to_owned));
-        let opened = Opened { id, version: version.unwrap_or_else(|| REVISION.to_owned()) };
-        let note = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        let _ = self.post(&format!("{label}: initialized"), note, Some(&opened), who).await;
-        let last = self.list(label, &opened, who).await;
-        Talk { session: Some(opened), last }
-    }
-
-    /// `tools/list` in a session.
-    pub async fn list(&self, label: &str, session: &Opened, who: &Credentials) -> Result<HttpSide, String> {
-        let body = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}});
-        self.post(&format!("{label}: tools/list"), body, Some(session), who).await
-    }
-
-    /// `tools/call` in a session.
-    pub async fn call(&self, label: &str, session: &Opened, who: &Credentials, params: Value) -> Answer {
-        let body = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params});
-        Answer::of(&self.post(&format!("{label}: tools/call"), body, Some(session), who).await)
-    }
-
-    /// Ends a session, so that probes leave nothing open.
-    pub async fn close(&self, session: Option<Opened>, who: &Credentials) {
-        let Some(Opened { id: Some(id), version }) = session else { return };
-        let headers = vec![("mcp-session-id".to_owned(), id), ("mcp-protocol-version".to_owned(), version)];
-        let ask = Ask {
-            label: "close",
-            method: Method::DELETE,
-            url: self.setup.target.clone(),
-            headers,
-            body: None,
-        };
-        let _ = self.send(ask, who).await;
-    }
-
     /// A metadata document, without credentials.
     pub async fn document(&self, label: &str, url: Url) -> Result<HttpSide, String> {
         let headers = vec![("accept".to_owned(), "application/json".to_owned())];
         self.send(Ask { label, method: Method::GET, url, headers, body: None }, &Credentials::none()).await
-    }
-
-    async fn post(
-        &self,
-        label: &str,
-        mut body: Value,
-        session: Option<&Opened>,
-        who: &Credentials,
-    ) -> Result<HttpSide, String> {
-        let mut headers = vec![
-            ("content-type".to_owned(), "application/json".to_owned()),
-            ("accept".to_owned(), "application/json, text/event-stream".to_owned()),
-        ];
-        if let Some(session) = session {
-            headers.push(("mcp-protocol-version".to_owned(), session.version.clone()));
-            headers.extend(session.id.clone().map(|id| ("mcp-session-id".to_owned(), id)));
-            if session.version == MODERN {
-                headers.extend(make_modern(&mut body));
-            }
-        }
-        let url = self.setup.target.clone();
-        self.send(Ask { label, method: Method::POST, url, headers, body: Some(body) }, who).await
     }
 
     /// Sends one request and records it with its answer. The record is redacted; the returned answer is not.
@@ -279,7 +287,7 @@ impl Prober {
         }
         headers
             .extend(who.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())));
-        let body = ask.body.map(|body| body.to_string()).unwrap_or_default();
+        let body = ask.body.unwrap_or_default();
         let begun = self.log.elapsed_ms();
         let response = match self.may_ask(&url) {
             true => {
@@ -289,12 +297,19 @@ impl Prober {
             false => Err(format!("not sent: {} is neither the target nor the issuer", net::shown(&url))),
         };
         self.log.note(What::Exchanged {
-            label: ask.label.to_owned(),
+            label: self.marked_label(ask.label),
             request: HttpSide { start: format!("{} {url}", ask.method), headers, body: Body::Text(body) },
             response: response.clone(),
             took_ms: self.log.elapsed_ms().saturating_sub(begun),
         });
         response
+    }
+
+    fn marked_label(&self, label: &str) -> String {
+        match self.era.filter(|_| self.marked) {
+            Some(era) => format!("{}{label}", mark(era)),
+            None => label.to_owned(),
+        }
     }
 
     async fn exchange(
@@ -355,31 +370,6 @@ impl std::fmt::Debug for Prober {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Prober({})", net::shown(&self.setup.target))
     }
-}
-
-/// Whether a server says that it knows no sessions: `initialize` is an unknown method or names an unknown revision.
-fn wants_modern(side: &HttpSide) -> bool {
-    let refusals = [-32022, -32601];
-    messages(side).iter().any(|message| {
-        message.pointer("/error/code").and_then(Value::as_i64).is_some_and(|code| refusals.contains(&code))
-    })
-}
-
-/// Gives a request the `_meta` of the modern revision and returns the headers that must agree with its body.
-fn make_modern(body: &mut Value) -> Vec<(String, String)> {
-    let mut headers = Vec::new();
-    if let Some(method) = body["method"].as_str() {
-        headers.push(("mcp-method".to_owned(), method.to_owned()));
-    }
-    if let Some(name) = body.pointer("/params/name").and_then(Value::as_str) {
-        headers.push(("mcp-name".to_owned(), name.to_owned()));
-    }
-    body["params"]["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": MODERN,
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": {"name": "rehearsal", "version": env!("CARGO_PKG_VERSION")},
-    });
-    headers
 }
 
 /// Whether a stream has brought the answer; it may stay open afterwards.

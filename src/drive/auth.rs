@@ -7,9 +7,10 @@ use super::World;
 use crate::auth::Persona;
 use crate::auth::checks;
 use crate::auth::identity::{self, Authority};
-use crate::auth::prober::{ProbeSetup, Prober};
+use crate::auth::prober::{Figure, ProbeSetup, Prober};
 use crate::ids::PersonaName;
 use crate::mcp::Identity;
+use crate::suite::AuthSetup;
 use crate::transcript::{End, Fault, Recorder, Side};
 
 /// What auth probes need: a prober aimed at the target, with a persona whose good token is the positive control.
@@ -17,31 +18,62 @@ pub struct Lab {
     prober: Prober,
 }
 
+/// Everybody whom a suite names, with the credentials of their sessions.
+#[derive(Clone, Copy)]
+pub struct Cast<'a> {
+    /// The personas, in order.
+    pub personas: &'a [Persona],
+    /// Their identities: a refresh token serves only one of two.
+    pub identities: &'a [(PersonaName, Identity)],
+}
+
+impl Cast<'_> {
+    fn figure(&self, persona: &Persona, authority: &Authority) -> Result<Figure, Fault> {
+        let known = self.identities.iter().find(|(name, _)| *name == persona.name);
+        let identity = match known {
+            Some((_, identity)) => Arc::clone(identity),
+            None => identity::identity(persona, authority)?,
+        };
+        Ok(Figure { persona: persona.clone(), identity })
+    }
+
+    fn named(&self, name: &PersonaName, authority: &Authority) -> Result<Option<Figure>, Fault> {
+        let persona = self.personas.iter().find(|persona| persona.name == *name);
+        persona.map(|persona| self.figure(persona, authority)).transpose()
+    }
+}
+
 impl Lab {
-    /// A lab for an HTTP target. The control is that of [`identity::control`]. Fixed headers are sent along, but for those that would let anybody in.
+    /// A lab for an HTTP target. The control is that of [`identity::control`]. Fixed headers are sent along, but for
+    /// those that would let anybody in.
     pub fn new(
         target: &url::Url,
         mut headers: BTreeMap<String, String>,
-        personas: &[Persona],
-        identities: &[(PersonaName, Identity)],
+        cast: Cast<'_>,
+        setup: &AuthSetup,
         authority: &Authority,
     ) -> Result<Self, Fault> {
-        let persona = identity::control(personas).cloned();
-        let identity = match &persona {
-            // The same as in its sessions: a refresh token serves only one of two.
-            Some(persona) => match identities.iter().find(|(name, _)| *name == persona.name) {
-                Some((_, identity)) => Arc::clone(identity),
-                None => identity::identity(persona, authority)?,
-            },
-            None => Arc::new(crate::mcp::Anonymous),
+        let control = identity::control(cast.personas);
+        let other = match &setup.other {
+            Some(name) => cast.named(name, authority)?,
+            None => control
+                .and_then(|control| identity::second(cast.personas, control))
+                .map(|persona| cast.figure(persona, authority))
+                .transpose()?,
+        };
+        let weaker = match &setup.weaker {
+            Some(name) => cast.named(name, authority)?,
+            None => None,
         };
         headers.retain(|name, _| !name.eq_ignore_ascii_case("authorization"));
         let setup = ProbeSetup {
             target: target.clone(),
             headers,
             issuer: authority.issuer.clone(),
-            persona,
-            identity,
+            control: control.map(|persona| cast.figure(persona, authority)).transpose()?,
+            other,
+            weaker,
+            facts: setup.facts.clone(),
             audience: authority.audience.clone(),
         };
         let log = Recorder::new(authority.clock.clone(), authority.secrets.clone());
@@ -52,6 +84,13 @@ impl Lab {
     #[must_use]
     pub fn through(self, http: reqwest::Client) -> Self {
         Self { prober: self.prober.through(http) }
+    }
+
+    /// The same lab, knowing which eras the target speaks with the control, or with anybody.
+    pub async fn knowing(self) -> Result<Self, Fault> {
+        let good = self.prober.good().await?;
+        let eras = self.prober.spoken(&good).await;
+        Ok(Self { prober: self.prober.knowing(eras) })
     }
 }
 

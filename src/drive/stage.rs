@@ -392,8 +392,9 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let lab = match set.target.url() {
         // The probes speak Streamable HTTP.
         Some(url) if !suite.auth_checks.is_empty() && suite.target.transport == Transport::Http => {
-            let lab = auth::Lab::new(url, set.headers.clone(), &personas, &identities, &authority)?;
-            Some(lab.through(set.http.clone()))
+            let cast = auth::Cast { personas: &personas, identities: &identities };
+            let lab = auth::Lab::new(url, set.headers.clone(), cast, &suite.auth, &authority)?;
+            Some(lab.through(set.http.clone()).knowing().await?)
         }
         _ => None,
     };

@@ -8,7 +8,7 @@ use super::{
     AccessCall, Case, Plan, Selection, UseWork, Work, access_case, auth_case, expectations, order, select,
     shard,
 };
-use crate::auth::checks::{self, Needs};
+use crate::auth::checks;
 use crate::auth::{IdentitySpec, Persona, identity};
 use crate::diag::{Diagnostic, Located, Origin};
 use crate::ids::{CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName};
@@ -227,7 +227,7 @@ impl Expansion<'_> {
             return;
         }
         let asker = Asker { persona: &persona, client: &client };
-        let question = key::of_auth(&id.value, asker);
+        let question = key::of_auth(&id.value, &self.suite.auth, asker);
         let named = Named { case: &name, kind: CaseKind::Auth, question, origin: &id.origin };
         match expectations::of_auth(id) {
             Ok(check) => self.probe(&named, asker, Work::Auth(id.value.clone()), vec![check]),
@@ -283,7 +283,7 @@ impl Expansion<'_> {
 
     /// The persona that an auth check is about: the one whose token it varies; `None` for what it asks as nobody.
     fn control(&self, id: &str) -> Option<Arc<Persona>> {
-        checks::find(id).filter(|check| check.needs != Needs::Nothing)?;
+        checks::find(id).filter(|check| check.asks_as_somebody())?;
         let personas: Vec<Persona> =
             self.suite.personas.iter().map(|persona| persona.value.clone()).collect();
         self.persona(&identity::control(&personas)?.name)

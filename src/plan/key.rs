@@ -14,6 +14,7 @@ use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
 use crate::score::judge::{Criterion, Rubric};
+use crate::suite::AuthSetup;
 use crate::suite::answers::{Answers, Reply, Root, Sampling};
 use crate::suite::{CaseSpec, JudgeSpec, Limits, Step, ToolStep, Turn, Verify};
 use crate::transcript::CaseKind;
@@ -84,9 +85,9 @@ pub(super) fn of_access(calls: &[AccessCall], asker: Asker<'_>) -> Digest {
     question(CaseKind::Access, asker, &calls)
 }
 
-/// The question of an auth case: the id of its check.
-pub(super) fn of_auth(id: &str, asker: Asker<'_>) -> Digest {
-    question(CaseKind::Auth, asker, &id)
+/// The question of an auth case: the id of its check, and what the suite says for the checks.
+pub(super) fn of_auth(id: &str, setup: &AuthSetup, asker: Asker<'_>) -> Digest {
+    question(CaseKind::Auth, asker, &(id, setup))
 }
 
 fn question<T: Serialize>(kind: CaseKind, asker: Asker<'_>, asks: &T) -> Digest {

@@ -69,12 +69,25 @@ pub struct Suite {
     pub access: Vec<AccessSpec>,
     /// Auth checks to run, resolved from the pack; empty when the suite asks for none.
     pub auth_checks: Vec<Located<String>>,
+    /// Who takes part in them, and what no probe can guess.
+    pub auth: AuthSetup,
     /// When a run passes.
     pub gate: GatePolicy,
     /// Every text that was read, by the path that origins name: for excerpts and for the record of a run.
     pub sources: BTreeMap<Arc<str>, Arc<str>>,
     /// Every instrument used: kind (`model`, `persona`, `client`, `rubric`, `auth`), name, digest of its content.
     pub instruments: Vec<InstrumentUse>,
+}
+
+/// What a suite says for its auth checks besides their names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AuthSetup {
+    /// The second person of checks of isolation. Default: the second persona with credentials of its own.
+    pub other: Option<PersonaName>,
+    /// A persona that may do less than the first.
+    pub weaker: Option<PersonaName>,
+    /// Facts about the target.
+    pub facts: crate::auth::Facts,
 }
 
 /// An instrument a suite uses, for the record of a run.

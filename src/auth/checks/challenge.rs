@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::reading::{Exchange, decisive, labelled};
 use super::resource::{document, documents};
-use super::{AuthCheck, Level, Needs, Probe, Seen};
+use super::{AuthCheck, Eras, Level, Probe, Seen};
 use crate::auth::Flaw;
 use crate::auth::answer::{Answer, Denial, challenges};
 use crate::auth::challenge::{Challenge, Challenges};
@@ -21,7 +21,18 @@ const fn row(
     examine: fn(&Transcript) -> Seen,
 ) -> AuthCheck {
     let [title, section, fix] = texts;
-    AuthCheck { id, title, level, section, needs: Needs::Nothing, fix, probe, examine }
+    AuthCheck {
+        id,
+        title,
+        level,
+        section,
+        since: "2025-03-26",
+        eras: Eras::Each,
+        needs: &[],
+        fix,
+        probe,
+        examine,
+    }
 }
 
 #[rustfmt::skip]
@@ -29,11 +40,11 @@ pub(super) const TABLE: &[AuthCheck] = &[
     row("A01", Level::Must, ["no token gets 401", "authorization: error handling",
         "answer 401 to every MCP request without a token"], no_token, unauthorized),
     row("A03", Level::Must, ["GET and DELETE without a token are refused", "authorization: token requirements",
-        "put the token check before the routes, so that it covers every method"], other_methods, methods_refused),
+        "put the token check before the routes, so that it covers every method"], other_methods, methods_refused).once(),
     row("A04", Level::Rfc, ["the 401 carries a Bearer challenge", "RFC 6750 section 3",
         "add `WWW-Authenticate: Bearer ...` to every 401"], no_token, bearer),
     row("A05", Level::Must, ["the challenge names the resource metadata", "authorization: protected resource metadata discovery",
-        "add `resource_metadata=\"https://your-host/.well-known/oauth-protected-resource/...\"`"], documents, metadata_named),
+        "add `resource_metadata=\"https://your-host/.well-known/oauth-protected-resource/...\"`"], documents, metadata_named).since("2025-06-18").once(),
     row("A06", Level::Rfc, ["challenges follow the grammar", "RFC 9110 section 11",
         "quote parameter values and escape quotes inside them"], every_refusal, grammatical),
     row("A07", Level::Should, ["no error is reported to somebody without credentials", "RFC 6750 section 3.1",
@@ -41,11 +52,11 @@ pub(super) const TABLE: &[AuthCheck] = &[
     row("A08", Level::Should, ["a bad token gets 401 with `invalid_token` and the metadata", "RFC 6750 section 3.1",
         "answer bad tokens with 401, `error=\"invalid_token\"` and `resource_metadata`"], none_and_garbage, invalid_token),
     row("A09", Level::Should, ["the challenge names the scopes", "authorization: scope selection strategy",
-        "add `scope=\"...\"` with the scopes that the request needs"], no_token, |t| on_challenge(t, scoped)),
+        "add `scope=\"...\"` with the scopes that the request needs"], no_token, |t| on_challenge(t, scoped)).since("2025-11-25"),
     row("A10", Level::Should, ["the challenge does not ask for `offline_access`", "authorization: refresh tokens",
-        "leave `offline_access` to the client"], no_token, |t| on_challenge(t, |c| without(c, &["offline_access"]))),
+        "leave `offline_access` to the client"], no_token, |t| on_challenge(t, |c| without(c, &["offline_access"]))).since("2026-07-28"),
     row("A11", Level::Hygiene, ["the challenge asks for no catch-all scope", "security best practices: scope minimization",
-        "name the scopes that the request needs"], no_token, |t| on_challenge(t, |c| without(c, &["*", "all", "full-access"]))),
+        "name the scopes that the request needs"], no_token, |t| on_challenge(t, |c| without(c, &["*", "all", "full-access"]))).since("2025-11-25"),
 ];
 
 fn no_token(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {

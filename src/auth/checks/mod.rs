@@ -5,11 +5,13 @@
 
 use futures::future::BoxFuture;
 
-use self::challenge::is_loopback;
+pub use self::needs::Needs;
 use super::Prober;
 use crate::transcript::{Fault, Transcript, What};
 
 mod challenge;
+pub(super) mod eras;
+mod needs;
 mod placement;
 mod reading;
 mod resource;
@@ -43,19 +45,17 @@ impl Level {
     }
 }
 
-/// What a check needs before it can run.
+/// In which eras of the protocol a check runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Needs {
-    /// Nothing: any HTTP target.
-    Nothing,
-    /// A persona that the target lets in, from any source.
-    GoodToken,
-    /// The same, and a target on loopback.
-    LoopbackTarget,
-    /// A persona with a minted token, and a target that trusts the embedded issuer.
-    TrustedIssuer,
-    /// The same, and scopes to leave out.
-    Scopes,
+pub enum Eras {
+    /// Once: its question has nothing to do with how MCP is spoken.
+    Once,
+    /// In each era that the target speaks.
+    Each,
+    /// In the era of sessions only, up to 2025-11-25.
+    Legacy,
+    /// In the era without sessions only, since 2026-07-28.
+    Modern,
 }
 
 /// One check.
@@ -69,13 +69,17 @@ pub struct AuthCheck {
     pub level: Level,
     /// The section of the MCP specification, or the RFC.
     pub section: &'static str,
+    /// The first revision whose text (or whose RFCs) ask for it.
+    pub since: &'static str,
+    /// In which eras it runs.
+    pub eras: Eras,
     /// What it needs.
-    pub needs: Needs,
+    pub needs: &'static [Needs],
     /// What to change in the server when it is broken.
     pub fix: &'static str,
     /// Sends and records; judges nothing.
     pub probe: Probe,
-    /// Reads the record; sends nothing.
+    /// Reads the record; sends nothing. It sees one era at a time.
     pub examine: fn(&Transcript) -> Seen,
 }
 
@@ -96,54 +100,66 @@ pub enum Seen {
 }
 
 impl AuthCheck {
+    /// The same check, asked for since a later revision.
+    pub(super) const fn since(self, revision: &'static str) -> Self {
+        Self { since: revision, ..self }
+    }
+
+    /// The same check, whatever the era.
+    pub(super) const fn once(self) -> Self {
+        Self { eras: Eras::Once, ..self }
+    }
+
     /// Whether a broken check is a security failure, or only worth knowing.
     pub fn gates(&self) -> bool {
         matches!(self.level, Level::Must | Level::Rfc)
     }
 
-    /// What the check needs and this prober lacks, if anything.
-    pub fn lacks(&self, prober: &Prober) -> Option<&'static str> {
-        let met = match self.needs {
-            Needs::Nothing => true,
-            Needs::GoodToken => prober.has_persona(),
-            Needs::LoopbackTarget => prober.has_persona() && is_loopback(prober.target()),
-            Needs::TrustedIssuer => prober.minted().is_some(),
-            Needs::Scopes => prober.minted().is_some_and(|(_, minted)| !minted.scopes.is_empty()),
-        };
-        (!met).then(|| self.needs.as_str())
+    /// Whether it asks as somebody, and not only as nobody.
+    pub fn asks_as_somebody(&self) -> bool {
+        self.needs.iter().any(|need| !matches!(need, Needs::Fact(_)))
     }
 
-    /// Sends the requests of this check. Where something it needs is missing it sends nothing, and [`Self::judge`]
-    /// says so.
+    /// What the check needs and this prober lacks, if anything.
+    pub fn lacks(&self, prober: &Prober) -> Option<Needs> {
+        self.needs.iter().copied().find(|need| !need.met(prober))
+    }
+
+    /// Sends the requests of this check, in every era it is about. Where something it needs is missing it sends nothing,
+    /// and [`Self::judge`] says so. A check that changes what others rely on waits until it is alone.
     pub async fn run(&self, prober: &Prober) -> Result<(), Fault> {
-        match self.lacks(prober) {
+        if self.lacks(prober).is_some() {
+            return Ok(());
+        }
+        let _turn = prober.turn(self.needs.contains(&Needs::Alone)).await;
+        match eras::of(self.eras, prober.eras()) {
             None => (self.probe)(prober).await,
-            Some(_) => Ok(()),
+            Some(eras) => {
+                let marked = eras.len() > 1;
+                for era in eras {
+                    (self.probe)(&prober.speaking(era, marked)).await?;
+                }
+                Ok(())
+            }
         }
     }
 
-    /// Decides from the record.
+    /// Decides from the record: in each era alone, and then of all.
     pub fn judge(&self, transcript: &Transcript) -> Seen {
         match transcript.events.iter().any(|event| matches!(event.what, What::Exchanged { .. })) {
-            true => (self.examine)(transcript),
-            false => Seen::DoesNotApply(format!("needs {}", self.needs.as_str())),
+            true => eras::judge(transcript, self.examine),
+            false => Seen::DoesNotApply(self.unmet()),
         }
     }
-}
 
-impl Needs {
-    /// What is needed, in words.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Nothing => "an HTTP target",
-            Self::GoodToken => "a persona with credentials that the target accepts",
-            Self::LoopbackTarget => "a loopback target and a persona with credentials that it accepts",
-            Self::Scopes => {
-                "a persona with a minted token that has scopes, and a target that trusts the issuer"
-            }
-            Self::TrustedIssuer => {
-                "a persona with a minted token, and a target that trusts the embedded issuer"
-            }
+    /// Why nothing was sent, in words.
+    fn unmet(&self) -> String {
+        let needs: Vec<String> =
+            self.needs.iter().filter(|need| **need != Needs::Alone).map(ToString::to_string).collect();
+        match (needs.is_empty(), self.eras) {
+            (false, _) => format!("needs {}", needs.join(", and ")),
+            (true, Eras::Modern) => "the target does not speak 2026-07-28".to_owned(),
+            (true, _) => "the target does not speak a revision with sessions".to_owned(),
         }
     }
 }
@@ -213,6 +229,18 @@ mod tests {
         assert!(ids.is_sorted(), "{ids:?}");
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
         assert_eq!(find("D19").map(|check| check.id), Some("D19"));
+    }
+
+    #[test]
+    fn every_check_names_a_revision_and_facts_that_exist() {
+        let schema = schemars::schema_for!(crate::auth::Facts).to_value();
+        for check in TABLE {
+            assert!(crate::mcp::revision::find(check.since).is_some(), "{}: {}", check.id, check.since);
+            for need in check.needs {
+                let Needs::Fact(key) = need else { continue };
+                assert!(schema["properties"].get(key).is_some(), "{}: {key}", check.id);
+            }
+        }
     }
 
     #[test]

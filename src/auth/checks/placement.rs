@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reading::{control, decisive, refused};
 use super::tokens::attempt;
-use super::{AuthCheck, Level, Needs, Seen};
+use super::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::answer::Answer;
 use crate::auth::prober::{Credentials, Prober};
 use crate::transcript::{Fault, Transcript};
@@ -15,22 +15,22 @@ const REQUIREMENTS: &str = "authorization: token requirements";
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
     AuthCheck { id: "E01", level: Level::Must, title: "a token in the query is refused", section: REQUIREMENTS,
-        needs: Needs::TrustedIssuer, fix: "read the token from the `Authorization` header only",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer], fix: "read the token from the `Authorization` header only",
         probe: in_query, examine: |t| refused(t, "a good token in the query") },
     AuthCheck { id: "E02.cookie", level: Level::Rfc, title: "a token in a cookie is refused", section: "OAuth 2.1 section 5.1",
-        needs: Needs::TrustedIssuer, fix: "read the token from the `Authorization` header only",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer], fix: "read the token from the `Authorization` header only",
         probe: in_cookie, examine: |t| refused(t, "a good token in a cookie") },
     AuthCheck { id: "E02.header", level: Level::Rfc, title: "a token in another header is refused", section: "OAuth 2.1 section 5.1",
-        needs: Needs::TrustedIssuer, fix: "read the token from the `Authorization` header only",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer], fix: "read the token from the `Authorization` header only",
         probe: in_other_header, examine: |t| refused(t, "a good token in `X-Access-Token`") },
     AuthCheck { id: "E05", level: Level::Rfc, title: "the scheme counts in any case", section: "RFC 9110 section 11.1",
-        needs: Needs::TrustedIssuer, fix: "compare the scheme without regard to case",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer], fix: "compare the scheme without regard to case",
         probe: lower_case, examine: |t| let_in(t, "`bearer` in lower case") },
     AuthCheck { id: "E06", level: Level::Rfc, title: "a good token under another scheme is refused", section: "RFC 6750 section 2.1",
-        needs: Needs::TrustedIssuer, fix: "accept the scheme `Bearer` and no other",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer], fix: "accept the scheme `Bearer` and no other",
         probe: other_scheme, examine: |t| refused(t, "a good token under the scheme `Token`") },
     AuthCheck { id: "E07", level: Level::Must, title: "a session does not stand in for a token", section: REQUIREMENTS,
-        needs: Needs::GoodToken, fix: "verify the token on every request of a session, not only at its start",
+        since: "2025-03-26", eras: Eras::Legacy, needs: &[Needs::GoodToken], fix: "verify the token on every request of a session, not only at its start",
         probe: bare_session, examine: |t| refused(t, "a request inside a session without a token") },
 ];
 
@@ -80,7 +80,7 @@ fn bare_session(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
         let (Some(session), Answer::Accepted(_)) = (&before.session, Answer::of(&before.last)) else {
             return Ok(());
         };
-        let _ = prober.list("attempt in session", session, &Credentials::none()).await;
+        let _ = prober.ask("attempt in session", session, &Credentials::none()).await;
         let after = prober.converse("control after", &good).await;
         prober.close(before.session, &good).await;
         prober.close(after.session, &good).await;

@@ -62,19 +62,33 @@ pub(super) fn decisive<'a>(transcript: &'a Transcript, label: &str) -> Option<Ex
     })
 }
 
+/// Every exchange of a conversation that decides: its lists and calls, else the one that [`decisive`] finds.
+pub(super) fn deciding<'a>(transcript: &'a Transcript, label: &str) -> Vec<Exchange<'a>> {
+    let wanted = ["tools/list", "tools/call"].map(|method| format!("{label}: {method}"));
+    let found: Vec<Exchange<'a>> =
+        labelled(transcript, "").filter(|one| wanted.iter().any(|label| one.label == label)).collect();
+    match found.is_empty() {
+        true => decisive(transcript, label).into_iter().collect(),
+        false => found,
+    }
+}
+
 /// Whether the good token was accepted before and after: its events, or why the record tells nothing.
 pub(super) fn control(transcript: &Transcript) -> Result<Vec<u32>, Seen> {
     let mut seqs = Vec::new();
     for label in ["control before", "control after"] {
-        let Some(exchange) = decisive(transcript, label) else {
+        let exchanges = deciding(transcript, label);
+        if exchanges.is_empty() {
             return Err(Seen::Inconclusive(format!("the {label} the probe was not sent")));
-        };
-        match exchange.answer() {
-            Answer::Accepted(_) => seqs.push(exchange.seq),
-            other => {
-                let text =
-                    format!("the good token itself got {other} ({label}), so a refusal proves nothing");
-                return Err(Seen::Inconclusive(text));
+        }
+        for exchange in exchanges {
+            match exchange.answer() {
+                Answer::Accepted(_) => seqs.push(exchange.seq),
+                other => {
+                    let text =
+                        format!("the good token itself got {other} ({label}), so a refusal proves nothing");
+                    return Err(Seen::Inconclusive(text));
+                }
             }
         }
     }
@@ -96,8 +110,9 @@ pub(super) fn refused(transcript: &Transcript, what: &str) -> Seen {
     }
     let mut notes = Vec::new();
     let mut seqs = Vec::new();
-    for label in ["attempt", "attempt in session"] {
-        let Some(exchange) = decisive(transcript, label) else { continue };
+    for exchange in
+        ["attempt", "attempt in session"].into_iter().flat_map(|label| deciding(transcript, label))
+    {
         let place = exchange.label.rsplit(": ").next().unwrap_or_default();
         match exchange.answer() {
             other if other.is_unavailable() => {

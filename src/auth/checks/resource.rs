@@ -6,7 +6,7 @@ use url::Url;
 
 use super::challenge::is_loopback;
 use super::reading::{Exchange, labelled};
-use super::{AuthCheck, Level, Needs, Seen};
+use super::{AuthCheck, Eras, Level, Seen};
 use crate::auth::discover::{RESOURCE, SERVER, discover, first_server};
 use crate::auth::prober::Prober;
 use crate::transcript::{Fault, Transcript};
@@ -18,7 +18,18 @@ const fn row(
     examine: fn(&Transcript) -> Seen,
 ) -> AuthCheck {
     let [title, section, fix] = texts;
-    AuthCheck { id, title, level, section, needs: Needs::Nothing, fix, probe: documents, examine }
+    AuthCheck {
+        id,
+        title,
+        level,
+        section,
+        since: "2025-06-18",
+        eras: Eras::Once,
+        needs: &[],
+        fix,
+        probe: documents,
+        examine,
+    }
 }
 
 #[rustfmt::skip]
@@ -32,7 +43,7 @@ pub(super) const TABLE: &[AuthCheck] = &[
     row("B04", Level::Rfc, ["authorization servers are plain https URLs", "RFC 8414 section 2",
         "write issuers as https URLs without query and fragment"], |t| on_document(t, issuers)),
     row("B05", Level::Must, ["the authorization server calls itself by the name given", "authorization: authorization server metadata discovery",
-        "write the issuer byte for byte as its own metadata does; a slash at the end is the usual slip"], same_issuer),
+        "write the issuer byte for byte as its own metadata does; a slash at the end is the usual slip"], same_issuer).since("2026-07-28"),
     row("B07", Level::Rfc, ["tokens are announced for the header and not for the query", "OAuth 2.1 section 5.1",
         "set `bearer_methods_supported` to `[\"header\"]`"], |t| on_document(t, methods)),
 ];

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::reading::{Exchange, control, decisive};
-use super::{AuthCheck, Level, Needs, Seen};
+use super::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::answer::{Answer, Denial, challenges};
 use crate::auth::prober::{Credentials, Prober};
 use crate::transcript::{Fault, Transcript};
@@ -18,10 +18,10 @@ const SECTION: &str = "authorization: runtime insufficient scope errors";
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
     AuthCheck { id: "F01", level: Level::Must, title: "a token without scopes does not pass for one with scopes", section: SECTION,
-        needs: Needs::Scopes, fix: "answer 403 with `error=\"insufficient_scope\"` where a scope is missing; 401 sends clients in circles",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer, Needs::Scopes], fix: "answer 403 with `error=\"insufficient_scope\"` where a scope is missing; 401 sends clients in circles",
         probe: unscoped, examine: insufficient },
     AuthCheck { id: "F01.challenge", level: Level::Should, title: "the 403 names the missing scopes", section: SECTION,
-        needs: Needs::Scopes, fix: "add `WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"...\"` to the 403",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer, Needs::Scopes], fix: "add `WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"...\"` to the 403",
         probe: unscoped, examine: explained },
 ];
 

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::challenge::is_loopback;
 use super::resource::{documents, server_document};
-use super::{AuthCheck, Level, Needs, Seen};
+use super::{AuthCheck, Eras, Level, Seen};
 use crate::auth::discover::server_candidates;
 use crate::transcript::Transcript;
 
@@ -16,7 +16,18 @@ const fn row(
     examine: fn(&Transcript) -> Seen,
 ) -> AuthCheck {
     let [title, section, fix] = texts;
-    AuthCheck { id, title, level, section, needs: Needs::Nothing, fix, probe: documents, examine }
+    AuthCheck {
+        id,
+        title,
+        level,
+        section,
+        since: "2025-06-18",
+        eras: Eras::Once,
+        needs: &[],
+        fix,
+        probe: documents,
+        examine,
+    }
 }
 
 #[rustfmt::skip]
@@ -24,13 +35,13 @@ pub(super) const TABLE: &[AuthCheck] = &[
     row("C01", Level::Must, ["the authorization server publishes metadata", "RFC 8414 section 3; OpenID Connect Discovery section 4",
         "serve `/.well-known/oauth-authorization-server` or `/.well-known/openid-configuration`"], published),
     row("C02", Level::Must, ["the metadata names its own issuer", "RFC 8414 section 3.3",
-        "set `issuer` to the identifier under whose well-known path the document is served"], own_issuer),
+        "set `issuer` to the identifier under whose well-known path the document is served"], own_issuer).since("2026-07-28"),
     row("C03", Level::Must, ["every endpoint is https", "authorization: communication security",
-        "serve every OAuth endpoint over https; only loopback may do without"], |t| on_server(t, secure)),
+        "serve every OAuth endpoint over https; only loopback may do without"], |t| on_server(t, secure)).since("2025-03-26"),
     row("C04", Level::Must, ["PKCE with S256 is announced", "authorization: authorization code protection",
-        "announce `code_challenge_methods_supported: [\"S256\"]`; clients refuse to go on without"], |t| on_server(t, pkce)),
+        "announce `code_challenge_methods_supported: [\"S256\"]`; clients refuse to go on without"], |t| on_server(t, pkce)).since("2025-11-25"),
     row("C05", Level::Should, ["the issuer in authorization responses is announced", "RFC 9207 section 3",
-        "send `iss` in every authorization response and announce it"], |t| on_server(t, response_issuer)),
+        "send `iss` in every authorization response and announce it"], |t| on_server(t, response_issuer)).since("2026-07-28"),
     row("C08", Level::Hygiene, ["no retired grant is offered", "OAuth 2.1 section 10",
         "drop the implicit and password grants"], |t| on_server(t, modern)),
 ];

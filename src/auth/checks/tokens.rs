@@ -5,7 +5,7 @@
 use futures::future::BoxFuture;
 
 use super::reading::{control, decisive, refused};
-use super::{AuthCheck, Level, Needs, Seen};
+use super::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::Flaw;
 use crate::auth::answer::Answer;
 use crate::auth::prober::{Credentials, Prober};
@@ -18,7 +18,9 @@ macro_rules! flawed {
             title: concat!($what, " is refused"),
             level: Level::$level,
             section: $section,
-            needs: Needs::TrustedIssuer,
+            since: "2025-03-26",
+            eras: Eras::Each,
+            needs: &[Needs::TrustedIssuer],
             fix: $fix,
             probe: |prober| Box::pin(async move { attempt(prober, prober.flawed(Flaw::$flaw).await?).await }),
             examine: |transcript| refused(transcript, $what),
@@ -33,7 +35,9 @@ macro_rules! malformed {
             title: concat!($what, " is refused"),
             level: Level::$level,
             section: $section,
-            needs: Needs::Nothing,
+            since: "2025-03-26",
+            eras: Eras::Each,
+            needs: &[],
             fix: $fix,
             probe: |prober| Box::pin(attempt(prober, Credentials::authorization($header))),
             examine: |transcript| refused(transcript, $what),
@@ -48,7 +52,9 @@ pub(super) const TABLE: &[AuthCheck] = &[
         title: "a good token is accepted",
         level: Level::Should,
         section: "RFC 9068 section 4",
-        needs: Needs::GoodToken,
+        since: "2025-03-26",
+        eras: Eras::Each,
+        needs: &[Needs::GoodToken],
         fix: "set the issuer and audience of the target to those of the suite; see `rehearsal issuer`",
         probe: good,
         examine: accepted,
@@ -84,15 +90,15 @@ pub(super) const TABLE: &[AuthCheck] = &[
     flawed!("D18.slash", Rfc, "RFC 9068 section 4", IssuerSlash, "a token whose issuer has a slash too many",
         "compare `iss` byte for byte, without normalisation"),
     flawed!("D19", Must, "authorization: token audience binding", WrongAudience, "a token for another resource",
-        "require your own URL in `aud`; most libraries check it only when told the audience"),
+        "require your own URL in `aud`; most libraries check it only when told the audience").since("2025-06-18"),
     flawed!("D20", Must, "authorization: access token privilege restriction", NoAudience, "a token without an audience",
-        "require `aud`; libraries often skip a claim that is absent"),
+        "require `aud`; libraries often skip a claim that is absent").since("2025-06-18"),
     flawed!("D21", Must, "authorization: token audience binding", LongerAudience, "a token whose audience only begins with the target's URL",
-        "compare `aud` as a whole, not by prefix or substring"),
+        "compare `aud` as a whole, not by prefix or substring").since("2025-06-18"),
     flawed!("D25", Must, "authorization: token audience binding", AudienceList, "a token for several other resources",
-        "require your own URL among the entries of `aud`"),
+        "require your own URL among the entries of `aud`").since("2025-06-18"),
     flawed!("D26", Must, "authorization: token audience binding", IdToken, "an ID token",
-        "require your own URL in `aud`: an ID token is made for the client"),
+        "require your own URL in `aud`: an ID token is made for the client").since("2025-06-18"),
 ];
 
 /// The attempt, between two uses of the good token where there is one.
@@ -111,7 +117,7 @@ pub(super) async fn attempt(prober: &Prober, bad: Credentials) -> Result<(), Fau
     let talk = prober.converse("attempt", &bad).await;
     prober.close(talk.session, &bad).await;
     if let Some(session) = &before.session {
-        let _ = prober.list("attempt in session", session, &bad).await;
+        let _ = prober.ask("attempt in session", session, &bad).await;
     }
     let after = prober.converse("control after", &good).await;
     prober.close(before.session, &good).await;

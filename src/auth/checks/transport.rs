@@ -2,9 +2,9 @@
 
 use futures::future::BoxFuture;
 
-use super::reading::{control, decisive};
+use super::reading::{control, deciding};
 use super::tokens::attempt;
-use super::{AuthCheck, Level, Needs, Seen};
+use super::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::answer::{Answer, Denial};
 use crate::auth::prober::Prober;
 use crate::transcript::{Fault, Transcript};
@@ -12,10 +12,10 @@ use crate::transcript::{Fault, Transcript};
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
     AuthCheck { id: "H01", level: Level::Must, title: "a foreign `Origin` is refused", section: "streamable HTTP: security",
-        needs: Needs::GoodToken, fix: "answer 403 to requests whose `Origin` is not on your list",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::GoodToken], fix: "answer 403 to requests whose `Origin` is not on your list",
         probe: foreign_origin, examine: |t| turned_away(t, "a page of `http://evil.example`") },
     AuthCheck { id: "H02", level: Level::Hygiene, title: "a foreign `Host` is refused on loopback", section: "streamable HTTP: security (DNS rebinding)",
-        needs: Needs::LoopbackTarget, fix: "answer 403 to requests whose `Host` is not your own while you listen on loopback",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::GoodToken, Needs::LoopbackTarget], fix: "answer 403 to requests whose `Host` is not your own while you listen on loopback",
         probe: foreign_host, examine: |t| turned_away(t, "a request for host `evil.example`") },
 ];
 
@@ -40,8 +40,9 @@ fn turned_away(transcript: &Transcript, what: &str) -> Seen {
     }
     let mut seqs = Vec::new();
     let mut note = String::new();
-    for label in ["attempt", "attempt in session"] {
-        let Some(exchange) = decisive(transcript, label) else { continue };
+    for exchange in
+        ["attempt", "attempt in session"].into_iter().flat_map(|label| deciding(transcript, label))
+    {
         match exchange.answer() {
             Answer::Denied(Denial::Forbidden) => {}
             Answer::Denied(denial) => note = format!(" with {denial} where the text wants 403"),

@@ -8,11 +8,11 @@ use super::Context;
 use crate::auth::Persona;
 use crate::diag::{Diagnostic, Located, suggest};
 use crate::ids::{PersonaName, ToolName};
-use crate::suite::AccessSpec;
 use crate::suite::catalog::{AuthPack, Kind};
 use crate::suite::entries::{Calls, Entries};
 use crate::suite::wire::{AccessRow, AuthChecks};
 use crate::suite::yaml::At;
+use crate::suite::{AccessSpec, AuthSetup};
 
 pub(super) fn resolve(
     context: &mut Context<'_>,
@@ -65,13 +65,33 @@ fn contradictions(context: &mut Context<'_>, row: &AccessSpec) {
     }
 }
 
+/// Who takes part in the auth checks, and the facts about the target.
+pub(super) fn auth_setup(
+    context: &mut Context<'_>,
+    file: &Arc<str>,
+    block: Option<&At<AuthChecks>>,
+    personas: &[Located<Persona>],
+) -> AuthSetup {
+    let Some(block) = block.map(|block| &block.value) else { return AuthSetup::default() };
+    let mut named = |persona: Option<&At<String>>| {
+        let persona = persona?.clone().locate(file);
+        context.among(Kind::Persona, &persona, personas.iter().map(|persona| persona.value.name.as_str()))?;
+        Some(PersonaName::new(persona.value))
+    };
+    AuthSetup {
+        other: named(block.other.as_ref()),
+        weaker: named(block.weaker.as_ref()),
+        facts: block.facts.clone(),
+    }
+}
+
 /// The ids of the pack, without those to skip. Each has the place of the pack's name in the suite.
 pub(super) fn auth_checks(
     context: &mut Context<'_>,
     file: &Arc<str>,
     block: Option<&At<AuthChecks>>,
 ) -> Vec<Located<String>> {
-    let Some(AuthChecks { pack, skip }) = block.map(|block| &block.value) else { return vec![] };
+    let Some(AuthChecks { pack, skip, .. }) = block.map(|block| &block.value) else { return vec![] };
     let reference = pack.clone().locate(file);
     let Some(pack) = context.named::<AuthPack>(&reference) else { return vec![] };
     let pack_file = context

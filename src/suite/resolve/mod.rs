@@ -127,6 +127,7 @@ fn assemble(
     );
     let access = access::resolve(context, file, &document.access, &personas);
     let auth_checks = access::auth_checks(context, file, document.auth_checks.as_ref());
+    let auth = access::auth_setup(context, file, document.auth_checks.as_ref(), &personas);
     let judge = judge.map(|judge| judge::with_script(judge, &cases));
     Some(Suite {
         name,
@@ -143,6 +144,7 @@ fn assemble(
         cases,
         access,
         auth_checks,
+        auth,
         gate: gate.unwrap_or_default(),
         sources: context.sources.clone(),
         instruments: context.instruments.iter().cloned().collect(),

@@ -7,7 +7,7 @@ use super::entries::{Calls, Entries};
 use super::text_or::TextOr;
 use super::yaml::At;
 use super::{GatePolicy, ToolStep};
-use crate::auth::Persona;
+use crate::auth::{Facts, Persona};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::judge::Rubric;
@@ -156,6 +156,15 @@ pub struct AuthChecks {
     /// Checks of the pack to leave out.
     #[serde(default)]
     pub skip: Vec<At<String>>,
+    /// The second person of checks of isolation: a persona. Default: the second that has credentials of its own.
+    #[serde(default)]
+    pub other: Option<At<String>>,
+    /// A persona that may do less than the first.
+    #[serde(default)]
+    pub weaker: Option<At<String>>,
+    /// What no probe can guess about the target.
+    #[serde(default)]
+    pub facts: Facts,
 }
 
 /// Arguments left out are no arguments.

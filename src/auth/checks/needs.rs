@@ -1,0 +1,75 @@
+//! What a check needs before it can run.
+
+use super::challenge::is_loopback;
+use crate::auth::Prober;
+
+/// What a check needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Needs {
+    /// A persona that the target lets in, from any source.
+    GoodToken,
+    /// Two different personas that the target lets in.
+    TwoPersonas,
+    /// A persona that may do less than the first.
+    WeakerPersona,
+    /// A target on loopback.
+    LoopbackTarget,
+    /// A persona with a minted token, and a target that trusts the embedded issuer.
+    TrustedIssuer,
+    /// Scopes in that token, to leave out.
+    Scopes,
+    /// A target that asks the embedded issuer about every token (RFC 7662).
+    Introspection,
+    /// A fact about the target that no probe can guess, under `auth_checks.facts` of the suite.
+    Fact(&'static str),
+    /// Nobody else asking: the check changes what other checks rely on.
+    Alone,
+}
+
+impl Needs {
+    /// Whether a prober has it.
+    pub fn met(self, prober: &Prober) -> bool {
+        match self {
+            Self::GoodToken => prober.has_persona(),
+            Self::TwoPersonas => prober.has_persona() && prober.has_other(),
+            Self::WeakerPersona => prober.has_weaker(),
+            Self::LoopbackTarget => is_loopback(prober.target()),
+            Self::TrustedIssuer => prober.minted().is_some(),
+            Self::Scopes => prober.minted().is_some_and(|(_, minted)| !minted.scopes.is_empty()),
+            Self::Introspection => prober.facts().introspection && prober.minted().is_some(),
+            Self::Fact(key) => prober.facts().has(key),
+            Self::Alone => true,
+        }
+    }
+
+    /// How the identity is spoofed for it: the mode of the project's checklist. `-`: not at all.
+    pub fn spoof(self) -> &'static str {
+        match self {
+            Self::GoodToken => "any",
+            Self::TwoPersonas | Self::WeakerPersona => "P2",
+            Self::TrustedIssuer | Self::Scopes => "M1",
+            Self::Introspection => "M3",
+            Self::LoopbackTarget | Self::Fact(_) | Self::Alone => "-",
+        }
+    }
+}
+
+impl std::fmt::Display for Needs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::GoodToken => f.write_str("a persona with credentials that the target accepts"),
+            Self::TwoPersonas => f.write_str("two personas with credentials that the target accepts"),
+            Self::WeakerPersona => f.write_str("a weaker persona (`auth_checks.weaker`)"),
+            Self::LoopbackTarget => f.write_str("a target on loopback"),
+            Self::TrustedIssuer => {
+                f.write_str("a persona with a minted token, and a target that trusts the embedded issuer")
+            }
+            Self::Scopes => f.write_str("a minted token with scopes"),
+            Self::Introspection => {
+                f.write_str("a target that introspects tokens (`auth_checks.facts.introspection`)")
+            }
+            Self::Fact(key) => write!(f, "`auth_checks.facts.{key}` in the suite"),
+            Self::Alone => f.write_str("nobody else asking"),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What a suite says of its target that no probe can guess: which call is harmless, whose order this is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Facts about a target, all optional. A check that needs one that is missing does not apply, and says which.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// MCP methods that anybody may call, by design, such as `tools/list`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anonymous: Vec<String>,
+    /// A call that changes nothing. Token checks try it besides the list of tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harmless: Option<ToolUse>,
+    /// A call that the weaker persona may not make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guarded: Option<ToolUse>,
+    /// Whether tokens for the whole origin are meant to be accepted (`aud` is the origin).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub origin_is_resource: bool,
+    /// Whether the target asks the embedded issuer about every token (RFC 7662).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub introspection: bool,
+    /// Whether browsers are meant to call the target, so that CORS must work.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub browser_clients: bool,
+    /// Whether clients get their id by arrangement, neither by registration nor by metadata documents.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pre_registered: bool,
+    /// The scopes that the plainest use needs; a challenge that asks for more asks for too much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// A scope that includes the first of `scopes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broader_scope: Option<String>,
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolUse {
+    /// The tool.
+    pub tool: String,
+    /// Its arguments. Default: none.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub args: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Facts {
+    /// Whether a fact is given, by the name of its key.
+    pub fn has(&self, key: &str) -> bool {
+        serde_json::to_value(self).is_ok_and(|facts| facts.get(key).is_some())
+    }
+}
+
+impl ToolUse {
+    /// The parameters of `tools/call`.
+    pub fn params(&self) -> Value {
+        serde_json::json!({"name": self.tool, "arguments": self.args})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_is_there_when_it_says_something() {
+        let facts: Facts = serde_json::from_str(r#"{"harmless": {"tool": "ping"}, "scopes": []}"#).unwrap();
+        assert!(facts.has("harmless"));
+        for absent in ["scopes", "guarded", "browser_clients", "nonsense"] {
+            assert!(!facts.has(absent), "{absent}");
+        }
+        let call = serde_json::json!({"name": "ping", "arguments": {}});
+        assert_eq!(facts.harmless.unwrap().params(), call);
+    }
+}
