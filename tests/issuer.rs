@@ -320,7 +320,7 @@ fn authority(issuer: Option<Arc<Issuer>>, clock: Clock) -> Authority {
 }
 
 fn asking<'a>(url: &'a url::Url, refused: Option<&'a Rejection>) -> Asking<'a> {
-    Asking { method: "POST", url, refused }
+    Asking { method: "POST", url, refused, log: None }
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use super::failure::{Failure, Outcome};
 use super::output::Printer;
 use super::purse::Purse;
 use crate::auth::client::{
-    Consenting, Grant, Held, Means, Memory, OAuth, Registered, Settings, SignedIn, Visitor, Wallet,
+    Consenting, Grant, Held, Means, Memory, OAuth, Registered, Settings, SignedIn, Trace, Visitor, Wallet,
 };
 use crate::display;
 use crate::gate::Exit;
@@ -235,7 +235,7 @@ impl Visitor for Listener {
         &self.redirect
     }
 
-    fn visit<'a>(&'a self, page: &'a Url) -> BoxFuture<'a, Result<Url, Fault>> {
+    fn visit<'a>(&'a self, page: &'a Url, _: &'a Trace) -> BoxFuture<'a, Result<Url, Fault>> {
         Box::pin(self.wait(page))
     }
 }
@@ -289,7 +289,8 @@ mod tests {
         let redirect = listener.redirect().to_owned();
         let page = Url::parse("https://as.example/authorize?state=right").unwrap();
         let http = reqwest::Client::new();
-        let visiting = listener.visit(&page);
+        let trace = Trace::default();
+        let visiting = listener.visit(&page, &trace);
         let sending = async {
             assert_eq!(status(http.get(format!("{redirect}/more?state=right"))).await, 404);
             assert_eq!(status(http.post(format!("{redirect}?state=right"))).await, 404);

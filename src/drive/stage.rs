@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sampling::Sampler;
-use super::surface::{self, Surfaces};
+use super::surface::{self, Prelude, Surfaces};
 use super::{Journal, Stopping, World, auth};
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
@@ -60,6 +60,7 @@ pub struct Stage {
     judge: Option<Judge>,
     identities: HashMap<PersonaName, Identity>,
     surfaces: Surfaces,
+    prelude: Prelude,
     lab: Option<auth::Lab>,
     clock: Clock,
     secrets: Secrets,
@@ -133,6 +134,7 @@ impl Stage {
             samplers: self.models.samplers,
             identities: self.identities,
             surfaces: self.surfaces,
+            prelude: self.prelude,
             lab: self.lab,
             journal,
             clock: self.clock,
@@ -154,13 +156,14 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     let (models, judge) = models(suite, plan, outside)?;
     let (set, description) = raise(suite, outside).await?;
     match dress(suite, plan, outside, &set).await {
-        Ok((identities, surfaces, lab)) => Ok(Stage {
+        Ok((identities, (surfaces, prelude), lab)) => Ok(Stage {
             set,
             description,
             models,
             judge,
             identities,
             surfaces,
+            prelude,
             lab,
             clock: outside.clock.clone(),
             secrets: outside.secrets.clone(),
@@ -367,7 +370,7 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
     })
 }
 
-type Dressed = (HashMap<PersonaName, Identity>, Surfaces, Option<auth::Lab>);
+type Dressed = (HashMap<PersonaName, Identity>, (Surfaces, Prelude), Option<auth::Lab>);
 
 /// Builds the identities and looks at the target as each of them.
 async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Result<Dressed, Fault> {
@@ -385,7 +388,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         }
     }
     let profile = suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.clone());
-    let surfaces =
+    let (surfaces, prelude) =
         surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
     reachable(plan, &surfaces)?;
     let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
@@ -398,7 +401,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         }
         _ => None,
     };
-    Ok((identities.into_iter().collect(), surfaces, lab))
+    Ok((identities.into_iter().collect(), (surfaces, prelude), lab))
 }
 
 /// A run can begin when at least one persona of a use case is let in. Access and auth cases may well be about personas

@@ -151,7 +151,8 @@ impl Exchange {
         sending: &Sending<'_>,
         refused: Option<&Rejection>,
     ) -> Result<Credentials, Fault> {
-        self.identity.headers(Asking { method: sending.method.as_str(), url: sending.url, refused }).await
+        let (method, url, log) = (sending.method.as_str(), sending.url, Some(&self.log));
+        self.identity.headers(Asking { method, url, refused, log }).await
     }
 
     /// Sends one request with fresh credentials.

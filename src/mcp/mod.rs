@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use credentials::{Anonymous, Asking, Credentials, Identity, Rejection, TokenSource};
+pub(crate) use headers::masked;
 pub use host::Host;
 pub use terms::Pace;
 

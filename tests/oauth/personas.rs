@@ -39,7 +39,7 @@ async fn header(yaml: &str, world: &World, wallet: Arc<Memory>) -> Result<String
     let persona: Persona = serde_saphyr::from_str(&format!("name: clerk\nidentity: {yaml}")).unwrap();
     let source = identity(&persona, &authority(world, wallet))?;
     let url = world.target();
-    let headers = source.headers(Asking { method: "POST", url: &url, refused: None }).await?;
+    let headers = source.headers(Asking { method: "POST", url: &url, refused: None, log: None }).await?;
     Ok(headers.first().map_or_else(String::new, |(_, value)| value.expose_secret().to_owned()))
 }
 

@@ -23,6 +23,7 @@ mod scope;
 mod settings;
 mod supply;
 mod token_endpoint;
+mod trace;
 mod visitor;
 mod wallet;
 
@@ -30,6 +31,7 @@ pub use assertion::ClientKey;
 pub use dpop::ProofKey;
 pub use identity::{OAuth, SignedIn};
 pub use settings::{Grant, Means, Provider, Registered, Settings};
+pub use trace::Trace;
 pub use visitor::{Consenting, Nobody, Visitor};
 pub use wallet::{Client, ClientAuth, Held, Memory, Tokens, Wallet};
 
