@@ -136,8 +136,8 @@ impl Carrier for Http {
         })
     }
 
-    fn vitals(&self) -> Option<&Vitals> {
-        self.exchange.site.vitals.as_ref()
+    fn vitals(&self) -> Option<Vitals> {
+        self.exchange.site.vitals.clone()
     }
 
     fn close<'a>(&'a self, _: &'a Recorder) -> BoxFuture<'a, ()> {

@@ -153,6 +153,9 @@ impl Listening {
                 }
                 Heard::Stopped(Stop::Refused(refusal)) => return self.tell(Ok(Err(refusal))),
                 Heard::Stopped(Stop::Fault(fault)) if self.line.hub.dead().is_some() => {
+                    if self.first.is_none() {
+                        self.odd("a subscription ended with the server's process");
+                    }
                     return self.tell(Err(fault));
                 }
                 Heard::Stopped(Stop::Fault(fault) | Stop::Lost(fault) | Stop::Blank { fault, .. })
@@ -167,7 +170,7 @@ impl Listening {
     }
 
     async fn once(&mut self) -> Heard {
-        let ticket = match self.line.reserve() {
+        let ticket = match self.line.reserve().await {
             Ok(ticket) => ticket,
             Err(fault) => return Heard::Stopped(Stop::Fault(fault)),
         };
