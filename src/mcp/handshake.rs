@@ -5,7 +5,9 @@
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::line::{Line, Patience, late};
+use super::busy::Busy;
+use super::hub::Reply;
+use super::line::{Heard, Line, Patience, Stop, late};
 use super::refusal::{from_error, unauthorized, words};
 use super::request::Request;
 use super::revision::{self, Choice, Era, REVISIONS, Revision};
@@ -26,11 +28,19 @@ pub(super) async fn greet(
         "capabilities": terms.capabilities,
         "clientInfo": terms.info,
     });
-    let reply = line.ask(&Request::new("initialize", Some(&params)), Patience::strict(limit)).await?;
-    let result = match reply.map(|reply| reply.outcome) {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => return Err(line.broke(refused_handshake(&from_error(error, None)))),
-        Err(refusal) => return Err(line.broke(refused_handshake(&refusal))),
+    let (request, patience) = (Request::new("initialize", Some(&params)), Patience::strict(limit));
+    let mut busy = Busy::new(terms);
+    let mut heard = line.hear(&request, patience).await;
+    while busy.passes(line, &heard).await {
+        heard = line.hear(&request, patience).await;
+    }
+    let result = match heard {
+        Heard::Answered(Reply { outcome: Ok(result), .. }) => result,
+        Heard::Answered(Reply { outcome: Err(error), .. }) => {
+            return Err(line.broke(refused_handshake(&from_error(error, None))));
+        }
+        Heard::Stopped(Stop::Refused(refusal)) => return Err(line.broke(refused_handshake(&refusal))),
+        heard => return Err(line.fault(heard, "initialize", patience).await),
     };
     let (facts, odd) = facts::server(result);
     odd.into_iter().for_each(|message| line.hub.odd(None, message));

@@ -136,6 +136,10 @@ impl Carrier for Http {
         })
     }
 
+    fn asked_to_wait(&self) -> Option<Duration> {
+        self.exchange.asked_to_wait()
+    }
+
     fn vitals(&self) -> Option<Vitals> {
         self.exchange.site.vitals.clone()
     }

@@ -54,6 +54,11 @@ pub(super) trait Carrier: Send + Sync {
     /// The server's process, if we started it.
     fn vitals(&self) -> Option<Vitals>;
 
+    /// How long the server asks to be left alone, if it said so with its last refusal. Told once.
+    fn asked_to_wait(&self) -> Option<Duration> {
+        None
+    }
+
     /// Starts a server that has died again, if nothing died with it; whether it is there.
     fn revive(&self) -> BoxFuture<'_, bool> {
         Box::pin(std::future::ready(false))

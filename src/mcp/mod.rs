@@ -19,6 +19,7 @@ pub use terms::Pace;
 use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
 
 pub mod connect;
+mod busy;
 mod consent;
 pub mod credentials;
 pub mod era;

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::busy::Busy;
 use super::era::{self, Action, Observation, Tried};
 use super::handshake::greet;
 use super::hub::Reply;
@@ -53,6 +54,7 @@ pub(super) async fn hello(line: &Line, terms: &Terms, offer: &'static Revision) 
 async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fault> {
     line.speak(Some(Voice::new(terms, MODERN)));
     let mut patient = known || line.carrier.exchanges();
+    let mut busy = Busy::new(terms);
     let mut tried = Tried { pinned: matches!(terms.choice, Choice::Pinned(_)), ..Tried::default() };
     loop {
         // A pinned revision leaves nothing to go on to.
@@ -84,8 +86,8 @@ async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fau
             }
             Action::Again => tried.corrected += 1,
             Action::Later => {
-                tokio::time::sleep(terms.pace.busy * 4u32.pow(tried.busy)).await;
-                tried.busy += 1;
+                busy.rest(line, terms).await;
+                tried.busy = busy.tries();
             }
             Action::Legacy(offer) => {
                 let opened = hello(line, terms, offer.unwrap_or(terms.offered)).await;
