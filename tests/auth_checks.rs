@@ -42,6 +42,7 @@ impl Bench {
             clock: Clock::system(),
             route: rehearsal::net::Route::default(),
             wallet: std::sync::Arc::new(rehearsal::auth::client::Memory::default()),
+            old_servers: false,
         };
         let setup = ProbeSetup {
             target: url::Url::parse(url).unwrap(),

@@ -316,6 +316,7 @@ fn authority(issuer: Option<Arc<Issuer>>, clock: Clock) -> Authority {
         clock,
         route: rehearsal::net::Route::default(),
         wallet: std::sync::Arc::new(rehearsal::auth::client::Memory::default()),
+        old_servers: false,
     }
 }
 

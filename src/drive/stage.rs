@@ -20,6 +20,7 @@ use crate::llm::{self, ChatModel};
 use crate::mcp::connect::{self, Keeper};
 use crate::mcp::launch::{self, Launch};
 use crate::mcp::process::guard::Guard;
+use crate::mcp::revision::Choice;
 use crate::mcp::{ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
@@ -76,6 +77,8 @@ pub struct Set {
     http: reqwest::Client,
     /// By which way its authorization servers are reached.
     route: net::Route,
+    /// Whether it is pinned to the revision whose servers may be their own authorization servers.
+    old_servers: bool,
 }
 
 impl Set {
@@ -98,6 +101,7 @@ impl Set {
                 proxy: self.route.proxy.clone(),
             },
             wallet: Arc::clone(&outside.wallet),
+            old_servers: self.old_servers,
         }
     }
 
@@ -196,7 +200,9 @@ pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, Stri
         Endpoint::Stdio(_) => BTreeMap::new(),
     };
     let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
-    let set = Set { issuer, target, headers, http: place.http, route: place.route };
+    let old_servers =
+        matches!(suite.target.protocol, Choice::Pinned(revision) if revision.name == "2025-03-26");
+    let set = Set { issuer, target, headers, http: place.http, route: place.route, old_servers };
     Ok((set, place.description))
 }
 

@@ -39,6 +39,14 @@ pub(super) async fn greet(
         Heard::Answered(Reply { outcome: Err(error), .. }) => {
             return Err(line.broke(refused_handshake(&from_error(error, None))));
         }
+        Heard::Stopped(Stop::Blank { status: status @ (501 | ..300), looks, .. })
+            if status == 501 || looks.starts_with("the HTML page") =>
+        {
+            return Err(line.broke(nowhere(line, &format!("HTTP {status} with {looks}"))));
+        }
+        Heard::Stopped(Stop::Refused(Refusal { status: Some(404 | 405), code: None, message, .. })) => {
+            return Err(line.broke(nowhere(line, &message)));
+        }
         Heard::Stopped(Stop::Refused(refusal)) => return Err(line.broke(refused_handshake(&refusal))),
         heard => return Err(line.fault(heard, "initialize", patience).await),
     };
@@ -68,17 +76,19 @@ pub(super) async fn greet(
     Ok(facts)
 }
 
+/// The first request of a connection got an answer that no MCP endpoint gives.
+pub(super) fn nowhere(line: &Line, answered: &str) -> Fault {
+    let place = line.carrier.place().map_or_else(|| "there".to_owned(), |place| format!("at `{place}`"));
+    let message = format!(
+        "no MCP endpoint {place}: it answered {answered}; check the path in `target.url`, many servers answer at `/mcp`"
+    );
+    Fault::new(Side::Server, "target.protocol", message)
+}
+
 fn refused_handshake(refusal: &Refusal) -> Fault {
     let message = words(refusal);
     match refusal.status {
         Some(status @ (401 | 403)) => unauthorized(status, refusal),
-        Some(status @ (404 | 405)) if refusal.code.is_none() => Fault::new(
-            Side::Server,
-            "target.protocol",
-            format!(
-                "no MCP endpoint there (HTTP {status}); check the path in `target.url`, many servers answer at `/mcp`"
-            ),
-        ),
         _ => {
             Fault::new(Side::Server, "target.protocol", format!("the server refused `initialize`: {message}"))
         }

@@ -22,6 +22,7 @@ use super::line::{Carrier, Letter, Stop};
 use super::process::Vitals;
 use super::revision::{Era, Revision};
 use super::status::no_answer;
+use crate::net;
 use crate::transcript::{Fault, Recorder};
 
 /// Largest JSON answer in bytes: 16 MiB.
@@ -136,6 +137,10 @@ impl Carrier for Http {
         })
     }
 
+    fn place(&self) -> Option<String> {
+        Some(net::shown(&self.exchange.site.url))
+    }
+
     fn asked_to_wait(&self) -> Option<Duration> {
         self.exchange.asked_to_wait()
     }
@@ -181,7 +186,7 @@ impl Exchange {
         let text = incoming.text();
         let read = jsonrpc::read(&text);
         if text.is_empty() || (kind == Kind::Other && read.is_err()) {
-            return Err(Stop::blank(status, no_answer(status, &text, None)));
+            return Err(Stop::blank(status, no_answer(status, &text, None), &text));
         }
         if kind == Kind::Other {
             self.hub
@@ -189,7 +194,7 @@ impl Exchange {
         }
         self.receive(&self.site.url, incoming.arrived(id));
         if self.hub.is_waiting(id) {
-            return Err(Stop::blank(status, no_answer(status, &text, read.err().as_deref())));
+            return Err(Stop::blank(status, no_answer(status, &text, read.err().as_deref()), &text));
         }
         Ok(())
     }

@@ -54,6 +54,11 @@ pub(super) trait Carrier: Send + Sync {
     /// The server's process, if we started it.
     fn vitals(&self) -> Option<Vitals>;
 
+    /// The URL, as it may be shown; none over standard streams.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     /// How long the server asks to be left alone, if it said so with its last refusal. Told once.
     fn asked_to_wait(&self) -> Option<Duration> {
         None
@@ -95,6 +100,8 @@ pub(super) enum Stop {
         status: u16,
         /// What that is, if an answer was needed.
         fault: Fault,
+        /// What the body looks like, in words.
+        looks: String,
     },
     /// The request has left and its exchange broke before the answer.
     Lost(Fault),
@@ -102,8 +109,8 @@ pub(super) enum Stop {
 
 impl Stop {
     /// A status without an answer.
-    pub(super) fn blank(status: u16, fault: Fault) -> Self {
-        Self::Blank { status, fault }
+    pub(super) fn blank(status: u16, fault: Fault, body: &str) -> Self {
+        Self::Blank { status, fault, looks: super::status::looks(body) }
     }
 }
 
@@ -193,19 +200,6 @@ impl Line {
     /// How requests introduce themselves; `None` before 2026-07-28.
     pub(super) fn voice(&self) -> Option<Arc<Voice>> {
         self.voice.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Sends a request and waits. The inner error is an HTTP refusal; a JSON-RPC error is in the reply.
-    pub(super) async fn ask<P: Serialize>(
-        &self,
-        request: &Request<'_, P>,
-        patience: Patience,
-    ) -> Result<Result<Reply, Refusal>, Fault> {
-        match self.hear(request, patience).await {
-            Heard::Answered(reply) => Ok(Ok(reply)),
-            Heard::Stopped(Stop::Refused(refusal)) => Ok(Err(refusal)),
-            heard => Err(self.fault(heard, request.method, patience).await),
-        }
     }
 
     /// Sends a request and tells what came of it.

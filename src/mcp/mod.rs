@@ -171,6 +171,8 @@ pub struct Watch {
     pub resources: bool,
     /// Of these resources.
     pub uris: Vec<String>,
+    /// Of these tasks; only where the client declares the tasks extension, and not before 2026-07-28.
+    pub tasks: Vec<String>,
 }
 
 /// What became of a `tools/call`.

@@ -108,6 +108,10 @@ async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fau
                 return Err(line.broke(unauthorized(refusal.status.unwrap_or(401), &refusal)));
             }
             Action::Fail(message) => {
+                let place = line.carrier.place().filter(|_| is_nowhere(&seen));
+                let message = place.map_or(message.clone(), |place| {
+                    format!("{message}; check the path in `target.url`, which is `{place}`")
+                });
                 return Err(line.broke(Fault::new(Side::Server, "target.protocol", message)));
             }
         }
@@ -142,6 +146,11 @@ fn observe(heard: Heard, died: bool) -> Result<Seen, Box<Heard>> {
         Heard::Stopped(Stop::Fault(_)) if died => Ok((Observation::Exited, None, None)),
         heard @ Heard::Stopped(Stop::Fault(_)) => Err(Box::new(heard)),
     }
+}
+
+/// Whether an answer looks like one from another place than an MCP endpoint.
+fn is_nowhere(seen: &Observation) -> bool {
+    matches!(seen, Observation::Status(404 | 405 | 501) | Observation::Strange(_))
 }
 
 fn said(refusal: &Refusal) -> Observation {

@@ -219,6 +219,9 @@ fn filter(wanted: &Watch) -> Map<String, Value> {
     if !wanted.uris.is_empty() {
         filter.insert("resourceSubscriptions".to_owned(), json!(wanted.uris));
     }
+    if !wanted.tasks.is_empty() {
+        filter.insert("taskIds".to_owned(), json!(wanted.tasks));
+    }
     filter
 }
 
@@ -251,5 +254,9 @@ mod tests {
         assert_eq!(unmet(&filter, &Value::Object(filter.clone())), Vec::<String>::new());
         assert_eq!(unmet(&filter, &json!({"toolsListChanged": true})), ["resourceSubscriptions"]);
         assert_eq!(unmet(&filter, &Value::Null).len(), 2);
+        let tasks = Watch { tasks: vec!["t-1".to_owned()], ..Watch::default() };
+        let filter = super::filter(&tasks);
+        assert_eq!(Value::Object(filter.clone()), json!({"taskIds": ["t-1"]}));
+        assert_eq!(unmet(&filter, &json!({"taskIds": ["t-2"]})), ["taskIds"]);
     }
 }
