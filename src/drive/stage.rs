@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use super::sampling::Sampler;
 use super::surface::{self, Prelude, Surfaces};
 use super::{Journal, Stopping, World, auth};
@@ -316,7 +318,8 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
         }
     }
     if let Some(issuer) = issuer {
-        known.insert("issuer.url".to_owned(), issuer.url().to_owned());
+        let told = issuer.told().into_iter();
+        known.extend(told.map(|told| (told.name.to_owned(), told.value.expose_secret().to_owned())));
     }
     let wrong = |text: &str, error: &dyn std::fmt::Display| {
         Fault::new(Side::Harness, "target.bad-url", format!("`{text}` is not a URL: {error}"))
@@ -393,7 +396,9 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
             identities.push((case.persona.name.clone(), identity::identity(&case.persona, &authority)?));
         }
     }
-    let profile = suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.clone());
+    // Reports and access checks are about the whole list.
+    let profile =
+        suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.reading_all());
     let (surfaces, prelude) =
         surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
     reachable(plan, &surfaces)?;

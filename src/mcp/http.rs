@@ -20,8 +20,10 @@ use super::incoming::Incoming;
 use super::jsonrpc;
 use super::line::{Carrier, Letter, Stop};
 use super::process::Vitals;
+use super::profile::ConnectStep;
 use super::revision::{Era, Revision};
 use super::status::no_answer;
+use super::terms::Terms;
 use crate::net;
 use crate::transcript::{Fault, Recorder};
 
@@ -135,6 +137,10 @@ impl Carrier for Http {
                 slow.store(true, Ordering::Relaxed);
             }
         })
+    }
+
+    fn knock<'a>(&'a self, step: ConnectStep, terms: &'a Terms) -> BoxFuture<'a, ()> {
+        Box::pin(self.exchange.knock(step, terms))
     }
 
     fn place(&self) -> Option<String> {
