@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
+use super::fit::Seen;
 use crate::ids::{Digest, PersonaName, ToolName};
 use crate::mcp::{ClientProfile, Identity, Opening, Target};
-use crate::transcript::{Clock, Fault, Recorder, Secrets, ServerFacts, ToolFact};
+use crate::transcript::{Clock, Event, Fault, Recorder, Secrets, ServerFacts, ToolFact};
 
 /// What one persona sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,8 @@ pub struct Surface {
     pub server: ServerFacts,
     /// The tools, in the server's order.
     pub tools: Vec<ToolFact>,
+    /// Those of them that stand beyond the first page of the list, as recorded: without secrets.
+    pub later: Vec<ToolFact>,
 }
 
 impl Surface {
@@ -41,15 +44,25 @@ pub async fn look(
     let looks = identities.iter().map(|(persona, identity)| async move {
         let log = Recorder::new(clock.clone(), secrets.clone());
         let look = async {
-            let session = target.open(Opening::new(identity, profile), log).await?;
+            let session = target.open(Opening::new(identity, profile), log.clone()).await?;
             let tools = session.list_tools().await;
             let server = session.facts().clone();
             session.close().await;
-            Ok(Surface { server, tools: tools? })
+            Ok(Surface { server, tools: tools?, later: later(&log) })
         };
         (persona.clone(), look.await)
     });
     join_all(looks).await.into_iter().collect()
+}
+
+/// The tools beyond the first page that a record tells of.
+fn later(log: &Recorder) -> Vec<ToolFact> {
+    let mut seen = Seen::default();
+    let events: Vec<Event> = (0..log.len() as u32).filter_map(|seq| log.event(seq)).collect();
+    seen.absorb(&events);
+    let Seen { mut tools, later, .. } = seen;
+    tools.retain(|tool| later.contains(&tool.name));
+    tools
 }
 
 /// The description of a tool as any persona sees it, the first by name.

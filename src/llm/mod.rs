@@ -18,6 +18,7 @@ use crate::units::Period;
 mod asked;
 mod estimate;
 pub mod lexical;
+pub mod loader;
 pub mod openai;
 mod retry;
 pub mod scripted;

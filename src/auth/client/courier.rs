@@ -22,10 +22,13 @@ const CAP: usize = 256 * 1024;
 const REDIRECTS: usize = 3;
 
 /// Sends the requests of one identity.
+#[derive(Clone)]
 pub(super) struct Courier {
     http: reqwest::Client,
     fence: Arc<Fence>,
     patience: Duration,
+    /// `MCP-Protocol-Version` of documents.
+    version: Option<&'static str>,
 }
 
 /// An answer, of whatever status.
@@ -67,7 +70,12 @@ impl Courier {
     pub(super) async fn new(target: &Url, route: &Route, patience: Duration) -> Result<Self, Fault> {
         let fence = Fence::around(target).await;
         let http = fence.client(route).map_err(|error| fault("credentials.client", error))?;
-        Ok(Self { http, fence, patience })
+        Ok(Self { http, fence, patience, version: None })
+    }
+
+    /// The same, naming a revision when it fetches documents.
+    pub(super) fn saying(&self, version: Option<&'static str>) -> Self {
+        Self { version, ..self.clone() }
     }
 
     /// Whether an address may be asked or visited.
@@ -82,8 +90,11 @@ impl Courier {
     pub(super) async fn get(&self, url: &Url) -> Result<Reply, Fault> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
-            let reply =
-                self.send(&url, self.http.get(url.clone()).header(ACCEPT, "application/json")).await?;
+            let mut request = self.http.get(url.clone()).header(ACCEPT, "application/json");
+            if let Some(version) = self.version {
+                request = request.header("mcp-protocol-version", version);
+            }
+            let reply = self.send(&url, request).await?;
             let Some(to) = reply.location.as_ref().filter(|_| (300..400).contains(&reply.status)) else {
                 return Ok(reply);
             };
