@@ -86,7 +86,10 @@ fn layers_are_chosen_one_by_one() {
     let wire = run("gemini-cli:surface+wire");
     assert!(!wire.contains("mcp_bookshop_get_order") && wire.contains("gemini-cli-mcp-client"), "{wire}");
     let without = run("gemini-cli:-menu.name");
-    assert!(!without.contains("mcp_bookshop_get_order") && without.contains("gemini-cli-mcp-client"), "{without}");
+    assert!(
+        !without.contains("mcp_bookshop_get_order") && without.contains("gemini-cli-mcp-client"),
+        "{without}"
+    );
     let wrong = project.run(&["eval", "bookshop", "--client", "gemini-cli:-menu.nam"]);
     let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(told.contains("`menu.nam` is no value") && told.contains("NAME:-layer.value"), "{told}");
@@ -252,7 +255,10 @@ access:
     assert_eq!((misfit["kind"].as_str(), misfit["count"].as_u64()), (Some("beyond_first_page"), Some(1)));
     assert_eq!(misfit["items"][0]["tools"][0], "second");
     let shown = stdout(&project.run(&["show", "latest", "half", "-v"]));
-    assert!(!shown.contains("\"cursor\"") && shown.contains("nextCursor"), "the second page is not asked for: {shown}");
+    assert!(
+        !shown.contains("\"cursor\"") && shown.contains("nextCursor"),
+        "the second page is not asked for: {shown}"
+    );
 }
 
 #[test]

@@ -46,7 +46,8 @@ pub(super) struct Loader<'a> {
 impl<'a> Loader<'a> {
     /// The first that is offered.
     pub(super) fn among(tools: &'a [ToolOffer]) -> Option<Self> {
-        let (tool, names) = tools.iter().find_map(|tool| Some((tool, tool.description.split_once(LIST)?.1)))?;
+        let (tool, names) =
+            tools.iter().find_map(|tool| Some((tool, tool.description.split_once(LIST)?.1)))?;
         let offered: BTreeSet<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
         let hidden = names.lines().filter(|name| !offered.contains(name)).collect();
         Some(Self { tool, hidden })

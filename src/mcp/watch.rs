@@ -85,14 +85,13 @@ impl Conversation {
         let (sender, first) = oneshot::channel();
         let stop = CancellationToken::new();
         let pause = self.terms.pace.busy;
-        let listening =
-            Listening {
-                line: Arc::clone(&self.line),
-                filter: filter(wanted),
-                first: Some(sender),
-                pause,
-                label: self.terms.listen_id.clone(),
-            };
+        let listening = Listening {
+            line: Arc::clone(&self.line),
+            filter: filter(wanted),
+            first: Some(sender),
+            pause,
+            label: self.terms.listen_id.clone(),
+        };
         let mut running: BoxFuture<'static, ()> = Box::pin(listening.run());
         // The request leaves before whatever is sent after this.
         let over = running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();

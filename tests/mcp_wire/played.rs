@@ -166,18 +166,24 @@ async fn documents_are_fetched_without_having_been_asked_for() {
         ]
     );
     let seen = server.seen();
-    assert_eq!((seen[0].header("accept"), seen[1].header("accept")), ("text/event-stream", "application/json"));
+    assert_eq!(
+        (seen[0].header("accept"), seen[1].header("accept")),
+        ("text/event-stream", "application/json")
+    );
     assert!(seen.iter().take(7).all(|seen| seen.header("mcp-protocol-version").is_empty()));
 }
 
 #[tokio::test]
 async fn documents_name_an_older_revision_under_the_quirk() {
-    for (quirks, said) in
-        [(BTreeSet::new(), ""), (BTreeSet::from([Quirk::LegacyVersionOnDiscovery]), "2025-11-25")]
-    {
+    let recorded = frames("claude-code")["discovery_version"].clone();
+    let quirk = Catalog::embedded().client("claude-code").unwrap().wire.quirks.unwrap();
+    assert_eq!(quirk, BTreeSet::from([Quirk::LegacyVersionOnDiscovery]));
+    for (quirks, said) in [(BTreeSet::new(), ""), (quirk, recorded.as_str().unwrap())] {
         let server = Scripted::start(newest).await;
         let wire = Wire {
-            connect_modern: Some(serde_json::from_value(json!(["resource_metadata", "server/discover"])).unwrap()),
+            connect_modern: Some(
+                serde_json::from_value(json!(["resource_metadata", "server/discover"])).unwrap(),
+            ),
             quirks: Some(quirks),
             ..Wire::default()
         };
@@ -185,8 +191,14 @@ async fn documents_name_an_older_revision_under_the_quirk() {
         let session = open_as(&speaking(&server, "auto"), &anonymous(), &profile, &log()).await.unwrap();
         session.close().await;
         let seen = server.seen();
-        assert_eq!((seen[0].header("mcp-protocol-version"), seen[1].header("mcp-protocol-version")), (said, said));
-        assert_eq!((seen[2].rpc(), seen[2].header("mcp-protocol-version")), ("server/discover", "2026-07-28"));
+        assert_eq!(
+            (seen[0].header("mcp-protocol-version"), seen[1].header("mcp-protocol-version")),
+            (said, said)
+        );
+        assert_eq!(
+            (seen[2].rpc(), seen[2].header("mcp-protocol-version")),
+            ("server/discover", "2026-07-28")
+        );
     }
 }
 
@@ -225,16 +237,20 @@ async fn ids_may_be_texts() {
         let seen = server.seen();
         seen.iter().filter(|seen| seen.rpc() == rpc).map(|seen| seen.body["id"].clone()).collect()
     };
-    assert_eq!(ids("server/discover"), [json!("server-discover-probe-1")]);
+    let recorded = frames("claude-code")["ids"].clone();
+    assert_eq!(ids("server/discover"), [recorded["probe"].clone()]);
     crate::stage::eventually("the subscription breaks off and is asked for again", || {
         ids("subscriptions/listen").len() > 1
     })
     .await;
-    assert_eq!(ids("subscriptions/listen")[..2], [json!("listen:0"), json!("listen:1")]);
+    assert_eq!(ids("subscriptions/listen")[..2], [recorded["listen"].clone(), json!("listen:1")]);
     // Numbers are not used up by texts.
     assert_eq!((ids("prompts/list"), ids("tools/list")), (vec![json!(1)], vec![json!(3)]));
     let before = events(&log).len();
-    assert!(before > 0 && session.changed_tools().await.unwrap().is_some(), "what changed is heard on its subscription");
+    assert!(
+        before > 0 && session.changed_tools().await.unwrap().is_some(),
+        "what changed is heard on its subscription"
+    );
     session.close().await;
 }
 
@@ -250,7 +266,9 @@ done"#;
     let target = shell(script, Isolation::Trial);
     let wire = Wire {
         listen_id: Some("listen:0".to_owned()),
-        connect_modern: Some(serde_json::from_value(json!(["server/discover", "subscriptions/listen"])).unwrap()),
+        connect_modern: Some(
+            serde_json::from_value(json!(["server/discover", "subscriptions/listen"])).unwrap(),
+        ),
         ..Wire::default()
     };
     let log = log();
@@ -310,8 +328,13 @@ fn changing(request: &Seen) -> Response<Body> {
 
 #[tokio::test]
 async fn changed_lists_are_asked_for_again_once_twice_or_never() {
+    let gemini = Catalog::embedded().client("gemini-cli").unwrap();
+    assert!(gemini.wire.has(Quirk::ListsTwice));
+    let again = usize::try_from(frames("gemini-cli")["relisted"].as_u64().unwrap()).unwrap();
     let quirk = BTreeSet::from([Quirk::ListsTwice]);
-    for (quirks, kinds, asked) in [(None, None, 2), (Some(quirk), None, 3), (None, Some(vec![]), 1)] {
+    for (quirks, kinds, asked) in
+        [(None, None, 2), (Some(quirk), gemini.surface.list_changed, 1 + again), (None, Some(vec![]), 1)]
+    {
         let server = Scripted::start(changing).await;
         let mut profile = free(2_000);
         profile.wire.protocol = Some(Protocol::V20251125);
@@ -360,9 +383,10 @@ async fn every_call_may_have_a_session_of_its_own() {
     let line = |seen: &Seen| format!("{} {}", seen.header("mcp-session-id"), seen.rpc());
     let seen: Vec<String> = server.seen().iter().map(|seen| line(seen).trim().to_owned()).collect();
     let call = |id: &str| {
-        ["initialize".to_owned()]
-            .into_iter()
-            .chain(["notifications/initialized", "tools/call", ""].map(|rpc| format!("{id} {rpc}").trim().to_owned()))
+        ["initialize".to_owned()].into_iter().chain(
+            ["notifications/initialized", "tools/call", ""]
+                .map(|rpc| format!("{id} {rpc}").trim().to_owned()),
+        )
     };
     let mut expected: Vec<String> =
         ["initialize", "s-1 notifications/initialized", "s-1 tools/list"].map(str::to_owned).into();
@@ -387,10 +411,8 @@ async fn without_sessions_there_is_nothing_to_open_for_a_call() {
     let rpcs: Vec<&str> = seen.iter().map(Seen::rpc).collect();
     assert_eq!(rpcs, ["server/discover", "tools/call"]);
     let stdio = shell(&server_of_calls(), Isolation::Trial);
-    let profile = ClientProfile {
-        wire: Wire { protocol: Some(Protocol::V20251125), ..profile.wire },
-        ..free(2_000)
-    };
+    let profile =
+        ClientProfile { wire: Wire { protocol: Some(Protocol::V20251125), ..profile.wire }, ..free(2_000) };
     let log = log();
     let session = open_as(&stdio, &anonymous(), &profile, &log).await.unwrap();
     session.call_tool("a", &json!({})).await.unwrap();

@@ -64,9 +64,8 @@ fn decide(request: &ChatRequest) -> Decision {
         })
         .collect();
     let loader = Loader::among(&request.tools);
-    let (loads, results): (Vec<_>, Vec<_>) = results
-        .into_iter()
-        .partition(|(call, _, _)| loader.as_ref().is_some_and(|loader| loader.made(call)));
+    let (loads, results): (Vec<_>, Vec<_>) =
+        results.into_iter().partition(|(call, _, _)| loader.as_ref().is_some_and(|loader| loader.made(call)));
     // One call per user message: with its result in hand there is only the answer left.
     if !results.is_empty() {
         return Decision::Say(answer::after(&results));

@@ -220,7 +220,11 @@ mod tests {
             assert_eq!(canonical(usual), usual);
         }
         let wrong = |text: &str| selection(text).unwrap_err();
-        assert!(wrong("s:-menu.deferal").contains("`menu.deferal` is no value"), "{}", wrong("s:-menu.deferal"));
+        assert!(
+            wrong("s:-menu.deferal").contains("`menu.deferal` is no value"),
+            "{}",
+            wrong("s:-menu.deferal")
+        );
         assert!(wrong("s:-menu.deferal").contains("deferral, schema"), "{}", wrong("s:-menu.deferal"));
         assert!(wrong("s:wire-menu.limit").contains("not wanted at all"));
         assert!(wrong("s:menu-menu").contains("nothing"));
