@@ -225,7 +225,7 @@ async fn ids_may_be_texts() {
             let acknowledged = json!({"jsonrpc": "2.0", "method": method, "params": params});
             let changed = json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed",
                 "params": {"_meta": {"io.modelcontextprotocol/subscriptionId": id}}});
-            stream(vec![event(&acknowledged), event(&changed), ":\n\n".repeat(1)], 5)
+            stream(vec![event(&acknowledged), event(&changed)], 5)
         }
         _ => newest(request),
     })
