@@ -127,8 +127,8 @@ pub(super) struct Select {
     /// Only these personas. Repeatable.
     #[arg(long = "persona", value_name = "NAME")]
     pub personas: Vec<String>,
-    /// Only these client profiles, each whole or with some layers (claude-code:menu+result); one that the suite does not
-    /// name is looked up in evals/clients. Repeatable.
+    /// Only these client profiles, each whole or in part (claude-code:menu+result, claude-code:-menu.deferral); one that
+    /// the suite does not name is looked up in evals/clients. Repeatable.
     #[arg(long = "client", value_name = "NAME")]
     pub clients: Vec<String>,
     /// Trials of each use case.

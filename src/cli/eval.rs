@@ -17,6 +17,7 @@ use crate::drive::stage::{self, Stage};
 use crate::drive::surface::Surface;
 use crate::gate::Exit;
 use crate::ids::{ModelName, PersonaName, RunId, ToolName};
+use crate::mcp::ClientProfile;
 use crate::mcp::profile::canonical;
 use crate::plan::{self, Plan, Planned, Selection, Shard};
 use crate::report::figures;
@@ -330,12 +331,19 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         target: context.secrets.redact(stage.description()).into_owned(),
         flaw: None,
         surfaces: surfaces(stage, context),
+        clients: suite.clients.iter().filter_map(|client| kept(&client.value, &context.secrets)).collect(),
         inputs: suite
             .sources
             .iter()
             .map(|(file, text)| (file.to_string(), context.secrets.redact(text).into_owned()))
             .collect(),
     }
+}
+
+/// A client profile for the record.
+fn kept(client: &ClientProfile, secrets: &Secrets) -> Option<serde_json::Value> {
+    let text = serde_json::to_string(&client.shaping()).ok()?;
+    serde_json::from_str(&secrets.redact(&text)).ok()
 }
 
 /// What each persona sees, for the record.
@@ -350,9 +358,9 @@ fn seen(persona: &PersonaName, surface: &Result<Surface, Fault>, secrets: &Secre
             // A server may name its tools after what it was given.
             let name = |tool: &ToolFact| ToolName::new(secrets.redact(tool.name.as_str()).into_owned());
             let tools = surface.tools.iter().map(name).collect();
-            SurfaceSeen { persona, tools, digest: Some(surface.digest()) }
+            SurfaceSeen { persona, tools, later: surface.later.clone(), digest: Some(surface.digest()) }
         }
-        Err(_) => SurfaceSeen { persona, tools: vec![], digest: None },
+        Err(_) => SurfaceSeen { persona, tools: vec![], later: vec![], digest: None },
     }
 }
 
