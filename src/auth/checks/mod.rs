@@ -19,6 +19,7 @@ mod scope;
 mod server;
 mod tokens;
 mod transport;
+mod untrusted;
 
 /// Where a check's force comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,6 +179,7 @@ const FAMILIES: &[&[AuthCheck]] = &[
     placement::TABLE,
     scope::TABLE,
     transport::TABLE,
+    untrusted::TABLE,
 ];
 
 static ALL: [AuthCheck; count(FAMILIES)] = joined(FAMILIES);
