@@ -17,6 +17,7 @@ mod reading;
 mod resource;
 mod scope;
 mod server;
+pub mod shown;
 mod tokens;
 mod transport;
 mod untrusted;
