@@ -24,7 +24,7 @@ use crate::report::figures;
 use crate::run::{self, Job};
 use crate::store::record::{Ending, Manifest, SCHEMA, SurfaceSeen};
 use crate::store::{Store, layout};
-use crate::suite::read::{Project, Request};
+use crate::suite::read::Request;
 use crate::suite::{Suite, TargetSource, Template};
 use crate::transcript::{Fault, Secrets, ToolFact};
 
@@ -37,7 +37,7 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
     if let Some(run) = &args.resume {
         return super::resume::latest_or(run, args, &signals, context).await;
     }
-    let names = check::selected(&args.select.suites, &Project::new(context.root.clone()))?;
+    let names = check::selected(&args.select.suites, &context.project())?;
     let mut prepared = prepare(&names, args, kinds, context)?;
     if prepared.len() == 1 {
         let concluded = one(prepared.remove(0), args, 0.0, (&signals, context)).await?;
@@ -92,7 +92,7 @@ pub(super) fn planned(
 
 fn loaded(name: &str, selection: &Selection, context: &Context) -> Outcome<Suite> {
     let request = Request { models: selection.models.clone(), clients: selection.clients.clone() };
-    check::load(&Project::new(context.root.clone()), name, &request, context)
+    check::load(&context.project(), name, &request, context)
 }
 
 fn expanded(suite: &Suite, selection: &Selection, seed: u64) -> Result<Plan, Vec<Diagnostic>> {

@@ -17,8 +17,10 @@ mod reading;
 mod resource;
 mod scope;
 mod server;
+pub mod shown;
 mod tokens;
 mod transport;
+mod untrusted;
 
 /// Where a check's force comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,6 +180,7 @@ const FAMILIES: &[&[AuthCheck]] = &[
     placement::TABLE,
     scope::TABLE,
     transport::TABLE,
+    untrusted::TABLE,
 ];
 
 static ALL: [AuthCheck; count(FAMILIES)] = joined(FAMILIES);
