@@ -425,7 +425,7 @@ fn consenting(issuer: &Issuer, suite: &Suite) -> Result<(), Fault> {
         if let IdentitySpec::Minted(minted) = &persona.value.identity
             && minted.flaw.is_none()
         {
-            issuer.enroll(&persona.value.name, minted.clone())?;
+            issuer.enroll(persona.value.name.as_str(), minted.clone())?;
         }
     }
     Ok(())
