@@ -20,6 +20,7 @@ pub mod agent;
 pub mod auth;
 pub mod fit;
 pub mod host;
+pub mod issuer;
 pub mod ledger;
 pub mod offer;
 pub mod sampling;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::auth::Persona;
+use crate::auth::issuer::Options;
 use crate::diag::{Located, Origin};
 use crate::ids::{CaseName, ClientName, Digest, ModelName, PersonaName, SuiteName, ToolName};
 use crate::llm::ModelSpec;
@@ -163,10 +164,10 @@ pub enum Transport {
 }
 
 /// Who issues tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum IssuerSpec {
     /// The embedded authorization server on loopback.
-    Embedded,
+    Embedded(Options),
     /// Nobody.
     None,
 }

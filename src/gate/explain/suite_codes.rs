@@ -28,6 +28,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("suite.empty", "The suite asks nothing: it has no cases, no access matrix and no auth checks, so it could only pass. Add at least one of them."),
     ("suite.no-model", "The suite has cases for a model and names none. Add `models: [lexical]`, which needs no key, or pass `--model`."),
     ("suite.no-script", "A case runs with the scripted model and has no `script:`. Add one, or select another model for the case."),
+    ("suite.stable-key", "The embedded issuer signs with a key from a file (`auth: {issuer: {key: FILE}}`) in place of one that is made for the run and forgotten. Whoever holds the file can sign tokens as anybody, for every server that trusts the key, as long as it does. Let nothing but a test environment trust it, keep the file out of version control, and prefer `issuer: embedded` wherever the target can be told the address of the issuer at its start. This is said in every run on purpose."),
     ("suite.no-issuer", "A persona asks for a minted token and nobody issues one. Add `auth: {issuer: embedded}`, or give the persona another identity."),
     ("suite.unused-persona", "A persona is named under `personas:` and nothing uses it, so nothing is tested as it. Give it a case or a row in `access`, or remove it."),
     ("suite.criterion", "A criterion is one statement under exactly one of `must`, `must_not` and `info`, so that the judge can answer yes, no or unsure."),

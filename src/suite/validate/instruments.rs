@@ -52,7 +52,7 @@ fn credentials(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 fn minted_without_issuer(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
-    if suite.issuer == IssuerSpec::Embedded {
+    if matches!(suite.issuer, IssuerSpec::Embedded(_)) {
         return;
     }
     for persona in &suite.personas {

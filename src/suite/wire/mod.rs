@@ -92,16 +92,23 @@ pub struct Document {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthPart {
-    /// `embedded`: the loopback authorization server of the harness. `none`: nobody.
-    pub issuer: At<TextOr<IssuerKey>>,
+    /// `embedded`: the loopback authorization server of the harness, or that with keys of its own. `none`: nobody.
+    pub issuer: At<TextOr<IssuerPart>>,
 }
 
-/// An issuer with a key of the user's own; not supported yet.
+/// How the embedded issuer differs from the usual one.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct IssuerKey {
-    /// The file with the key.
-    pub key: String,
+pub struct IssuerPart {
+    /// A file with a signing key that outlives the run, for test environments that cannot be told a new one each time.
+    #[serde(default)]
+    pub key: Option<At<String>>,
+    /// The port on 127.0.0.1, for a target whose issuer is written down. Default: a free one.
+    #[serde(default)]
+    pub port: Option<At<u16>>,
+    /// Whether it speaks HTTPS; `${issuer.ca}` names the file with its authority. Default false.
+    #[serde(default)]
+    pub tls: Option<bool>,
 }
 
 /// Who judges criteria.
