@@ -12,7 +12,9 @@ fn suite(issuer: &str) -> String {
 
 #[test]
 fn port_and_https_are_read() {
-    for (written, port, tls) in [("embedded", 0, false), ("{tls: true}", 0, true), ("{port: 9000}", 9000, false)] {
+    for (written, port, tls) in
+        [("embedded", 0, false), ("{tls: true}", 0, true), ("{port: 9000}", 9000, false)]
+    {
         let loaded = Place::new().with("suites/a.yaml", suite(written)).load("suites/a.yaml");
         let IssuerSpec::Embedded(options) = good(loaded).issuer else { panic!("{written}") };
         assert_eq!((options.port, options.tls, options.key), (port, tls, None), "{written}");
