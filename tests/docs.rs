@@ -61,7 +61,8 @@ fn codes() -> BTreeSet<String> {
     found
         // Variables of templates are no codes.
         .filter(|(family, rest)| {
-            FAMILIES.contains(&family.as_str()) && !["url", "port"].contains(&rest.as_str())
+            FAMILIES.contains(&family.as_str())
+                && !["url", "port", "jwks", "introspection", "upstream"].contains(&rest.as_str())
         })
         .map(|(family, rest)| format!("{family}.{rest}"))
         .collect()
