@@ -163,7 +163,8 @@ impl Server {
             })
         };
         let broader = !self.broken("F06") && has("mcp:admin");
-        let crowded = self.broken("F03") && scope == "mcp:read" && user.scopes.len() > 1;
+        let known = ["mcp:read", "mcp:write", "mcp:admin"];
+        let crowded = self.broken("F03") && user.scopes.iter().any(|held| !known.contains(&held.as_str()));
         let allowed = has(scope) || scope == "mcp:read" && broader;
         if self.broken("F01") && scope == "mcp:read" || allowed && !crowded {
             return Ok(());
