@@ -92,8 +92,15 @@ pub(crate) fn minted(scopes: &[&str]) -> IdentitySpec {
 
 /// What a suite would say of the flawed server.
 pub(crate) fn facts(introspection: bool) -> Facts {
+    Facts {
+        harmless: serde_json::from_value(json!({"tool": "whoami"})).unwrap(),
+        ..fewer_facts(introspection)
+    }
+}
+
+/// The same but for the harmless call, which doubles what most checks send.
+pub(crate) fn fewer_facts(introspection: bool) -> Facts {
     serde_json::from_value(json!({
-        "harmless": {"tool": "whoami"},
         "guarded": {"tool": "purge"},
         "scopes": ["mcp:read"],
         "broader_scope": "mcp:admin",
