@@ -13,6 +13,7 @@ use crate::transcript::{Fault, Transcript};
 
 const PASTED: [&str; 2] = ["pasted into `_meta`", "pasted into the arguments"];
 const ALONE: &str = "alone in `_meta`";
+const NOBODY: &str = "nobody";
 
 pub(super) fn pasted(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
@@ -30,6 +31,7 @@ pub(super) fn pasted(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
         }
         prober.close(talk.session, &other).await;
         paste(prober, &between, (method, &params), &token).await;
+        let _ = prober.list(NOBODY, &between.session, &Credentials::none()).await;
         let body = with(prober, &between.session, ("tools/list", &json!({})), ("_meta", &token));
         let _ = post(prober, &format!("{ALONE}: tools/list"), body, &Credentials::none()).await;
         end(prober, between).await;
@@ -75,7 +77,9 @@ pub(super) fn no_effect(transcript: &Transcript) -> Seen {
         return seen;
     }
     let one = |label: &str| labelled(transcript, "").find(|one| begins(one.label, label));
-    if let Some(alone) = one(ALONE) {
+    // Where nobody needs a token the one in `_meta` opens nothing.
+    let open = one(NOBODY).is_some_and(|nobody| matches!(nobody.answer(), Answer::Accepted(_)));
+    if let Some(alone) = one(ALONE).filter(|_| !open) {
         match alone.answer() {
             Answer::Accepted(_) => {
                 let text = "a token in `_meta` stood in for one in the header";

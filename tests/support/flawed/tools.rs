@@ -91,9 +91,6 @@ fn list<'a>(_: &'a Call<'a>) -> Answering<'a> {
 fn call_tool<'a>(call: &'a Call<'a>) -> Answering<'a> {
     async move {
         let tool = find(call.text("name")).ok_or_else(|| RpcError::invalid("there is no such tool"))?;
-        if call.server.broken("F05") && tool.scope == "mcp:admin" && !call.user.scopes.contains("mcp:write") {
-            return Err(RpcError::scope(&["mcp:write"]));
-        }
         if !call.server.broken("F04") {
             call.server.permit(call.user, tool.scope)?;
         }
