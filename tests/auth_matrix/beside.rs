@@ -1,7 +1,7 @@
 //! The battery against servers that are right in another way, closed, or dead.
 
-use rehearsal::auth::IdentitySpec;
-use rehearsal::auth::checks::{Level, Seen, TABLE, find};
+use rehearsal::auth::checks::{AuthCheck, Eras, Level, Seen, TABLE, find};
+use rehearsal::auth::{IdentitySpec, Prober};
 use rehearsal::transcript::What;
 
 use crate::bench::{Bench, minted};
@@ -11,6 +11,19 @@ fn customer() -> IdentitySpec {
     minted(&["mcp:read"])
 }
 
+/// Whether a check has nothing to ask: nobody has settled what the server speaks, and one persona without facts is few.
+fn does_not_arise(check: &AuthCheck, prober: &Prober) -> bool {
+    check.lacks(prober).is_some() || check.eras == Eras::Modern
+}
+
+fn holds_where_it_applies(check: &AuthCheck, prober: &Prober, seen: &Seen) -> bool {
+    match seen {
+        Seen::Holds(..) => true,
+        Seen::DoesNotApply(_) => does_not_arise(check, prober),
+        _ => false,
+    }
+}
+
 #[tokio::test]
 async fn a_slash_behind_the_issuer_is_blamed_on_the_resource_alone() {
     let bench = Bench::start().await;
@@ -18,7 +31,7 @@ async fn a_slash_behind_the_issuer_is_blamed_on_the_resource_alone() {
     let prober = bench.prober(&server.url, customer());
     for check in TABLE.iter().filter(|check| check.id != "B05") {
         let seen = bench.judge(check, &prober).await;
-        assert!(matches!(seen, Seen::Holds(..)), "{}: {seen:?}", check.id);
+        assert!(holds_where_it_applies(check, &prober, &seen), "{}: {seen:?}", check.id);
     }
 }
 
@@ -29,7 +42,7 @@ async fn every_check_holds_on_a_server_without_sessions() {
     let prober = bench.prober(&server.url, customer());
     for check in TABLE {
         let seen = bench.judge(check, &prober).await;
-        assert!(matches!(seen, Seen::Holds(..)), "{}: {seen:?}", check.id);
+        assert!(holds_where_it_applies(check, &prober, &seen), "{}: {seen:?}", check.id);
     }
 }
 
@@ -41,7 +54,9 @@ async fn a_server_that_refuses_everybody_does_not_look_secure() {
     for check in TABLE.iter().filter(|check| check.id.starts_with(['D', 'E', 'F', 'H']) && check.id != "D00")
     {
         let seen = bench.judge(check, &prober).await;
-        assert!(matches!(seen, Seen::Inconclusive(_)), "{}: {seen:?}", check.id);
+        let asks = check.asks_as_somebody() && !does_not_arise(check, &prober);
+        let open = matches!(seen, Seen::Inconclusive(_));
+        assert!(open || !asks && !matches!(seen, Seen::Broken(..)), "{}: {seen:?}", check.id);
     }
 }
 
@@ -54,7 +69,7 @@ async fn without_a_persona_only_the_open_checks_run() {
         let seen = bench.judge(check, &prober).await;
         match check.lacks(&prober) {
             Some(_) => assert!(matches!(seen, Seen::DoesNotApply(_)), "{}: {seen:?}", check.id),
-            None => assert!(matches!(seen, Seen::Holds(..)), "{}: {seen:?}", check.id),
+            None => assert!(holds_where_it_applies(check, &prober, &seen), "{}: {seen:?}", check.id),
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) const SILENT: &[(&str, &str)] = &[];
 /// Flaws that change other checks of the same level: the flaw, those checks, why.
 pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("A01", &["A05"], "whoever is let in gets no challenge"),
+    ("A11", &["F07"], "whatever a challenge asks for beside `*` is not needed"),
     ("A04", &["A06"], "a challenge that is not sent has no grammar"),
     (
         "B01",
@@ -16,10 +17,24 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("C01", &["B05", "C02", "C03", "C04"], "metadata that is not there says nothing"),
     ("C02", &["B05"], "a server that gives itself another name is not the one that was named"),
     ("D00", &["F01.challenge"], "nobody is let in, so a refusal proves nothing"),
+    ("D00", &["F04", "F05", "H03"], "nobody is let in, so a refusal proves nothing"),
+    ("D02", &["E06.spaces"], "no token is no token, however many spaces are in its place"),
+    ("D03", &["E08"], "an expired token that counts anywhere counts in a session"),
+    ("F01.challenge", &["F05"], "a 403 that names no scope leads nowhere"),
+    ("F04", &["F05"], "a call that anybody may make needs no further scope"),
+    (
+        "H03",
+        &["A07", "A08", "A09", "A10", "D00", "F01.challenge", "F04", "F05"],
+        "nobody without an `Origin` gets further than that",
+    ),
     ("D07", &["D08", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D08", &["D07", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D09", &["D07", "D08"], "a signature that is not looked at may be anybody's, over any claims"),
 ];
+
+/// More of them that only a close look sees, in the era of sessions.
+pub(crate) const CLOSELY: &[(&str, &[&str], &str)] =
+    &[("E08", &["D03"], "an expired token that counts in a session counts")];
 
 /// Flaws that need the server to be right in another way first: the flaw, the ways.
 pub(crate) const SETTINGS: &[(&str, &[&str])] = &[

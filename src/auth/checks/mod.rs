@@ -12,6 +12,8 @@ use crate::transcript::{Fault, Transcript, What};
 mod bracket;
 mod challenge;
 pub(super) mod eras;
+#[cfg(test)]
+mod imagined;
 mod needs;
 mod placement;
 mod placement_header;

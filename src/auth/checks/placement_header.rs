@@ -133,3 +133,55 @@ pub(super) fn lenient(exchange: &Exchange<'_>) -> Ruling {
         _ => Ruling::Fine,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::imagined::{LISTED, between, step};
+    use super::*;
+
+    #[test]
+    fn the_query_must_not_outweigh_the_header() {
+        let judged = |good: (&str, &str), bad: (&str, &str)| {
+            let (one, two) = (format!("{HEADER_GOOD}: tools/list"), format!("{HEADER_BAD}: tools/list"));
+            between(one_of_two, &[step(&one, good.0, good.1), step(&two, bad.0, bad.1)])
+        };
+        assert!(judged(("200", LISTED), ("401", "")).starts_with("holds"));
+        assert!(judged(("400", ""), ("400", "")).starts_with("holds"));
+        assert!(judged(("401", ""), ("401", "")).starts_with("broken: a good token in the header"));
+        assert!(judged(("200", LISTED), ("200", LISTED)).starts_with("broken: a bad token in the header"));
+        assert!(judged(("200", LISTED), ("429", "")).starts_with("inconclusive"));
+        assert!(judged(("200", LISTED), ("500", "")).contains("broke the server: 500"));
+    }
+
+    #[test]
+    fn of_two_headers_none_may_win() {
+        let judged = |good_first: &str, bad_first: &str| {
+            let body = |status: &str| if status == "200" { LISTED } else { "" };
+            let (one, two) = (format!("{GOOD_FIRST}: tools/list"), format!("{BAD_FIRST}: tools/list"));
+            let steps = [step(&one, good_first, body(good_first)), step(&two, bad_first, body(bad_first))];
+            between(first_wins, &steps)
+        };
+        assert_eq!(judged("200", "401"), "broken: the first of two `Authorization` headers wins");
+        assert_eq!(judged("401", "200"), "broken: the second of two `Authorization` headers wins");
+        assert_eq!(judged("200", "200"), "broken: of two `Authorization` headers any good one wins");
+        assert!(judged("400", "401").starts_with("holds"));
+        assert!(judged("500", "401").starts_with("broken"));
+        assert!(judged("400", "503").starts_with("inconclusive"));
+    }
+
+    #[test]
+    fn odd_spaces_may_be_taken_or_refused_but_break_nothing() {
+        let judged = |status: &str, body: &str| {
+            between(|t| spaced(t, lenient), &[step("with a tab before the token: tools/list", status, body)])
+        };
+        assert!(judged("200", LISTED).starts_with("holds"));
+        assert!(judged("400", "").starts_with("holds"));
+        assert!(judged("", "the connection was closed without an answer").starts_with("holds"));
+        assert!(judged("", "no answer within 5s").starts_with("inconclusive"));
+        assert!(judged("503", "").starts_with("inconclusive"));
+        assert!(judged("500", "").starts_with("broken: a tab before the token broke the server: 500"));
+        let label = format!("{WITH}{EMPTY}: tools/list");
+        let empty = between(|t| spaced(t, lenient), &[step(&label, "200", LISTED)]);
+        assert_eq!(empty, "broken: spaces in place of a token was accepted");
+    }
+}

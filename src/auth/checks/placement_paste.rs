@@ -126,3 +126,50 @@ pub(super) fn no_effect(transcript: &Transcript) -> Seen {
 fn begins(label: &str, wanted: &str) -> bool {
     label.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(": "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::imagined::{LISTED, Step, between, step};
+    use super::*;
+
+    const ALICE: &str = r#"{"result":{"content":[{"text":"alice"}],"_meta":{"at":1}}}"#;
+    const BOB: &str = r#"{"result":{"content":[{"text":"bob"}],"_meta":{"at":2}}}"#;
+
+    fn judged(own: &str, again: &str, other: &str, pasted: (&str, &str)) -> String {
+        let steps: [Step<'_>; 4] = [
+            step("own: tools/call", "200", own),
+            step("own again: tools/call", "200", again),
+            step("other: tools/call", "200", other),
+            step("pasted into `_meta`: tools/call", pasted.0, pasted.1),
+        ];
+        between(no_effect, &steps)
+    }
+
+    #[test]
+    fn an_effect_is_the_other_personas_answer() {
+        assert!(judged(ALICE, ALICE, BOB, ("200", ALICE)).starts_with("holds"));
+        assert!(judged(ALICE, ALICE, BOB, ("400", "")).starts_with("holds"), "refused is no effect");
+        assert!(judged(ALICE, ALICE, BOB, ("200", BOB)).starts_with("broken"));
+        assert!(judged(ALICE, ALICE, BOB, ("200", LISTED)).starts_with("inconclusive"));
+        assert!(judged(ALICE, BOB, BOB, ("200", BOB)).starts_with("inconclusive"));
+        assert!(judged(ALICE, ALICE, ALICE, ("200", ALICE)).starts_with("does not apply"));
+    }
+
+    #[test]
+    fn a_token_in_meta_opens_nothing_that_was_not_open() {
+        let alone = |nobody: &str| {
+            let body = if nobody == "200" { LISTED } else { "" };
+            let steps = [
+                step("nobody: tools/list", nobody, body),
+                step("alone in `_meta`: tools/list", "200", LISTED),
+                step("own: tools/call", "200", ALICE),
+                step("own again: tools/call", "200", ALICE),
+                step("other: tools/call", "200", BOB),
+                step("pasted into the arguments: tools/call", "200", ALICE),
+            ];
+            between(no_effect, &steps)
+        };
+        assert!(alone("401").starts_with("broken: a token in `_meta` stood in"));
+        assert!(alone("200").starts_with("holds"));
+    }
+}

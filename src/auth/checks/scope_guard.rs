@@ -170,3 +170,68 @@ fn passed(exchange: &Exchange<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::imagined::{LISTED, Step, between, step};
+    use super::*;
+
+    const GUARDED: &str = r#"{"method":"tools/call","params":{"name":"purge"}}"#;
+    const NONE: &str = r#"{"method":"tools/call","params":{"name":"rehearsal-no-such-tool"}}"#;
+    const DONE: &str = r#"{"result":{"content":[]}}"#;
+    const INVALID: &str = r#"{"error":{"code":-32602,"message":"invalid arguments"}}"#;
+
+    fn judged(attempt: (&str, &str), unknown: &str, control: Option<&str>) -> String {
+        let mut steps: Vec<Step<'_>> = vec![
+            step("weaker: tools/list", "200", LISTED),
+            step("attempt: tools/call", attempt.0, attempt.1).after(GUARDED),
+            step("unknown: tools/call", "200", unknown).after(NONE),
+        ];
+        steps.extend(control.map(|body| step("control call: tools/call", "200", body).after(GUARDED)));
+        between(denied, &steps)
+    }
+
+    #[test]
+    fn a_refusal_counts_when_it_is_not_about_the_arguments() {
+        let hidden = r#"{"result":{"isError":true,"content":[{"text":"Unknown tool purge"}]}}"#;
+        let unknown =
+            r#"{"result":{"isError":true,"content":[{"text":"Unknown tool rehearsal-no-such-tool"}]}}"#;
+        assert_eq!(judged(("403", ""), unknown, None), "holds: the weaker persona's call of `purge` got 403");
+        assert!(judged(("200", hidden), unknown, Some(DONE)).ends_with("as if there were no such tool"));
+        assert!(judged(("200", INVALID), unknown, Some(DONE)).ends_with("got JSON-RPC error -32602"));
+        assert!(judged(("200", INVALID), unknown, Some(INVALID)).starts_with("inconclusive"));
+        assert!(judged(("200", INVALID), unknown, None).starts_with("inconclusive"));
+        assert_eq!(judged(("200", DONE), unknown, None), "broken: the weaker persona called `purge`");
+        assert!(judged(("500", ""), unknown, None).starts_with("broken"));
+        assert!(judged(("429", ""), unknown, None).starts_with("inconclusive"));
+    }
+
+    #[test]
+    fn a_weaker_persona_that_is_not_let_in_proves_nothing() {
+        let steps =
+            [step("weaker: tools/list", "401", ""), step("attempt: tools/call", "401", "").after(GUARDED)];
+        assert!(between(denied, &steps).starts_with("inconclusive"));
+    }
+
+    #[test]
+    fn requests_beside_the_tool_count_only_where_the_good_persona_gets_through() {
+        let judged = |attempt: (&str, &str), control: (&str, &str)| {
+            let steps = [
+                step("attempt 0: resources/read", attempt.0, attempt.1),
+                step("control 0: resources/read", control.0, control.1),
+            ];
+            between(also_denied, &steps)
+        };
+        assert_eq!(
+            judged(("403", ""), ("200", DONE)),
+            "holds: from the weaker persona `resources/read` got 403"
+        );
+        assert!(judged(("200", DONE), ("200", DONE)).starts_with("broken"));
+        assert!(judged(("403", ""), ("404", "")).starts_with("inconclusive"));
+        assert!(judged(("503", ""), ("200", DONE)).starts_with("inconclusive"));
+        let stream =
+            step("attempt 0: subscriptions/listen", "200", "").with("content-type", "text/event-stream");
+        let opened = [stream, step("control 0: subscriptions/listen", "200", DONE)];
+        assert!(between(also_denied, &opened).starts_with("broken"));
+    }
+}

@@ -151,3 +151,45 @@ pub(super) fn surplus(transcript: &Transcript) -> Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::imagined::{LISTED, Step, between, record, step, told};
+    use super::*;
+
+    const READ: &str = "Bearer error=\"insufficient_scope\", scope=\"read\"";
+    const WRITE: &str = "Bearer error=\"insufficient_scope\", scope=\"read write\"";
+
+    fn asked<'a>(label: &'a str, challenge: &'a str) -> Step<'a> {
+        step(label, "403", "").with("www-authenticate", challenge)
+    }
+
+    #[test]
+    fn one_challenge_should_be_enough() {
+        let judged = |steps: &[Step<'_>]| between(one_step, steps);
+        let (zero, one, two) = ("step 0: tools/call", "step 1: tools/call", "step 2: tools/call");
+        let fine = |label| step(label, "200", LISTED);
+        assert!(judged(&[fine(zero)]).starts_with("does not apply"));
+        assert_eq!(judged(&[asked(zero, READ), fine(one)]), "holds: one challenge, `read`, was enough");
+        assert_eq!(
+            judged(&[asked(zero, READ), asked(one, WRITE), fine(two)]),
+            "broken: it took 2 challenges: `read`, then `read write`"
+        );
+        let endless = [zero, one, two, "step 3: tools/call"].map(|label| asked(label, READ));
+        assert!(judged(&endless).starts_with("broken: 3 challenges were not enough"));
+        assert!(judged(&[step(zero, "401", "")]).starts_with("does not apply"));
+        assert!(judged(&[asked(zero, READ), step(one, "401", "")]).starts_with("inconclusive"));
+        assert!(judged(&[asked(zero, READ), step(one, "429", "")]).starts_with("inconclusive"));
+    }
+
+    #[test]
+    fn a_challenge_is_held_against_what_would_do() {
+        let judged = |challenge| {
+            let asked = step("minimum would do: read: initialize", "401", "");
+            told(&surplus(&record(&[asked.with("www-authenticate", challenge)])))
+        };
+        assert_eq!(judged(READ), "holds: challenges ask for `read` and no more");
+        assert_eq!(judged(WRITE), "broken: the challenge asks for `write`, and `read` would do");
+        assert!(judged("Bearer").starts_with("does not apply"));
+    }
+}

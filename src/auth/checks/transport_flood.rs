@@ -106,3 +106,42 @@ pub(super) fn still_open(transcript: &Transcript) -> Seen {
     let seqs = sent.iter().map(|one| one.seq).collect();
     Seen::Holds(format!("after {count} bad tokens the good one was accepted{how}"), seqs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::imagined::{LISTED, between, record, step, told};
+    use super::*;
+
+    #[test]
+    fn a_batch_is_refused() {
+        let judged = |status: &str, body: &str| between(in_batch, &[step(UNLAWFUL, status, body)]);
+        assert_eq!(judged("400", ""), "holds: a batch got 400");
+        assert!(judged("415", "").starts_with("holds"));
+        assert!(judged("200", r#"{"error":{"code":-32600}}"#).starts_with("holds"));
+        assert_eq!(judged("200", r#"[{"result":{}},{"result":{}}]"#), "broken: a batch was carried out");
+        assert!(judged("202", "").starts_with("broken"));
+        assert!(judged("500", "").starts_with("broken"));
+        assert!(judged("503", "").starts_with("inconclusive"));
+        // In the revision that has batches.
+        assert!(between(in_batch, &[step("attempt: request", "401", "")]).starts_with("holds"));
+        assert!(between(in_batch, &[step("attempt: request", "200", LISTED)]).starts_with("broken"));
+    }
+
+    #[test]
+    fn whoever_slows_down_is_reported_and_whoever_locks_out_is_blamed() {
+        let judged = |last: &str, after: &str| {
+            let fine = |label| step(label, "200", LISTED);
+            let body = if after == "200" { LISTED } else { "" };
+            told(&still_open(&record(&[
+                fine("control before: tools/list"),
+                step("flood 1: tools/list", "401", ""),
+                step("flood 2: tools/list", last, ""),
+                step("control after: tools/list", after, body),
+            ])))
+        };
+        assert_eq!(judged("401", "200"), "holds: after 2 bad tokens the good one was accepted");
+        assert!(judged("429", "200").ends_with("number 2 was answered with 429"));
+        assert_eq!(judged("401", "401"), "broken: after 2 bad tokens the good one got 401");
+        assert!(judged("429", "429").starts_with("inconclusive"));
+    }
+}

@@ -189,3 +189,52 @@ fn turned_down(exchange: &Exchange<'_>) -> Ruling {
 pub(super) fn has_result(side: &HttpSide) -> bool {
     side.body.to_text().contains("\"result\"")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::imagined::{LISTED, between, step};
+    use super::*;
+
+    #[test]
+    fn a_contradiction_is_refused_by_its_own_code() {
+        let judged = |what: &str, status: &str, body: &str| {
+            let label = format!("{WITH}{what}: tools/call");
+            between(|t| each(t, header_mismatch), &[step(&label, status, body)])
+        };
+        let error = |code: i64| format!(r#"{{"error":{{"code":{code}}}}}"#);
+        let name = "another `Mcp-Name`";
+        assert_eq!(judged(name, "400", &error(-32020)), "holds: another `Mcp-Name` got 400 and -32020");
+        assert!(judged(name, "400", &error(-32001)).starts_with("broken"), "a code of release candidates");
+        assert!(judged(name, "200", &error(-32020)).starts_with("broken"));
+        assert!(judged(name, "200", LISTED).starts_with("broken: another `Mcp-Name` was accepted"));
+        assert!(judged(name, "429", "").starts_with("inconclusive"));
+        assert!(judged(VERSION, "400", &error(-32022)).starts_with("holds"));
+        assert!(judged(VERSION, "200", LISTED).starts_with("broken"));
+    }
+
+    #[test]
+    fn parameters_are_looked_at_where_the_right_ones_are_accepted() {
+        let wrong = step("with no `Mcp-Param-A`: tools/call", "400", r#"{"error":{"code":-32020}}"#);
+        let good =
+            |status| step("control call: tools/call", status, if status == "200" { LISTED } else { "" });
+        assert!(between(renamed, &[good("200"), wrong]).starts_with("holds"));
+        assert!(between(renamed, &[good("400"), wrong]).starts_with("inconclusive"));
+        assert!(between(renamed, &[]).starts_with("does not apply"));
+    }
+
+    #[test]
+    fn of_two_names_none_may_win() {
+        let judged = |unknown_first: &str, known_first: &str| {
+            let body = |status: &str| if status == "200" { LISTED } else { "" };
+            let (one, two) = (format!("{UNKNOWN_FIRST}: tools/call"), format!("{KNOWN_FIRST}: tools/call"));
+            let steps =
+                [step(&one, unknown_first, body(unknown_first)), step(&two, known_first, body(known_first))];
+            between(last_wins, &steps)
+        };
+        assert_eq!(judged("200", "400"), "broken: the last of two names wins");
+        assert_eq!(judged("400", "200"), "broken: the first of two names wins");
+        assert!(judged("400", "400").starts_with("holds"));
+        assert!(judged("400", "429").starts_with("inconclusive"));
+        assert!(judged("500", "400").starts_with("broken"));
+    }
+}

@@ -98,3 +98,42 @@ pub(super) fn listening(transcript: &Transcript) -> Seen {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::imagined::{record, step, told};
+    use super::super::ruling::each_if_any;
+    use super::*;
+
+    #[test]
+    fn a_redirect_stays_at_home() {
+        let judged = |status: &str, to: &str| {
+            let asked = step("with POST of the endpoint: request", status, "").with("location", to);
+            told(&each_if_any(&record(&[asked]), stays))
+        };
+        assert!(judged("401", "").starts_with("holds"));
+        assert!(judged("307", "/mcp/").starts_with("holds"));
+        assert!(
+            judged("308", "https://127.0.0.1/mcp").starts_with("holds"),
+            "a safer scheme at the same host"
+        );
+        assert_eq!(
+            judged("307", "http://127.0.0.2:1/mcp"),
+            "broken: POST of the endpoint is redirected to http://127.0.0.2:1"
+        );
+        assert!(judged("307", "//evil.example/mcp").starts_with("broken"));
+        assert!(judged("307", "http://").starts_with("broken"));
+    }
+
+    #[test]
+    fn who_answers_outside_is_told_from_who_does_not() {
+        let judged = |home: &str, status: &str, why: &str| {
+            let steps = [step(HOME, home, "no answer within 5s"), step(OUTSIDE, status, why)];
+            told(&listening(&record(&steps)))
+        };
+        assert!(judged("401", "", "cannot connect: refused").starts_with("holds"));
+        assert!(judged("401", "401", "").starts_with("broken"));
+        assert!(judged("401", "", "the connection was closed without an answer").starts_with("broken"));
+        assert!(judged("", "401", "").starts_with("inconclusive"));
+    }
+}
