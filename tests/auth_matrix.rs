@@ -14,10 +14,10 @@ use rehearsal::diag::Origin;
 use rehearsal::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
 use rehearsal::transcript::{CaseHeader, CaseKind, Clock, End, Recorder, Secrets, Transcript, What};
 
-#[path = "support/flawed_server.rs"]
-mod flawed_server;
+#[path = "support/flawed/mod.rs"]
+mod flawed;
 
-use flawed_server::FlawedServer;
+use flawed::Flawed;
 
 struct Bench {
     issuer: Arc<Issuer>,
@@ -89,7 +89,7 @@ fn header(case: &str) -> CaseHeader {
 #[tokio::test]
 async fn every_check_holds_on_a_correct_server() {
     let bench = Bench::start().await;
-    let server = FlawedServer::start("", bench.issuer.url()).await;
+    let server = Flawed::start(bench.issuer.url(), &[]).await;
     let prober = bench.prober(&server.url, customer());
     let mut table = String::new();
     let begun = std::time::Instant::now();
@@ -114,7 +114,7 @@ async fn every_check_is_broken_on_its_flaw() {
     let bench = Bench::start().await;
     let mut table = String::new();
     for check in TABLE {
-        let server = FlawedServer::start(check.id, bench.issuer.url()).await;
+        let server = Flawed::start(bench.issuer.url(), &[check.id]).await;
         let prober = bench.prober(&server.url, customer());
         let record = bench.record(check, &prober).await;
         match check.judge(&record) {
@@ -138,7 +138,7 @@ async fn every_check_is_broken_on_its_flaw() {
 #[tokio::test]
 async fn a_slash_behind_the_issuer_is_blamed_on_the_resource_alone() {
     let bench = Bench::start().await;
-    let server = FlawedServer::start("B05", bench.issuer.url()).await;
+    let server = Flawed::start(bench.issuer.url(), &["B05"]).await;
     let prober = bench.prober(&server.url, customer());
     for check in TABLE.iter().filter(|check| check.id != "B05") {
         let seen = bench.judge(check, &prober).await;
@@ -149,7 +149,7 @@ async fn a_slash_behind_the_issuer_is_blamed_on_the_resource_alone() {
 #[tokio::test]
 async fn every_check_holds_on_a_server_without_sessions() {
     let bench = Bench::start().await;
-    let server = FlawedServer::start(flawed_server::MODERN_ONLY, bench.issuer.url()).await;
+    let server = Flawed::start(bench.issuer.url(), &["mode.modern"]).await;
     let prober = bench.prober(&server.url, customer());
     for check in TABLE {
         let seen = bench.judge(check, &prober).await;
@@ -160,7 +160,7 @@ async fn every_check_holds_on_a_server_without_sessions() {
 #[tokio::test]
 async fn a_server_that_refuses_everybody_does_not_look_secure() {
     let bench = Bench::start().await;
-    let server = FlawedServer::start("D00", bench.issuer.url()).await;
+    let server = Flawed::start(bench.issuer.url(), &["D00"]).await;
     let prober = bench.prober(&server.url, customer());
     for check in TABLE.iter().filter(|check| check.id.starts_with(['D', 'E', 'F', 'H']) && check.id != "D00")
     {
@@ -172,7 +172,7 @@ async fn a_server_that_refuses_everybody_does_not_look_secure() {
 #[tokio::test]
 async fn without_a_persona_only_the_open_checks_run() {
     let bench = Bench::start().await;
-    let server = FlawedServer::start("", bench.issuer.url()).await;
+    let server = Flawed::start(bench.issuer.url(), &[]).await;
     let prober = bench.prober(&server.url, IdentitySpec::Anonymous);
     for check in TABLE {
         let seen = bench.judge(check, &prober).await;
@@ -196,7 +196,7 @@ async fn a_dead_target_is_inconclusive_and_never_broken() {
 #[tokio::test]
 async fn records_hold_no_token() {
     let bench = Bench::start().await;
-    let server = FlawedServer::start("", bench.issuer.url()).await;
+    let server = Flawed::start(bench.issuer.url(), &[]).await;
     let prober = bench.prober(&server.url, customer());
     let jwt = regex::Regex::new(r"ey[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}").unwrap();
     let mut marked = 0;
@@ -214,7 +214,7 @@ async fn other_hosts_are_never_asked() {
     let bench = Bench::start().await;
     // `localhost` is the same machine under another name, so a request would be answered.
     let issuer = bench.issuer.url().replace("127.0.0.1", "localhost");
-    let server = FlawedServer::start("", &issuer).await;
+    let server = Flawed::start(&issuer, &[]).await;
     let prober = bench.prober(&server.url, customer());
     let check = rehearsal::auth::checks::find("C01").unwrap();
     let record = bench.record(check, &prober).await;
@@ -231,7 +231,7 @@ async fn other_hosts_are_never_asked() {
 #[tokio::test]
 async fn a_dead_authorization_server_is_inconclusive() {
     let bench = Bench::start().await;
-    let server = FlawedServer::start("", bench.issuer.url()).await;
+    let server = Flawed::start(bench.issuer.url(), &[]).await;
     let other = Bench::start().await;
     bench.issuer.shutdown();
     let prober = other.prober(&server.url, customer());
