@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::client::Wallet;
-use super::issuer::lock;
-use super::{IdentitySpec, Issuer, Minted, Persona, machine, token};
+use super::issuer::{lock, token};
+use super::{IdentitySpec, Issuer, Minted, Persona, machine};
 use crate::mcp::{Anonymous, Asking, Credentials, TokenSource};
 use crate::net::Route;
 use crate::transcript::{Clock, Fault, Secrets, Side};

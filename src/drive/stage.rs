@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use super::sampling::Sampler;
 use super::surface::{self, Surfaces};
 use super::{Journal, Stopping, World, auth};
@@ -309,7 +311,8 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
         }
     }
     if let Some(issuer) = issuer {
-        known.insert("issuer.url".to_owned(), issuer.url().to_owned());
+        let told = issuer.told().into_iter();
+        known.extend(told.map(|told| (told.name.to_owned(), told.value.expose_secret().to_owned())));
     }
     let wrong = |text: &str, error: &dyn std::fmt::Display| {
         Fault::new(Side::Harness, "target.bad-url", format!("`{text}` is not a URL: {error}"))

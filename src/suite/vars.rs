@@ -6,7 +6,16 @@ use std::collections::BTreeMap;
 use super::Template;
 
 /// Names that exist without a declaration.
-pub const BUILT_IN: &[&str] = &["issuer.url", "target.url", "target.port"];
+pub const BUILT_IN: &[&str] = &[
+    "issuer.url",
+    "issuer.jwks",
+    "issuer.introspection",
+    "issuer.introspection_client",
+    "issuer.introspection_secret",
+    "issuer.upstream",
+    "target.url",
+    "target.port",
+];
 
 /// A variable that cannot be filled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -113,6 +113,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("issuer.url", "The address of the embedded authorization server is not usable as an issuer. Issuer URLs have no query and no fragment (RFC 8414)."),
     ("persona.lifetime", "A persona asks for a token that lives too long. Minted tokens live at most 5 minutes, so that a leaked one is worth little; use `flaw: expired` to test expiry."),
     ("persona.reserved-claim", "A persona sets a claim that rehearsal fills itself (`iss`, `aud`, `exp`, ...). Use `flaw:` for a token with exactly one of them wrong."),
+    ("persona.opaque-flaw", "A persona wants an opaque token (`format: opaque`) with a flaw that only a JWT can have, such as a broken signature. Choose a flaw of the claims, e.g. `expired` or `wrong_audience`, or leave `format` out."),
     ("demo.listen", "The demo server could not open its port on 127.0.0.1. Choose another with `--port`, or let it choose with port 0."),
     ("demo.port", "The port given to the demo server is not one it can use. Choose another with `--port`, or let it choose with port 0."),
     ("demo.no-issuer", "The demo server over HTTP must know whose tokens to trust. Set `BOOKSHOP_ISSUER` and `BOOKSHOP_AUDIENCE`, as the suite `bookshop` does, or start it open."),

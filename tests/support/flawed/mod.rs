@@ -1,0 +1,117 @@
+//! A small MCP server that follows the text, with one switch per auth check that breaks exactly that.
+//!
+//! It speaks 2025-11-25 with sessions and 2026-07-28 without, is its own resource server, and trusts the embedded issuer
+//! through its published keys or its introspection. It is written from the texts and shares no code with the checks:
+//! signatures are verified with another library than the one that makes them.
+//!
+//! The name of a switch is the id of the check that it breaks; [`switches`] lists them all. New methods, tools and
+//! resources are rows of tables ([`dispatch::TABLE`], [`tools::TABLE`], [`basics::RESOURCES`]).
+
+#![allow(dead_code, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a broken set-up should stop the test at once")]
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+
+pub(crate) mod basics;
+mod challenge;
+pub(crate) mod dispatch;
+mod envelope;
+mod facade;
+mod http;
+mod introspection;
+mod keys;
+mod metadata;
+mod place;
+mod session;
+pub(crate) mod state;
+mod strict;
+pub(crate) mod switches;
+pub(crate) mod tools;
+mod user;
+mod verify;
+
+pub(crate) use dispatch::{Answering, Call, Era, Reply, Row, RpcError};
+pub(crate) use user::User;
+
+/// A running server. It stops when it is dropped.
+pub(crate) struct Flawed {
+    /// The MCP endpoint.
+    pub(crate) url: String,
+    /// What it keeps.
+    pub(crate) server: Arc<Server>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// What the handlers share.
+pub(crate) struct Server {
+    on: BTreeSet<String>,
+    /// `127.0.0.1:PORT`.
+    pub(crate) host: String,
+    /// The authorization server that it trusts.
+    pub(crate) issuer: String,
+    /// Asks the issuer, and whoever else a flaw makes it ask.
+    pub(crate) http: reqwest::Client,
+    keys: keys::KeySet,
+    sessions: Mutex<session::Sessions>,
+    strikes: Mutex<u32>,
+    /// What the stateful tools and methods keep.
+    pub(crate) state: state::State,
+}
+
+impl Drop for Flawed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Flawed {
+    /// Starts on loopback, trusting the issuer at `issuer`, with these switches on.
+    pub(crate) async fn start(issuer: &str, on: &[&str]) -> Self {
+        for name in on {
+            assert!(switches::known(name), "there is no switch `{name}`");
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let url = format!("http://{host}/mcp");
+        let http = reqwest::Client::builder().no_proxy().timeout(keys::PATIENCE).build().unwrap();
+        let server = Arc::new(Server {
+            on: on.iter().map(|name| (*name).to_owned()).collect(),
+            host,
+            issuer: issuer.to_owned(),
+            http,
+            keys: keys::KeySet::default(),
+            sessions: Mutex::default(),
+            strikes: Mutex::default(),
+            state: state::State::default(),
+        });
+        let app = Router::new().fallback(http::handle).with_state(Arc::clone(&server));
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, server, task }
+    }
+}
+
+impl Server {
+    /// Whether the duty that this check looks at is broken here.
+    pub(crate) fn broken(&self, id: &str) -> bool {
+        debug_assert!(switches::known(id), "there is no switch `{id}`");
+        self.on.contains(id)
+    }
+
+    /// Whether any switch with this beginning is on.
+    fn any_of(&self, start: &str) -> bool {
+        self.on.iter().any(|name| name.starts_with(start))
+    }
+
+    /// The canonical resource identifier: `aud` of every good token.
+    pub(crate) fn resource(&self) -> String {
+        format!("http://{}/mcp", self.host)
+    }
+}
+
+/// A lock that a panicking handler cannot poison for the others.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

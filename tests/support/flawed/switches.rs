@@ -1,0 +1,138 @@
+//! Every switch: the id of the check that it breaks, and what the server then does.
+
+use super::state;
+
+/// Whether there is such a switch.
+pub(crate) fn known(name: &str) -> bool {
+    all().any(|(id, _)| id == name)
+}
+
+/// Every switch of every family.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    [OF_MODE, OF_RESOURCE, OF_TOKEN, OF_TRANSPORT, state::SWITCHES].into_iter().flatten().copied()
+}
+
+/// In place of a flaw: other ways to be right. No check is called so.
+pub(crate) const OF_MODE: &[(&str, &str)] = &[
+    ("mode.modern", "knows only the revision without sessions"),
+    ("mode.legacy", "knows only the revisions with sessions"),
+    ("mode.opaque", "asks the issuer's introspection about every token instead of reading it"),
+    ("mode.closed", "lets nobody in"),
+];
+
+const OF_RESOURCE: &[(&str, &str)] = &[
+    ("A01", "serves everybody without a token"),
+    ("A02", "lists prompts and resources without a token"),
+    ("A03", "answers 200 to GET and DELETE without a token"),
+    ("A04", "sends no challenge"),
+    ("A05", "names no metadata in the challenge, and serves none"),
+    ("A06", "does not escape quotes in the challenge on a bad token"),
+    ("A07", "reports `invalid_token` though no token came"),
+    ("A08", "leaves `error` and `resource_metadata` out on a bad token"),
+    ("A09", "names no scope in the challenge"),
+    ("A10", "asks for `offline_access` in the challenge"),
+    ("A11", "asks for `*` in the challenge"),
+    ("A12", "shows a stack trace in the bodies of refusals"),
+    ("A13", "answers 405 to a preflight"),
+    ("B01", "serves no metadata where the challenge says"),
+    ("B02", "calls itself by the URL of another host"),
+    ("B03", "names no authorization server"),
+    ("B04", "names an authorization server with a query"),
+    ("B05", "names the issuer with a slash at the end"),
+    ("B06", "serves other metadata at the root than at the path"),
+    ("B07", "announces tokens in the query"),
+    ("B08", "wants a token for its metadata"),
+    ("B09", "serves the plain http twin of its https endpoint"),
+    ("C01", "points to an authorization server without metadata"),
+    ("C02", "points to an authorization server whose metadata names another issuer"),
+    ("C03", "points to an authorization server with a plain http endpoint"),
+    ("C04", "points to an authorization server that knows only `plain`"),
+    ("C05", "points to an authorization server that does not announce `iss` in responses"),
+    ("C06", "points to an authorization server without client id metadata documents"),
+    ("C07", "points to an authorization server where no client can get an id"),
+    ("C08", "points to an authorization server with the password grant"),
+    ("C09", "of 2025-03-26: no metadata at the origin and no endpoints there either"),
+];
+
+const OF_TOKEN: &[(&str, &str)] = &[
+    ("D00", "refuses every token"),
+    ("D01", "takes any text for a token"),
+    ("D02", "takes an empty bearer token for a good one"),
+    ("D03", "ignores `exp`"),
+    ("D04", "grants ten minutes after `exp`"),
+    ("D05", "ignores `nbf`"),
+    ("D06", "does not want `exp`"),
+    ("D07", "ignores a broken signature as long as the claims are as signed"),
+    ("D08", "ignores the signature of changed claims"),
+    ("D09", "ignores by which key a token is signed"),
+    ("D10", "takes a token with an unknown key id unverified"),
+    ("D10.fetches", "asks for the keys again for every unknown key id"),
+    ("D11", "takes unsigned tokens"),
+    ("D12", "takes HS256 with the public key as the secret"),
+    ("D13", "takes the key that the token brings along"),
+    ("D14.jku", "takes the keys from the URL in `jku`"),
+    ("D14.x5u", "fetches the certificate from the URL in `x5u`, but refuses the token"),
+    ("D15", "ignores `crit`"),
+    ("D16", "answers 500 to a key id with odd characters"),
+    ("D17", "takes tokens of other issuers"),
+    ("D18", "does not want `iss`"),
+    ("D18.slash", "takes the issuer with a slash at the end"),
+    ("D18.suffix", "takes issuers that only begin with the issuer"),
+    ("D19", "takes tokens for other resources"),
+    ("D20", "does not want `aud`"),
+    ("D21", "takes audiences that begin with its own URL"),
+    ("D21.query", "takes audiences that hold its own URL anywhere"),
+    ("D22", "takes its origin for its audience"),
+    ("D22.path", "takes another path of its origin for its audience"),
+    ("D24", "refuses a list of audiences that holds its own"),
+    ("D25", "takes any list of audiences"),
+    ("D26", "takes ID tokens"),
+    ("D27", "takes identity assertions made for the issuer"),
+    ("D28", "ignores `typ`"),
+    ("D29", "takes refresh tokens"),
+    ("D30", "takes a token bound to a key without a proof"),
+    ("D31", "of introspection: ignores `active`"),
+    ("D32", "of introspection: ignores another `aud`"),
+    ("D32.missing", "of introspection: does not want `aud`"),
+    ("D33", "takes tokens unverified while the keys cannot be had"),
+    ("D33.introspection", "takes tokens unverified while introspection does not answer"),
+    ("D34", "never asks for the keys again"),
+    ("D35", "answers 500 to a token of more than 12 KB"),
+    ("D37", "answers 500 to a list of scopes"),
+    ("E01", "takes a token from the query"),
+    ("E02.cookie", "takes a token from a cookie"),
+    ("E02.form", "takes a token from a form"),
+    ("E02.header", "takes a token from `X-Access-Token`"),
+    ("E03", "prefers the token in the query to the one in the header"),
+    ("E04", "takes the first of two `Authorization` headers"),
+    ("E05", "wants the scheme spelt `Bearer`"),
+    ("E06", "takes any scheme with a good token"),
+    ("E06.basic", "takes a token as the password of Basic"),
+    ("E06.spaces", "answers 500 to several spaces behind the scheme"),
+    ("E07", "takes a session for a token"),
+    ("E08", "does not look at `exp` inside a session"),
+    ("E09", "acts for whoever's token is in the arguments or in `_meta`"),
+    ("F01", "lets tokens without a scope in"),
+    ("F01.challenge", "answers 403 without a challenge"),
+    ("F02", "takes scopes that only begin like the wanted one"),
+    ("F02.case", "takes scopes in any case"),
+    ("F03", "wants the scope to be the only one"),
+    ("F04", "lets anybody call the guarded tool"),
+    ("F05", "asks for one scope after the other"),
+    ("F06", "does not know that the broader scope includes the narrower"),
+    ("F07", "asks for more scopes than the request needs"),
+    ("F08", "guards the tool and not the resource, the prompt and the completion beside it"),
+];
+
+const OF_TRANSPORT: &[(&str, &str)] = &[
+    ("H01", "takes foreign origins"),
+    ("H02", "takes foreign hosts"),
+    ("H03", "wants an `Origin`"),
+    ("H04", "does not compare `Mcp-Method`, `Mcp-Name` and the version with the body"),
+    ("H05", "does not compare `Mcp-Param-*` with the body"),
+    ("H06", "takes the last of two keys with one name"),
+    ("H07", "takes batches"),
+    ("H08", "redirects a slash at the end to another host"),
+    ("H09", "also listens on another address of the machine"),
+    ("H10", "lets nobody in for a while after ten bad tokens in a row"),
+];
