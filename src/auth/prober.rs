@@ -1,10 +1,12 @@
 //! Sends single HTTP requests to the target and records each with its answer. It judges nothing.
 //!
 //! It talks to the hosts of the target and of the embedded issuer and to no other, follows no redirect, waits five
-//! seconds at most, and keeps 64 KiB of an answer. Minted tokens go only to loopback and private addresses: a spoofed
+//! seconds at most, and keeps 64 KiB of an answer. Servers elsewhere are asked at a measured pace, and one that says 429
+//! and when to come back is asked once more then. Minted tokens go only to loopback and private addresses: a spoofed
 //! identity has no business elsewhere.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +15,24 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use url::{Host, Url};
 
+use self::pace::Pacer;
 use super::answer::stream_messages;
-use super::checks::eras::mark;
 use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona};
 use crate::mcp::revision::Era;
 use crate::mcp::{Asking, Identity};
-use crate::net;
-use crate::transcript::{Body, Fault, HttpSide, Recorder, Side, What};
+use crate::net::bare::{Dialer, outward_address};
+use crate::net::{self, Route};
+use crate::transcript::{Body, Fault, HttpSide, Recorder, Side};
 
+mod bearer;
+mod pace;
+mod raw;
+mod record;
+mod reply;
 mod talk;
 
+pub use pace::DEFAULT_RPS;
+pub use raw::Raw;
 pub use talk::{MODERN, Opened, REVISION, Talk};
 
 /// How much of an answer is kept, in bytes.
@@ -66,6 +76,12 @@ pub struct ProbeSetup {
 pub struct Prober {
     setup: ProbeSetup,
     http: reqwest::Client,
+    /// How the target is reached, for requests that the client refuses to send.
+    route: Route,
+    dialer: Arc<Dialer>,
+    pacer: Arc<Pacer>,
+    /// An address of this machine that others may reach.
+    outward: Option<IpAddr>,
     log: Recorder,
     /// The eras that the target is known to speak.
     eras: Vec<Era>,
@@ -135,14 +151,44 @@ impl Prober {
         if !is_near(&setup.target) {
             setup.issuer = None;
         }
-        let (eras, turns) = (vec![], Arc::new(RwLock::new(())));
-        Ok(Self { setup, http, log, eras, era: None, marked: false, turns })
+        let (route, turns) = (Route::default(), Arc::new(RwLock::new(())));
+        Ok(Self {
+            http,
+            dialer: Arc::new(Dialer::new(&route)),
+            route,
+            pacer: Arc::new(Pacer::new(&setup.target, None)),
+            outward: outward_address(),
+            log,
+            eras: vec![],
+            era: None,
+            marked: false,
+            turns,
+            setup,
+        })
     }
 
-    /// The same prober with another HTTP client: for servers that want certificates or a proxy.
+    /// The same prober with another HTTP client, made for `route`: for servers that want certificates or a proxy.
     #[must_use]
-    pub fn through(self, http: reqwest::Client) -> Self {
-        Self { http, ..self }
+    pub fn through(self, http: reqwest::Client, route: &Route) -> Self {
+        Self { http, dialer: Arc::new(Dialer::new(route)), route: route.clone(), ..self }
+    }
+
+    /// The same prober, asking so many times per second at most. Without a number it asks servers elsewhere
+    /// [`DEFAULT_RPS`] times and this machine without a limit.
+    #[must_use]
+    pub fn paced(self, rps: Option<u32>) -> Self {
+        Self { pacer: Arc::new(Pacer::new(&self.setup.target, rps)), ..self }
+    }
+
+    /// The same prober, taking this for the address of this machine that others may reach.
+    #[must_use]
+    pub fn outward_at(self, outward: Option<IpAddr>) -> Self {
+        Self { outward, ..self }
+    }
+
+    /// An address of this machine that others may reach, if it has one.
+    pub fn outward(&self) -> Option<IpAddr> {
+        self.outward
     }
 
     /// The same prober with another record, sharing connections.
@@ -288,28 +334,15 @@ impl Prober {
         headers
             .extend(who.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())));
         let body = ask.body.unwrap_or_default();
-        let begun = self.log.elapsed_ms();
-        let response = match self.may_ask(&url) {
-            true => {
-                let sent = self.exchange(ask.method.clone(), url.clone(), &headers, body.clone());
-                sent.await
+        let start = format!("{} {url}", ask.method);
+        let request = HttpSide { start, headers: headers.clone(), body: Body::Text(body.clone()) };
+        let sent = || async {
+            match self.may_ask(&url) {
+                true => self.exchange(ask.method.clone(), url.clone(), &headers, body.clone()).await,
+                false => Err(format!("not sent: {} is neither the target nor the issuer", net::shown(&url))),
             }
-            false => Err(format!("not sent: {} is neither the target nor the issuer", net::shown(&url))),
         };
-        self.log.note(What::Exchanged {
-            label: self.marked_label(ask.label),
-            request: HttpSide { start: format!("{} {url}", ask.method), headers, body: Body::Text(body) },
-            response: response.clone(),
-            took_ms: self.log.elapsed_ms().saturating_sub(begun),
-        });
-        response
-    }
-
-    fn marked_label(&self, label: &str) -> String {
-        match self.era.filter(|_| self.marked) {
-            Some(era) => format!("{}{label}", mark(era)),
-            None => label.to_owned(),
-        }
+        self.recorded(ask.label, request, sent).await
     }
 
     async fn exchange(

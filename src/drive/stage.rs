@@ -52,6 +52,8 @@ pub struct Outside {
     pub root: PathBuf,
     /// Logins of people.
     pub wallet: Arc<dyn Wallet>,
+    /// How often per second auth checks may ask the target; `None` as in [`crate::auth::Prober::paced`].
+    pub max_rps: Option<u32>,
 }
 
 /// Everything a run needs of the outside, up and answering.
@@ -397,7 +399,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         Some(url) if !suite.auth_checks.is_empty() && suite.target.transport == Transport::Http => {
             let cast = auth::Cast { personas: &personas, identities: &identities };
             let lab = auth::Lab::new(url, set.headers.clone(), cast, &suite.auth, &authority)?;
-            Some(lab.through(set.http.clone()).knowing().await?)
+            Some(lab.through(set.http.clone(), &set.route).paced(outside.max_rps).knowing().await?)
         }
         _ => None,
     };

@@ -1,0 +1,119 @@
+//! An issuer, personas, and probers aimed at a flawed server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rehearsal::auth::checks::{AuthCheck, Seen};
+use rehearsal::auth::{
+    Authority, Facts, Figure, IdentitySpec, Issuer, Minted, Persona, ProbeSetup, Prober, identity,
+};
+use rehearsal::diag::Origin;
+use rehearsal::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
+use rehearsal::transcript::{CaseHeader, CaseKind, Clock, End, Recorder, Secrets, Transcript};
+use serde_json::json;
+
+/// An issuer and what it registered.
+pub(crate) struct Bench {
+    pub(crate) issuer: Arc<Issuer>,
+    pub(crate) secrets: Secrets,
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        let secrets = Secrets::default();
+        let issuer = Arc::new(Issuer::start(secrets.clone(), Clock::system()).await.unwrap());
+        Self { issuer, secrets }
+    }
+
+    fn figure(&self, name: &str, spec: IdentitySpec, url: &str) -> Figure {
+        let persona = Persona { name: PersonaName::from(name), description: String::new(), identity: spec };
+        let authority = Authority {
+            issuer: Some(Arc::clone(&self.issuer)),
+            audience: url.to_owned(),
+            env: Arc::new(|_| None),
+            secrets: self.secrets.clone(),
+            clock: Clock::system(),
+            route: rehearsal::net::Route::default(),
+            wallet: Arc::new(rehearsal::auth::client::Memory::default()),
+        };
+        Figure { identity: identity(&persona, &authority).unwrap(), persona }
+    }
+
+    /// A prober with one persona and no facts.
+    pub(crate) fn prober(&self, url: &str, spec: IdentitySpec) -> Prober {
+        self.aimed(url, [Some(self.figure("customer", spec, url)), None, None], Facts::default())
+    }
+
+    /// A prober that has and knows everything a suite can give it.
+    pub(crate) async fn equipped(&self, url: &str, facts: Facts) -> Prober {
+        let both = &["mcp:read", "mcp:admin"];
+        let cast = [("alice", &both[..]), ("bob", &both[..]), ("carol", &both[..1])];
+        let cast = cast.map(|(name, scopes)| Some(self.figure(name, minted(scopes), url)));
+        let prober = self.aimed(url, cast, facts);
+        let eras = prober.spoken(&prober.good().await.unwrap()).await;
+        prober.knowing(eras)
+    }
+
+    fn aimed(&self, url: &str, [control, other, weaker]: [Option<Figure>; 3], facts: Facts) -> Prober {
+        let setup = ProbeSetup {
+            target: url::Url::parse(url).unwrap(),
+            headers: BTreeMap::new(),
+            issuer: Some(Arc::clone(&self.issuer)),
+            control,
+            other,
+            weaker,
+            facts,
+            audience: url.to_owned(),
+        };
+        Prober::new(setup, Recorder::new(Clock::system(), self.secrets.clone())).unwrap()
+    }
+
+    /// The record of one check, without the secrets.
+    pub(crate) async fn record(&self, check: &AuthCheck, prober: &Prober) -> Transcript {
+        record(check, prober, &self.secrets).await
+    }
+
+    pub(crate) async fn judge(&self, check: &AuthCheck, prober: &Prober) -> Seen {
+        check.judge(&self.record(check, prober).await)
+    }
+}
+
+/// The record of one check; `secrets` are left out of it.
+pub(crate) async fn record(check: &AuthCheck, prober: &Prober, secrets: &Secrets) -> Transcript {
+    let log = Recorder::new(Clock::system(), secrets.clone());
+    check.run(&prober.recording(log.clone())).await.unwrap();
+    log.finish(header(check.id), End::Done)
+}
+
+pub(crate) fn minted(scopes: &[&str]) -> IdentitySpec {
+    let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    IdentitySpec::Minted(Minted { scopes, ..Minted::default() })
+}
+
+/// What a suite would say of the flawed server.
+pub(crate) fn facts(introspection: bool) -> Facts {
+    serde_json::from_value(json!({
+        "harmless": {"tool": "whoami"},
+        "guarded": {"tool": "purge"},
+        "scopes": ["mcp:read"],
+        "broader_scope": "mcp:admin",
+        "browser_clients": true,
+        "introspection": introspection,
+    }))
+    .unwrap()
+}
+
+fn header(case: &str) -> CaseHeader {
+    CaseHeader {
+        key: CaseKey { question: Digest::none(), model: Digest::none(), trial: 1 },
+        suite: SuiteName::from("s"),
+        case: CaseName::from(case),
+        kind: CaseKind::Auth,
+        model: None,
+        persona: PersonaName::from("customer"),
+        client: ClientName::from("reference"),
+        trial: 1,
+        tags: vec![],
+        origin: Origin { file: "s.yaml".into(), line: 1, column: 1 },
+    }
+}

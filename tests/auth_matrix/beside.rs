@@ -1,0 +1,142 @@
+//! The battery against servers that are right in another way, closed, or dead.
+
+use rehearsal::auth::IdentitySpec;
+use rehearsal::auth::checks::{Level, Seen, TABLE, find};
+use rehearsal::transcript::What;
+
+use crate::bench::{Bench, minted};
+use crate::flawed::Flawed;
+
+fn customer() -> IdentitySpec {
+    minted(&["mcp:read"])
+}
+
+#[tokio::test]
+async fn a_slash_behind_the_issuer_is_blamed_on_the_resource_alone() {
+    let bench = Bench::start().await;
+    let server = Flawed::start(bench.issuer.url(), &["B05"]).await;
+    let prober = bench.prober(&server.url, customer());
+    for check in TABLE.iter().filter(|check| check.id != "B05") {
+        let seen = bench.judge(check, &prober).await;
+        assert!(matches!(seen, Seen::Holds(..)), "{}: {seen:?}", check.id);
+    }
+}
+
+#[tokio::test]
+async fn every_check_holds_on_a_server_without_sessions() {
+    let bench = Bench::start().await;
+    let server = Flawed::start(bench.issuer.url(), &["mode.modern"]).await;
+    let prober = bench.prober(&server.url, customer());
+    for check in TABLE {
+        let seen = bench.judge(check, &prober).await;
+        assert!(matches!(seen, Seen::Holds(..)), "{}: {seen:?}", check.id);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_everybody_does_not_look_secure() {
+    let bench = Bench::start().await;
+    let server = Flawed::start(bench.issuer.url(), &["D00"]).await;
+    let prober = bench.prober(&server.url, customer());
+    for check in TABLE.iter().filter(|check| check.id.starts_with(['D', 'E', 'F', 'H']) && check.id != "D00")
+    {
+        let seen = bench.judge(check, &prober).await;
+        assert!(matches!(seen, Seen::Inconclusive(_)), "{}: {seen:?}", check.id);
+    }
+}
+
+#[tokio::test]
+async fn without_a_persona_only_the_open_checks_run() {
+    let bench = Bench::start().await;
+    let server = Flawed::start(bench.issuer.url(), &[]).await;
+    let prober = bench.prober(&server.url, IdentitySpec::Anonymous);
+    for check in TABLE {
+        let seen = bench.judge(check, &prober).await;
+        match check.lacks(&prober) {
+            Some(_) => assert!(matches!(seen, Seen::DoesNotApply(_)), "{}: {seen:?}", check.id),
+            None => assert!(matches!(seen, Seen::Holds(..)), "{}: {seen:?}", check.id),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dead_target_is_inconclusive_and_never_broken() {
+    let bench = Bench::start().await;
+    let prober = bench.prober("http://127.0.0.1:1/mcp", customer());
+    for check in TABLE {
+        let seen = bench.judge(check, &prober).await;
+        assert!(matches!(seen, Seen::Inconclusive(_) | Seen::DoesNotApply(_)), "{}: {seen:?}", check.id);
+    }
+}
+
+#[tokio::test]
+async fn records_hold_no_token() {
+    let bench = Bench::start().await;
+    let server = Flawed::start(bench.issuer.url(), &[]).await;
+    let prober = bench.prober(&server.url, customer());
+    let jwt = regex::Regex::new(r"ey[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}").unwrap();
+    let mut marked = 0;
+    for id in ["D03", "D11", "E01", "E02.cookie", "F01"] {
+        let check = find(id).unwrap();
+        let text = serde_json::to_string(&bench.record(check, &prober).await).unwrap();
+        assert!(!jwt.is_match(&text), "{id}: {text}");
+        marked += text.matches("[secret:token:customer]").count();
+    }
+    assert!(marked > 20, "{marked}");
+}
+
+#[tokio::test]
+async fn other_hosts_are_never_asked() {
+    let bench = Bench::start().await;
+    // `localhost` is the same machine under another name, so a request would be answered.
+    let issuer = bench.issuer.url().replace("127.0.0.1", "localhost");
+    let server = Flawed::start(&issuer, &[]).await;
+    let prober = bench.prober(&server.url, customer());
+    let check = find("C01").unwrap();
+    let record = bench.record(check, &prober).await;
+    let asked = record.events.iter().filter_map(|event| match &event.what {
+        What::Exchanged { request, response, .. } if request.start.contains("localhost") => Some(response),
+        _ => None,
+    });
+    let answers: Vec<_> = asked.collect();
+    assert_eq!(answers.len(), 2);
+    assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|why| why.starts_with("not sent"))));
+    assert!(matches!(check.judge(&record), Seen::DoesNotApply(_)));
+}
+
+#[tokio::test]
+async fn a_dead_authorization_server_is_inconclusive() {
+    let bench = Bench::start().await;
+    let server = Flawed::start(bench.issuer.url(), &[]).await;
+    let other = Bench::start().await;
+    bench.issuer.shutdown();
+    let prober = other.prober(&server.url, customer());
+    for _ in 0..50 {
+        if reqwest::get(bench.issuer.url()).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    for id in ["B05", "C01", "C04"] {
+        let check = find(id).unwrap();
+        let seen = other.judge(check, &prober).await;
+        assert!(matches!(seen, Seen::Inconclusive(_)), "{id}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn minted_tokens_stay_near() {
+    let bench = Bench::start().await;
+    let prober = bench.prober("https://someone.example/mcp", customer());
+    assert!(prober.minted().is_none());
+    for id in ["D00", "D03", "E07"] {
+        assert!(find(id).unwrap().lacks(&prober).is_some(), "{id}");
+    }
+}
+
+#[test]
+fn force_decides_whether_a_check_gates() {
+    for check in TABLE {
+        assert_eq!(check.gates(), matches!(check.level, Level::Must | Level::Rfc), "{}", check.id);
+    }
+}
