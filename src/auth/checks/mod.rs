@@ -117,7 +117,7 @@ impl AuthCheck {
 
     /// Whether it asks as somebody, and not only as nobody.
     pub fn asks_as_somebody(&self) -> bool {
-        self.needs.iter().any(|need| !matches!(need, Needs::Fact(_)))
+        self.needs.iter().any(|need| !matches!(need, Needs::Fact(_) | Needs::Without(_) | Needs::HttpsTarget))
     }
 
     /// What the check needs and this prober lacks, if anything.
@@ -237,7 +237,7 @@ mod tests {
         for check in TABLE {
             assert!(crate::mcp::revision::find(check.since).is_some(), "{}: {}", check.id, check.since);
             for need in check.needs {
-                let Needs::Fact(key) = need else { continue };
+                let (Needs::Fact(key) | Needs::Without(key)) = need else { continue };
                 assert!(schema["properties"].get(key).is_some(), "{}: {key}", check.id);
             }
         }
