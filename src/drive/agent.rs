@@ -8,7 +8,6 @@ use futures::future::join_all;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::fit::Seen;
 use super::host::TrialHost;
 use super::ledger::Ledger;
 use super::offer::result::{Called, Returned, Shown};
@@ -17,12 +16,12 @@ use super::steps::Around;
 use super::{World, steps};
 use crate::ids::{Digest, ToolName};
 use crate::llm::{ChatModel, ChatReply, ChatRequest, Message, ToolOffer};
-use crate::mcp::profile::{Pages, Results};
+use crate::mcp::profile::Results;
 use crate::mcp::{Host, Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
 use crate::suite::Turn;
 use crate::transcript::event::Caller;
-use crate::transcript::{End, Event, Fault, Limit, Recorder, Side, ToolCall, ToolFact, What};
+use crate::transcript::{End, Fault, Limit, Recorder, Side, ToolCall, ToolFact, What};
 
 /// Runs a use case to its end. The time limit covers everything; when it strikes while the model's API is silent, that
 /// is the API's fault and not the model's.
@@ -75,17 +74,11 @@ struct Talk<'a> {
 impl Talk<'_> {
     async fn whole(&self) -> Result<(), End> {
         let listed = self.around.session.list_tools().await.map_err(End::Faulted)?;
-        let facts = offer::for_model(self.read(listed), &self.around.case.client.wire);
-        let server = self.around.session.facts();
-        let name = if server.name.is_empty() { "server" } else { server.name.as_str() };
-        let rules = &self.around.case.client.menu;
-        let menu = Menu::of(&facts, name, rules);
-        let read_only =
-            facts.iter().filter(|fact| offer::is_read_only(fact)).map(|fact| fact.name.clone()).collect();
-        let shop = Shop { menu, read_only };
+        let mut shop = self.shop(listed);
         steps::setup(self.work, self.around).await?;
+        let instructions = self.around.session.facts().instructions.as_deref();
         let mut request = ChatRequest {
-            system: offer::system(rules, name, server.instructions.as_deref()),
+            system: offer::system(&self.around.case.client.menu, self.server(), instructions),
             messages: vec![],
             tools: shop.menu.offers.clone(),
             answer_schema: None,
@@ -95,29 +88,43 @@ impl Talk<'_> {
         for Turn::User(text) in &self.work.turns {
             self.around.log.note(What::UserSaid { text: text.clone() });
             request.messages.push(Message::User(text.clone()));
-            self.turn(&shop, &mut request, &mut called).await?;
+            self.turn(&mut shop, &mut request, &mut called).await?;
         }
         steps::verify(self.work, self.around).await
     }
 
-    /// The tools that the client reads: all of them, or those of the first page. The whole list has been asked for, so
-    /// that the record holds what the server has.
-    fn read(&self, mut listed: Vec<ToolFact>) -> Vec<ToolFact> {
-        if self.around.case.client.menu.pages() == Pages::First {
-            let mut seen = Seen::default();
-            let events: Vec<Event> =
-                (0..self.around.log.len() as u32).filter_map(|seq| self.around.log.event(seq)).collect();
-            seen.absorb(&events);
-            listed.retain(|tool| !seen.later.contains(&tool.name));
+    /// The server's name, as far as it has one.
+    fn server(&self) -> &str {
+        let name = self.around.session.facts().name.as_str();
+        if name.is_empty() { "server" } else { name }
+    }
+
+    /// What the client makes of a list of tools.
+    fn shop(&self, listed: Vec<ToolFact>) -> Shop {
+        let facts = offer::for_model(listed, &self.around.case.client.wire);
+        let menu = Menu::of(&facts, self.server(), &self.around.case.client.menu);
+        let read_only = facts.iter().filter(|fact| offer::is_read_only(fact)).map(|fact| fact.name.clone());
+        Shop { menu, read_only: read_only.collect() }
+    }
+
+    /// Offers other tools where the server has said that its list changed; what a search has loaded stays.
+    async fn look_again(&self, shop: &mut Shop, request: &mut ChatRequest) -> Result<(), End> {
+        let changed = self.around.session.changed_tools().await.map_err(End::Faulted)?;
+        if let Some(listed) = changed {
+            *shop = self.shop(listed);
+            let loaded = |offer: &&ToolOffer| request.tools.iter().any(|known| known.name == offer.name);
+            let loaded: Vec<ToolOffer> = shop.menu.deferred.iter().filter(loaded).cloned().collect();
+            request.tools = shop.menu.offers.iter().cloned().chain(loaded).collect();
         }
-        listed
+        Ok(())
     }
 
     /// From the user's words to the model's answer.
-    async fn turn(&self, shop: &Shop, request: &mut ChatRequest, called: &mut u32) -> Result<(), End> {
+    async fn turn(&self, shop: &mut Shop, request: &mut ChatRequest, called: &mut u32) -> Result<(), End> {
         let most = self.around.case.client.conduct.calls_per_prompt.unwrap_or(u32::MAX);
         let mut made: u32 = 0;
         for _ in 0..self.work.limits.turns {
+            self.look_again(shop, request).await?;
             let reply = self.ask(request).await?;
             let ChatReply { text, calls, carry, .. } = reply;
             request.messages.push(Message::Assistant { text, calls: calls.clone(), carry });

@@ -389,7 +389,8 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
             identities.push((case.persona.name.clone(), identity::identity(&case.persona, &authority)?));
         }
     }
-    let profile = suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.clone());
+    // Reports and access checks are about the whole list.
+    let profile = suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.reading_all());
     let surfaces =
         surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
     reachable(plan, &surfaces)?;

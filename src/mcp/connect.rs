@@ -121,7 +121,8 @@ impl Speech {
 
     /// Opens a session on a line.
     pub(super) async fn open(&self, line: &Line, terms: &Terms) -> Result<Opened, Fault> {
-        if terms.choice != Choice::Auto {
+        // A client that asks every server learns nothing from another session.
+        if terms.choice != Choice::Auto || terms.legacy_steps.probes {
             return opener::open(line, terms, None).await;
         }
         let mut place = self.known.lock().await;

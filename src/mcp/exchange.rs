@@ -160,6 +160,11 @@ impl Exchange {
         self.send(&sending, &headers).await
     }
 
+    /// Sends one request without credentials and without what the suite adds for the endpoint.
+    pub(super) async fn send_unknown(&self, sending: Sending<'_>) -> Result<Response, Fault> {
+        self.send(&sending, &Credentials::new()).await
+    }
+
     async fn send(&self, sending: &Sending<'_>, identity: &Credentials) -> Result<Response, Fault> {
         let mut request = self.site.client.request(sending.method.clone(), sending.url.clone());
         let mut shown: Vec<(String, String)> = Vec::with_capacity(8);
@@ -182,7 +187,11 @@ impl Exchange {
         }
         added(sending, &mut shown);
         let body = Body::Text(sending.body.unwrap_or_default().to_owned());
-        let via = sending.method.to_string();
+        // A request to another place than the endpoint says which.
+        let via = match sending.body.is_some() || sending.url.path() == self.site.url.path() {
+            true => sending.method.to_string(),
+            false => format!("{} {}", sending.method, sending.url.path()),
+        };
         self.log.note(What::Wire(WireMessage::Sent { via, headers: shown, body }));
         if let Some(text) = sending.body {
             request = request.body(text.to_owned());
@@ -200,16 +209,20 @@ impl Exchange {
             Method::POST => {
                 vec![("content-type", "application/json"), ("accept", "application/json, text/event-stream")]
             }
-            Method::GET => vec![("accept", "text/event-stream")],
+            Method::GET if sending.mirrored.is_empty() => vec![("accept", "text/event-stream")],
             _ => vec![],
         };
         let revision = self.revision.get().filter(|revision| revision.version_header && sending.in_session);
         plain.extend(revision.map(|revision| ("mcp-protocol-version", revision.name)));
         plain.extend(sending.mirrored.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        if self.site.fixed.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+        // The client's own word is about messages; the other methods know what they take.
+        let is_accept = |name: &str| name.eq_ignore_ascii_case("accept");
+        let fixed = self.site.fixed.iter().filter(|(name, _)| sending.method == Method::POST || !is_accept(name));
+        let fixed: Vec<(&str, &str)> = fixed.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        if fixed.iter().any(|(name, _)| is_accept(name)) {
             plain.retain(|(name, _)| *name != "accept");
         }
-        plain.extend(self.site.fixed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        plain.extend(fixed);
         plain
     }
 

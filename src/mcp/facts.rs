@@ -169,6 +169,11 @@ pub fn subscription(params: &Value) -> Option<u64> {
     params.get("_meta")?.get("io.modelcontextprotocol/subscriptionId")?.as_u64()
 }
 
+/// The same where its id is a text.
+pub fn subscription_label(params: &Value) -> Option<&str> {
+    params.get("_meta")?.get("io.modelcontextprotocol/subscriptionId")?.as_str()
+}
+
 /// An id for an answer that came without one, where the exchange it came on tells whose it is.
 pub fn adopted(answer: &Answer, owner: Option<u64>) -> Option<u64> {
     answer.id.or_else(|| owner.filter(|_| answer.raw_id == "null" && answer.outcome.is_err()))

@@ -4,41 +4,53 @@ use serde_json::{Map, Value, json};
 
 use super::Watch;
 use super::facts::{PROMPTS, RESOURCES};
-use super::profile::ConnectStep;
+use super::profile::{ConnectStep, Quirk};
 use super::revision::Era;
 use super::session::Conversation;
+use crate::transcript::{Fault, ToolFact};
 
 impl Conversation {
-    /// Sends what the client sends first, after the opening and before the tools are listed. What a server refuses of it
-    /// is in the record; the session goes on.
+    /// Sends what the client sends first after the opening, in its order. What a server refuses of it is in the record;
+    /// the session goes on.
     pub(super) async fn first_messages(&self) {
         let steps = match self.era() {
-            Era::Legacy => &self.terms.steps.0,
-            Era::Modern => &self.terms.steps.1,
+            Era::Legacy => &self.terms.legacy_steps,
+            Era::Modern => &self.terms.modern_steps,
         };
+        for step in &steps.after {
+            self.first_message(*step).await;
+        }
+    }
+
+    async fn first_message(&self, step: ConnectStep) {
         let offers = |name: &str| self.facts.capabilities.get(name).is_some();
-        for step in steps {
-            match step {
-                // Nobody waits for the acknowledgement; it is recorded when it comes.
-                ConnectStep::Listen if self.era() == Era::Modern => {
-                    drop(self.begin_watch(&Watch { tools: true, ..Watch::default() }));
-                }
-                ConnectStep::SetLevel if offers("logging") => {
-                    if let Some(level) = &self.terms.log_level {
-                        let _ = self.log_level(level).await;
-                    }
-                }
-                ConnectStep::ListPrompts if offers("prompts") => {
-                    let _ = self.pages(PROMPTS).await;
-                }
-                ConnectStep::ListResources if offers("resources") => {
-                    let _ = self.pages(RESOURCES).await;
-                }
-                ConnectStep::SubscribeResources if offers("resources") => self.subscribe_to_all().await,
-                // The opening, the list of tools and the stream are sent in their own places; documents of
-                // authorization are the business of identities.
-                _ => {}
+        match step {
+            // Nobody waits for the acknowledgement; it is recorded when it comes.
+            ConnectStep::Listen if self.era() == Era::Modern => {
+                drop(self.begin_watch(&Watch { tools: true, ..Watch::default() }));
             }
+            ConnectStep::SetLevel if offers("logging") => {
+                let _ = self.log_level(self.terms.asked_level()).await;
+            }
+            ConnectStep::ListTools => {
+                let listed = self.noted_tools().await;
+                *self.first_list() = Some(listed);
+            }
+            ConnectStep::ListPrompts if offers("prompts") => {
+                let _ = self.pages(PROMPTS).await;
+            }
+            ConnectStep::ListResources if offers("resources") => {
+                let _ = self.pages(RESOURCES).await;
+            }
+            ConnectStep::SubscribeResources if offers("resources") => self.subscribe_to_all().await,
+            ConnectStep::GetStream if self.era() == Era::Legacy && self.terms.listens => {
+                self.line.carrier.listen().await;
+            }
+            ConnectStep::BareGet | ConnectStep::ResourceMetadata | ConnectStep::OauthMetadata => {
+                self.line.carrier.knock(step, &self.terms).await;
+            }
+            // What the server does not offer is not asked for, and what another era has does not exist.
+            _ => {}
         }
     }
 
@@ -50,6 +62,18 @@ impl Conversation {
             Era::Legacy => drop(self.start_watch(&wanted).await),
             Era::Modern => drop(self.begin_watch(&wanted)),
         }
+    }
+
+    /// The list of tools once more, if the server has said that it changed and the client listens to that.
+    pub(super) async fn changed_tools(&self) -> Result<Option<Vec<ToolFact>>, Fault> {
+        if !self.line.take_changed() || !self.terms.relists {
+            return Ok(None);
+        }
+        let mut listed = self.noted_tools().await?;
+        if self.terms.has(Quirk::ListsTwice) {
+            listed = self.noted_tools().await?;
+        }
+        Ok(Some(listed))
     }
 }
 

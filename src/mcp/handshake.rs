@@ -47,12 +47,17 @@ pub(super) async fn greet(
     }
     let shown = if terms.version_header.is_some() { revision } else { revision::silent(revision) };
     line.carrier.settle(shown);
+    if terms.legacy_steps.early_level && facts.capabilities.get("logging").is_some() {
+        let params = json!({"level": terms.asked_level()});
+        // What the server makes of it is in the record.
+        let _ = line.ask(&Request::new("logging/setLevel", Some(&params)), Patience::strict(limit)).await;
+    }
     let initialized = jsonrpc::notification("notifications/initialized", None::<()>);
     timeout(limit, line.carrier.tell(initialized, &line.log))
         .await
         .map_err(|_| line.broke(late("notifications/initialized", limit)))?
         .map_err(|fault| line.broke(fault))?;
-    if terms.listens {
+    if terms.listens && !terms.legacy_steps.place_stream() {
         line.carrier.listen().await;
     }
     Ok(facts)

@@ -20,8 +20,10 @@ use super::incoming::Incoming;
 use super::jsonrpc;
 use super::line::{Carrier, Letter, Stop};
 use super::process::Vitals;
+use super::profile::ConnectStep;
 use super::revision::{Era, Revision};
 use super::status::no_answer;
+use super::terms::Terms;
 use crate::transcript::{Fault, Recorder};
 
 /// Largest JSON answer in bytes: 16 MiB.
@@ -134,6 +136,10 @@ impl Carrier for Http {
                 slow.store(true, Ordering::Relaxed);
             }
         })
+    }
+
+    fn knock<'a>(&'a self, step: ConnectStep, terms: &'a Terms) -> BoxFuture<'a, ()> {
+        Box::pin(self.exchange.knock(step, terms))
     }
 
     fn vitals(&self) -> Option<&Vitals> {

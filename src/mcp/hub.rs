@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use super::facts;
 use super::host::Host;
 use super::jsonrpc::{self, Answer, Message, RpcError};
+use super::labels::{Id, Labels};
 use crate::display;
 use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
 
@@ -25,6 +26,8 @@ const KEPT_UNASKED_BYTES: usize = 8 * 1024 * 1024;
 const ANSWERED: u32 = 1_000;
 /// Oddities recorded per connection.
 const KEPT_ODD: u32 = 200;
+/// The notification after which the list of tools is another one.
+const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
 
 /// A message as it came in.
 pub(super) struct Arrived {
@@ -93,6 +96,7 @@ struct State {
     odd: u32,
     /// Whether the revision spoken has no requests of the server (2026-07-28).
     stateless: bool,
+    labels: Labels,
 }
 
 /// A session on the connection.
@@ -100,6 +104,8 @@ struct Seat {
     number: u64,
     log: Recorder,
     host: Arc<dyn Host>,
+    /// Whether the server has said that its tools changed, since the session last looked.
+    changed: bool,
 }
 
 struct Waiting {
@@ -113,8 +119,10 @@ struct Waiting {
 
 /// A request that waits for its answer. Dropping it forgets the request.
 pub(super) struct Ticket {
-    /// The request's id.
+    /// What the request is known by.
     pub id: u64,
+    /// What stands for that on the wire, where it is a text.
+    pub label: Option<String>,
     /// The answer, or the fault that ended the connection.
     pub done: oneshot::Receiver<Result<Reply, Fault>>,
     /// Fires with every progress notification.
@@ -153,8 +161,21 @@ impl Hub {
     /// Seats a session, so that messages which belong to no request reach its transcript and its host.
     pub(super) fn join(&self, log: Recorder, host: Arc<dyn Host>) -> u64 {
         let number = self.next_seat.fetch_add(1, Ordering::Relaxed);
-        self.state().seats.push(Seat { number, log, host });
+        self.state().seats.push(Seat { number, log, host, changed: false });
         number
+    }
+
+    /// Whether the server has said that its tools changed, since this was last asked.
+    pub(super) fn take_changed(&self, seat: u64) -> bool {
+        let mut state = self.state();
+        let seat = state.seats.iter_mut().find(|known| known.number == seat);
+        seat.is_some_and(|seat| std::mem::take(&mut seat.changed))
+    }
+
+    /// Says for a session that its tools changed, which it heard elsewhere.
+    pub(super) fn mark_changed(&self, seat: u64) {
+        let mut state = self.state();
+        state.seats.iter_mut().filter(|known| known.number == seat).for_each(|seat| seat.changed = true);
     }
 
     /// Ends a session's seat.
@@ -164,9 +185,25 @@ impl Hub {
 
     /// Opens a request of a seated session. Fails when the connection is dead.
     pub(super) fn expect(self: &Arc<Self>, seat: u64, log: &Recorder) -> Result<Ticket, Fault> {
+        let id = self.next_request.fetch_add(1, Ordering::Relaxed);
+        self.expect_as(id.into(), seat, log)
+    }
+
+    /// The same for a request whose id is a text, or one like it where it has been used.
+    pub(super) fn expect_labelled(
+        self: &Arc<Self>,
+        label: &str,
+        seat: u64,
+        log: &Recorder,
+    ) -> Result<Ticket, Fault> {
+        let id = self.state().labels.take(label);
+        self.expect_as(id, seat, log)
+    }
+
+    fn expect_as(self: &Arc<Self>, id: Id, seat: u64, log: &Recorder) -> Result<Ticket, Fault> {
+        let Id { number: id, label } = id;
         let (sender, done) = oneshot::channel();
         let progress = Arc::new(Notify::new());
-        let id = self.next_request.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
         if let Some(fault) = &state.dead {
             return Err(fault.clone());
@@ -180,7 +217,7 @@ impl Hub {
         };
         state.waiting.insert(id, waiting);
         drop(state);
-        Ok(Ticket { id, done, progress, hub: Arc::clone(self) })
+        Ok(Ticket { id, label, done, progress, hub: Arc::clone(self) })
     }
 
     /// The server speaks a revision without requests of its own.
@@ -255,8 +292,11 @@ impl Hub {
     /// Takes a message in. What it returns must be answered.
     pub(super) fn deliver(&self, arrived: Arrived) -> Vec<Asked> {
         let text = arrived.body.to_text();
-        let read = jsonrpc::read(&text);
+        let mut read = jsonrpc::read(&text);
         let mut state = self.state();
+        if let Ok(messages) = &mut read {
+            state.labels.resolve(messages);
+        }
         let target = match &read {
             Ok(messages) => about(messages, arrived.owner, &state),
             // An answer that cannot be read is an answer.
@@ -301,7 +341,10 @@ impl Hub {
                     {
                         waiting.progress.notify_one();
                     }
-                    if let Some(id) = facts::subscription(&params) {
+                    if method == TOOLS_CHANGED {
+                        state.seats.iter_mut().for_each(|seat| seat.changed = true);
+                    }
+                    if let Some(id) = state.labels.subscription(&params) {
                         state.subscribed(id, &method, &params, &logs);
                     }
                     if keep {
@@ -421,7 +464,7 @@ fn about(messages: &[Message], owner: Option<u64>, state: &State) -> Option<u64>
             facts::progress_token(params).filter(|id| state.waiting.contains_key(id))
         }
         Message::Notification { params, .. } => {
-            facts::subscription(params).filter(|id| state.waiting.contains_key(id))
+            state.labels.subscription(params).filter(|id| state.waiting.contains_key(id))
         }
         Message::Request { .. } => None,
     })

@@ -163,23 +163,23 @@ pub fn rpc_error(error: &Value) -> RpcError {
 }
 
 #[derive(Serialize)]
-struct Outgoing<'a, P: Serialize> {
+struct Outgoing<'a, I: Serialize, P: Serialize> {
     jsonrpc: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<u64>,
+    id: Option<I>,
     method: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     params: Option<P>,
 }
 
 /// The text of a request.
-pub fn request<P: Serialize>(id: u64, method: &str, params: Option<P>) -> String {
+pub fn request<P: Serialize>(id: impl Serialize, method: &str, params: Option<P>) -> String {
     text(&Outgoing { jsonrpc: "2.0", id: Some(id), method, params })
 }
 
 /// The text of a notification.
 pub fn notification<P: Serialize>(method: &str, params: Option<P>) -> String {
-    text(&Outgoing { jsonrpc: "2.0", id: None, method, params })
+    text(&Outgoing { jsonrpc: "2.0", id: None::<u64>, method, params })
 }
 
 /// The text of an answer to a request of the other side; `answer` is a result or an error object.

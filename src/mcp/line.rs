@@ -15,11 +15,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::host::Host;
 use super::hub::{Hub, Reply, Ticket};
+use super::labels::Id;
 use super::process::Vitals;
-use super::profile::Quirk;
+use super::profile::{ConnectStep, Quirk};
 use super::refusal::words;
 use super::request::{Request, Voice};
 use super::revision::{Era, Revision};
+use super::terms::Terms;
 use super::{Refusal, jsonrpc};
 use crate::transcript::{Fault, Recorder, Side, What};
 
@@ -49,6 +51,11 @@ pub(super) trait Carrier: Send + Sync {
     /// The handshake is over: listens for what the server says unasked, in the background. The future ends when the
     /// server can speak, or has shown that it does not; what it says before that is lost.
     fn listen(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Makes requests besides the messages, where that is possible: over HTTP.
+    fn knock<'a>(&'a self, _: ConnectStep, _: &'a Terms) -> BoxFuture<'a, ()> {
         Box::pin(std::future::ready(()))
     }
 
@@ -136,6 +143,7 @@ impl Patience {
 /// An unanswered request. Dropped while armed, it tells the server that nobody waits any more.
 struct Pledge<'a> {
     ticket: Ticket,
+    id: Id,
     line: &'a Line,
     armed: bool,
 }
@@ -149,7 +157,7 @@ impl Drop for Pledge<'_> {
             let (carrier, log, text) = (
                 Arc::clone(&self.line.carrier),
                 self.line.log.clone(),
-                cancelled(self.ticket.id, "no longer wanted"),
+                cancelled(&self.id, "no longer wanted"),
             );
             runtime.spawn(async move { timeout(PARTING, carrier.tell(text, &log)).await });
         }
@@ -198,15 +206,38 @@ impl Line {
 
     /// Sends a request and tells what came of it.
     pub(super) async fn hear<P: Serialize>(&self, request: &Request<'_, P>, patience: Patience) -> Heard {
-        match self.reserve() {
+        self.hear_as(None, request, patience).await
+    }
+
+    /// The same for a request whose id may be a text.
+    pub(super) async fn hear_as<P: Serialize>(
+        &self,
+        label: Option<&str>,
+        request: &Request<'_, P>,
+        patience: Patience,
+    ) -> Heard {
+        match self.reserve(label) {
             Ok(ticket) => self.hear_with(ticket, request, patience).await,
             Err(fault) => Heard::Stopped(Stop::Fault(fault)),
         }
     }
 
-    /// An id for a request. Fails when the connection is dead.
-    pub(super) fn reserve(&self) -> Result<Ticket, Fault> {
-        self.hub.expect(self.seat, &self.log)
+    /// An id for a request: the next number, or a text. Fails when the connection is dead.
+    pub(super) fn reserve(&self, label: Option<&str>) -> Result<Ticket, Fault> {
+        match label {
+            None => self.hub.expect(self.seat, &self.log),
+            Some(label) => self.hub.expect_labelled(label, self.seat, &self.log),
+        }
+    }
+
+    /// Whether the server has said that its tools changed, since this was last asked.
+    pub(super) fn take_changed(&self) -> bool {
+        self.hub.take_changed(self.seat)
+    }
+
+    /// The server has said so elsewhere.
+    pub(super) fn mark_changed(&self) {
+        self.hub.mark_changed(self.seat);
     }
 
     /// The same as [`Self::hear`] for a request whose id is known beforehand.
@@ -217,7 +248,8 @@ impl Line {
         patience: Patience,
     ) -> Heard {
         let voice = self.voice();
-        let mut letter = request.letter(ticket.id, voice.as_deref());
+        let id = Id { number: ticket.id, label: ticket.label.clone() };
+        let mut letter = request.letter(&id, voice.as_deref());
         if letter.era == Era::Legacy && self.has(Quirk::MethodHeaderInLegacy) {
             letter.headers.push(("mcp-method".to_owned(), request.method.to_owned()));
         }
@@ -225,8 +257,7 @@ impl Line {
         // own exchange, its end says it (2026-07-28, basic/transports/streamable-http).
         let opens = matches!(request.method, "initialize" | "server/discover");
         let by_message = letter.era == Era::Legacy || !self.carrier.exchanges();
-        let id = ticket.id;
-        let mut pledge = Pledge { ticket, line: self, armed: !opens && by_message };
+        let mut pledge = Pledge { ticket, id: id.clone(), line: self, armed: !opens && by_message };
         let heard = self.wait(&mut pledge.ticket, letter, patience).await;
         let cancel = std::mem::take(&mut pledge.armed) && matches!(heard, Heard::TooLong);
         drop(pledge);
@@ -234,7 +265,7 @@ impl Line {
         if cancel || odd {
             let reason = if odd { "done" } else { "timed out" };
             // Whether it arrives changes nothing for us.
-            let _ = timeout(PARTING, self.carrier.tell(cancelled(id, reason), &self.log)).await;
+            let _ = timeout(PARTING, self.carrier.tell(cancelled(&id, reason), &self.log)).await;
         }
         heard
     }
@@ -332,7 +363,7 @@ impl Heard {
     }
 }
 
-fn cancelled(id: u64, reason: &str) -> String {
+fn cancelled(id: &Id, reason: &str) -> String {
     jsonrpc::notification("notifications/cancelled", Some(json!({"requestId": id, "reason": reason})))
 }
 

@@ -21,7 +21,7 @@ const PAGES: usize = 1_000;
 const LIST_CAP: u64 = 8 * 1024 * 1024;
 
 impl Conversation {
-    /// All items of a list.
+    /// The items of a list: of all its pages, or of the first where the client reads no more.
     pub(super) async fn pages(&self, list: List) -> Result<Vec<Value>, Fault> {
         let method = list.method;
         let (mut items, mut bytes) = (Vec::new(), 0);
@@ -53,7 +53,7 @@ impl Conversation {
                 let message = format!("the answers to `{method}` are larger than {} MiB", LIST_CAP >> 20);
                 return Err(self.line.broke(Fault::new(Side::Server, "target.too-large", message)));
             }
-            let Some(next) = page.next else { break };
+            let Some(next) = page.next.filter(|_| !self.terms.first_page) else { break };
             if !cursors.insert(next.clone()) {
                 let next = display::excerpt(&next, 80);
                 self.odd(format!("`{method}` repeats the cursor `{next}`; the list ends there"));
@@ -71,7 +71,7 @@ impl Conversation {
         Ok(items)
     }
 
-    /// All tools that may be called. Over HTTP a tool that breaks the rules of `x-mcp-header` is none (2026-07-28).
+    /// The tools that may be called. Over HTTP a tool that breaks the rules of `x-mcp-header` is none (2026-07-28).
     pub(super) async fn listed_tools(&self) -> Result<Vec<ToolFact>, Fault> {
         let mut tools = facts::tools(self.pages(TOOLS).await?);
         // Dates sort as texts.

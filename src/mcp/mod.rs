@@ -34,12 +34,15 @@ mod http_sse;
 mod hub;
 mod incoming;
 pub mod jsonrpc;
+mod knock;
+mod labels;
 pub mod launch;
 mod line;
 mod listen;
 mod lists;
 pub mod mirror;
 mod opener;
+mod per_call;
 pub mod process;
 pub mod profile;
 mod refusal;
@@ -50,6 +53,7 @@ mod rounds;
 mod session;
 pub mod shape;
 pub mod sse;
+mod steps;
 mod status;
 mod stdio;
 mod stream;
@@ -111,10 +115,15 @@ pub trait Session: Send + Sync {
     /// What the server said of itself.
     fn facts(&self) -> &ServerFacts;
 
-    /// All pages of `tools/list`. Also recorded as [`crate::transcript::What::ToolsListed`].
+    /// The tools: all pages of `tools/list`, or the first where the client profile reads no more. Also recorded as
+    /// [`crate::transcript::What::ToolsListed`].
     fn list_tools(&self) -> BoxFuture<'_, Result<Vec<ToolFact>, Fault>>;
 
-    /// All items of another list ([`facts::RESOURCES`], [`facts::TEMPLATES`], [`facts::PROMPTS`]), as received. A server
+    /// The tools once more, if the server has said since the last look that they changed and the client profile listens
+    /// to that; recorded the same way.
+    fn changed_tools(&self) -> BoxFuture<'_, Result<Option<Vec<ToolFact>>, Fault>>;
+
+    /// The items of another list, as many pages of it ([`facts::RESOURCES`], [`facts::TEMPLATES`], [`facts::PROMPTS`]), as received. A server
     /// that does not know the method has none.
     fn list(&self, list: facts::List) -> BoxFuture<'_, Result<Vec<Value>, Fault>>;
 

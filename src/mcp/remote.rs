@@ -8,13 +8,14 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::connect::{Speech, unopened};
-use super::exchange::Site;
+use super::exchange::{Exchange, Site};
 use super::http::Http;
 use super::http_sse::HttpSse;
 use super::hub::Hub;
 use super::launch::Launched;
 use super::line::{Line, Stop};
 use super::opener::{self, Opened};
+use super::per_call::PerCall;
 use super::refusal::refused_stream;
 use super::revision::{Choice, Era};
 use super::session::{Conversation, Holding};
@@ -29,23 +30,42 @@ const GUESS: Duration = Duration::from_secs(5);
 
 /// A server at a URL.
 pub(super) struct Remote {
-    site: Site,
+    door: Door,
     launched: Option<Launched>,
-    speech: Speech,
+}
+
+/// Where sessions with it are opened.
+#[derive(Clone)]
+pub(super) struct Door {
+    site: Site,
+    speech: Arc<Speech>,
     /// Whether HTTP+SSE is spoken: said by the suite, or found out.
-    two_ways: AtomicBool,
+    two_ways: Arc<AtomicBool>,
 }
 
 impl Remote {
     /// The server at `site`, started by us or not.
     pub(super) fn new(site: Site, launched: Option<Launched>, speech: Speech, two_ways: bool) -> Self {
-        Self { site, launched, speech, two_ways: AtomicBool::new(two_ways) }
+        let (speech, two_ways) = (Arc::new(speech), Arc::new(AtomicBool::new(two_ways)));
+        Self { door: Door { site, speech, two_ways }, launched }
     }
 
     async fn open(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
+        let conversation = self.door.converse(how, &log).await?;
+        Ok(match conversation.terms.per_call && conversation.era() == Era::Legacy {
+            true => Box::new(PerCall::new(conversation, self.door.clone(), how)),
+            false => Box::new(conversation),
+        })
+    }
+}
+
+impl Door {
+    /// Opens a session, with the first messages of its client.
+    pub(super) async fn converse(&self, how: Opening<'_>, log: &Recorder) -> Result<Conversation, Fault> {
         let terms = self.speech.terms(how, Over::Http);
+        self.knock(how, log, &terms).await;
         if self.two_ways.load(Ordering::Relaxed) {
-            return self.two_ways(how, &log, terms).await.map_err(|fault| redacted(fault, &log));
+            return self.two_ways(how, log, terms).await.map_err(|fault| redacted(fault, log));
         }
         let hub = Hub::new();
         hub.first(terms.first_id);
@@ -54,13 +74,13 @@ impl Remote {
         let carrier = Arc::clone(&http);
         let line = Line::new(hub, carrier, log.clone(), how.host(Over::Http));
         match self.speech.open(&line, &terms).await {
-            Ok(Opened::Ready(facts, _)) => Ok(Conversation::begin(line, facts, terms, Holding::Own).await),
+            Ok(Opened::Ready(facts, _)) => Ok(Conversation::greeted(line, facts, terms, Holding::Own).await),
             // No process of ours ends on a message over HTTP; if it did, its end says more.
             Ok(Opened::Gone) => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
             // What servers that know only HTTP+SSE say to a POST (2026-07-28, streamable-http, backward compatibility).
             Err(fault) if matches!(http.refusal(), Some(400 | 404 | 405)) => {
                 let guess = Terms { open: terms.open.min(GUESS), ..terms };
-                let session = self.two_ways(how, &log, guess).await.map_err(|_| fault)?;
+                let session = self.two_ways(how, log, guess).await.map_err(|_| fault)?;
                 self.two_ways.store(true, Ordering::Relaxed);
                 Ok(session)
             }
@@ -72,8 +92,23 @@ impl Remote {
     fn site_of(&self, terms: &Terms) -> Site {
         let mut site = self.site.clone();
         let set = |name: &str| self.site.fixed.iter().any(|(fixed, _)| fixed.eq_ignore_ascii_case(name));
+        if terms.insists {
+            site.mute = Arc::default();
+        }
         site.fixed.splice(0..0, terms.headers.iter().filter(|(name, _)| !set(name)).cloned());
         site
+    }
+
+    /// What the client sends before it opens a session.
+    async fn knock(&self, how: Opening<'_>, log: &Recorder, terms: &Terms) {
+        let steps = terms.before();
+        if !steps.is_empty() {
+            let site = self.site_of(terms);
+            let exchange = Exchange::new(site, Arc::clone(how.identity), Hub::new(), log.clone());
+            for step in steps {
+                exchange.knock(*step, terms).await;
+            }
+        }
     }
 
     async fn two_ways(
@@ -81,7 +116,7 @@ impl Remote {
         how: Opening<'_>,
         log: &Recorder,
         terms: Terms,
-    ) -> Result<Box<dyn Session>, Fault> {
+    ) -> Result<Conversation, Fault> {
         let offer = match terms.choice {
             Choice::Pinned(revision) if revision.era == Era::Modern => {
                 let message = format!("HTTP+SSE is not spoken with {}, which is pinned", revision.name);
@@ -102,7 +137,7 @@ impl Remote {
         let line = Line::new(hub, carrier, log.clone(), how.host(Over::Http));
         line.show(&terms.quirks);
         match opener::hello(&line, &terms, offer).await? {
-            Opened::Ready(facts, _) => Ok(Conversation::begin(line, facts, terms, Holding::Own).await),
+            Opened::Ready(facts, _) => Ok(Conversation::greeted(line, facts, terms, Holding::Own).await),
             Opened::Gone => Err(line.broke(line.hub.dead().unwrap_or_else(unopened))),
         }
     }
@@ -135,13 +170,13 @@ impl Target for Remote {
     }
 
     fn url(&self) -> Option<&url::Url> {
-        Some(&self.site.url)
+        Some(&self.door.site.url)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            self.site.tracker.close();
-            let _ = tokio::time::timeout(FAREWELLS, self.site.tracker.wait()).await;
+            self.door.site.tracker.close();
+            let _ = tokio::time::timeout(FAREWELLS, self.door.site.tracker.wait()).await;
             if let Some(launched) = &self.launched {
                 launched.stop().await;
             }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::jsonrpc;
+use super::labels::Id;
 use super::line::Letter;
 use super::mirror;
 use super::revision::{Era, Revision};
@@ -75,7 +76,7 @@ impl<'a, P: Serialize> Request<'a, P> {
     }
 
     /// The message with its headers. Without a voice it is a message of the older era.
-    pub(super) fn letter(&self, id: u64, voice: Option<&Voice>) -> Letter {
+    pub(super) fn letter(&self, id: &Id, voice: Option<&Voice>) -> Letter {
         let meta = Meta { voice, own: self.meta, progress: self.progress.then_some(id) };
         let text = if self.bare || meta.is_empty() {
             jsonrpc::request(id, self.method, self.params)
@@ -90,7 +91,7 @@ impl<'a, P: Serialize> Request<'a, P> {
             headers.extend(self.name.map(|name| header("mcp-name", &mirror::encoded(name))));
             headers.extend_from_slice(self.mirrored);
         }
-        Letter { id, text, headers, era: voice.map_or(Era::Legacy, |_| Era::Modern) }
+        Letter { id: id.number, text, headers, era: voice.map_or(Era::Legacy, |_| Era::Modern) }
     }
 }
 
@@ -116,7 +117,7 @@ struct Enveloped<'a, P: Serialize> {
 struct Meta<'a> {
     voice: Option<&'a Voice>,
     own: Option<&'a Map<String, Value>>,
-    progress: Option<u64>,
+    progress: Option<&'a Id>,
 }
 
 impl Meta<'_> {
@@ -145,7 +146,7 @@ impl Serialize for Meta<'_> {
         }
         let token = self.own.and_then(|own| own.get("progressToken"));
         match (self.progress, token) {
-            (Some(id), _) => map.serialize_entry("progressToken", &id)?,
+            (Some(id), _) => map.serialize_entry("progressToken", id)?,
             (None, Some(token)) => map.serialize_entry("progressToken", token)?,
             (None, None) => {}
         }
@@ -172,7 +173,7 @@ mod tests {
     fn a_modern_request_says_who_asks() {
         let params = json!({"name": "a b ", "arguments": {"z": 1, "a": 2}});
         let request = Request { progress: true, ..Request::new("tools/call", Some(&params)) };
-        let letter = request.named(name_of("tools/call", &params)).letter(7, Some(&voice()));
+        let letter = request.named(name_of("tools/call", &params)).letter(&7.into(), Some(&voice()));
         assert_eq!(
             letter.text,
             concat!(
@@ -192,21 +193,21 @@ mod tests {
 
     #[test]
     fn an_older_request_says_only_what_it_asks() {
-        let letter = Request::new("tools/list", None::<&Value>).letter(1, None);
+        let letter = Request::new("tools/list", None::<&Value>).letter(&1.into(), None);
         assert_eq!(letter.text, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
         assert_eq!(letter.headers, []);
         let params = json!({"name": "t"});
         let own = json!({"a": 1, "progressToken": "mine"});
         let request = Request { meta: own.as_object(), ..Request::new("tools/call", Some(&params)) };
         assert!(
-            request.letter(1, None).text.ends_with(r#"{"name":"t","_meta":{"a":1,"progressToken":"mine"}}}"#)
+            request.letter(&1.into(), None).text.ends_with(r#"{"name":"t","_meta":{"a":1,"progressToken":"mine"}}}"#)
         );
     }
 
     #[test]
     fn requests_without_parameters_still_carry_meta() {
         for params in [None, Some(json!({}))] {
-            let letter = Request::new("tools/list", params.as_ref()).letter(1, Some(&voice()));
+            let letter = Request::new("tools/list", params.as_ref()).letter(&1.into(), Some(&voice()));
             assert!(
                 letter.text.contains(r#""params":{"_meta":{"io.modelcontextprotocol/"#),
                 "{}",
@@ -219,7 +220,7 @@ mod tests {
     fn nobody_else_speaks_for_the_client() {
         let own = json!({"io.modelcontextprotocol/protocolVersion": "1999", "traceparent": "00-1"});
         let request = Request { meta: own.as_object(), ..Request::new("x", None::<&Value>) };
-        let text = request.letter(1, Some(&voice())).text;
+        let text = request.letter(&1.into(), Some(&voice())).text;
         assert!(text.contains("traceparent") && !text.contains("1999"), "{text}");
     }
 }

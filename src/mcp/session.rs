@@ -46,6 +46,8 @@ pub(super) struct Conversation {
     pub(super) calls: AtomicU64,
     /// What the last `tools/list` said of each tool.
     pub(super) tools: Mutex<HashMap<String, Known>>,
+    /// The list of tools that was asked for among the first messages, until somebody wants it.
+    first_list: Mutex<Option<Result<Vec<ToolFact>, Fault>>>,
     /// Oddities that were recorded and would only repeat themselves.
     noticed: Mutex<HashSet<String>>,
     /// How many oddities there were.
@@ -82,6 +84,7 @@ impl Conversation {
             holding,
             calls: AtomicU64::new(1),
             tools: Mutex::default(),
+            first_list: Mutex::default(),
             noticed: Mutex::default(),
             remarks: AtomicU32::new(0),
         }
@@ -94,9 +97,14 @@ impl Conversation {
         terms: Terms,
         holding: Holding,
     ) -> Box<dyn Session> {
+        Box::new(Self::greeted(line, facts, terms, holding).await)
+    }
+
+    /// The same as it is.
+    pub(super) async fn greeted(line: Line, facts: ServerFacts, terms: Terms, holding: Holding) -> Self {
         let conversation = Self::new(line, facts, terms, holding);
         conversation.first_messages().await;
-        Box::new(conversation)
+        conversation
     }
 
     /// How the revision spoken begins.
@@ -213,6 +221,17 @@ impl Conversation {
         self.tools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn first_list(&self) -> MutexGuard<'_, Option<Result<Vec<ToolFact>, Fault>>> {
+        self.first_list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lists the tools and records them.
+    pub(super) async fn noted_tools(&self) -> Result<Vec<ToolFact>, Fault> {
+        let tools = self.listed_tools().await?;
+        self.line.log.note(What::ToolsListed { tools: tools.clone() });
+        Ok(tools)
+    }
+
     /// A plain request of the protocol, whose answer is complete.
     pub(super) async fn simple<P: Serialize + Sync>(
         &self,
@@ -247,10 +266,16 @@ impl Session for Conversation {
 
     fn list_tools(&self) -> BoxFuture<'_, Result<Vec<ToolFact>, Fault>> {
         Box::pin(async {
-            let tools = self.listed_tools().await?;
-            self.line.log.note(What::ToolsListed { tools: tools.clone() });
-            Ok(tools)
+            let first = self.first_list().take();
+            match first {
+                Some(listed) => listed,
+                None => self.noted_tools().await,
+            }
         })
+    }
+
+    fn changed_tools(&self) -> BoxFuture<'_, Result<Option<Vec<ToolFact>>, Fault>> {
+        Box::pin(Self::changed_tools(self))
     }
 
     fn list(&self, list: facts::List) -> BoxFuture<'_, Result<Vec<Value>, Fault>> {

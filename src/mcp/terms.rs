@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::ClientProfile;
-use super::profile::{ConnectStep, ParamHeaders, Quirk, VersionHeader, Wire};
+use super::profile::{ConnectStep, ListKind, Pages, ParamHeaders, Quirk, SessionUse, VersionHeader, Wire};
 use super::revision::{self, Choice, Era, MODERN, NEWEST_LEGACY, Revision};
+use super::steps::Steps;
 
 /// The extension for long work of 2026-07-28.
 pub(super) const TASKS: &str = "io.modelcontextprotocol/tasks";
@@ -75,8 +76,24 @@ pub(super) struct Terms {
     pub parts: bool,
     /// What `_meta` of a call holds besides the protocol's own; `None` for a progress token.
     pub call_meta: Option<Vec<String>>,
-    /// First messages after the opening, of the older and of the modern era.
-    pub steps: (Vec<ConnectStep>, Vec<ConnectStep>),
+    /// First messages of the older era.
+    pub legacy_steps: Steps,
+    /// First messages of the modern era.
+    pub modern_steps: Steps,
+    /// The text that stands for the id of the question about the era, if one does.
+    pub probe_id: Option<String>,
+    /// The text that stands for the id of the first subscription, if one does.
+    pub listen_id: Option<String>,
+    /// Whether lists are read no further than their first page.
+    pub first_page: bool,
+    /// Whether the list of tools is asked for again when the server says that it changed.
+    pub relists: bool,
+    /// Whether every call has a session of its own, where there are sessions.
+    pub per_call: bool,
+    /// Whether the profile says of itself that it opens a GET stream, and so does it with every session.
+    pub insists: bool,
+    /// What `MCP-Protocol-Version` says when documents of authorization are fetched; `None` for no header.
+    pub discovery_version: Option<&'static str>,
     pub quirks: BTreeSet<Quirk>,
     /// Deadline of each step of the opening.
     pub open: Duration,
@@ -112,10 +129,17 @@ impl Terms {
             listens: wire.get_stream.unwrap_or(true),
             parts: wire.delete_session.unwrap_or(true),
             call_meta: wire.call_meta.clone(),
-            steps: (
-                wire.connect_legacy.clone().unwrap_or_default(),
-                wire.connect_modern.clone().unwrap_or_default(),
-            ),
+            legacy_steps: Steps::of(wire.connect_legacy.as_deref().unwrap_or_default(), ConnectStep::Initialize),
+            modern_steps: Steps::of(wire.connect_modern.as_deref().unwrap_or_default(), ConnectStep::Discover),
+            probe_id: probe.and_then(|probe| probe.id.clone()),
+            listen_id: wire.listen_id.clone(),
+            first_page: profile.menu.pages() == Pages::First,
+            relists: profile.surface.list_changed.as_ref().is_none_or(|kinds| kinds.contains(&ListKind::Tools)),
+            per_call: wire.session == Some(SessionUse::PerCall),
+            insists: wire.get_stream == Some(true),
+            discovery_version: wire
+                .has(Quirk::LegacyVersionOnDiscovery)
+                .then_some(older.unwrap_or(NEWEST_LEGACY).name),
             quirks: wire.quirks.clone().unwrap_or_default(),
             respawns: probe.and_then(|probe| probe.respawn).unwrap_or(true),
             open: profile.conduct.connect_timeout().0,
@@ -136,6 +160,19 @@ impl Terms {
     #[must_use]
     pub(super) fn ready_within(self, ready: Option<Duration>) -> Self {
         Self { open: ready.unwrap_or(self.open), ..self }
+    }
+
+    /// The level of log messages that a step asks for; a client that has one and does not say which means `info`.
+    pub(super) fn asked_level(&self) -> &str {
+        self.log_level.as_deref().unwrap_or("info")
+    }
+
+    /// What the client sends before the opening, of the era that it begins with.
+    pub(super) fn before(&self) -> &[ConnectStep] {
+        match self.choice {
+            Choice::Pinned(revision) if revision.era == Era::Legacy => &self.legacy_steps.before,
+            _ => &self.modern_steps.before,
+        }
     }
 
     /// Whether an extension is declared.

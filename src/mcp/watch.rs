@@ -84,7 +84,13 @@ impl Conversation {
         let stop = CancellationToken::new();
         let pause = self.terms.pace.busy;
         let listening =
-            Listening { line: Arc::clone(&self.line), filter: filter(wanted), first: Some(sender), pause };
+            Listening {
+                line: Arc::clone(&self.line),
+                filter: filter(wanted),
+                first: Some(sender),
+                pause,
+                label: self.terms.listen_id.clone(),
+            };
         let task = tokio::spawn({
             let stop = stop.clone();
             async move {
@@ -139,6 +145,8 @@ struct Listening {
     filter: Map<String, Value>,
     first: Option<oneshot::Sender<First>>,
     pause: Duration,
+    /// The text that stands for its id, if a text does.
+    label: Option<String>,
 }
 
 impl Listening {
@@ -167,7 +175,7 @@ impl Listening {
     }
 
     async fn once(&mut self) -> Heard {
-        let ticket = match self.line.reserve() {
+        let ticket = match self.line.reserve(self.label.as_deref()) {
             Ok(ticket) => ticket,
             Err(fault) => return Heard::Stopped(Stop::Fault(fault)),
         };

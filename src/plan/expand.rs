@@ -270,14 +270,18 @@ impl Expansion<'_> {
         }
     }
 
-    /// Probes measure the server, not a client: they go through `reference`, or through the only client there is.
+    /// Probes measure the server, not a client: they go through `reference`, or through the only client there is,
+    /// and read lists to their end.
     fn probing_client(&self) -> Option<Arc<ClientProfile>> {
         let mut chosen = self.clients.iter().filter(|client| self.chosen.client(&client.name));
         let reference = ClientProfile::reference();
         match (chosen.next(), chosen.next()) {
             (None, _) => None,
-            (Some(only), None) => Some(Arc::clone(only)),
-            (Some(_), Some(_)) => Some(self.client(&reference.name).unwrap_or_else(|| Arc::new(reference))),
+            (Some(only), None) => Some(Arc::new(only.reading_all())),
+            (Some(_), Some(_)) => {
+                let own = self.client(&reference.name);
+                Some(own.map_or_else(|| Arc::new(reference), |own| Arc::new(own.reading_all())))
+            }
         }
     }
 

@@ -65,7 +65,8 @@ impl Bench {
             facts,
             audience: url.to_owned(),
         };
-        Prober::new(setup, Recorder::new(Clock::system(), self.secrets.clone())).unwrap()
+        // Every check gets a record of its own; what is asked beside them is not kept.
+        Prober::new(setup, Recorder::new(Clock::system(), Secrets::default())).unwrap()
     }
 
     /// The record of one check, without the secrets.
@@ -92,8 +93,15 @@ pub(crate) fn minted(scopes: &[&str]) -> IdentitySpec {
 
 /// What a suite would say of the flawed server.
 pub(crate) fn facts(introspection: bool) -> Facts {
+    Facts {
+        harmless: serde_json::from_value(json!({"tool": "whoami"})).unwrap(),
+        ..fewer_facts(introspection)
+    }
+}
+
+/// The same but for the harmless call, which doubles what most checks send.
+pub(crate) fn fewer_facts(introspection: bool) -> Facts {
     serde_json::from_value(json!({
-        "harmless": {"tool": "whoami"},
         "guarded": {"tool": "purge"},
         "scopes": ["mcp:read"],
         "broader_scope": "mcp:admin",

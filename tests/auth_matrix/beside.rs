@@ -90,7 +90,7 @@ async fn other_hosts_are_never_asked() {
     let bench = Bench::start().await;
     // `localhost` is the same machine under another name, so a request would be answered.
     let issuer = bench.issuer.url().replace("127.0.0.1", "localhost");
-    let server = Flawed::start(&issuer, &[]).await;
+    let server = Flawed::start(issuer.as_str(), &[]).await;
     let prober = bench.prober(&server.url, customer());
     let check = find("C01").unwrap();
     let record = bench.record(check, &prober).await;

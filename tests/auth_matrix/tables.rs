@@ -6,7 +6,6 @@ pub(crate) const SILENT: &[(&str, &str)] = &[];
 /// Flaws that change other checks of the same level: the flaw, those checks, why.
 pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("A01", &["A05"], "whoever is let in gets no challenge"),
-    ("A01", &["E01"], "who needs no token needs none in the query either"),
     ("A04", &["A06"], "a challenge that is not sent has no grammar"),
     (
         "B01",
@@ -20,7 +19,6 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("D07", &["D08", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D08", &["D07", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D09", &["D07", "D08"], "a signature that is not looked at may be anybody's, over any claims"),
-    ("E07", &["E01"], "a session that stands in for a token does so whatever is in the query"),
 ];
 
 /// Flaws that need the server to be right in another way first: the flaw, the ways.

@@ -21,9 +21,6 @@ pub struct Conduct {
     /// Deadline of one `tools/call`. Reference: 60s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_timeout: Option<Period>,
-    /// How long a person may take to answer an elicitation. For information: answers are given at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub elicitation_timeout: Option<Period>,
     /// What the server's own requests get. Reference: [`Answers::default`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answers: Option<Answers>,

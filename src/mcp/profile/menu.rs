@@ -36,7 +36,8 @@ pub struct Menu {
     /// What becomes of the server's instructions. Reference: shown whole in the system prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<Instructions>,
-    /// How much of the list is read. Reference: all pages.
+    /// How much of the lists is asked for. Looks at the server itself and access checks read to the end all the same.
+    /// Reference: all pages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pages: Option<Pages>,
 }

@@ -25,10 +25,10 @@ pub use menu::{
 };
 pub use provenance::{Fact, Source, SourceKind, Standing};
 pub use result::{CutAction, ErrorForm, MediaForm, Results, SizeLimit, StructuredUse, TextForm, Unit};
-pub use surface::{ElicitationMode, ListKind, Surface};
+pub use surface::{ElicitationMode, ListKind, Registration, Surface};
 pub use wire::{
-    ClientInfo, ConnectStep, ParamHeaders, Probe, Protocol, Quirk, Registration, SessionUse, StdioEnv,
-    StdioWire, TransportKind, VersionHeader, Wire,
+    ClientInfo, ConnectStep, ParamHeaders, Probe, Protocol, Quirk, SessionUse, StdioWire, TransportKind,
+    VersionHeader, Wire,
 };
 
 /// An emulated MCP client, as a file in `evals/clients` describes it. `reference` has no limits.
@@ -148,6 +148,12 @@ impl ClientProfile {
             surface: if keeps(Layer::Surface) { self.surface } else { Surface::default() },
             ..self
         }
+    }
+
+    /// The same with lists read to their end, for looks at the server itself.
+    #[must_use]
+    pub fn reading_all(&self) -> Self {
+        Self { menu: Menu { pages: None, ..self.menu.clone() }, ..self.clone() }
     }
 
     /// Only what shapes a trial: without words, sources and facts. Two profiles with the same layers ask the same

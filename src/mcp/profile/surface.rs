@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which features exist for the client. Absent: unknown, and nothing is concluded from it.
+/// Which features exist for the client. Absent: unknown, and nothing is concluded from it but what a field says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Surface {
@@ -28,9 +28,14 @@ pub struct Surface {
     /// Apps: pages that a server brings along.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apps: Option<bool>,
-    /// Lists that are read again when the server says that they changed; empty: none.
+    /// Lists that are read again when the server says that they changed; empty: none. Reference, and where it is unknown:
+    /// all. A trial needs the list of tools alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list_changed: Option<Vec<ListKind>>,
+    /// How the client gets its `client_id` at an authorization server. Identities are the suite's, so nobody registers
+    /// in a trial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Vec<Registration>>,
 }
 
 /// A way of asking the user.
@@ -53,4 +58,16 @@ pub enum ListKind {
     Prompts,
     /// `resources/list`.
     Resources,
+}
+
+/// A way to a `client_id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Registration {
+    /// Client ID metadata documents.
+    Cimd,
+    /// Dynamic client registration (RFC 7591).
+    Dcr,
+    /// The client credentials grant, with an id agreed beforehand.
+    ClientCredentials,
 }

@@ -12,7 +12,8 @@ use crate::units::Period;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wire {
-    /// How servers are reached. A transport that is not listed is one the client cannot use. Reference: all.
+    /// How servers are reached. A server that offers none of them is one the client cannot use, which reports say; trials
+    /// go to it all the same. Reference: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transports: Option<Vec<TransportKind>>,
     /// The revision spoken: `auto` tries the newest first and falls back, a date is pinned without fallback. Reference:
@@ -50,7 +51,8 @@ pub struct Wire {
     /// Whether the session is ended with DELETE. Reference: yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_session: Option<bool>,
-    /// How long a session lives. Reference: as long as the conversation.
+    /// How long a session lives: over HTTP before 2026-07-28, where sessions are something. Reference: as long as the
+    /// conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionUse>,
     /// The first messages with a revision up to 2025-11-25, in order. Reference: initialize,
@@ -60,6 +62,10 @@ pub struct Wire {
     /// The first messages with 2026-07-28, in order. Reference: server/discover, tools/list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_modern: Option<Vec<ConnectStep>>,
+    /// The id of `subscriptions/listen`, a text; the number at its end counts up when it is needed again. Reference: the
+    /// next number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen_id: Option<String>,
     /// The level asked for by `logging/setLevel`, or in `_meta` of every request with 2026-07-28. Reference: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_level: Option<String>,
@@ -76,12 +82,6 @@ pub struct Wire {
     /// What differs over standard streams.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdio: Option<StdioWire>,
-    /// What a stdio server finds in its environment. For information: a target gets only what the suite names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stdio_env: Option<StdioEnv>,
-    /// How the client gets its `client_id` at an authorization server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub registration: Option<Vec<Registration>>,
     /// Named oddities. Reference: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quirks: Option<BTreeSet<Quirk>>,
@@ -221,10 +221,8 @@ impl Protocol {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Probe {
-    /// The first request. Reference: server/discover.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    /// Its id, a text. Reference: the next number.
+    /// The id of `server/discover`, a text; the number at its end counts up when it is needed again. Reference: the next
+    /// number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// How long a stdio server may stay silent before the fallback. Reference: 3s.
@@ -265,7 +263,7 @@ pub enum VersionHeader {
 pub enum SessionUse {
     /// One for the conversation.
     PerConversation,
-    /// A fresh one for every call.
+    /// A fresh one for every call, which is ended after it.
     PerCall,
 }
 
@@ -302,7 +300,7 @@ pub enum ConnectStep {
     /// The GET stream of Streamable HTTP.
     #[serde(rename = "get_stream")]
     GetStream,
-    /// A GET without session or revision, before anything else.
+    /// A GET without session or revision.
     #[serde(rename = "bare_get")]
     BareGet,
     /// Protected-resource metadata (RFC 9728), by path and at the root, without having been asked for authorization.
@@ -338,35 +336,11 @@ pub struct StdioWire {
     pub first_request_id: Option<u64>,
 }
 
-/// What a stdio server inherits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StdioEnv {
-    /// The client's whole environment, keys included.
-    Parent,
-    /// The client's environment without its own keys.
-    Filtered,
-    /// A named few: `HOME`, `PATH`, `TERM`.
-    Few,
-}
-
-/// A way to a `client_id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Registration {
-    /// Client ID metadata documents.
-    Cimd,
-    /// Dynamic client registration (RFC 7591).
-    Dcr,
-    /// The client credentials grant, with an id agreed beforehand.
-    ClientCredentials,
-}
-
 /// A named oddity that servers meet in the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quirk {
-    /// GET requests of OAuth discovery carry `legacy_protocol` also when 2026-07-28 is spoken.
+    /// GET requests of OAuth discovery carry `legacy_protocol` in `MCP-Protocol-Version`, also when 2026-07-28 is spoken.
     LegacyVersionOnDiscovery,
     /// `Mcp-Method` is sent with revisions that do not have it.
     MethodHeaderInLegacy,

@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use rehearsal::auth::Issuer;
+use secrecy::ExposeSecret;
 
 pub(crate) mod basics;
 mod challenge;
@@ -45,6 +47,27 @@ pub(crate) struct Flawed {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// The authorization server that a server trusts.
+pub(crate) struct Trust {
+    url: String,
+    /// Who the server is at the introspection endpoint, and its secret.
+    client: (String, String),
+}
+
+impl From<&str> for Trust {
+    fn from(url: &str) -> Self {
+        Self { url: url.to_owned(), client: Default::default() }
+    }
+}
+
+impl From<&Issuer> for Trust {
+    fn from(issuer: &Issuer) -> Self {
+        let (name, secret) = issuer.introspection_client();
+        let client = (name.to_owned(), secret.expose_secret().to_owned());
+        Self { url: issuer.url().to_owned(), client }
+    }
+}
+
 /// What the handlers share.
 pub(crate) struct Server {
     on: BTreeSet<String>,
@@ -52,6 +75,7 @@ pub(crate) struct Server {
     pub(crate) host: String,
     /// The authorization server that it trusts.
     pub(crate) issuer: String,
+    client: (String, String),
     /// Asks the issuer, and whoever else a flaw makes it ask.
     pub(crate) http: reqwest::Client,
     keys: keys::KeySet,
@@ -68,20 +92,24 @@ impl Drop for Flawed {
 }
 
 impl Flawed {
-    /// Starts on loopback, trusting the issuer at `issuer`, with these switches on.
-    pub(crate) async fn start(issuer: &str, on: &[&str]) -> Self {
+    /// Starts on loopback, trusting this issuer, with these switches on. By its URL alone it can be trusted for its
+    /// keys; introspection needs the issuer itself.
+    pub(crate) async fn start(issuer: impl Into<Trust>, on: &[&str]) -> Self {
+        let trust = issuer.into();
         for name in on {
             assert!(switches::known(name), "there is no switch `{name}`");
         }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let url = format!("http://{host}/mcp");
-        let http = reqwest::Client::builder().no_proxy().timeout(keys::PATIENCE).build().unwrap();
+        // Nothing here is https, and reading the certificates of the system takes long in a test.
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(keys::PATIENCE);
         let server = Arc::new(Server {
             on: on.iter().map(|name| (*name).to_owned()).collect(),
             host,
-            issuer: issuer.to_owned(),
-            http,
+            issuer: trust.url,
+            client: trust.client,
+            http: http.build().unwrap(),
             keys: keys::KeySet::default(),
             sessions: Mutex::default(),
             strikes: Mutex::default(),
