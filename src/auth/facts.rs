@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::units::Period;
+
 /// Facts about a target, all optional. A check that needs one that is missing does not apply, and says which.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -27,9 +29,15 @@ pub struct Facts {
     /// Whether the target asks the embedded issuer about every token (RFC 7662).
     #[serde(default, skip_serializing_if = "is_false")]
     pub introspection: bool,
+    /// How long after a change of the issuer's keys a token with the new key may still be refused. Default: 60s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Period>,
     /// Whether browsers are meant to call the target, so that CORS must work.
     #[serde(default, skip_serializing_if = "is_false")]
     pub browser_clients: bool,
+    /// The origin of their pages, such as `https://inspector.example`. Default: that of the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser_origin: Option<String>,
     /// Whether clients get their id by arrangement, neither by registration nor by metadata documents.
     #[serde(default, skip_serializing_if = "is_false")]
     pub pre_registered: bool,

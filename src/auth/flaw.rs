@@ -16,6 +16,9 @@ pub enum Flaw {
     /// `exp` two minutes ago; a server with a wide leeway accepts it.
     #[serde(rename = "expired_120s")]
     Expired120s,
+    /// `exp` six minutes ago; a server that accepts it has more leeway than clocks ask for.
+    #[serde(rename = "expired_6m")]
+    Expired6m,
     /// `nbf` one hour ahead.
     NotYetValid,
     /// No `exp` (RFC 9068 section 2.2 requires one, MCP does not).
@@ -78,6 +81,8 @@ pub enum Flaw {
     IdJag,
     /// An identity assertion whose `aud` is the target; few servers look at `typ`.
     IdJagForTarget,
+    /// A refresh token (`typ: rt+jwt`), made for the issuer.
+    RefreshToken,
     /// Bound to a DPoP key (`cnf.jkt`) and sent without a proof; a server without DPoP accepts it.
     BoundToKey,
     /// `iat` one day ahead; servers need not look at it.
@@ -98,10 +103,11 @@ pub enum Flaw {
 
 impl Flaw {
     /// Every flaw, in the order of the checklist.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::Expired,
         Self::Expired30s,
         Self::Expired120s,
+        Self::Expired6m,
         Self::NotYetValid,
         Self::NoExpiry,
         Self::WrongAudience,
@@ -133,6 +139,7 @@ impl Flaw {
         Self::IdToken,
         Self::IdJag,
         Self::IdJagForTarget,
+        Self::RefreshToken,
         Self::BoundToKey,
         Self::IssuedAhead,
         Self::NoSubject,
@@ -149,6 +156,7 @@ impl Flaw {
             Self::Expired
             | Self::Expired30s
             | Self::Expired120s
+            | Self::Expired6m
             | Self::NotYetValid
             | Self::NoExpiry
             | Self::WrongAudience
@@ -186,6 +194,7 @@ impl Flaw {
             | Self::IdToken
             | Self::IdJag
             | Self::IdJagForTarget
+            | Self::RefreshToken
             | Self::NoKid => false,
         }
     }

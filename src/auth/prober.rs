@@ -17,13 +17,14 @@ use url::{Host, Url};
 
 use self::pace::Pacer;
 use super::answer::stream_messages;
-use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona};
+use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona, TokenFormat};
 use crate::mcp::revision::Era;
 use crate::mcp::{Asking, Identity};
 use crate::net::bare::{Dialer, outward_address};
 use crate::net::{self, Route};
 use crate::transcript::{Body, Fault, HttpSide, Recorder, Side};
 
+mod aside;
 mod bearer;
 mod pace;
 mod raw;
@@ -40,6 +41,9 @@ const KEPT: usize = 64 * 1024;
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How the reason begins why an answer did not come in time.
+pub const LATE: &str = "no answer within";
 
 /// Somebody whom the target is expected to let in.
 #[derive(Clone)]
@@ -89,6 +93,8 @@ pub struct Prober {
     era: Option<Era>,
     /// Whether labels say which.
     marked: bool,
+    /// How long an answer may take.
+    patience: Duration,
     /// Many ask at a time, but one that changes the world asks alone.
     turns: Arc<RwLock<()>>,
 }
@@ -162,6 +168,7 @@ impl Prober {
             eras: vec![],
             era: None,
             marked: false,
+            patience: DEADLINE,
             turns,
             setup,
         })
@@ -195,6 +202,12 @@ impl Prober {
     #[must_use]
     pub fn recording(&self, log: Recorder) -> Self {
         Self { log, ..self.clone() }
+    }
+
+    /// The same prober, waiting so long for an answer.
+    #[must_use]
+    pub fn waiting(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
     }
 
     /// The MCP endpoint.
@@ -309,9 +322,21 @@ impl Prober {
             .map_err(|error| Fault::new(Side::Harness, "issuer.crypto", error.to_string()))?
     }
 
-    /// The good persona's token with one flaw, as a bearer token.
+    /// The good persona's token with one flaw.
+    pub async fn flawed_token(&self, flaw: Flaw) -> Result<SecretString, Fault> {
+        self.token(|minted| {
+            minted.flaw = Some(flaw);
+            // An opaque token has no form that could be wrong.
+            if !flaw.is_claim() {
+                minted.format = TokenFormat::Jwt;
+            }
+        })
+        .await
+    }
+
+    /// The same as a bearer token.
     pub async fn flawed(&self, flaw: Flaw) -> Result<Credentials, Fault> {
-        let token = self.token(|minted| minted.flaw = Some(flaw)).await?;
+        let token = self.flawed_token(flaw).await?;
         Ok(Credentials::authorization(&format!("Bearer {}", token.expose_secret())))
     }
 
@@ -359,9 +384,9 @@ impl Prober {
         if !body.is_empty() {
             request = request.body(body);
         }
-        let mut response = tokio::time::timeout(DEADLINE, request.send())
+        let mut response = tokio::time::timeout(self.patience, request.send())
             .await
-            .map_err(|_| "no answer within 5s".to_owned())?
+            .map_err(|_| format!("{LATE} {}s", self.patience.as_secs()))?
             .map_err(|error| net::describe(&error))?;
         let headers: Vec<(String, String)> = response
             .headers()

@@ -190,6 +190,10 @@ const FAMILIES: &[&[AuthCheck]] = &[
     resource::TABLE,
     server::TABLE,
     tokens::TABLE,
+    tokens::signature::TABLE,
+    tokens::audience::TABLE,
+    tokens::outage::TABLE,
+    tokens::shape::TABLE,
     placement::TABLE,
     scope::TABLE,
     transport::TABLE,
@@ -252,7 +256,7 @@ mod tests {
         for check in TABLE {
             assert!(crate::mcp::revision::find(check.since).is_some(), "{}: {}", check.id, check.since);
             for need in check.needs {
-                let Needs::Fact(key) = need else { continue };
+                let (Needs::Fact(key) | Needs::Without(key)) = need else { continue };
                 assert!(schema["properties"].get(key).is_some(), "{}: {key}", check.id);
             }
         }

@@ -20,6 +20,8 @@ pub enum Needs {
     WeakerPersona,
     /// A target on loopback.
     LoopbackTarget,
+    /// A target over https.
+    HttpsTarget,
     /// A persona with a minted token, and a target that trusts the embedded issuer.
     TrustedIssuer,
     /// Scopes in that token, to leave out.
@@ -28,6 +30,8 @@ pub enum Needs {
     Introspection,
     /// A fact about the target that no probe can guess, under `auth_checks.facts` of the suite.
     Fact(&'static str),
+    /// A fact that takes the question away, and that the suite does not state.
+    Without(&'static str),
     /// Nobody else asking: the check changes what other checks rely on.
     Alone,
 }
@@ -43,10 +47,12 @@ impl Needs {
             Self::TwoPersonas => prober.has_persona() && prober.has_other(),
             Self::WeakerPersona => prober.has_weaker(),
             Self::LoopbackTarget => is_loopback(prober.target()),
+            Self::HttpsTarget => prober.target().scheme() == "https",
             Self::TrustedIssuer => prober.minted().is_some(),
             Self::Scopes => prober.minted().is_some_and(|(_, minted)| !minted.scopes.is_empty()),
             Self::Introspection => prober.facts().introspection && prober.minted().is_some(),
             Self::Fact(key) => prober.facts().has(key),
+            Self::Without(key) => !prober.facts().has(key),
             Self::Alone => true,
         }
     }
@@ -58,7 +64,8 @@ impl Needs {
             Self::TwoPersonas | Self::WeakerPersona => "P2",
             Self::TrustedIssuer | Self::Scopes => "M1",
             Self::Introspection => "M3",
-            Self::LoopbackTarget | Self::Direct | Self::OutwardAddress | Self::Fact(_) | Self::Alone => "-",
+            Self::LoopbackTarget | Self::HttpsTarget | Self::Direct | Self::OutwardAddress => "-",
+            Self::Fact(_) | Self::Without(_) | Self::Alone => "-",
         }
     }
 }
@@ -73,6 +80,7 @@ impl std::fmt::Display for Needs {
             Self::TwoPersonas => f.write_str("two personas with credentials that the target accepts"),
             Self::WeakerPersona => f.write_str("a weaker persona (`auth_checks.weaker`)"),
             Self::LoopbackTarget => f.write_str("a target on loopback"),
+            Self::HttpsTarget => f.write_str("a target over https"),
             Self::TrustedIssuer => {
                 f.write_str("a persona with a minted token, and a target that trusts the embedded issuer")
             }
@@ -81,6 +89,7 @@ impl std::fmt::Display for Needs {
                 f.write_str("a target that introspects tokens (`auth_checks.facts.introspection`)")
             }
             Self::Fact(key) => write!(f, "`auth_checks.facts.{key}` in the suite"),
+            Self::Without(key) => write!(f, "a suite that does not say `auth_checks.facts.{key}`"),
             Self::Alone => f.write_str("nobody else asking"),
         }
     }

@@ -36,7 +36,7 @@ impl Prober {
         (response, self.log.elapsed_ms().saturating_sub(begun))
     }
 
-    fn noted(
+    pub(super) fn noted(
         &self,
         label: &str,
         request: HttpSide,
