@@ -9,8 +9,11 @@ use rehearsal::auth::{
 };
 use rehearsal::diag::Origin;
 use rehearsal::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
+use rehearsal::net::{Route, Tls, client_by};
 use rehearsal::transcript::{CaseHeader, CaseKind, Clock, End, Recorder, Secrets, Transcript};
 use serde_json::json;
+
+use crate::flawed::Flawed;
 
 /// An issuer and what it registered.
 pub(crate) struct Bench {
@@ -45,11 +48,17 @@ impl Bench {
     }
 
     /// A prober that has and knows everything a suite can give it.
-    pub(crate) async fn equipped(&self, url: &str, facts: Facts) -> Prober {
+    pub(crate) async fn equipped(&self, server: &Flawed, facts: Facts) -> Prober {
+        let url = server.url.as_str();
         let both = &["mcp:read", "mcp:admin"];
         let cast = [("alice", &both[..]), ("bob", &both[..]), ("carol", &both[..1])];
         let cast = cast.map(|(name, scopes)| Some(self.figure(name, minted(scopes), url)));
-        let prober = self.aimed(url, cast, facts);
+        let mut prober = self.aimed(url, cast, facts);
+        if let Some(pem) = &server.authority {
+            let tls = Tls { ca: Some(pem.as_str().into()), identity: None };
+            let route = Route { tls, proxy: None };
+            prober = prober.through(client_by(&route).unwrap(), &route);
+        }
         let eras = prober.spoken(&prober.good().await.unwrap()).await;
         prober.knowing(eras).outward_at(Some(crate::flawed::ELSEWHERE.into()))
     }

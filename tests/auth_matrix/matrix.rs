@@ -51,7 +51,7 @@ impl<'a> Stand<'a> {
     async fn new(bench: &'a Bench, on: &[&str]) -> Self {
         let server = Flawed::start(&*bench.issuer, on).await;
         let introspects = on.contains(&"mode.opaque");
-        let close = bench.equipped(&server.url, facts(introspects)).await;
+        let close = bench.equipped(&server, facts(introspects)).await;
         Self { bench, server, introspects, close, quick: None }
     }
 
@@ -63,7 +63,7 @@ impl<'a> Stand<'a> {
             Some(quick) => quick,
             None => {
                 let facts = fewer_facts(self.introspects);
-                self.quick.insert(self.bench.equipped(&self.server.url, facts).await)
+                self.quick.insert(self.bench.equipped(&self.server, facts).await)
             }
         };
         let era = if check.eras == Eras::Legacy { Era::Legacy } else { Era::Modern };
@@ -143,10 +143,16 @@ async fn look_at_all(beside: Look) -> Findings {
     settings.insert(&[]);
     let (mut clean, mut quick, mut flawed) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     for setting in settings {
+        let closely = move |check: &AuthCheck| (self::setting(check.id) == setting).then_some(Look::Close);
         let one = Arc::clone(&inspection);
-        clean.spawn(async move { (setting, one.look(setting, |_| Some(Look::Close)).await) });
+        clean.spawn(async move { (setting, one.look(setting, closely).await) });
+        let levels: Vec<Level> = flaws()
+            .into_iter()
+            .filter_map(|(flaw, level)| (self::setting(flaw) == setting).then_some(level))
+            .collect();
+        let quickly = move |check: &AuthCheck| levels.contains(&check.level).then_some(beside);
         let one = Arc::clone(&inspection);
-        quick.spawn(async move { (setting, one.look(setting, |_| Some(beside)).await) });
+        quick.spawn(async move { (setting, one.look(setting, quickly).await) });
     }
     for (flaw, level) in flaws() {
         let inspection = Arc::clone(&inspection);

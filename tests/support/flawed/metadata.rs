@@ -14,12 +14,17 @@ impl Server {
     pub(super) fn metadata_url(&self) -> String {
         let path = "/.well-known/oauth-protected-resource/mcp";
         // Only an absolute URL can be followed from a header.
-        if self.broken("A05") { path.to_owned() } else { format!("http://{}{path}", self.host) }
+        if self.broken("A05") { path.to_owned() } else { format!("{}{path}", self.origin) }
     }
 
     /// A document below `/.well-known/`.
     pub(super) async fn well_known(&self, name: &str, parts: &Parts) -> Response {
         let document = match name {
+            // Revision 2025-03-26 knows no resource metadata; its authorization server is at the origin.
+            "oauth-authorization-server" if self.broken("mode.2025-03-26") && !self.broken("C09") => {
+                self.issuer_metadata().await
+            }
+            _ if self.broken("mode.2025-03-26") => None,
             "oauth-protected-resource/mcp" | "oauth-protected-resource" if !self.broken("B01") => {
                 if self.broken("B08") && header(parts, "authorization").is_none() {
                     return self.unauthorized();
@@ -36,7 +41,7 @@ impl Server {
     }
 
     fn resource_metadata(&self, at_path: bool) -> serde_json::Value {
-        let server = if self.any_of("C") {
+        let server = if self.broken("mode.facade") {
             self.facade_issuer()
         } else if self.broken("B04") {
             format!("{}?tenant=1", self.issuer)
@@ -45,9 +50,12 @@ impl Server {
         } else {
             self.issuer.clone()
         };
-        let resource = match self.broken("B02") {
-            true => "https://elsewhere.example/mcp".to_owned(),
-            false => self.resource(),
+        let resource = if self.broken("B02") {
+            "https://elsewhere.example/mcp".to_owned()
+        } else if self.broken("B02.parent") {
+            self.origin.clone()
+        } else {
+            self.resource()
         };
         let mut document = json!({
             "resource": resource,
@@ -57,6 +65,9 @@ impl Server {
         });
         if self.broken("B06") && !at_path {
             document["scopes_supported"] = json!(["everything"]);
+        }
+        if self.broken("D30") {
+            document["dpop_signing_alg_values_supported"] = json!(["ES256"]);
         }
         document
     }

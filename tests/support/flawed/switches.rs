@@ -17,6 +17,12 @@ pub(crate) const OF_MODE: &[(&str, &str)] = &[
     ("mode.modern", "knows only the revision without sessions"),
     ("mode.legacy", "knows only the revisions with sessions"),
     ("mode.opaque", "asks the issuer's introspection about every token instead of reading it"),
+    (
+        "mode.2025-03-26",
+        "knows only that revision: no resource metadata, the authorization server at its origin",
+    ),
+    ("mode.facade", "points to an authorization server under its own origin, a copy of the issuer's front"),
+    ("mode.tls", "speaks https"),
     ("mode.closed", "lets nobody in"),
 ];
 
@@ -36,6 +42,7 @@ const OF_RESOURCE: &[(&str, &str)] = &[
     ("A13", "answers 405 to a preflight"),
     ("B01", "serves no metadata where the challenge says"),
     ("B02", "calls itself by the URL of another host"),
+    ("B02.parent", "calls itself by its origin"),
     ("B03", "names no authorization server"),
     ("B04", "names an authorization server with a query"),
     ("B05", "names the issuer with a slash at the end"),
@@ -90,8 +97,8 @@ const OF_TOKEN: &[(&str, &str)] = &[
     ("D27", "takes identity assertions made for the issuer"),
     ("D28", "ignores `typ`"),
     ("D29", "takes refresh tokens"),
-    ("D30", "takes a token bound to a key without a proof"),
-    ("D31", "of introspection: ignores `active`"),
+    ("D30", "announces proofs, and takes a token bound to a key without one"),
+    ("D31", "of introspection: takes a token that is inactive but well signed"),
     ("D32", "of introspection: ignores another `aud`"),
     ("D32.missing", "of introspection: does not want `aud`"),
     ("D33", "takes tokens unverified while the keys cannot be had"),
@@ -137,5 +144,5 @@ const OF_TRANSPORT: &[(&str, &str)] = &[
     ("H07", "takes batches"),
     ("H08", "redirects a slash at the end to another host"),
     ("H09", "also listens on another address of the machine"),
-    ("H10", "lets nobody in for a while after ten bad tokens in a row"),
+    ("H10", "lets nobody in for a while after fifteen bad tokens in a row"),
 ];
