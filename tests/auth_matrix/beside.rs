@@ -6,14 +6,17 @@ use rehearsal::transcript::What;
 
 use crate::bench::{Bench, minted};
 use crate::flawed::Flawed;
+use crate::tables::setting;
 
 fn customer() -> IdentitySpec {
     minted(&["mcp:read"])
 }
 
-/// Whether a check has nothing to ask: nobody has settled what the server speaks, and one persona without facts is few.
+/// Whether a check has nothing to ask: nobody has settled what the server speaks, one persona without facts is few, or
+/// the check is about servers of another kind.
 fn does_not_arise(check: &AuthCheck, prober: &Prober) -> bool {
-    check.lacks(prober).is_some() || check.eras == Eras::Modern
+    let of_another_kind = setting(check.id).iter().any(|mode| *mode != "mode.facade");
+    check.lacks(prober).is_some() || check.eras == Eras::Modern || of_another_kind
 }
 
 fn holds_where_it_applies(check: &AuthCheck, prober: &Prober, seen: &Seen) -> bool {
@@ -27,7 +30,7 @@ fn holds_where_it_applies(check: &AuthCheck, prober: &Prober, seen: &Seen) -> bo
 #[tokio::test]
 async fn a_slash_behind_the_issuer_is_blamed_on_the_resource_alone() {
     let bench = Bench::start().await;
-    let server = Flawed::start(bench.issuer.url(), &["B05"]).await;
+    let server = Flawed::start(bench.issuer.url(), &["mode.facade", "B05"]).await;
     let prober = bench.prober(&server.url, customer());
     for check in TABLE.iter().filter(|check| check.id != "B05") {
         let seen = bench.judge(check, &prober).await;
@@ -38,7 +41,7 @@ async fn a_slash_behind_the_issuer_is_blamed_on_the_resource_alone() {
 #[tokio::test]
 async fn every_check_holds_on_a_server_without_sessions() {
     let bench = Bench::start().await;
-    let server = Flawed::start(bench.issuer.url(), &["mode.modern"]).await;
+    let server = Flawed::start(bench.issuer.url(), &["mode.facade", "mode.modern"]).await;
     let prober = bench.prober(&server.url, customer());
     for check in TABLE {
         let seen = bench.judge(check, &prober).await;
@@ -63,7 +66,7 @@ async fn a_server_that_refuses_everybody_does_not_look_secure() {
 #[tokio::test]
 async fn without_a_persona_only_the_open_checks_run() {
     let bench = Bench::start().await;
-    let server = Flawed::start(bench.issuer.url(), &[]).await;
+    let server = Flawed::start(bench.issuer.url(), &["mode.facade"]).await;
     let prober = bench.prober(&server.url, IdentitySpec::Anonymous);
     for check in TABLE {
         let seen = bench.judge(check, &prober).await;

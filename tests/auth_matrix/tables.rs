@@ -6,7 +6,7 @@ pub(crate) const SILENT: &[(&str, &str)] = &[];
 /// Flaws that change other checks of the same level: the flaw, those checks, why.
 pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("A01", &["A05"], "whoever is let in gets no challenge"),
-    ("A01", &["A02", "E09"], "nobody is kept from anything"),
+    ("A01", &["A02"], "nobody is kept from anything"),
     ("A11", &["F07"], "whatever a challenge asks for beside `*` is not needed"),
     ("A04", &["A06"], "a challenge that is not sent has no grammar"),
     (
@@ -28,7 +28,7 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("F04", &["F05"], "a call that anybody may make needs no further scope"),
     (
         "H03",
-        &["A07", "A08", "A09", "A10", "D00", "F01.challenge", "F04", "F05"],
+        &["A07", "A08", "A09", "D00", "F01.challenge", "F04", "F05"],
         "nobody without an `Origin` gets further than that",
     ),
     ("D07", &["D08", "D09"], "a signature that is not looked at may be anybody's, over any claims"),

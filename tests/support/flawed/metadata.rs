@@ -41,15 +41,16 @@ impl Server {
     }
 
     fn resource_metadata(&self, at_path: bool) -> serde_json::Value {
-        let server = if self.broken("mode.facade") {
-            self.facade_issuer()
-        } else if self.broken("B04") {
-            format!("{}?tenant=1", self.issuer)
-        } else if self.broken("B05") {
-            format!("{}/", self.issuer)
-        } else {
-            self.issuer.clone()
+        let mut server = match self.broken("mode.facade") {
+            true => self.facade_issuer(),
+            false => self.issuer.clone(),
         };
+        if self.broken("B04") {
+            server.push_str("?tenant=1");
+        }
+        if self.broken("B05") {
+            server.push('/');
+        }
         let resource = if self.broken("B02") {
             "https://elsewhere.example/mcp".to_owned()
         } else if self.broken("B02.parent") {
