@@ -2,7 +2,7 @@
 //!
 //! It listens on 127.0.0.1 at a random port, with keys made for the run, and ends with it. Metadata and public keys
 //! are open to local programs; every other path begins with a random part that only metadata names. It answers no
-//! browser page of another origin, follows no link, and never logs a token.
+//! browser page of another origin, follows no link but to the metadata document of a client, and never logs a token.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,24 +10,32 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::state::{Enrolled, Shared};
-use super::Minted;
-use super::keys::random_text;
-use crate::auth::TokenFormat;
+use self::state::Shared;
+use self::token::Kind;
+use super::{Minted, TokenFormat};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 pub use canary::Hit;
 pub use faults::{Faults, Fetches, Point, Trouble};
+pub use persona::Vouched;
 pub use trust::Told;
 
 mod authorize;
 mod canary;
 mod client_auth;
+mod clients;
+mod documents;
+mod exchange;
 mod faults;
+mod grant;
 mod introspect;
 mod keys;
 mod ledger;
 mod metadata;
+mod persona;
+mod refresh;
+mod register;
+mod revoke;
 mod routes;
 mod spoil;
 mod state;
@@ -89,21 +97,10 @@ impl Issuer {
         (introspect::RESOURCE_SERVER, &self.shared.resource_secret)
     }
 
-    /// Lets a name ask for tokens at the token endpoint: with the returned secret (client credentials) or, as a public
-    /// client, with an authorization code that is granted without asking anybody.
-    pub fn enroll(&self, name: &str, minted: Minted) -> Result<SecretString, Fault> {
-        token::lifetime(&minted)?;
-        let secret = random_text()?;
-        self.shared.secrets.register(&format!("client:{name}"), &secret);
-        let enrolled = Enrolled { minted, secret: SecretString::from(secret.clone()) };
-        lock(&self.shared.enrolled).insert(name.to_owned(), enrolled);
-        Ok(SecretString::from(secret))
-    }
-
     /// A token for `audience` with the persona's claims and at most one flaw. `subject` stands in for a persona that
     /// names none. The first call may block for a tenth of a second while a key is generated.
     pub fn mint(&self, minted: &Minted, subject: &str, audience: &str) -> Result<SecretString, Fault> {
-        self.shared.mint(minted, (subject, "rehearsal"), audience)
+        self.shared.mint(minted, (subject, "rehearsal"), audience, Kind::Access)
     }
 
     /// The same as an opaque token, whatever format the persona wants: only introspection explains it. Flaws in claims

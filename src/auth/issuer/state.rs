@@ -1,6 +1,6 @@
 //! What the handlers of one issuer share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -9,19 +9,17 @@ use url::Url;
 
 use super::authorize::Code;
 use super::canary::Canaries;
+use super::clients::Clients;
+use super::documents::Courier;
 use super::faults::Faults;
 use super::keys::Keys;
 use super::ledger::Ledger;
-use super::token::{self, Grant};
+use super::lock;
+use super::refresh::Families;
+use super::token::{self, Grant, Kind};
 use crate::auth::Minted;
 use crate::auth::keys::random_text;
 use crate::transcript::{Clock, Fault, Secrets, Side};
-
-/// Somebody who may ask for tokens.
-pub(super) struct Enrolled {
-    pub(super) minted: Minted,
-    pub(super) secret: SecretString,
-}
 
 /// Everything behind the endpoints.
 pub(super) struct Shared {
@@ -33,7 +31,12 @@ pub(super) struct Shared {
     /// The part of canaries' paths; another one, because targets and whoever they ask see it.
     bait: String,
     pub(super) codes: Mutex<HashMap<String, Code>>,
-    pub(super) enrolled: Mutex<BTreeMap<String, Enrolled>>,
+    /// Who can consent, in the order of enrolment.
+    pub(super) personas: Mutex<Vec<(String, Minted)>>,
+    pub(super) clients: Clients,
+    pub(super) families: Families,
+    /// Fetches client metadata documents.
+    pub(super) courier: Courier,
     pub(super) clock: Clock,
     pub(super) secrets: Secrets,
     pub(super) keys: Keys,
@@ -65,7 +68,10 @@ impl Shared {
             hidden: random_text()?,
             bait: random_text()?,
             codes: Mutex::default(),
-            enrolled: Mutex::default(),
+            personas: Mutex::default(),
+            clients: Clients::default(),
+            families: Families::default(),
+            courier: Courier::default(),
             clock,
             secrets,
             keys: Keys::generate(&tag)?,
@@ -78,20 +84,30 @@ impl Shared {
         })
     }
 
-    /// Makes a token of a client and registers it as a secret.
+    /// Makes a token of a subject and a client, and registers it as a secret.
     pub(super) fn mint(
         &self,
         minted: &Minted,
         (subject, client): (&str, &str),
         audience: &str,
+        kind: Kind<'_>,
     ) -> Result<SecretString, Fault> {
-        let now = self.now();
-        let bait = self.bait();
-        let grant = Grant { issuer: &self.url, subject, client, audience, run: &self.run, now, bait: &bait };
+        let (now, bait) = (self.now(), self.bait());
+        let (issuer, run) = (self.url.as_str(), self.run.as_str());
+        let grant = Grant { issuer, subject, client, audience, run, now, bait: &bait, kind };
         let made = token::write(&self.keys, minted, grant)?;
         self.secrets.register_jwt(&format!("token:{subject}"), &made.text);
-        self.ledger.note(&made, now);
+        self.ledger.note(&made, (minted, subject), now);
         Ok(SecretString::from(made.text))
+    }
+
+    /// The persona of that name, else the first; whether anybody can consent.
+    pub(super) fn persona(&self, name: Option<&str>) -> Option<(String, Minted)> {
+        let personas = lock(&self.personas);
+        match name {
+            Some(name) => personas.iter().find(|(known, _)| known == name).cloned(),
+            None => personas.first().cloned(),
+        }
     }
 
     /// The time of the issuer's clock, in seconds since 1970.
