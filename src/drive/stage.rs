@@ -392,7 +392,8 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         }
     }
     // Reports and access checks are about the whole list.
-    let profile = suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.reading_all());
+    let profile =
+        suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.reading_all());
     let surfaces =
         surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
     reachable(plan, &surfaces)?;
@@ -415,7 +416,7 @@ fn consenting(issuer: &Issuer, suite: &Suite) -> Result<(), Fault> {
         if let IdentitySpec::Minted(minted) = &persona.value.identity
             && minted.flaw.is_none()
         {
-            issuer.enroll(&persona.value.name, minted.clone())?;
+            issuer.enroll(persona.value.name.as_str(), minted.clone())?;
         }
     }
     Ok(())

@@ -58,7 +58,7 @@ pub(super) async fn known(shared: &Shared, id: Option<&str>) -> Result<(), Refus
     if !plain || url.as_str() != id {
         return Err(wrong("the client_id needs a path, and nothing after it, in its plain spelling"));
     }
-    let described: Described = serde_json::from_slice(&shared.courier.fetch(url).await?)
+    let described: Described = serde_json::from_slice(&shared.courier.fetch(shared, url).await?)
         .map_err(|_| wrong("the client's metadata document cannot be read"))?;
     if described.client_id.as_deref() != Some(id) {
         return Err(wrong("the client's metadata document names another client_id"));
@@ -72,11 +72,14 @@ pub(super) async fn known(shared: &Shared, id: Option<&str>) -> Result<(), Refus
 }
 
 impl Courier {
-    async fn fetch(&self, url: Url) -> Result<bytes::Bytes, Refused> {
+    async fn fetch(&self, shared: &Shared, url: Url) -> Result<bytes::Bytes, Refused> {
         let wrong = || Refused("invalid_client", "the client's metadata document cannot be fetched");
         let made = self.0.get_or_init(|| {
             let fence = Fence::new(Reach::Loopback);
-            let http = fence.client(&net::Route::default()).ok()?;
+            // Its own document may be behind its own certificate.
+            let ca = shared.certificates.as_ref().map(|made| Arc::clone(&made.ca));
+            let tls = net::Tls { ca, identity: None };
+            let http = fence.client(&net::Route { tls, proxy: None }).ok()?;
             Some((fence, http))
         });
         let (fence, http) = made.as_ref().ok_or_else(wrong)?;

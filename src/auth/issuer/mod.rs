@@ -18,6 +18,7 @@ use crate::transcript::{Clock, Fault, Secrets, Side};
 pub use canary::Hit;
 pub use faults::{Faults, Fetches, Point, Trouble};
 pub use persona::Vouched;
+pub use stable::{StableKey, WARNING};
 pub use trust::Told;
 
 mod authorize;
@@ -38,10 +39,25 @@ mod register;
 mod revoke;
 mod routes;
 mod spoil;
+mod stable;
 mod state;
+mod tls;
 pub(super) mod token;
 mod token_endpoint;
 mod trust;
+
+/// How an issuer differs from the usual one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// The port of 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Keys from a file in place of new ones. Tell the user: [`WARNING`].
+    pub key: Option<StableKey>,
+    /// Whether it speaks HTTPS, with an authority made for the run.
+    pub tls: bool,
+    /// How far its clock is ahead of the true one, in seconds; negative: behind.
+    pub offset: i64,
+}
 
 /// The authorization server of one run. It stops when it is dropped.
 pub struct Issuer {
@@ -53,20 +69,29 @@ impl Issuer {
     /// Starts on a random port of 127.0.0.1. Every token it signs is registered in `secrets` before anybody sees it;
     /// `clock` decides when tokens begin and end.
     pub async fn start(secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
-        Self::start_on(0, secrets, clock).await
+        Self::start_with(&Options::default(), secrets, clock).await
     }
 
-    /// The same at a fixed port; 0 takes a free one.
-    pub async fn start_on(port: u16, secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
+    /// The same with a port, a key, TLS or a clock of one's own.
+    pub async fn start_with(options: &Options, secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
+        let port = options.port;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
             let text = format!("the embedded issuer cannot listen on 127.0.0.1:{port}: {error}");
             Fault::new(Side::Harness, "issuer.listen", text)
         })?;
         let port = listener.local_addr().map_err(|error| listen_fault(&error))?.port();
-        let shared = Arc::new(Shared::new(port, secrets, clock)?);
+        let shared = Arc::new(Shared::new(port, options, secrets, clock)?);
         let stop = CancellationToken::new();
-        let serving = axum::serve(listener, routes::router(&shared));
-        tokio::spawn(serving.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
+        let (router, stopped) = (routes::router(&shared), stop.clone().cancelled_owned());
+        match &shared.certificates {
+            Some(made) => {
+                let listener = made.listen(listener, stop.clone()).map_err(|error| listen_fault(&error))?;
+                tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future());
+            }
+            None => {
+                tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future());
+            }
+        }
         let warming = Arc::clone(&shared);
         tokio::task::spawn_blocking(move || warming.keys.warm());
         Ok(Self { shared, stop })
@@ -80,6 +105,11 @@ impl Issuer {
     /// The id that every token of this issuer carries as `rehearsal_run`.
     pub fn run(&self) -> &str {
         &self.shared.run
+    }
+
+    /// The authority that clients have to trust, as PEM, if the issuer speaks HTTPS.
+    pub fn ca(&self) -> Option<&str> {
+        self.shared.certificates.as_ref().map(|made| &*made.ca)
     }
 
     /// Where the public keys are.

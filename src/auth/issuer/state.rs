@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use secrecy::SecretString;
 use url::Url;
 
+use super::Options;
 use super::authorize::Code;
 use super::canary::Canaries;
 use super::clients::Clients;
@@ -16,6 +17,7 @@ use super::keys::Keys;
 use super::ledger::Ledger;
 use super::lock;
 use super::refresh::Families;
+use super::tls::Certificates;
 use super::token::{self, Grant, Kind};
 use crate::auth::Minted;
 use crate::auth::keys::random_text;
@@ -45,12 +47,15 @@ pub(super) struct Shared {
     pub(super) faults: Faults,
     pub(super) canaries: Canaries,
     pub(super) resource_secret: SecretString,
+    pub(super) certificates: Option<Certificates>,
+    /// How far the issuer's clock is ahead, in seconds.
+    offset: i64,
     hosts: [String; 2],
 }
 
 impl Shared {
-    /// A new issuer that listens at `port`.
-    pub(super) fn new(port: u16, secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
+    /// A new issuer that listens at `port`, whatever the options say.
+    pub(super) fn new(port: u16, options: &Options, secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
         let run = uuid::Uuid::now_v7().to_string();
         let tag = run[run.len() - 12..].to_owned();
         let resource_secret = random_text()?;
@@ -59,7 +64,12 @@ impl Shared {
         for name in ["jku", "x5u", "upstream"] {
             canaries.plant(name);
         }
-        let url = format!("http://127.0.0.1:{port}");
+        let certificates = match options.tls {
+            true => Some(Certificates::make(&run, clock.wall())?),
+            false => None,
+        };
+        let scheme = if options.tls { "https" } else { "http" };
+        let url = format!("{scheme}://127.0.0.1:{port}");
         let base = Url::parse(&url)
             .map_err(|error| Fault::new(Side::Harness, "issuer.listen", format!("{url}: {error}")))?;
         Ok(Self {
@@ -74,7 +84,9 @@ impl Shared {
             courier: Courier::default(),
             clock,
             secrets,
-            keys: Keys::generate(&tag)?,
+            keys: Keys::generate(&tag, options.key.as_ref())?,
+            offset: options.offset,
+            certificates,
             run,
             ledger: Ledger::default(),
             faults: Faults::default(),
@@ -112,7 +124,7 @@ impl Shared {
 
     /// The time of the issuer's clock, in seconds since 1970.
     pub(super) fn now(&self) -> i64 {
-        self.clock.wall().as_second()
+        self.clock.wall().as_second().saturating_add(self.offset)
     }
 
     /// An endpoint whose path cannot be guessed.
