@@ -106,6 +106,7 @@ pub(crate) fn fewer_facts(introspection: bool) -> Facts {
         "scopes": ["mcp:read"],
         "broader_scope": "mcp:admin",
         "browser_clients": true,
+        "rotation": "0s",
         "introspection": introspection,
     }))
     .unwrap()

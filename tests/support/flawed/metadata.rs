@@ -20,7 +20,9 @@ impl Server {
     /// A document below `/.well-known/`.
     pub(super) async fn well_known(&self, name: &str, parts: &Parts) -> Response {
         let document = match name {
-            "oauth-protected-resource/mcp" | "oauth-protected-resource" if !self.broken("B01") => {
+            "oauth-protected-resource/mcp" | "oauth-protected-resource"
+                if !self.broken("B01") && !self.broken("C09") =>
+            {
                 if self.broken("B08") && header(parts, "authorization").is_none() {
                     return self.unauthorized();
                 }
@@ -45,9 +47,12 @@ impl Server {
         } else {
             self.issuer.clone()
         };
-        let resource = match self.broken("B02") {
-            true => "https://elsewhere.example/mcp".to_owned(),
-            false => self.resource(),
+        let resource = if self.broken("B02") {
+            "https://elsewhere.example/mcp".to_owned()
+        } else if self.broken("B02.parent") {
+            format!("http://{}", self.host)
+        } else {
+            self.resource()
         };
         let mut document = json!({
             "resource": resource,
@@ -55,6 +60,9 @@ impl Server {
             "bearer_methods_supported": if self.broken("B07") { vec!["header", "query"] } else { vec!["header"] },
             "scopes_supported": ["mcp:read", "mcp:admin"],
         });
+        if self.broken("D30") {
+            document["dpop_bound_access_tokens_required"] = json!(true);
+        }
         if self.broken("B06") && !at_path {
             document["scopes_supported"] = json!(["everything"]);
         }

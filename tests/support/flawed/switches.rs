@@ -36,13 +36,13 @@ const OF_RESOURCE: &[(&str, &str)] = &[
     ("A13", "answers 405 to a preflight"),
     ("B01", "serves no metadata where the challenge says"),
     ("B02", "calls itself by the URL of another host"),
+    ("B02.parent", "calls itself by its origin"),
     ("B03", "names no authorization server"),
     ("B04", "names an authorization server with a query"),
     ("B05", "names the issuer with a slash at the end"),
     ("B06", "serves other metadata at the root than at the path"),
     ("B07", "announces tokens in the query"),
     ("B08", "wants a token for its metadata"),
-    ("B09", "serves the plain http twin of its https endpoint"),
     ("C01", "points to an authorization server without metadata"),
     ("C02", "points to an authorization server whose metadata names another issuer"),
     ("C03", "points to an authorization server with a plain http endpoint"),
@@ -51,7 +51,7 @@ const OF_RESOURCE: &[(&str, &str)] = &[
     ("C06", "points to an authorization server without client id metadata documents"),
     ("C07", "points to an authorization server where no client can get an id"),
     ("C08", "points to an authorization server with the password grant"),
-    ("C09", "of 2025-03-26: no metadata at the origin and no endpoints there either"),
+    ("C09", "knows 2025-03-26 only, with no metadata at its origin and no endpoints there either"),
 ];
 
 const OF_TOKEN: &[(&str, &str)] = &[
@@ -90,7 +90,7 @@ const OF_TOKEN: &[(&str, &str)] = &[
     ("D27", "takes identity assertions made for the issuer"),
     ("D28", "ignores `typ`"),
     ("D29", "takes refresh tokens"),
-    ("D30", "takes a token bound to a key without a proof"),
+    ("D30", "announces proofs and takes a token bound to a key without one"),
     ("D31", "of introspection: ignores `active`"),
     ("D32", "of introspection: ignores another `aud`"),
     ("D32.missing", "of introspection: does not want `aud`"),
