@@ -14,12 +14,22 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
         "the authorization server is found through the metadata",
     ),
     ("B03", &["B05", "C01", "C02", "C03", "C04"], "the authorization server is found through the metadata"),
+    ("B08", &["B02.parent", "B06", "B10", "C07", "C08"], "metadata that nobody gets says nothing"),
     ("C01", &["B05", "C02", "C03", "C04"], "metadata that is not there says nothing"),
     ("C02", &["B05"], "a server that gives itself another name is not the one that was named"),
+    ("C09", &["B01", "B03", "B05", "C01", "C02", "C03", "C04"], "its revision knows no metadata of the resource"),
     ("D00", &["F01.challenge"], "nobody is let in, so a refusal proves nothing"),
+    ("D01", &["D29"], "any text is a token, a refresh token too"),
     ("D07", &["D08", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D08", &["D07", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D09", &["D07", "D08"], "a signature that is not looked at may be anybody's, over any claims"),
+    (
+        "D31",
+        &["D01", "D03", "D17", "D26", "D27", "D29"],
+        "introspection calls all of these inactive, and nobody listens",
+    ),
+    ("D32", &["D19", "D25"], "whose audience the issuer tells"),
+    ("D32.missing", &["D20"], "whose audience the issuer tells"),
 ];
 
 /// Flaws that need the server to be right in another way first: the flaw, the ways.
