@@ -51,7 +51,7 @@ impl Bench {
         let cast = cast.map(|(name, scopes)| Some(self.figure(name, minted(scopes), url)));
         let prober = self.aimed(url, cast, facts);
         let eras = prober.spoken(&prober.good().await.unwrap()).await;
-        prober.knowing(eras)
+        prober.knowing(eras).outward_at(Some(crate::flawed::ELSEWHERE.into()))
     }
 
     fn aimed(&self, url: &str, [control, other, weaker]: [Option<Figure>; 3], facts: Facts) -> Prober {
@@ -105,6 +105,12 @@ pub(crate) fn fewer_facts(introspection: bool) -> Facts {
         "guarded": {"tool": "purge"},
         "scopes": ["mcp:read"],
         "broader_scope": "mcp:admin",
+        "guarded_requests": [
+            {"method": "resources/read", "params": {"uri": "note://ledger"}},
+            {"method": "prompts/get", "params": {"name": "audit"}},
+            {"method": "completion/complete", "params": {
+                "ref": {"type": "ref/prompt", "name": "audit"}, "argument": {"name": "who", "value": "w"}}},
+        ],
         "browser_clients": true,
         "rotation": "0s",
         "introspection": introspection,

@@ -9,16 +9,29 @@ pub use self::needs::Needs;
 use super::Prober;
 use crate::transcript::{Fault, Transcript, What};
 
+mod bracket;
 mod challenge;
 pub(super) mod eras;
+#[cfg(test)]
+mod imagined;
 mod needs;
 mod placement;
+mod placement_header;
+mod placement_paste;
+mod placement_session;
 mod reading;
 mod resource;
+mod ruling;
 mod scope;
+mod scope_guard;
+mod scope_steps;
+mod scope_terms;
 mod server;
 mod tokens;
 mod transport;
+mod transport_flood;
+mod transport_mirror;
+mod transport_places;
 
 /// Where a check's force comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,7 +130,7 @@ impl AuthCheck {
 
     /// Whether it asks as somebody, and not only as nobody.
     pub fn asks_as_somebody(&self) -> bool {
-        self.needs.iter().any(|need| !matches!(need, Needs::Fact(_) | Needs::Without(_) | Needs::HttpsTarget))
+        self.needs.iter().any(|need| need.spoof() != "-")
     }
 
     /// What the check needs and this prober lacks, if anything.
@@ -156,11 +169,13 @@ impl AuthCheck {
     fn unmet(&self) -> String {
         let needs: Vec<String> =
             self.needs.iter().filter(|need| **need != Needs::Alone).map(ToString::to_string).collect();
-        match (needs.is_empty(), self.eras) {
-            (false, _) => format!("needs {}", needs.join(", and ")),
-            (true, Eras::Modern) => "the target does not speak 2026-07-28".to_owned(),
-            (true, _) => "the target does not speak a revision with sessions".to_owned(),
-        }
+        let spoken = match self.eras {
+            Eras::Modern => Some("a target that speaks 2026-07-28"),
+            Eras::Legacy => Some("a target that speaks a revision with sessions"),
+            Eras::Once | Eras::Each => None,
+        };
+        let all: Vec<&str> = needs.iter().map(String::as_str).chain(spoken).collect();
+        format!("needs {}", all.join(", and "))
     }
 }
 

@@ -8,6 +8,12 @@ use crate::auth::Prober;
 pub enum Needs {
     /// A persona that the target lets in, from any source.
     GoodToken,
+    /// The same, known by a bearer token, to be put where it does not belong.
+    BearerToken,
+    /// No proxy before the target: the probe writes bytes that a proxy would not pass on as they are.
+    Direct,
+    /// An address of this machine that others may reach.
+    OutwardAddress,
     /// Two different personas that the target lets in.
     TwoPersonas,
     /// A persona that may do less than the first.
@@ -35,6 +41,9 @@ impl Needs {
     pub fn met(self, prober: &Prober) -> bool {
         match self {
             Self::GoodToken => prober.has_persona(),
+            Self::BearerToken => prober.has_bearer(),
+            Self::Direct => prober.is_direct(),
+            Self::OutwardAddress => prober.outward().is_some(),
             Self::TwoPersonas => prober.has_persona() && prober.has_other(),
             Self::WeakerPersona => prober.has_weaker(),
             Self::LoopbackTarget => is_loopback(prober.target()),
@@ -51,11 +60,17 @@ impl Needs {
     /// How the identity is spoofed for it: the mode of the project's checklist. `-`: not at all.
     pub fn spoof(self) -> &'static str {
         match self {
-            Self::GoodToken => "any",
+            Self::GoodToken | Self::BearerToken => "any",
             Self::TwoPersonas | Self::WeakerPersona => "P2",
             Self::TrustedIssuer | Self::Scopes => "M1",
             Self::Introspection => "M3",
-            Self::LoopbackTarget | Self::HttpsTarget | Self::Fact(_) | Self::Without(_) | Self::Alone => "-",
+            Self::LoopbackTarget
+            | Self::HttpsTarget
+            | Self::Direct
+            | Self::OutwardAddress
+            | Self::Fact(_)
+            | Self::Without(_)
+            | Self::Alone => "-",
         }
     }
 }
@@ -64,6 +79,9 @@ impl std::fmt::Display for Needs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::GoodToken => f.write_str("a persona with credentials that the target accepts"),
+            Self::BearerToken => f.write_str("a persona with a bearer token that the target accepts"),
+            Self::Direct => f.write_str("no proxy before the target"),
+            Self::OutwardAddress => f.write_str("an address of this machine that is not loopback"),
             Self::TwoPersonas => f.write_str("two personas with credentials that the target accepts"),
             Self::WeakerPersona => f.write_str("a weaker persona (`auth_checks.weaker`)"),
             Self::LoopbackTarget => f.write_str("a target on loopback"),

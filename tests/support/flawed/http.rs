@@ -51,6 +51,11 @@ impl Server {
         let origin = header(parts, "origin");
         let known = origin.is_none_or(|origin| origin == FRIEND || origin == format!("http://{}", self.host));
         let foreign = !known && !self.broken("H01") || origin.is_none() && self.broken("H03");
+        let elsewhere = parts.uri.authority().is_some_and(|asked| asked.as_str() != self.host);
+        let several = parts.headers.get_all("host").iter().count() > 1;
+        if elsewhere && !self.broken("H02.absolute") || several && !self.broken("H02.two") {
+            return StatusCode::BAD_REQUEST.into_response();
+        }
         if foreign || header(parts, "host") != Some(&self.host) && !self.broken("H02") {
             return StatusCode::FORBIDDEN.into_response();
         }

@@ -38,13 +38,16 @@ mod verify;
 pub(crate) use dispatch::{Answering, Call, Era, Reply, Row, RpcError};
 pub(crate) use user::User;
 
+/// Stands for an address of the machine that others may reach; tests listen on loopback only.
+pub(crate) const ELSEWHERE: std::net::Ipv4Addr = std::net::Ipv4Addr::new(127, 0, 0, 2);
+
 /// A running server. It stops when it is dropped.
 pub(crate) struct Flawed {
     /// The MCP endpoint.
     pub(crate) url: String,
     /// What it keeps.
     pub(crate) server: Arc<Server>,
-    task: tokio::task::JoinHandle<()>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// The authorization server that a server trusts.
@@ -87,7 +90,9 @@ pub(crate) struct Server {
 
 impl Drop for Flawed {
     fn drop(&mut self) {
-        self.task.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
@@ -116,8 +121,17 @@ impl Flawed {
             state: state::State::default(),
         });
         let app = Router::new().fallback(http::handle).with_state(Arc::clone(&server));
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, server, task }
+        let mut listeners = vec![listener];
+        if server.broken("H09") {
+            let port = server.host.rsplit(':').next().unwrap().parse().unwrap();
+            listeners.push(tokio::net::TcpListener::bind((ELSEWHERE, port)).await.unwrap());
+        }
+        let serve = |listener| {
+            let app = app.clone();
+            tokio::spawn(async move { axum::serve(listener, app).await.unwrap() })
+        };
+        let tasks = listeners.into_iter().map(serve).collect();
+        Self { url, server, tasks }
     }
 }
 

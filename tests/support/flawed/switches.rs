@@ -117,6 +117,7 @@ const OF_TOKEN: &[(&str, &str)] = &[
     ("F02", "takes scopes that only begin like the wanted one"),
     ("F02.case", "takes scopes in any case"),
     ("F03", "takes only the few spellings of `scope` that it has seen"),
+    ("F03.spaces", "takes two spaces between scopes for an error"),
     ("F04", "lets anybody call the guarded tool"),
     ("F05", "asks for another scope first, and for the right one only from whoever has that"),
     ("F06", "does not know that the broader scope includes the narrower"),
@@ -127,6 +128,8 @@ const OF_TOKEN: &[(&str, &str)] = &[
 const OF_TRANSPORT: &[(&str, &str)] = &[
     ("H01", "takes foreign origins"),
     ("H02", "takes foreign hosts"),
+    ("H02.absolute", "does not look at the host of the request line"),
+    ("H02.two", "looks at the first of two hosts only"),
     ("H03", "wants an `Origin`"),
     ("H04", "does not compare `Mcp-Method`, `Mcp-Name` and the version with the body"),
     ("H05", "does not compare `Mcp-Param-*` with the body"),

@@ -147,6 +147,9 @@ impl Server {
         match claims.get("scope") {
             Some(scope) if !scope.is_string() && self.broken("D37") => Err(Bad::Crash),
             Some(scope) if !scope.is_string() => Err(bad("scope is not a text")),
+            Some(Value::String(scope)) if self.broken("F03.spaces") && scope.contains("  ") => {
+                Err(bad("an empty scope"))
+            }
             _ => Ok(()),
         }
     }
