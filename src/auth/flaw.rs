@@ -81,8 +81,6 @@ pub enum Flaw {
     IdJag,
     /// An identity assertion whose `aud` is the target; few servers look at `typ`.
     IdJagForTarget,
-    /// A refresh token (`typ: rt+jwt`), made for the issuer.
-    RefreshToken,
     /// Bound to a DPoP key (`cnf.jkt`) and sent without a proof; a server without DPoP accepts it.
     BoundToKey,
     /// `iat` one day ahead; servers need not look at it.
@@ -103,7 +101,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// Every flaw, in the order of the checklist.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 42] = [
         Self::Expired,
         Self::Expired30s,
         Self::Expired120s,
@@ -139,7 +137,6 @@ impl Flaw {
         Self::IdToken,
         Self::IdJag,
         Self::IdJagForTarget,
-        Self::RefreshToken,
         Self::BoundToKey,
         Self::IssuedAhead,
         Self::NoSubject,
@@ -194,7 +191,6 @@ impl Flaw {
             | Self::IdToken
             | Self::IdJag
             | Self::IdJagForTarget
-            | Self::RefreshToken
             | Self::NoKid => false,
         }
     }

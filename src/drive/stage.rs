@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 use super::sampling::Sampler;
 use super::surface::{self, Surfaces};
 use super::{Journal, Stopping, World, auth};
+use crate::auth::IdentitySpec;
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::auth::issuer::Issuer;
@@ -377,6 +378,9 @@ type Dressed = (HashMap<PersonaName, Identity>, Surfaces, Option<auth::Lab>);
 /// Builds the identities and looks at the target as each of them.
 async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Result<Dressed, Fault> {
     let authority = set.authority(outside);
+    if let Some(issuer) = &set.issuer {
+        consenting(issuer, suite)?;
+    }
     let mut identities = Vec::new();
     for persona in &suite.personas {
         let wanted = plan.cases.iter().any(|case| case.persona.name == persona.value.name);
@@ -406,6 +410,18 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         _ => None,
     };
     Ok((identities.into_iter().collect(), surfaces, lab))
+}
+
+/// Good personas can also be met the long way: a target that sends people to the issuer gets them signed in.
+fn consenting(issuer: &Issuer, suite: &Suite) -> Result<(), Fault> {
+    for persona in &suite.personas {
+        if let IdentitySpec::Minted(minted) = &persona.value.identity
+            && minted.flaw.is_none()
+        {
+            issuer.enroll(persona.value.name.as_str(), minted.clone())?;
+        }
+    }
+    Ok(())
 }
 
 /// A run can begin when at least one persona of a use case is let in. Access and auth cases may well be about personas

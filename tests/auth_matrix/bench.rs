@@ -121,6 +121,7 @@ pub(crate) fn fewer_facts(introspection: bool) -> Facts {
                 "ref": {"type": "ref/prompt", "name": "audit"}, "argument": {"name": "who", "value": "w"}}},
         ],
         "browser_clients": true,
+        "rotation": "0s",
         "introspection": introspection,
     }))
     .unwrap()

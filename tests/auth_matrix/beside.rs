@@ -143,6 +143,24 @@ async fn a_dead_authorization_server_is_inconclusive() {
 }
 
 #[tokio::test]
+async fn the_plain_twin_of_an_https_endpoint_may_refuse_but_not_answer() {
+    let bench = Bench::start().await;
+    let check = find("B09").unwrap();
+    for (flaws, holds) in [(&[][..], true), (&["A01"][..], false), (&["A01", "mode.modern"][..], false)] {
+        let server = Flawed::start(bench.issuer.url(), flaws).await;
+        let prober = bench.prober(&server.url.replace("http://", "https://"), customer());
+        let record = bench.record(check, &prober).await;
+        match check.judge(&record) {
+            Seen::Holds(..) => assert!(holds, "{flaws:?}"),
+            Seen::Broken(..) => assert!(!holds, "{flaws:?}"),
+            other => panic!("{flaws:?}: {other:?}"),
+        }
+        let text = serde_json::to_string(&record).unwrap();
+        assert!(text.contains("rehearsal-revoked-dummy") && !text.contains("Bearer ey"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn minted_tokens_stay_near() {
     let bench = Bench::start().await;
     let prober = bench.prober("https://someone.example/mcp", customer());

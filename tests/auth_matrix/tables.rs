@@ -20,6 +20,7 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("C02", &["B05"], "a server that gives itself another name is not the one that was named"),
     ("D00", &["F01.challenge"], "nobody is let in, so a refusal proves nothing"),
     ("D00", &["F04", "F05", "H03"], "nobody is let in, so a refusal proves nothing"),
+    ("D01", &["D29"], "any text is a token, a refresh token too"),
     ("D02", &["E06.spaces"], "no token is no token, however many spaces are in its place"),
     ("D03", &["E08"], "an expired token that counts anywhere counts in a session"),
     ("D32", &["D19", "D25"], "the audience is that of the token, whoever tells it"),

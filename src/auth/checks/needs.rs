@@ -64,8 +64,13 @@ impl Needs {
             Self::TwoPersonas | Self::WeakerPersona => "P2",
             Self::TrustedIssuer | Self::Scopes => "M1",
             Self::Introspection => "M3",
-            Self::LoopbackTarget | Self::HttpsTarget | Self::Direct | Self::OutwardAddress => "-",
-            Self::Fact(_) | Self::Without(_) | Self::Alone => "-",
+            Self::LoopbackTarget
+            | Self::HttpsTarget
+            | Self::Direct
+            | Self::OutwardAddress
+            | Self::Fact(_)
+            | Self::Without(_)
+            | Self::Alone => "-",
         }
     }
 }

@@ -6,14 +6,16 @@
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair as RsaPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256};
 use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::stable::StableKey;
 use crate::auth::keys::{b64, broken};
 use crate::transcript::Fault;
 
@@ -61,9 +63,13 @@ impl Signing {
 }
 
 impl Keys {
-    /// New keys whose ids carry `tag`, so that a test key is recognised wherever it turns up.
-    pub(super) fn generate(tag: &str) -> Result<Self, Fault> {
-        let first = Arc::new(Generation::new(tag.to_owned())?);
+    /// New keys whose ids carry `tag`, so that a test key is recognised wherever it turns up, or those of a file.
+    pub(super) fn generate(tag: &str, stable: Option<&StableKey>) -> Result<Self, Fault> {
+        let first = match stable {
+            Some(stable) => Generation::stable(stable)?,
+            None => Generation::new(tag.to_owned())?,
+        };
+        let first = Arc::new(first);
         Ok(Self { generations: RwLock::new(vec![first]), foreign: OnceLock::new() })
     }
 
@@ -115,6 +121,16 @@ impl Keys {
         let mut key = rsa_jwk(self.foreign()?);
         key.insert("kid".into(), EMBEDDED_KID.into());
         Ok(json!({"keys": [key]}))
+    }
+
+    /// The certificate that an attacker would serve, as PEM: self-signed, of the unpublished key.
+    pub(super) fn foreign_certificate(&self) -> Result<String, Fault> {
+        let made = AsDer::<Pkcs8V1Der<'_>>::as_der(self.foreign()?).map_err(|_| broken("a private key"))?;
+        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.as_ref().to_vec()));
+        let signed = rcgen::KeyPair::from_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256).and_then(|key| {
+            rcgen::CertificateParams::new(vec!["evil.example".to_owned()])?.self_signed(&key)
+        });
+        Ok(signed.map_err(|_| broken("a certificate"))?.pem())
     }
 
     fn foreign(&self) -> Result<&RsaPair, Fault> {
@@ -182,6 +198,14 @@ impl Generation {
         Ok(Self { tag, rotated: false, rsa: OnceLock::new(), ec })
     }
 
+    fn stable(stable: &StableKey) -> Result<Self, Fault> {
+        let made = Self::new(stable.tag().to_owned())?;
+        if let Some(rsa) = stable.rsa() {
+            let _ = made.rsa.set(Some(rsa));
+        }
+        Ok(Self { ec: stable.ec().unwrap_or(made.ec), ..made })
+    }
+
     fn rsa(&self) -> Result<&RsaPair, Fault> {
         self.rsa.get_or_init(new_rsa).as_ref().ok_or_else(|| broken("an RSA key"))
     }
@@ -218,7 +242,7 @@ fn new_rsa() -> Option<RsaPair> {
 
 /// A public RSA key as PEM text, exactly as common tools print it.
 fn public_pem(pair: &RsaPair) -> Result<String, Fault> {
-    let der = pair.public_key().as_der().map_err(|_| broken("a public key"))?;
+    let der = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).map_err(|_| broken("a public key"))?;
     let body = STANDARD.encode(der.as_ref());
     let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
     for line in body.as_bytes().chunks(64) {

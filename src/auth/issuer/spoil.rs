@@ -57,7 +57,6 @@ pub(super) fn claims(flaw: Flaw, claims: &mut Map<String, Value>, grant: Grant<'
             set("resource", json!(audience));
         }
         Flaw::IdJagForTarget => set("resource", json!(audience)),
-        Flaw::RefreshToken => set("aud", json!(grant.issuer)),
         // The thumbprint of the example key in RFC 7638 section 3.1.
         Flaw::BoundToKey => set("cnf", json!({"jkt": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"})),
         Flaw::WrongIssuer => set("iss", json!("https://another-issuer.example")),
@@ -146,7 +145,6 @@ pub(super) fn header(
         }
         Flaw::IdToken => set("typ", json!("JWT")),
         Flaw::IdJag | Flaw::IdJagForTarget => set("typ", json!("oauth-id-jag+jwt")),
-        Flaw::RefreshToken => set("typ", json!("rt+jwt")),
         Flaw::NoKid => drop(header.shift_remove("kid")),
         _ => {}
     }

@@ -56,10 +56,14 @@ impl Server {
     }
 
     fn refuse(&self, status: StatusCode, why: &str, params: Vec<(&str, String)>) -> Response {
-        let mut body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32001, "message": "refused"}});
+        // What is refused on the plain twin of an https endpoint is refused by MCP all the same.
+        let mut body = match self.broken("B09") {
+            true => json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32001, "message": "refused"}}),
+            false => json!({"error": "refused"}),
+        };
         if self.broken("A12") {
             let trace = "Traceback (most recent call last):\n  File \"/srv/app/auth.py\", line 41, in verify";
-            body["error"]["data"] = json!(format!("{trace}\n    raise TokenError({why})"));
+            body["trace"] = json!(format!("{trace}\n    raise TokenError({why})"));
         }
         if self.broken("A04") {
             return (status, Json(body)).into_response();

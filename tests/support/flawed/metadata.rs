@@ -64,11 +64,11 @@ impl Server {
             "bearer_methods_supported": if self.broken("B07") { vec!["header", "query"] } else { vec!["header"] },
             "scopes_supported": ["mcp:read", "mcp:admin"],
         });
+        if self.broken("D30") {
+            document["dpop_bound_access_tokens_required"] = json!(true);
+        }
         if self.broken("B06") && !at_path {
             document["scopes_supported"] = json!(["everything"]);
-        }
-        if self.broken("D30") {
-            document["dpop_signing_alg_values_supported"] = json!(["ES256"]);
         }
         document
     }

@@ -9,7 +9,8 @@ use crate::auth::answer::messages;
 use crate::auth::checks::Seen;
 use crate::auth::checks::reading::labelled;
 use crate::auth::discover::{json_document, resource_candidates, resource_metadata_url};
-use crate::auth::prober::{Ask, Credentials, Prober};
+use crate::auth::prober::{Ask, Credentials, Prober, REVISION};
+use crate::mcp::revision::Era;
 use crate::transcript::{Fault, Transcript};
 
 /// A page that nobody knows; the metadata is for any.
@@ -84,29 +85,43 @@ pub(super) fn twin(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
         let mut url = prober.target().clone();
         // An https URL keeps its port; without one it is the usual one of the scheme.
         let _ = url.set_scheme("http");
-        let (headers, body) = prober.written(&prober.sessionless(), ("tools/list", json!({})));
-        let body = Some(body.to_string());
-        let ask = Ask { label: "plain http", method: Method::POST, url, headers, body };
-        let _ = prober.send(ask, &Credentials::authorization(REVOKED)).await;
+        let hello = json!({"protocolVersion": REVISION, "capabilities": {},
+            "clientInfo": {"name": "rehearsal", "version": env!("CARGO_PKG_VERSION")}});
+        for (era, asked) in [(Era::Legacy, ("initialize", hello)), (Era::Modern, ("tools/list", json!({})))] {
+            let session = prober.speaking(era, false).sessionless();
+            let (headers, body) = prober.written(&session, asked);
+            let (url, body) = (url.clone(), Some(body.to_string()));
+            let ask = Ask { label: "plain http", method: Method::POST, url, headers, body };
+            let _ = prober.send(ask, &Credentials::authorization(REVOKED)).await;
+        }
         Ok(())
     })
 }
 
 pub(super) fn twin_silent(transcript: &Transcript) -> Seen {
-    let Some(exchange) = labelled(transcript, "plain http").next() else {
-        return Seen::Inconclusive("the probe was not sent".to_owned());
-    };
-    let Some(side) = exchange.side() else {
-        return Seen::Holds("plain http gets no answer".to_owned(), vec![exchange.seq]);
-    };
-    let speaks = messages(side).iter().any(|message| message.get("jsonrpc").is_some_and(Value::is_string));
-    match (speaks, side.status().unwrap_or_default()) {
-        (true, status) => {
-            Seen::Broken(format!("plain http is answered by MCP, with {status}"), vec![exchange.seq])
+    let (mut seqs, mut texts) = (vec![], vec![]);
+    for exchange in labelled(transcript, "plain http") {
+        seqs.push(exchange.seq);
+        let Some(side) = exchange.side() else {
+            texts.push("no answer".to_owned());
+            continue;
+        };
+        let speaks =
+            messages(side).iter().any(|message| message.get("jsonrpc").is_some_and(Value::is_string));
+        match (speaks, side.status().unwrap_or_default()) {
+            (true, status) => {
+                let text = format!("plain http is answered by MCP, with {status}");
+                return Seen::Broken(text, vec![exchange.seq]);
+            }
+            (false, status @ 200..=299) => {
+                return Seen::Broken(format!("plain http is answered with {status}"), vec![exchange.seq]);
+            }
+            (false, status) => texts.push(status.to_string()),
         }
-        (false, status @ 200..=299) => {
-            Seen::Broken(format!("plain http is answered with {status}"), vec![exchange.seq])
-        }
-        (false, status) => Seen::Holds(format!("plain http gets {status}"), vec![exchange.seq]),
+    }
+    texts.dedup();
+    match seqs.is_empty() {
+        true => Seen::Inconclusive("the probe was not sent".to_owned()),
+        false => Seen::Holds(format!("plain http got {}", texts.join(" and ")), seqs),
     }
 }

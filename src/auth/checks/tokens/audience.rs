@@ -1,6 +1,7 @@
 //! D17 to D30: who made the token, for whom, and what kind of token it is.
 
 use futures::future::BoxFuture;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::{attempt, attempts, let_in, reported};
@@ -10,7 +11,7 @@ use crate::auth::checks::reading::{control, decisive, labelled, refused};
 use crate::auth::checks::resource::document;
 use crate::auth::checks::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::discover::discover;
-use crate::auth::prober::Prober;
+use crate::auth::prober::{Credentials, Prober};
 use crate::transcript::{Fault, Transcript};
 
 const BINDING: &str = "authorization: token audience binding";
@@ -57,14 +58,28 @@ pub(in crate::auth::checks) const TABLE: &[AuthCheck] = &[
         "require your own URL in `aud`: an assertion is made for the authorization server").since("2025-06-18"),
     flawed!("D28", Hygiene, "RFC 9068 section 4", IdJagForTarget, "an identity assertion that names the target as its audience",
         "require `typ: at+jwt`, or refuse the types that are not access tokens (RFC 8725 section 3.11)").since("2025-06-18"),
-    flawed!("D29", Must, "authorization: token handling", RefreshToken, "a refresh token",
-        "accept access tokens only: require your own URL in `aud`, and look at `typ`").since("2025-06-18"),
+    AuthCheck { id: "D29", title: "a refresh token is refused", level: Level::Must, section: "authorization: token handling",
+        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer], fix: "accept access tokens only: those that the issuer made for your own URL",
+        probe: refreshing, examine: |t| refused(t, "a refresh token") },
     AuthCheck { id: "D30", title: "a token bound to a key is refused without a proof, where proofs are announced", level: Level::Hygiene,
         section: "RFC 9449 section 7.2", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer],
         fix: "refuse a token with `cnf.jkt` under the scheme `Bearer`", probe: bound, examine: proven },
 ];
 
 const SLASHED: [(&str, Flaw); 1] = [("an audience with a slash at the end", Flaw::AudienceSlash)];
+
+/// The client for which a refresh token is made.
+const CLIENT: &str = "rehearsal-refreshing";
+
+/// A refresh token of the issuer, for a client of its own, as a bearer token.
+fn refreshing(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(async move {
+        let Some((issuer, minted)) = prober.minted() else { return Ok(()) };
+        issuer.enroll(CLIENT, minted.clone())?;
+        let Some(token) = issuer.refresh_token(CLIENT, prober.audience())? else { return Ok(()) };
+        attempt(prober, Credentials::authorization(&format!("Bearer {}", token.expose_secret()))).await
+    })
+}
 
 fn bound(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {

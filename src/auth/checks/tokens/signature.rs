@@ -34,11 +34,11 @@ pub(in crate::auth::checks) const TABLE: &[AuthCheck] = &[
     flawed!("D13", Rfc, "RFC 8725 section 3.5", EmbeddedKey, "a token that brings its own key (`jwk`)",
         "ignore `jwk`, `jku` and `x5u` of the token; use the issuer's JWKS only"),
     AuthCheck { id: "D14.jku", title: "a token that names where its key is (`jku`) is refused, and nobody looks there", level: Level::Rfc,
-        section: "RFC 8725 section 3.5", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer],
+        section: "RFC 8725 section 3.5", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer, Needs::Alone],
         fix: "ignore `jwk`, `jku` and `x5u` of the token; use the issuer's JWKS only",
         probe: |prober| Box::pin(bait(prober, "jku", Flaw::KeyUrl)), examine: |t| untouched(t, "a token that names where its key is (`jku`)") },
     AuthCheck { id: "D14.x5u", title: "a token that names where its certificate is (`x5u`) is refused, and nobody looks there", level: Level::Rfc,
-        section: "RFC 8725 section 3.5", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer],
+        section: "RFC 8725 section 3.5", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer, Needs::Alone],
         fix: "ignore `jwk`, `jku` and `x5u` of the token; use the issuer's JWKS only",
         probe: |prober| Box::pin(bait(prober, "x5u", Flaw::CertificateUrl)), examine: |t| untouched(t, "a token that names where its certificate is (`x5u`)") },
     flawed!("D15", Rfc, "RFC 7515 section 4.1.11", UnknownCritical, "a token with an unknown critical extension",
@@ -113,7 +113,7 @@ fn frugal(transcript: &Transcript) -> Seen {
     }
 }
 
-/// A token that names a canary.
+/// A token that names a canary. Nobody else asks meanwhile, so that a visitor there came for this token.
 async fn bait(prober: &Prober, canary: &str, flaw: Flaw) -> Result<(), Fault> {
     let known = |issuer: &Issuer| issuer.hits(canary).len();
     let Some((issuer, before)) = prober.minted().map(|(issuer, _)| (issuer, known(issuer))) else {
