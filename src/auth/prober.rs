@@ -1,10 +1,12 @@
 //! Sends single HTTP requests to the target and records each with its answer. It judges nothing.
 //!
 //! It talks to the hosts of the target and of the embedded issuer and to no other, follows no redirect, waits five
-//! seconds at most, and keeps 64 KiB of an answer. Minted tokens go only to loopback and private addresses: a spoofed
+//! seconds at most, and keeps 64 KiB of an answer. Servers elsewhere are asked at a measured pace, and one that says 429
+//! and when to come back is asked once more then. Minted tokens go only to loopback and private addresses: a spoofed
 //! identity has no business elsewhere.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +15,25 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use url::{Host, Url};
 
+use self::pace::Pacer;
 use super::answer::stream_messages;
-use super::checks::eras::mark;
-use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona};
+use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona, TokenFormat};
 use crate::mcp::revision::Era;
 use crate::mcp::{Asking, Identity};
-use crate::net;
-use crate::transcript::{Body, Fault, HttpSide, Recorder, Side, What};
+use crate::net::bare::{Dialer, outward_address};
+use crate::net::{self, Route};
+use crate::transcript::{Body, Fault, HttpSide, Recorder, Side};
 
+mod aside;
+mod bearer;
+mod pace;
+mod raw;
+mod record;
+mod reply;
 mod talk;
 
+pub use pace::DEFAULT_RPS;
+pub use raw::Raw;
 pub use talk::{MODERN, Opened, REVISION, Talk};
 
 /// How much of an answer is kept, in bytes.
@@ -30,6 +41,9 @@ const KEPT: usize = 64 * 1024;
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How the reason begins why an answer did not come in time.
+pub const LATE: &str = "no answer within";
 
 /// Somebody whom the target is expected to let in.
 #[derive(Clone)]
@@ -66,6 +80,12 @@ pub struct ProbeSetup {
 pub struct Prober {
     setup: ProbeSetup,
     http: reqwest::Client,
+    /// How the target is reached, for requests that the client refuses to send.
+    route: Route,
+    dialer: Arc<Dialer>,
+    pacer: Arc<Pacer>,
+    /// An address of this machine that others may reach.
+    outward: Option<IpAddr>,
     log: Recorder,
     /// The eras that the target is known to speak.
     eras: Vec<Era>,
@@ -73,6 +93,8 @@ pub struct Prober {
     era: Option<Era>,
     /// Whether labels say which.
     marked: bool,
+    /// How long an answer may take.
+    patience: Duration,
     /// Many ask at a time, but one that changes the world asks alone.
     turns: Arc<RwLock<()>>,
 }
@@ -135,20 +157,57 @@ impl Prober {
         if !is_near(&setup.target) && !setup.facts.untrusted {
             setup.issuer = None;
         }
-        let (eras, turns) = (vec![], Arc::new(RwLock::new(())));
-        Ok(Self { setup, http, log, eras, era: None, marked: false, turns })
+        let (route, turns) = (Route::default(), Arc::new(RwLock::new(())));
+        Ok(Self {
+            http,
+            dialer: Arc::new(Dialer::new(&route)),
+            route,
+            pacer: Arc::new(Pacer::new(&setup.target, None)),
+            outward: outward_address(),
+            log,
+            eras: vec![],
+            era: None,
+            marked: false,
+            patience: DEADLINE,
+            turns,
+            setup,
+        })
     }
 
-    /// The same prober with another HTTP client: for servers that want certificates or a proxy.
+    /// The same prober with another HTTP client, made for `route`: for servers that want certificates or a proxy.
     #[must_use]
-    pub fn through(self, http: reqwest::Client) -> Self {
-        Self { http, ..self }
+    pub fn through(self, http: reqwest::Client, route: &Route) -> Self {
+        Self { http, dialer: Arc::new(Dialer::new(route)), route: route.clone(), ..self }
+    }
+
+    /// The same prober, asking so many times per second at most. Without a number it asks servers elsewhere
+    /// [`DEFAULT_RPS`] times and this machine without a limit.
+    #[must_use]
+    pub fn paced(self, rps: Option<u32>) -> Self {
+        Self { pacer: Arc::new(Pacer::new(&self.setup.target, rps)), ..self }
+    }
+
+    /// The same prober, taking this for the address of this machine that others may reach.
+    #[must_use]
+    pub fn outward_at(self, outward: Option<IpAddr>) -> Self {
+        Self { outward, ..self }
+    }
+
+    /// An address of this machine that others may reach, if it has one.
+    pub fn outward(&self) -> Option<IpAddr> {
+        self.outward
     }
 
     /// The same prober with another record, sharing connections.
     #[must_use]
     pub fn recording(&self, log: Recorder) -> Self {
         Self { log, ..self.clone() }
+    }
+
+    /// The same prober, waiting so long for an answer.
+    #[must_use]
+    pub fn waiting(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
     }
 
     /// The MCP endpoint.
@@ -274,9 +333,21 @@ impl Prober {
         minted_by(issuer, minted, String::new(), self.setup.audience.clone()).await
     }
 
-    /// The good persona's token with one flaw, as a bearer token.
+    /// The good persona's token with one flaw.
+    pub async fn flawed_token(&self, flaw: Flaw) -> Result<SecretString, Fault> {
+        self.token(|minted| {
+            minted.flaw = Some(flaw);
+            // An opaque token has no form that could be wrong.
+            if !flaw.is_claim() {
+                minted.format = TokenFormat::Jwt;
+            }
+        })
+        .await
+    }
+
+    /// The same as a bearer token.
     pub async fn flawed(&self, flaw: Flaw) -> Result<Credentials, Fault> {
-        let token = self.token(|minted| minted.flaw = Some(flaw)).await?;
+        let token = self.flawed_token(flaw).await?;
         Ok(Credentials::authorization(&format!("Bearer {}", token.expose_secret())))
     }
 
@@ -299,28 +370,15 @@ impl Prober {
         headers
             .extend(who.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())));
         let body = ask.body.unwrap_or_default();
-        let begun = self.log.elapsed_ms();
-        let response = match self.may_ask(&url) {
-            true => {
-                let sent = self.exchange(ask.method.clone(), url.clone(), &headers, body.clone());
-                sent.await
+        let start = format!("{} {url}", ask.method);
+        let request = HttpSide { start, headers: headers.clone(), body: Body::Text(body.clone()) };
+        let sent = || async {
+            match self.may_ask(&url) {
+                true => self.exchange(ask.method.clone(), url.clone(), &headers, body.clone()).await,
+                false => Err(format!("not sent: {} is neither the target nor the issuer", net::shown(&url))),
             }
-            false => Err(format!("not sent: {} is neither the target nor the issuer", net::shown(&url))),
         };
-        self.log.note(What::Exchanged {
-            label: self.marked_label(ask.label),
-            request: HttpSide { start: format!("{} {url}", ask.method), headers, body: Body::Text(body) },
-            response: response.clone(),
-            took_ms: self.log.elapsed_ms().saturating_sub(begun),
-        });
-        response
-    }
-
-    fn marked_label(&self, label: &str) -> String {
-        match self.era.filter(|_| self.marked) {
-            Some(era) => format!("{}{label}", mark(era)),
-            None => label.to_owned(),
-        }
+        self.recorded(ask.label, request, sent).await
     }
 
     async fn exchange(
@@ -337,9 +395,9 @@ impl Prober {
         if !body.is_empty() {
             request = request.body(body);
         }
-        let mut response = tokio::time::timeout(DEADLINE, request.send())
+        let mut response = tokio::time::timeout(self.patience, request.send())
             .await
-            .map_err(|_| "no answer within 5s".to_owned())?
+            .map_err(|_| format!("{LATE} {}s", self.patience.as_secs()))?
             .map_err(|error| net::describe(&error))?;
         let headers: Vec<(String, String)> = response
             .headers()

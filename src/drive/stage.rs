@@ -13,6 +13,7 @@ use super::issuer::Standing;
 use super::sampling::Sampler;
 use super::surface::{self, Prelude, Surfaces};
 use super::{Journal, Stopping, World, auth};
+use crate::auth::IdentitySpec;
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::ids::{Digest, PersonaName};
@@ -51,6 +52,8 @@ pub struct Outside {
     pub root: PathBuf,
     /// Logins of people.
     pub wallet: Arc<dyn Wallet>,
+    /// How often per second auth checks may ask the target; `None` as in [`crate::auth::Prober::paced`].
+    pub max_rps: Option<u32>,
 }
 
 /// Everything a run needs of the outside, up and answering.
@@ -382,6 +385,9 @@ type Dressed = (HashMap<PersonaName, Identity>, (Surfaces, Prelude), Option<auth
 /// Builds the identities and looks at the target as each of them.
 async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Result<Dressed, Fault> {
     let authority = set.authority(outside);
+    if let Some(issuer) = &set.issuer {
+        consenting(issuer, suite)?;
+    }
     let mut identities = Vec::new();
     for persona in &suite.personas {
         let wanted = plan.cases.iter().any(|case| case.persona.name == persona.value.name);
@@ -406,11 +412,23 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         Some(url) if !suite.auth_checks.is_empty() && suite.target.transport == Transport::Http => {
             let cast = auth::Cast { personas: &personas, identities: &identities };
             let lab = auth::Lab::new(url, set.headers.clone(), cast, &suite.auth, &authority)?;
-            Some(lab.through(set.http.clone()).knowing().await?)
+            Some(lab.through(set.http.clone(), &set.route).paced(outside.max_rps).knowing().await?)
         }
         _ => None,
     };
     Ok((identities.into_iter().collect(), (surfaces, prelude), lab))
+}
+
+/// Good personas can also be met the long way: a target that sends people to the issuer gets them signed in.
+fn consenting(issuer: &Issuer, suite: &Suite) -> Result<(), Fault> {
+    for persona in &suite.personas {
+        if let IdentitySpec::Minted(minted) = &persona.value.identity
+            && minted.flaw.is_none()
+        {
+            issuer.enroll(persona.value.name.as_str(), minted.clone())?;
+        }
+    }
+    Ok(())
 }
 
 /// A run can begin when at least one persona of a use case is let in. Access and auth cases may well be about personas

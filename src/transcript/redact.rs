@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine;
@@ -32,17 +32,24 @@ struct Known {
 struct Group {
     patterns: Vec<String>,
     marks: Vec<String>,
-    finder: Option<AhoCorasick>,
+    /// Built for the first text: tokens often come in numbers before anything is kept.
+    finder: OnceLock<Option<AhoCorasick>>,
 }
 
 impl Group {
     fn new(patterns: Vec<String>, marks: Vec<String>) -> Self {
-        let finder = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .kind(Some(AhoCorasickKind::NoncontiguousNFA))
-            .build(&patterns)
-            .ok();
-        Self { patterns, marks, finder }
+        Self { patterns, marks, finder: OnceLock::new() }
+    }
+
+    fn finder(&self) -> Option<&AhoCorasick> {
+        let build = || {
+            AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .kind(Some(AhoCorasickKind::NoncontiguousNFA))
+                .build(&self.patterns)
+                .ok()
+        };
+        self.finder.get_or_init(build).as_ref()
     }
 }
 
@@ -101,9 +108,9 @@ impl Secrets {
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let known = self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut hits: Vec<(usize, usize, &str)> = Vec::new();
-        for Group { finder, marks, .. } in &known.groups {
-            let found = finder.iter().flat_map(|finder| finder.find_iter(text));
-            hits.extend(found.map(|hit| (hit.start(), hit.end(), marks[hit.pattern()].as_str())));
+        for group in &known.groups {
+            let found = group.finder().into_iter().flat_map(|finder| finder.find_iter(text));
+            hits.extend(found.map(|hit| (hit.start(), hit.end(), group.marks[hit.pattern()].as_str())));
         }
         if hits.is_empty() {
             return Cow::Borrowed(text);

@@ -9,8 +9,11 @@ use rehearsal::auth::{
 };
 use rehearsal::diag::Origin;
 use rehearsal::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
+use rehearsal::net::{Route, Tls, client_by};
 use rehearsal::transcript::{CaseHeader, CaseKind, Clock, End, Recorder, Secrets, Transcript};
 use serde_json::json;
+
+use crate::flawed::Flawed;
 
 /// An issuer and what it registered.
 pub(crate) struct Bench {
@@ -46,13 +49,19 @@ impl Bench {
     }
 
     /// A prober that has and knows everything a suite can give it.
-    pub(crate) async fn equipped(&self, url: &str, facts: Facts) -> Prober {
+    pub(crate) async fn equipped(&self, server: &Flawed, facts: Facts) -> Prober {
+        let url = server.url.as_str();
         let both = &["mcp:read", "mcp:admin"];
         let cast = [("alice", &both[..]), ("bob", &both[..]), ("carol", &both[..1])];
         let cast = cast.map(|(name, scopes)| Some(self.figure(name, minted(scopes), url)));
-        let prober = self.aimed(url, cast, facts);
+        let mut prober = self.aimed(url, cast, facts);
+        if let Some(pem) = &server.authority {
+            let tls = Tls { ca: Some(pem.as_str().into()), identity: None };
+            let route = Route { tls, proxy: None };
+            prober = prober.through(client_by(&route).unwrap(), &route);
+        }
         let eras = prober.spoken(&prober.good().await.unwrap()).await;
-        prober.knowing(eras)
+        prober.knowing(eras).outward_at(Some(crate::flawed::ELSEWHERE.into()))
     }
 
     fn aimed(&self, url: &str, [control, other, weaker]: [Option<Figure>; 3], facts: Facts) -> Prober {
@@ -66,7 +75,8 @@ impl Bench {
             facts,
             audience: url.to_owned(),
         };
-        Prober::new(setup, Recorder::new(Clock::system(), self.secrets.clone())).unwrap()
+        // Every check gets a record of its own; what is asked beside them is not kept.
+        Prober::new(setup, Recorder::new(Clock::system(), Secrets::default())).unwrap()
     }
 
     /// The record of one check, without the secrets.
@@ -93,12 +103,26 @@ pub(crate) fn minted(scopes: &[&str]) -> IdentitySpec {
 
 /// What a suite would say of the flawed server.
 pub(crate) fn facts(introspection: bool) -> Facts {
+    Facts {
+        harmless: serde_json::from_value(json!({"tool": "whoami"})).unwrap(),
+        ..fewer_facts(introspection)
+    }
+}
+
+/// The same but for the harmless call, which doubles what most checks send.
+pub(crate) fn fewer_facts(introspection: bool) -> Facts {
     serde_json::from_value(json!({
-        "harmless": {"tool": "whoami"},
         "guarded": {"tool": "purge"},
         "scopes": ["mcp:read"],
         "broader_scope": "mcp:admin",
+        "guarded_requests": [
+            {"method": "resources/read", "params": {"uri": "note://ledger"}},
+            {"method": "prompts/get", "params": {"name": "audit"}},
+            {"method": "completion/complete", "params": {
+                "ref": {"type": "ref/prompt", "name": "audit"}, "argument": {"name": "who", "value": "w"}}},
+        ],
         "browser_clients": true,
+        "rotation": "0s",
         "introspection": introspection,
     }))
     .unwrap()

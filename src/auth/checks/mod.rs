@@ -9,17 +9,30 @@ pub use self::needs::Needs;
 use super::Prober;
 use crate::transcript::{Fault, Transcript, What};
 
+mod bracket;
 mod challenge;
 pub(super) mod eras;
+#[cfg(test)]
+mod imagined;
 mod needs;
 mod placement;
+mod placement_header;
+mod placement_paste;
+mod placement_session;
 mod reading;
 mod resource;
+mod ruling;
 mod scope;
+mod scope_guard;
+mod scope_steps;
+mod scope_terms;
 mod server;
 pub mod shown;
 mod tokens;
 mod transport;
+mod transport_flood;
+mod transport_mirror;
+mod transport_places;
 mod untrusted;
 
 /// Where a check's force comes from.
@@ -119,7 +132,7 @@ impl AuthCheck {
 
     /// Whether it asks as somebody, and not only as nobody.
     pub fn asks_as_somebody(&self) -> bool {
-        self.needs.iter().any(|need| !matches!(need, Needs::Fact(_)))
+        self.needs.iter().any(|need| need.spoof() != "-")
     }
 
     /// What the check needs and this prober lacks, if anything.
@@ -158,11 +171,13 @@ impl AuthCheck {
     fn unmet(&self) -> String {
         let needs: Vec<String> =
             self.needs.iter().filter(|need| **need != Needs::Alone).map(ToString::to_string).collect();
-        match (needs.is_empty(), self.eras) {
-            (false, _) => format!("needs {}", needs.join(", and ")),
-            (true, Eras::Modern) => "the target does not speak 2026-07-28".to_owned(),
-            (true, _) => "the target does not speak a revision with sessions".to_owned(),
-        }
+        let spoken = match self.eras {
+            Eras::Modern => Some("a target that speaks 2026-07-28"),
+            Eras::Legacy => Some("a target that speaks a revision with sessions"),
+            Eras::Once | Eras::Each => None,
+        };
+        let all: Vec<&str> = needs.iter().map(String::as_str).chain(spoken).collect();
+        format!("needs {}", all.join(", and "))
     }
 }
 
@@ -177,6 +192,10 @@ const FAMILIES: &[&[AuthCheck]] = &[
     resource::TABLE,
     server::TABLE,
     tokens::TABLE,
+    tokens::signature::TABLE,
+    tokens::audience::TABLE,
+    tokens::outage::TABLE,
+    tokens::shape::TABLE,
     placement::TABLE,
     scope::TABLE,
     transport::TABLE,
@@ -240,7 +259,7 @@ mod tests {
         for check in TABLE {
             assert!(crate::mcp::revision::find(check.since).is_some(), "{}: {}", check.id, check.since);
             for need in check.needs {
-                let Needs::Fact(key) = need else { continue };
+                let (Needs::Fact(key) | Needs::Without(key)) = need else { continue };
                 assert!(schema["properties"].get(key).is_some(), "{}: {key}", check.id);
             }
         }

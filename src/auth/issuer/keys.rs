@@ -29,6 +29,8 @@ pub(super) struct Keys {
 struct Generation {
     /// The end of its key ids.
     tag: String,
+    /// Whether others came before it.
+    rotated: bool,
     rsa: OnceLock<Option<RsaPair>>,
     ec: EcdsaKeyPair,
 }
@@ -75,12 +77,22 @@ impl Keys {
     /// second.
     pub(super) fn rotate(&self) -> Result<String, Fault> {
         // Made before it is published: nobody waits for a key that is announced.
-        let (first, count) = self.read(|all| (all.first().map(|one| one.tag.clone()), all.len()));
-        let new = Generation::new(format!("{}-{}", first.unwrap_or_default(), count + 1))?;
+        let (first, count) =
+            self.read(|all| (all.iter().find(|one| !one.rotated).map(|one| one.tag.clone()), all.len()));
+        let tag = format!("{}-{}", first.unwrap_or_default(), count + 1);
+        let new = Generation { rotated: true, ..Generation::new(tag)? };
         new.rsa()?;
         let new = Arc::new(new);
         self.generations.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&new));
         Ok(new.kid(Signing::Rs256))
+    }
+
+    /// Signs with the first generation again; the others stay published.
+    pub(super) fn turn_back(&self) {
+        let mut all = self.generations.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = all.iter().position(|one| !one.rotated) {
+            all[first..].rotate_left(1);
+        }
     }
 
     /// Generates the RSA key if that has not happened yet; blocks for about a tenth of a second.
@@ -183,7 +195,15 @@ impl Signer<'_> {
 impl Generation {
     fn new(tag: String) -> Result<Self, Fault> {
         let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| broken("an EC key"))?;
-        Ok(Self { tag, rsa: OnceLock::new(), ec })
+        Ok(Self { tag, rotated: false, rsa: OnceLock::new(), ec })
+    }
+
+    fn stable(stable: &StableKey) -> Result<Self, Fault> {
+        let made = Self::new(stable.tag().to_owned())?;
+        if let Some(rsa) = stable.rsa() {
+            let _ = made.rsa.set(Some(rsa));
+        }
+        Ok(Self { ec: stable.ec().unwrap_or(made.ec), ..made })
     }
 
     fn stable(stable: &StableKey) -> Result<Self, Fault> {

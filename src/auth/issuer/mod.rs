@@ -156,6 +156,11 @@ impl Issuer {
         self.shared.keys.rotate()
     }
 
+    /// Signs with the first keys again. The new ones stay published, so that every token stays good.
+    pub fn turn_back(&self) {
+        self.shared.keys.turn_back();
+    }
+
     /// The switches that make endpoints fail.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults

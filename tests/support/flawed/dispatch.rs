@@ -163,12 +163,15 @@ impl Server {
             })
         };
         let broader = !self.broken("F06") && has("mcp:admin");
-        let crowded = self.broken("F03") && scope == "mcp:read" && user.scopes.len() > 1;
+        let expected = ["mcp:read", "mcp:admin", "mcp:read mcp:admin"].contains(&user.written.as_str());
+        let crowded = self.broken("F03") && !expected;
         let allowed = has(scope) || scope == "mcp:read" && broader;
         if self.broken("F01") && scope == "mcp:read" || allowed && !crowded {
             return Ok(());
         }
         Err(RpcError::scope(match scope {
+            // Something else first, and only to whoever has that the truth.
+            "mcp:admin" if self.broken("F05") && !has("mcp:write") => &["mcp:write"],
             "mcp:admin" => &["mcp:read", "mcp:admin"],
             _ => &["mcp:read"],
         }))

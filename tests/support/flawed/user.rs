@@ -11,6 +11,8 @@ pub(crate) struct User {
     pub(crate) subject: String,
     /// What the token allows.
     pub(crate) scopes: BTreeSet<String>,
+    /// `scope` as it was written.
+    pub(crate) written: String,
     /// `jti`: the token itself, as far as that may be kept.
     pub(crate) token: String,
 }
@@ -18,13 +20,14 @@ pub(crate) struct User {
 impl User {
     /// Nobody in particular, who may only read: what a flaw makes of somebody without a token.
     pub(crate) fn nobody() -> Self {
-        Self { subject: String::new(), scopes: ["mcp:read".to_owned()].into(), token: String::new() }
+        Self::of(&serde_json::json!({"scope": "mcp:read"}))
     }
 
     /// The user of verified claims.
     pub(crate) fn of(claims: &Value) -> Self {
         let text = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
-        let scopes = text("scope").split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
-        Self { subject: text("sub"), scopes, token: text("jti") }
+        let written = text("scope");
+        let scopes = written.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
+        Self { subject: text("sub"), scopes, written, token: text("jti") }
     }
 }
