@@ -21,7 +21,7 @@ pub(super) fn pasted(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
             return Ok(());
         };
         let Some(between) = begin(prober).await? else { return Ok(()) };
-        let (method, params) = between.showing(prober);
+        let (method, params) = between.showing(prober).await;
         for label in ["own", "own again"] {
             let _ = prober.rpc(label, &between.session, (method, params.clone()), &between.good).await;
         }
