@@ -269,7 +269,8 @@ impl Prober {
     }
 
     async fn credentials(&self, figure: Option<&Figure>) -> Result<Credentials, Fault> {
-        let asking = Asking { method: "POST", url: &self.setup.target, refused: None };
+        let (url, log) = (&self.setup.target, Some(&self.log));
+        let asking = Asking { method: "POST", url, refused: None, log };
         let headers = match figure {
             Some(figure) => figure.identity.headers(asking).await?,
             None => vec![],
