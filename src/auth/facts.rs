@@ -27,6 +27,10 @@ pub struct Facts {
     /// Whether the target asks the embedded issuer about every token (RFC 7662).
     #[serde(default, skip_serializing_if = "is_false")]
     pub introspection: bool,
+    /// Whether the target must not trust the embedded issuer; then its tokens are sent to be refused, and to no other
+    /// end. For production.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub untrusted: bool,
     /// Whether browsers are meant to call the target, so that CORS must work.
     #[serde(default, skip_serializing_if = "is_false")]
     pub browser_clients: bool,
