@@ -64,9 +64,12 @@ impl Page<'_> {
             }
             let head = self.style.paint(Tone::Dim, head.trim_end());
             self.line(head);
-            for row in rows.iter().take(ROWS) {
-                self.row(grid, row, (personas.clone(), first));
-            }
+            // Of personas in a grid of their own only what is known of them.
+            let known = |row: &&GridRow| {
+                personas.clone().any(|index| row.cells.get(index).is_some_and(Option::is_some))
+            };
+            let rows: Vec<&GridRow> = rows.iter().filter(known).collect();
+            rows.iter().take(ROWS).for_each(|row| self.row(grid, row, (personas.clone(), first)));
             if rows.len() > ROWS {
                 self.line(format!("  and {} more", rows.len() - ROWS));
             }
