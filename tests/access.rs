@@ -229,7 +229,13 @@ target:
   protocol: 2025-11-25
   env: {{BOOKSHOP_ISSUER: "${{issuer.url}}", BOOKSHOP_AUDIENCE: "${{target.url}}"}}
 auth: {{issuer: embedded}}
-personas: [anonymous, customer, clerk, expired]
+personas:
+  - anonymous
+  - customer
+  - clerk
+  - expired
+  - name: temp
+    identity: {{minted: {{scopes: [books:read], step_up: [orders:read, refunds:write], lifetime: 1s}}}}
 access:
 {access}
 "#
@@ -276,4 +282,23 @@ async fn a_shop_that_looks_at_a_token_once_is_found() {
         let cases: Vec<&Value> = reasons.iter().map(|reason| &reason["case"]).collect();
         assert_eq!(cases, [case], "{flaw}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persona_gets_the_scopes_that_it_may_get_and_no_others() {
+    let rows = r#"
+  temp:
+    calls: {refund_order: {id: 1043}}
+    never: {place_order: {book_id: B103, quantity: 1}}
+    denied_as: challenge
+"#;
+    let (code, summary, talk) = eval(bookshop("", rows)).await;
+    assert_eq!(code, 0, "{summary:#} {talk}");
+    // The list is that of the scopes it has: what it may get shows only when it asks.
+    let refund = cell(&summary, "tools", "refund_order", "temp");
+    assert_eq!(refund, json!(["allowed", "hidden_but_callable", null]));
+    assert_eq!(cell(&summary, "tools", "place_order", "temp"), json!(["denied", "closed", "challenge"]));
+    let without = rows.replace("refund_order: {id: 1043}", "cancel_order: {id: 1044}");
+    let (code, summary, _) = eval(bookshop("", &without)).await;
+    assert_eq!(code, 1, "it may not get the scope for that: {summary:#}");
 }

@@ -127,7 +127,11 @@ fn access_lines(plan: &Plan) -> Vec<String> {
                 .iter()
                 .map(|call| format!("  tries {} {} {}", call.subject.kind(), call.subject, call.args)),
         );
-        lines.extend(work.becomes.iter().map(|turn| format!("  becomes {:?}", turn.persona.identity)));
+        lines.extend(
+            work.becomes
+                .iter()
+                .map(|turn| format!("  becomes {}", serde_json::to_string(&turn.persona).unwrap())),
+        );
         lines.extend(work.others.iter().map(|named| format!("  and nothing but {named:?}")));
         lines.extend(case.checks.iter().map(|check| {
             format!(

@@ -30,6 +30,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("suite.no-script", "A case runs with the scripted model and has no `script:`. Add one, or select another model for the case."),
     ("suite.no-issuer", "A persona asks for a minted token and nobody issues one. Add `auth: {issuer: embedded}`, or give the persona another identity."),
     ("suite.unused-persona", "A persona is named under `personas:` and nothing uses it, so nothing is tested as it. Give it a case or a row in `access`, or remove it."),
+    ("suite.flawed-persona", "A persona whose token has a flaw must be refused at the door, and here something is expected to be reached with it. Put what it must not reach under `never` in its row of `access`; a use case with it can only fail. This is a warning, for servers that are known to let it in."),
     ("suite.criterion", "A criterion is one statement under exactly one of `must`, `must_not` and `info`, so that the judge can answer yes, no or unsure."),
     ("suite.bad-criterion", "A criterion cannot be read: it needs exactly one of `must`, `must_not` and `info`, and a valid `scripted` pattern if there is one."),
     ("suite.variable-here", "A `${VARIABLE}` stands where variables are not filled in, so it would be taken literally. Variables belong into the target's block; write the value out here."),

@@ -72,7 +72,8 @@ impl Rows<'_, '_> {
         if let Some(shape) = row.denied_as.as_ref().filter(|_| spec.never.is_empty()) {
             let message = "`denied_as` has no effect: nothing stands under `never`".to_owned();
             let at = shape.origin(self.file);
-            self.context.push(Diagnostic::error("suite.contradiction", at, message));
+            let diagnostic = Diagnostic::error("suite.contradiction", at, message);
+            self.context.push(diagnostic.hint("name what must be denied under `never`, or remove it"));
         }
         contradictions(self.context, &spec);
         self.specs.push(spec);
