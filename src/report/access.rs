@@ -55,6 +55,9 @@ pub struct GridCell {
     pub denied_as: Option<DenialShape>,
 }
 
+/// A question to a cell.
+type Is<'a> = &'a dyn Fn(&GridCell) -> bool;
+
 impl From<&Sight> for GridCell {
     fn from(sight: &Sight) -> Self {
         Self {
@@ -102,7 +105,7 @@ impl Grid {
             let verdicts = cell.results.iter().filter_map(|result| result.verdict.as_ref());
             for sight in verdicts.flat_map(|verdict| &verdict.findings).flat_map(|finding| &finding.sights) {
                 let joined = match known.remove(&(sight.subject.clone(), persona)) {
-                    Some(before) => before.with(sight.clone()),
+                    Some(before) => before.with(sight),
                     None => sight.clone(),
                 };
                 known.insert((sight.subject.clone(), persona), joined);
@@ -121,11 +124,9 @@ impl Grid {
                     cells: personas.iter().map(cell).collect(),
                 }
             };
-            of_kind.map(|subject| row(subject)).collect()
+            of_kind.map(row).collect()
         };
-        let count = |is: &dyn Fn(&GridCell) -> bool| {
-            known.values().filter(|sight| is(&GridCell::from(*sight))).count() as u32
-        };
+        let count = |is: Is<'_>| known.values().filter(|sight| is(&GridCell::from(*sight))).count() as u32;
         Some(Self {
             personas: personas.iter().map(|persona| display::excerpt(persona, 80)).collect(),
             tools: rows("tool"),
@@ -148,13 +149,13 @@ impl Grid {
     pub fn wrong(&self) -> Vec<(&'static str, Vec<String>)> {
         let is_open_leak = |cell: &GridCell| cell.access == Access::Leak && !cell.is_hidden_leak();
         let refused = Some(Standing::ListedButRefused);
-        let groups: [(&'static str, &dyn Fn(&GridCell) -> bool); 4] = [
+        let groups: [(&'static str, Is<'_>); 4] = [
             ("hidden but callable", &GridCell::is_hidden_leak),
             ("must not be, and is", &is_open_leak),
             ("listed but refused", &|cell| cell.standing == refused && cell.access != Access::Leak),
             ("must be, and is not", &|cell| cell.access == Access::Missing && cell.standing != refused),
         ];
-        let places = |is: &dyn Fn(&GridCell) -> bool| -> Vec<String> {
+        let places = |is: Is<'_>| -> Vec<String> {
             let each = self.personas.iter().enumerate().filter_map(|(index, persona)| {
                 let rows = self.parts().flat_map(|(_, rows)| rows);
                 let here =

@@ -37,7 +37,7 @@ impl Sight {
 
     /// The same persona and subject seen by another check: what either shows, and the graver verdict.
     #[must_use]
-    pub fn with(self, other: Self) -> Self {
+    pub fn with(self, other: &Self) -> Self {
         Self {
             subject: self.subject,
             listed: other.listed.or(self.listed),
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn two_sights_join_to_the_graver() {
         let seen =
-            sight(Some(false), None, Access::Denied).with(sight(None, Some(Used::Allowed), Access::Leak));
+            sight(Some(false), None, Access::Denied).with(&sight(None, Some(Used::Allowed), Access::Leak));
         assert_eq!((seen.standing(), seen.access), (Some(Standing::HiddenButCallable), Access::Leak));
     }
 }
