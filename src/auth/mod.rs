@@ -22,6 +22,7 @@ mod keys;
 mod machine;
 mod minted;
 pub mod prober;
+mod step_up;
 
 pub use facts::{Facts, RequestUse, ToolUse};
 pub use flaw::Flaw;

@@ -403,8 +403,9 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     // Reports and access checks are about the whole list.
     let profile =
         suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.reading_all());
-    let (surfaces, prelude) =
-        surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
+    let whole = plan.cases.iter().any(|case| matches!(&case.work, Work::Access(work) if work.features));
+    let around = (&outside.clock, &outside.secrets);
+    let (surfaces, prelude) = surface::look(set.target.as_ref(), &identities, &profile, around, whole).await;
     reachable(plan, &surfaces)?;
     let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
     let lab = match set.target.url() {
@@ -416,7 +417,14 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         }
         _ => None,
     };
-    Ok((identities.into_iter().collect(), (surfaces, prelude), lab))
+    let mut identities: HashMap<PersonaName, Identity> = identities.into_iter().collect();
+    for case in &plan.cases {
+        let Work::Access(work) = &case.work else { continue };
+        for turn in &work.becomes {
+            identities.insert(turn.persona.name.clone(), identity::identity(&turn.persona, &authority)?);
+        }
+    }
+    Ok((identities, (surfaces, prelude), lab))
 }
 
 /// Good personas can also be met the long way: a target that sends people to the issuer gets them signed in.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::entries::{Calls, Entries};
+use super::entries::Entries;
 use super::one_or_many::OneOrMany;
 use super::text_or::TextOr;
 use super::yaml::At;
@@ -13,10 +13,12 @@ use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::judge::Rubric;
 
+mod access;
 mod answers;
 mod case;
 mod target;
 
+pub use access::{AccessRow, Others, PromptRow, ResourceRow};
 pub use answers::{Answers, Replies, ReplyPart, RootPart, SamplingPart};
 pub use case::{Case, ExpectedFailurePart, LimitsPart, StepPart, Turn, VerifyPart};
 pub use target::{Ready, ServerRef, Target, TlsFiles};
@@ -138,21 +140,6 @@ pub struct Defaults {
     /// Tags that every case has besides its own.
     #[serde(default)]
     pub tags: Vec<String>,
-}
-
-/// One persona's row of the access matrix.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AccessRow {
-    /// Tools that must be listed.
-    #[serde(default)]
-    pub sees: Vec<At<String>>,
-    /// Tools whose call must be allowed.
-    #[serde(default)]
-    pub calls: Calls,
-    /// Tools that must be neither listed nor callable.
-    #[serde(default)]
-    pub never: Calls,
 }
 
 /// Which auth checks run.
