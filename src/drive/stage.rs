@@ -13,7 +13,6 @@ use super::issuer::Standing;
 use super::sampling::Sampler;
 use super::surface::{self, Prelude, Surfaces};
 use super::{Journal, Stopping, World, auth};
-use crate::auth::IdentitySpec;
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::ids::{Digest, PersonaName};
@@ -385,9 +384,6 @@ type Dressed = (HashMap<PersonaName, Identity>, (Surfaces, Prelude), Option<auth
 /// Builds the identities and looks at the target as each of them.
 async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Result<Dressed, Fault> {
     let authority = set.authority(outside);
-    if let Some(issuer) = &set.issuer {
-        consenting(issuer, suite)?;
-    }
     let mut identities = Vec::new();
     for persona in &suite.personas {
         let wanted = plan.cases.iter().any(|case| case.persona.name == persona.value.name);
@@ -425,18 +421,6 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         }
     }
     Ok((identities, (surfaces, prelude), lab))
-}
-
-/// Good personas can also be met the long way: a target that sends people to the issuer gets them signed in.
-fn consenting(issuer: &Issuer, suite: &Suite) -> Result<(), Fault> {
-    for persona in &suite.personas {
-        if let IdentitySpec::Minted(minted) = &persona.value.identity
-            && minted.flaw.is_none()
-        {
-            issuer.enroll(persona.value.name.as_str(), minted.clone())?;
-        }
-    }
-    Ok(())
 }
 
 /// A run can begin when at least one persona of a use case is let in. Access and auth cases may well be about personas

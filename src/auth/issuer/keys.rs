@@ -206,14 +206,6 @@ impl Generation {
         Ok(Self { ec: stable.ec().unwrap_or(made.ec), ..made })
     }
 
-    fn stable(stable: &StableKey) -> Result<Self, Fault> {
-        let made = Self::new(stable.tag().to_owned())?;
-        if let Some(rsa) = stable.rsa() {
-            let _ = made.rsa.set(Some(rsa));
-        }
-        Ok(Self { ec: stable.ec().unwrap_or(made.ec), ..made })
-    }
-
     fn rsa(&self) -> Result<&RsaPair, Fault> {
         self.rsa.get_or_init(new_rsa).as_ref().ok_or_else(|| broken("an RSA key"))
     }
