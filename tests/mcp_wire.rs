@@ -39,6 +39,8 @@ mod http;
 mod long;
 #[path = "mcp_wire/modern.rs"]
 mod modern;
+#[path = "mcp_wire/played.rs"]
+mod played;
 #[path = "mcp_wire/rmcp_twin.rs"]
 mod rmcp_twin;
 #[path = "mcp_wire/rounds.rs"]
@@ -47,6 +49,8 @@ mod rounds;
 mod http_sse;
 #[path = "mcp_wire/renewal.rs"]
 mod renewal;
+#[path = "mcp_wire/revival.rs"]
+mod revival;
 #[path = "mcp_wire/second_client.rs"]
 mod second_client;
 #[path = "mcp_wire/stdio.rs"]

@@ -154,7 +154,7 @@ impl Prober {
     pub fn new(setup: ProbeSetup, log: Recorder) -> Result<Self, Fault> {
         let http = net::client().map_err(|error| Fault::new(Side::Harness, "auth.client", error))?;
         let mut setup = setup;
-        if !is_near(&setup.target) {
+        if !is_near(&setup.target) && !setup.facts.untrusted {
             setup.issuer = None;
         }
         let (route, turns) = (Route::default(), Arc::new(RwLock::new(())));
@@ -268,7 +268,7 @@ impl Prober {
     fn has(&self, figure: Option<&Figure>) -> bool {
         match figure.map(|figure| &figure.persona.identity) {
             None | Some(IdentitySpec::Anonymous) => false,
-            Some(IdentitySpec::Minted(_)) => self.setup.issuer.is_some(),
+            Some(IdentitySpec::Minted(_)) => self.setup.issuer.is_some() && !self.setup.facts.untrusted,
             Some(given) => given.is_given(),
         }
     }
@@ -276,13 +276,16 @@ impl Prober {
     /// The claims of the good persona, if they are ours to sign.
     pub fn minted(&self) -> Option<(&Arc<Issuer>, &Minted)> {
         match (&self.setup.issuer, &self.setup.control.as_ref()?.persona.identity) {
-            (Some(issuer), IdentitySpec::Minted(minted)) => Some((issuer, minted)),
+            (Some(issuer), IdentitySpec::Minted(minted)) if !self.setup.facts.untrusted => {
+                Some((issuer, minted))
+            }
             _ => None,
         }
     }
 
     async fn credentials(&self, figure: Option<&Figure>) -> Result<Credentials, Fault> {
-        let asking = Asking { method: "POST", url: &self.setup.target, refused: None };
+        let (url, log) = (&self.setup.target, Some(&self.log));
+        let asking = Asking { method: "POST", url, refused: None, log };
         let headers = match figure {
             Some(figure) => figure.identity.headers(asking).await?,
             None => vec![],
@@ -317,9 +320,17 @@ impl Prober {
         let subject =
             self.setup.control.as_ref().map(|figure| figure.persona.name.to_string()).unwrap_or_default();
         let audience = self.setup.audience.clone();
-        tokio::task::spawn_blocking(move || issuer.mint(&minted, &subject, &audience))
-            .await
-            .map_err(|error| Fault::new(Side::Harness, "issuer.crypto", error.to_string()))?
+        minted_by(issuer, minted, subject, audience).await
+    }
+
+    /// A token of the embedded issuer for a target that must refuse it.
+    pub async fn foreign_token(&self, minted: Minted) -> Result<SecretString, Fault> {
+        let Some(issuer) = self.setup.issuer.clone().filter(|_| self.setup.facts.untrusted) else {
+            let text =
+                "tokens to be refused need `auth: {issuer: embedded}` and `auth_checks.facts.untrusted`";
+            return Err(Fault::new(Side::Harness, "auth.no-issuer", text));
+        };
+        minted_by(issuer, minted, String::new(), self.setup.audience.clone()).await
     }
 
     /// The good persona's token with one flaw.
@@ -428,6 +439,18 @@ impl std::fmt::Debug for Prober {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Prober({})", net::shown(&self.setup.target))
     }
+}
+
+/// Signs off the async threads: it takes milliseconds, the first key a tenth of a second.
+async fn minted_by(
+    issuer: Arc<Issuer>,
+    minted: Minted,
+    subject: String,
+    audience: String,
+) -> Result<SecretString, Fault> {
+    tokio::task::spawn_blocking(move || issuer.mint(&minted, &subject, &audience))
+        .await
+        .map_err(|error| Fault::new(Side::Harness, "issuer.crypto", error.to_string()))?
 }
 
 /// Whether a stream has brought the answer; it may stay open afterwards.

@@ -15,9 +15,9 @@ use crate::ids::{Digest, ModelName, ToolName};
 use crate::transcript::{Fault, Recorder, Side, ToolCall, Usage};
 use crate::units::Period;
 
-mod asked;
 mod estimate;
 pub mod lexical;
+pub mod loader;
 pub mod openai;
 mod retry;
 pub mod scripted;

@@ -4,8 +4,10 @@
 //! session closes or the server ends it; one that breaks off is asked for again, a few times.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -90,10 +92,15 @@ impl Conversation {
             pause,
             label: self.terms.listen_id.clone(),
         };
+        let mut running: BoxFuture<'static, ()> = Box::pin(listening.run());
+        // The request leaves before whatever is sent after this.
+        let over = running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
         let task = tokio::spawn({
             let stop = stop.clone();
             async move {
-                stop.run_until_cancelled(listening.run()).await;
+                if !over {
+                    stop.run_until_cancelled(running).await;
+                }
             }
         });
         self.watches.all().push(Running { wanted: wanted.clone(), task, stop: stop.drop_guard() });
@@ -160,6 +167,9 @@ impl Listening {
                 }
                 Heard::Stopped(Stop::Refused(refusal)) => return self.tell(Ok(Err(refusal))),
                 Heard::Stopped(Stop::Fault(fault)) if self.line.hub.dead().is_some() => {
+                    if self.first.is_none() {
+                        self.odd("a subscription ended with the server's process");
+                    }
                     return self.tell(Err(fault));
                 }
                 Heard::Stopped(Stop::Fault(fault) | Stop::Lost(fault) | Stop::Blank { fault, .. })
@@ -174,7 +184,7 @@ impl Listening {
     }
 
     async fn once(&mut self) -> Heard {
-        let ticket = match self.line.reserve(self.label.as_deref()) {
+        let ticket = match self.line.reserve(self.label.as_deref()).await {
             Ok(ticket) => ticket,
             Err(fault) => return Heard::Stopped(Stop::Fault(fault)),
         };
@@ -223,6 +233,9 @@ fn filter(wanted: &Watch) -> Map<String, Value> {
     if !wanted.uris.is_empty() {
         filter.insert("resourceSubscriptions".to_owned(), json!(wanted.uris));
     }
+    if !wanted.tasks.is_empty() {
+        filter.insert("taskIds".to_owned(), json!(wanted.tasks));
+    }
     filter
 }
 
@@ -255,5 +268,9 @@ mod tests {
         assert_eq!(unmet(&filter, &Value::Object(filter.clone())), Vec::<String>::new());
         assert_eq!(unmet(&filter, &json!({"toolsListChanged": true})), ["resourceSubscriptions"]);
         assert_eq!(unmet(&filter, &Value::Null).len(), 2);
+        let tasks = Watch { tasks: vec!["t-1".to_owned()], ..Watch::default() };
+        let filter = super::filter(&tasks);
+        assert_eq!(Value::Object(filter.clone()), json!({"taskIds": ["t-1"]}));
+        assert_eq!(unmet(&filter, &json!({"taskIds": ["t-2"]})), ["taskIds"]);
     }
 }

@@ -35,6 +35,7 @@ impl Bench {
             clock: Clock::system(),
             route: rehearsal::net::Route::default(),
             wallet: Arc::new(rehearsal::auth::client::Memory::default()),
+            old_servers: false,
         };
         Figure { identity: identity(&persona, &authority).unwrap(), persona }
     }

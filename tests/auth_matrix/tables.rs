@@ -65,7 +65,7 @@ pub(crate) const SETTINGS: &[(&str, &[&str])] = &[
 pub(crate) const REPORTS: &[&str] = &["B09", "B10", "D23", "D36"];
 
 /// Switches whose check is not written yet, and checks whose switch is not.
-pub(crate) const PENDING: &[&str] = &[];
+pub(crate) const PENDING: &[&str] = &["U01", "U02", "U03", "U04", "U05"];
 
 /// What the flaw's server is set to besides its flaw.
 pub(crate) fn setting(flaw: &str) -> &'static [&'static str] {

@@ -27,11 +27,13 @@ mod scope_guard;
 mod scope_steps;
 mod scope_terms;
 mod server;
+pub mod shown;
 mod tokens;
 mod transport;
 mod transport_flood;
 mod transport_mirror;
 mod transport_places;
+mod untrusted;
 
 /// Where a check's force comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -197,6 +199,7 @@ const FAMILIES: &[&[AuthCheck]] = &[
     placement::TABLE,
     scope::TABLE,
     transport::TABLE,
+    untrusted::TABLE,
 ];
 
 static ALL: [AuthCheck; count(FAMILIES)] = joined(FAMILIES);
