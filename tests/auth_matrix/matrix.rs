@@ -164,6 +164,8 @@ async fn look_at_all(beside: Look) -> Findings {
             let on = [setting(flaw), &[flaw]].concat();
             let how = |check: &AuthCheck| match check.id == flaw {
                 true => Some(Look::Close),
+                // One at a time, a second and more each: only where there is time for a close look.
+                false if check.needs.contains(&Needs::Alone) && beside == Look::Quick => None,
                 false => (check.level == level).then_some(beside),
             };
             (flaw, inspection.look(&on, how).await)
