@@ -8,6 +8,11 @@ use super::verify::Bad;
 impl Server {
     /// What the issuer says of a token.
     pub(super) async fn introspect(&self, token: &str) -> Result<Value, Bad> {
+        if self.broken("G18")
+            && let Some(known) = self.state.remembered(token)
+        {
+            return Ok(known);
+        }
         // An opaque token says nothing, so whoever ignores the answer knows nobody.
         let anybody = || json!({"scope": "mcp:read", "sub": "anybody"});
         let Some(answer) = self.ask_about(token).await else {
@@ -17,6 +22,7 @@ impl Server {
             return if self.broken("D31") { Ok(anybody()) } else { Err(Bad::Token("not active".into())) };
         }
         self.audience(&answer, "at+jwt")?;
+        self.state.remember(token, &answer);
         Ok(answer)
     }
 
