@@ -23,7 +23,7 @@ mod machine;
 mod minted;
 pub mod prober;
 
-pub use facts::{Facts, ToolUse};
+pub use facts::{AskFact, CompleteFact, Facts, HandleFact, ObjectFact, TextUse, ToolUse, WatchFact};
 pub use flaw::Flaw;
 pub use identity::{Authority, identity};
 pub use issuer::Issuer;

@@ -21,8 +21,10 @@ use crate::mcp::{Asking, Identity};
 use crate::net;
 use crate::transcript::{Body, Fault, HttpSide, Recorder, Side, What};
 
+mod listen;
 mod talk;
 
+pub use listen::Listening;
 pub use talk::{MODERN, Opened, REVISION, Talk};
 
 /// How much of an answer is kept, in bytes.
@@ -106,6 +108,16 @@ pub struct Ask<'a> {
     pub headers: Vec<(String, String)>,
     /// The body; a text that need not be sound JSON.
     pub body: Option<String>,
+}
+
+/// A request with everything that goes with it.
+#[derive(Clone)]
+struct Written {
+    label: String,
+    method: Method,
+    url: Url,
+    headers: Vec<(String, String)>,
+    body: String,
 }
 
 impl Credentials {
@@ -277,6 +289,31 @@ impl Prober {
 
     /// Sends one request and records it with its answer. The record is redacted; the returned answer is not.
     pub async fn send(&self, ask: Ask<'_>, who: &Credentials) -> Result<HttpSide, String> {
+        let written = self.write(ask, who);
+        let begun = self.log.elapsed_ms();
+        let response = match self.may_ask(&written.url) {
+            true => self.exchange(&written).await,
+            false => Err(not_asked(&written.url)),
+        };
+        self.note(written, response.clone(), begun);
+        response
+    }
+
+    fn note(&self, written: Written, response: Result<HttpSide, String>, begun: u64) {
+        let Written { label, method, url, headers, body } = written;
+        let request = HttpSide { start: format!("{method} {url}"), headers, body: Body::Text(body) };
+        let took_ms = self.log.elapsed_ms().saturating_sub(begun);
+        self.log.note(What::Exchanged { label, request, response, took_ms });
+    }
+
+    /// Records a request that somebody else received, such as the upstream of the target.
+    pub fn overheard(&self, label: &str, request: HttpSide) {
+        let response = Ok(HttpSide { start: "200".to_owned(), headers: vec![], body: Body::from_bytes(&[]) });
+        self.log.note(What::Exchanged { label: self.marked_label(label), request, response, took_ms: 0 });
+    }
+
+    /// A request as it goes out.
+    fn write(&self, ask: Ask<'_>, who: &Credentials) -> Written {
         let mut url = ask.url;
         if let Some((name, value)) = &who.query {
             url.query_pairs_mut().append_pair(name, value.expose_secret());
@@ -287,22 +324,8 @@ impl Prober {
         }
         headers
             .extend(who.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())));
-        let body = ask.body.unwrap_or_default();
-        let begun = self.log.elapsed_ms();
-        let response = match self.may_ask(&url) {
-            true => {
-                let sent = self.exchange(ask.method.clone(), url.clone(), &headers, body.clone());
-                sent.await
-            }
-            false => Err(format!("not sent: {} is neither the target nor the issuer", net::shown(&url))),
-        };
-        self.log.note(What::Exchanged {
-            label: self.marked_label(ask.label),
-            request: HttpSide { start: format!("{} {url}", ask.method), headers, body: Body::Text(body) },
-            response: response.clone(),
-            took_ms: self.log.elapsed_ms().saturating_sub(begun),
-        });
-        response
+        let label = self.marked_label(ask.label);
+        Written { label, method: ask.method, url, headers, body: ask.body.unwrap_or_default() }
     }
 
     fn marked_label(&self, label: &str) -> String {
@@ -312,33 +335,9 @@ impl Prober {
         }
     }
 
-    async fn exchange(
-        &self,
-        method: Method,
-        url: Url,
-        headers: &[(String, String)],
-        body: String,
-    ) -> Result<HttpSide, String> {
-        let mut request = self.http.request(method, url);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        if !body.is_empty() {
-            request = request.body(body);
-        }
-        let mut response = tokio::time::timeout(DEADLINE, request.send())
-            .await
-            .map_err(|_| "no answer within 5s".to_owned())?
-            .map_err(|error| net::describe(&error))?;
-        let headers: Vec<(String, String)> = response
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
-        let stream = headers
-            .iter()
-            .any(|(name, value)| name == "content-type" && value.starts_with("text/event-stream"));
-        let start = response.status().as_u16().to_string();
+    async fn exchange(&self, written: &Written) -> Result<HttpSide, String> {
+        let (head, mut response) = self.head_of(written).await?;
+        let stream = head.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         let mut kept = Vec::new();
         // A body that breaks off or never ends is kept as far as it came.
         let _ = tokio::time::timeout(DEADLINE, async {
@@ -350,7 +349,29 @@ impl Prober {
             }
         })
         .await;
-        Ok(HttpSide { start, headers, body: Body::from_bytes(&kept) })
+        Ok(HttpSide { body: Body::from_bytes(&kept), ..head })
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    async fn head_of(&self, written: &Written) -> Result<(HttpSide, reqwest::Response), String> {
+        let mut request = self.http.request(written.method.clone(), written.url.clone());
+        for (name, value) in &written.headers {
+            request = request.header(name, value);
+        }
+        if !written.body.is_empty() {
+            request = request.body(written.body.clone());
+        }
+        let response = tokio::time::timeout(DEADLINE, request.send())
+            .await
+            .map_err(|_| "no answer within 5s".to_owned())?
+            .map_err(|error| net::describe(&error))?;
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let start = response.status().as_u16().to_string();
+        Ok((HttpSide { start, headers, body: Body::from_bytes(&[]) }, response))
     }
 
     fn is_target(&self, url: &Url) -> bool {
@@ -370,6 +391,10 @@ impl std::fmt::Debug for Prober {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Prober({})", net::shown(&self.setup.target))
     }
+}
+
+fn not_asked(url: &Url) -> String {
+    format!("not sent: {} is neither the target nor the issuer", net::shown(url))
 }
 
 /// Whether a stream has brought the answer; it may stay open afterwards.

@@ -11,14 +11,20 @@ use crate::transcript::{Fault, Transcript, What};
 
 mod challenge;
 pub(super) mod eras;
+mod isolation_handles;
+mod isolation_paths;
+mod isolation_sessions;
 mod needs;
+mod pair;
 mod placement;
 mod reading;
 mod resource;
 mod scope;
 mod server;
+mod telling;
 mod tokens;
 mod transport;
+mod variety;
 
 /// Where a check's force comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,6 +183,9 @@ const FAMILIES: &[&[AuthCheck]] = &[
     tokens::TABLE,
     placement::TABLE,
     scope::TABLE,
+    isolation_sessions::TABLE,
+    isolation_handles::TABLE,
+    isolation_paths::TABLE,
     transport::TABLE,
 ];
 

@@ -49,7 +49,7 @@ fn unscoped(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
 }
 
 /// A call of the first tool that only reads, with the plainest arguments its schema allows.
-fn harmless_call(list: &Value) -> Option<Value> {
+pub(super) fn harmless_call(list: &Value) -> Option<Value> {
     list.get("tools")?.as_array()?.iter().find_map(|tool| {
         tool.pointer("/annotations/readOnlyHint").filter(|hint| **hint == json!(true))?;
         let arguments = plain_arguments(tool.get("inputSchema")?)?;
@@ -58,7 +58,7 @@ fn harmless_call(list: &Value) -> Option<Value> {
 }
 
 /// Values for the required properties, if all are of simple types.
-fn plain_arguments(schema: &Value) -> Option<Map<String, Value>> {
+pub(super) fn plain_arguments(schema: &Value) -> Option<Map<String, Value>> {
     let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     required
         .iter()
