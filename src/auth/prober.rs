@@ -226,6 +226,11 @@ impl Prober {
         }
     }
 
+    /// The embedded issuer, if the target is near and set up to trust it.
+    pub fn issuer(&self) -> Option<&Arc<Issuer>> {
+        self.setup.issuer.as_ref()
+    }
+
     /// The claims of the good persona, if they are ours to sign.
     pub fn minted(&self) -> Option<(&Arc<Issuer>, &Minted)> {
         match (&self.setup.issuer, &self.setup.control.as_ref()?.persona.identity) {

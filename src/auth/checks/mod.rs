@@ -11,9 +11,17 @@ use crate::transcript::{Fault, Transcript, What};
 
 mod challenge;
 pub(super) mod eras;
+mod interleaving;
 mod isolation_handles;
+mod isolation_lists;
+mod isolation_objects;
+mod isolation_pages;
 mod isolation_paths;
+mod isolation_rounds;
 mod isolation_sessions;
+mod isolation_tasks;
+mod isolation_watch;
+mod leakage;
 mod needs;
 mod pair;
 mod placement;
@@ -185,8 +193,16 @@ const FAMILIES: &[&[AuthCheck]] = &[
     scope::TABLE,
     isolation_sessions::TABLE,
     isolation_handles::TABLE,
+    isolation_rounds::TABLE,
+    isolation_objects::TABLE,
     isolation_paths::TABLE,
+    isolation_pages::TABLE,
+    isolation_tasks::TABLE,
+    isolation_watch::TABLE,
+    isolation_lists::TABLE,
+    interleaving::TABLE,
     transport::TABLE,
+    leakage::TABLE,
 ];
 
 static ALL: [AuthCheck; count(FAMILIES)] = joined(FAMILIES);
@@ -247,7 +263,12 @@ mod tests {
             assert!(crate::mcp::revision::find(check.since).is_some(), "{}: {}", check.id, check.since);
             for need in check.needs {
                 let Needs::Fact(key) = need else { continue };
-                assert!(schema["properties"].get(key).is_some(), "{}: {key}", check.id);
+                let known = key.split('.').try_fold(&schema, |part, key| {
+                    let named = part.pointer("/anyOf/0/$ref").or_else(|| part.get("$ref"));
+                    let at = named.and_then(|named| named.as_str()?.strip_prefix('#'));
+                    at.map_or(Some(part), |at| schema.pointer(at))?.get("properties")?.get(key)
+                });
+                assert!(known.is_some(), "{}: {key}", check.id);
             }
         }
     }

@@ -48,12 +48,30 @@ pub(super) async fn meet(prober: &Prober) -> Result<Option<Pair>, Fault> {
     }
 }
 
+/// Lets the first persona in alone, for questions of what is hers only. She also stands in for the second.
+pub(super) async fn alone(prober: &Prober) -> Result<Option<Pair>, Fault> {
+    let first = prober.good().await?;
+    let Talk { session, last } = prober.converse("control before", &first).await;
+    match (session, Answer::of(&last)) {
+        (Some(hers), Answer::Accepted(_)) => {
+            let harmless = prober.facts().harmless.as_ref().map(crate::auth::ToolUse::params);
+            Ok(Some(Pair { second: first.clone(), his: hers.clone(), first, hers, harmless }))
+        }
+        (session, _) => {
+            prober.close(session, &first).await;
+            Ok(None)
+        }
+    }
+}
+
 /// The end: `control after`, and nothing stays open.
 pub(super) async fn leave(prober: &Prober, pair: Pair) {
     let Talk { session, .. } = prober.converse("control after", &pair.first).await;
     prober.close(session, &pair.first).await;
+    if pair.his.id() != pair.hers.id() {
+        prober.close(Some(pair.his), &pair.second).await;
+    }
     prober.close(Some(pair.hers), &pair.first).await;
-    prober.close(Some(pair.his), &pair.second).await;
 }
 
 impl Pair {
