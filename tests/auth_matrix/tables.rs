@@ -27,6 +27,7 @@ pub(crate) const SETTINGS: &[(&str, &[&str])] = &[
     ("D32", &["mode.opaque"]),
     ("D32.missing", &["mode.opaque"]),
     ("D33.introspection", &["mode.opaque"]),
+    ("G18", &["mode.opaque"]),
 ];
 
 /// Checks that report what they see and have nothing to break.
