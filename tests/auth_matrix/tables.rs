@@ -15,7 +15,12 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("B03", &["B05", "C01", "C02", "C03", "C04"], "the authorization server is found through the metadata"),
     ("C01", &["B05", "C02", "C03", "C04"], "metadata that is not there says nothing"),
     ("C02", &["B05"], "a server that gives itself another name is not the one that was named"),
-    ("D00", &["F01.challenge"], "nobody is let in, so a refusal proves nothing"),
+    (
+        "D00",
+        &["F01.challenge", "G01.bound", "G04.guess", "G07", "G14", "G16.order"],
+        "nobody is let in, so a refusal proves nothing",
+    ),
+    ("D19", &["I02"], "the upstream is another resource, too"),
     ("D07", &["D08", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D08", &["D07", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D09", &["D07", "D08"], "a signature that is not looked at may be anybody's, over any claims"),

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::pair::{Pair, leave, meet};
-use super::telling::{both, one, unclear};
+use super::telling::{both, method, one, unclear};
 use super::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::answer::{Answer, messages};
 use crate::auth::prober::{Ask, Credentials, Listening, Opened, Prober};
@@ -101,6 +101,12 @@ fn unheard(transcript: &Transcript) -> Seen {
     };
     if !matches!(change.answer(), Answer::Accepted(_)) {
         return Seen::Inconclusive(format!("the call that changes the resource got {}", change.answer()));
+    }
+    for asked in [Some(hers), one(transcript, "hers")].into_iter().flatten() {
+        if let Answer::Denied(denial) = asked.answer() {
+            let text = format!("the first persona itself cannot subscribe: `{}` got {denial}", method(&asked));
+            return Seen::DoesNotApply(text);
+        }
     }
     let uri = watched(transcript).unwrap_or_default();
     let told = |exchange: &super::reading::Exchange<'_>| {

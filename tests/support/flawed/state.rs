@@ -40,7 +40,7 @@ pub(crate) struct Kept {
     listeners: Vec<watch::Listener>,
     /// What each session subscribed to.
     wishes: HashMap<String, HashSet<String>>,
-    /// How many tools were called.
+    /// How many tools were called since they were listed.
     calls: u32,
     /// How often the tools were listed.
     listings: usize,
@@ -123,7 +123,7 @@ pub(crate) const SWITCHES: &[(&str, &str)] = &[
     ("G13", "tells anybody of the changes of anybody's resources"),
     ("G14", "completes the names of everybody's notes"),
     ("G15", "calls lists public that differ by user"),
-    ("G16", "lists one more tool once one was called"),
+    ("G16", "lists one more tool right after a call"),
     ("G16.order", "lists the tools in another order each time"),
     ("G17", "keeps what a request is about where the next one writes"),
     ("G18", "asks about a token only once"),

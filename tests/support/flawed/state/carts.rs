@@ -41,7 +41,8 @@ pub(crate) fn echo<'a>(call: &'a Call<'a>) -> Answering<'a> {
 pub(crate) fn unsettle(call: &Call<'_>, tools: &mut Vec<Value>) {
     let mut kept = call.state().kept();
     kept.listings += 1;
-    if call.server.broken("G16") && kept.calls > 0 {
+    let called = std::mem::take(&mut kept.calls) > 0;
+    if call.server.broken("G16") && called {
         let schema = json!({"type": "object", "properties": {}});
         tools.push(json!({"name": "secret_menu", "inputSchema": schema}));
     }
