@@ -388,7 +388,8 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         }
     }
     // Reports and access checks are about the whole list.
-    let profile = suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.reading_all());
+    let profile =
+        suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.reading_all());
     let surfaces =
         surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
     reachable(plan, &surfaces)?;

@@ -217,7 +217,8 @@ impl Exchange {
         plain.extend(sending.mirrored.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         // The client's own word is about messages; the other methods know what they take.
         let is_accept = |name: &str| name.eq_ignore_ascii_case("accept");
-        let fixed = self.site.fixed.iter().filter(|(name, _)| sending.method == Method::POST || !is_accept(name));
+        let fixed =
+            self.site.fixed.iter().filter(|(name, _)| sending.method == Method::POST || !is_accept(name));
         let fixed: Vec<(&str, &str)> = fixed.map(|(name, value)| (name.as_str(), value.as_str())).collect();
         if fixed.iter().any(|(name, _)| is_accept(name)) {
             plain.retain(|(name, _)| *name != "accept");

@@ -27,7 +27,8 @@ impl Exchange {
             let _ = timeout(terms.open, self.peek(sending, true)).await;
             return;
         }
-        let version = terms.discovery_version.map(|version| ("mcp-protocol-version".to_owned(), version.to_owned()));
+        let version =
+            terms.discovery_version.map(|version| ("mcp-protocol-version".to_owned(), version.to_owned()));
         let accept = ("accept".to_owned(), "application/json".to_owned());
         let mirrored: Vec<(String, String)> = std::iter::once(accept).chain(version).collect();
         for url in documents(site, step) {

@@ -66,7 +66,9 @@ impl Labels {
             let Message::Answer(answer) = message else { continue };
             answer.id = match answer.id {
                 Some(number) => Some(number).filter(|number| *number < HIDDEN),
-                None => serde_json::from_str::<String>(&answer.raw_id).ok().and_then(|text| self.number(&text)),
+                None => {
+                    serde_json::from_str::<String>(&answer.raw_id).ok().and_then(|text| self.number(&text))
+                }
             };
         }
     }

@@ -61,7 +61,9 @@ async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fau
             false => terms.pace.silence.min(terms.open),
         };
         let patience = Patience::strict(limit);
-        let heard = line.hear_as(terms.probe_id.as_deref(), &Request::new("server/discover", None::<&Value>), patience).await;
+        let heard = line
+            .hear_as(terms.probe_id.as_deref(), &Request::new("server/discover", None::<&Value>), patience)
+            .await;
         let died = line.hub.dead().is_some();
         let (seen, refusal, result) = match observe(heard, died) {
             Ok(seen) => seen,

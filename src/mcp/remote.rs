@@ -111,12 +111,7 @@ impl Door {
         }
     }
 
-    async fn two_ways(
-        &self,
-        how: Opening<'_>,
-        log: &Recorder,
-        terms: Terms,
-    ) -> Result<Conversation, Fault> {
+    async fn two_ways(&self, how: Opening<'_>, log: &Recorder, terms: Terms) -> Result<Conversation, Fault> {
         let offer = match terms.choice {
             Choice::Pinned(revision) if revision.era == Era::Modern => {
                 let message = format!("HTTP+SSE is not spoken with {}, which is pinned", revision.name);

@@ -200,7 +200,10 @@ mod tests {
         let own = json!({"a": 1, "progressToken": "mine"});
         let request = Request { meta: own.as_object(), ..Request::new("tools/call", Some(&params)) };
         assert!(
-            request.letter(&1.into(), None).text.ends_with(r#"{"name":"t","_meta":{"a":1,"progressToken":"mine"}}}"#)
+            request
+                .letter(&1.into(), None)
+                .text
+                .ends_with(r#"{"name":"t","_meta":{"a":1,"progressToken":"mine"}}}"#)
         );
     }
 

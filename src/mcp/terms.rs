@@ -129,12 +129,22 @@ impl Terms {
             listens: wire.get_stream.unwrap_or(true),
             parts: wire.delete_session.unwrap_or(true),
             call_meta: wire.call_meta.clone(),
-            legacy_steps: Steps::of(wire.connect_legacy.as_deref().unwrap_or_default(), ConnectStep::Initialize),
-            modern_steps: Steps::of(wire.connect_modern.as_deref().unwrap_or_default(), ConnectStep::Discover),
+            legacy_steps: Steps::of(
+                wire.connect_legacy.as_deref().unwrap_or_default(),
+                ConnectStep::Initialize,
+            ),
+            modern_steps: Steps::of(
+                wire.connect_modern.as_deref().unwrap_or_default(),
+                ConnectStep::Discover,
+            ),
             probe_id: probe.and_then(|probe| probe.id.clone()),
             listen_id: wire.listen_id.clone(),
             first_page: profile.menu.pages() == Pages::First,
-            relists: profile.surface.list_changed.as_ref().is_none_or(|kinds| kinds.contains(&ListKind::Tools)),
+            relists: profile
+                .surface
+                .list_changed
+                .as_ref()
+                .is_none_or(|kinds| kinds.contains(&ListKind::Tools)),
             per_call: wire.session == Some(SessionUse::PerCall),
             insists: wire.get_stream == Some(true),
             discovery_version: wire

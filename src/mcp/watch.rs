@@ -83,14 +83,13 @@ impl Conversation {
         let (sender, first) = oneshot::channel();
         let stop = CancellationToken::new();
         let pause = self.terms.pace.busy;
-        let listening =
-            Listening {
-                line: Arc::clone(&self.line),
-                filter: filter(wanted),
-                first: Some(sender),
-                pause,
-                label: self.terms.listen_id.clone(),
-            };
+        let listening = Listening {
+            line: Arc::clone(&self.line),
+            filter: filter(wanted),
+            first: Some(sender),
+            pause,
+            label: self.terms.listen_id.clone(),
+        };
         let task = tokio::spawn({
             let stop = stop.clone();
             async move {

@@ -104,7 +104,8 @@ fn unheard(transcript: &Transcript) -> Seen {
     }
     for asked in [Some(hers), one(transcript, "hers")].into_iter().flatten() {
         if let Answer::Denied(denial) = asked.answer() {
-            let text = format!("the first persona itself cannot subscribe: `{}` got {denial}", method(&asked));
+            let text =
+                format!("the first persona itself cannot subscribe: `{}` got {denial}", method(&asked));
             return Seen::DoesNotApply(text);
         }
     }
