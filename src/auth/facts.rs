@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use owned::{AskFact, CompleteFact, HandleFact, ObjectFact, TextUse, WatchFact};
+pub use owned::{AskFact, CompleteFact, HandleFact, ObjectFact, ObjectId, OpenCall, WatchFact};
 
 mod owned;
 
@@ -62,13 +62,13 @@ pub struct Facts {
     pub complete: Option<CompleteFact>,
     /// A tool that repeats a text in its result and changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub echo: Option<TextUse>,
+    pub echo: Option<OpenCall>,
     /// A call that makes the target ask its upstream, whose base URL is set to `${issuer.upstream}` for the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<ToolUse>,
     /// A tool that fetches a URL it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fetch: Option<TextUse>,
+    pub fetch: Option<OpenCall>,
 }
 
 /// A call of a tool.

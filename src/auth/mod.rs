@@ -23,7 +23,9 @@ mod machine;
 mod minted;
 pub mod prober;
 
-pub use facts::{AskFact, CompleteFact, Facts, HandleFact, ObjectFact, TextUse, ToolUse, WatchFact};
+pub use facts::{
+    AskFact, CompleteFact, Facts, HandleFact, ObjectFact, ObjectId, OpenCall, ToolUse, WatchFact,
+};
 pub use flaw::Flaw;
 pub use identity::{Authority, identity};
 pub use issuer::Issuer;

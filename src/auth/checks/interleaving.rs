@@ -8,7 +8,7 @@ use super::pair::{Pair, leave, meet};
 use super::reading::{Exchange, control, labelled};
 use super::telling::{both, method, named, unclear};
 use super::{AuthCheck, Eras, Level, Needs, Seen};
-use crate::auth::TextUse;
+use crate::auth::OpenCall;
 use crate::auth::answer::Answer;
 use crate::auth::prober::{Ask, Credentials, Prober};
 use crate::transcript::{Fault, Transcript};
@@ -45,7 +45,7 @@ fn at_once(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
 }
 
 /// One call; each has an id of its own, as requests that are open at the same time must.
-async fn call(prober: &Prober, fact: &TextUse, pair: &Pair, (name, number): (&'static str, usize)) {
+async fn call(prober: &Prober, fact: &OpenCall, pair: &Pair, (name, number): (&'static str, usize)) {
     let (session, who) = match name {
         "first" => (&pair.hers, &pair.first),
         _ => (&pair.his, &pair.second),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::pair::{leave, meet};
 use super::reading::labelled;
-use super::telling::{apart, unclear, unknown};
+use super::telling::{apart, unclear, unknown_value};
 use super::{AuthCheck, Eras, Level, Needs, Seen, variety};
 use crate::auth::answer::Answer;
 use crate::auth::prober::Prober;
@@ -24,13 +24,9 @@ pub(super) const TABLE: &[AuthCheck] = &[
 ];
 
 /// The handle in a result; `None` where there is no text or number at that place.
-fn handle_in(answer: &Result<HttpSide, String>, at: &str) -> Option<String> {
+fn handle_in(answer: &Result<HttpSide, String>, at: &str) -> Option<Value> {
     let Answer::Accepted(Some(result)) = Answer::of(answer) else { return None };
-    match result.pointer(at)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+    result.pointer(at).filter(|handle| handle.is_string() || handle.is_u64()).cloned()
 }
 
 fn handle(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
@@ -39,10 +35,10 @@ fn handle(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
         let Some(pair) = meet(prober).await? else { return Ok(()) };
         let made = pair.she(prober, "hers made", ("tools/call", fact.create.params())).await;
         if let Some(handle) = handle_in(&made, &fact.at) {
-            let used = |handle: &str| ("tools/call", fact.used.with(handle));
+            let used = |handle: &Value| ("tools/call", fact.used.with(handle.clone()));
             let _ = pair.she(prober, "hers before", used(&handle)).await;
             let _ = pair.he(prober, "attempt", used(&handle)).await;
-            let _ = pair.he(prober, "unknown", used(&unknown(&handle))).await;
+            let _ = pair.he(prober, "unknown", used(&unknown_value(&handle))).await;
             let _ = pair.she(prober, "hers after", used(&handle)).await;
         }
         leave(prober, pair).await;
@@ -84,7 +80,7 @@ fn unguessable(transcript: &Transcript) -> Seen {
                 _ => unclear(&exchange),
             };
         };
-        handles.push(handle);
+        handles.push(handle.as_str().map_or_else(|| handle.to_string(), str::to_owned));
         seqs.push(exchange.seq);
     }
     if handles.len() < variety::SAMPLE {

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::pair::{leave, meet};
-use super::telling::{apart, no_oracle, unknown};
+use super::telling::{apart, no_oracle, unknown_value};
 use super::{AuthCheck, Eras, Level, Needs};
 use crate::auth::answer::Answer;
 use crate::auth::prober::Prober;
@@ -28,30 +28,29 @@ pub(super) const TABLE: &[AuthCheck] = &[
 fn object(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
         let Some(fact) = &prober.facts().object else { return Ok(()) };
-        let used = |id: &str| ("tools/call", fact.call.with(id));
-        each(prober, &fact.id, used).await
+        each(prober, &fact.id.value(), |id| ("tools/call", fact.call.with(id))).await
     })
 }
 
 fn resource(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
         let Some(uri) = &prober.facts().uri else { return Ok(()) };
-        each(prober, uri, |uri| ("resources/read", json!({"uri": uri}))).await
+        each(prober, &json!(uri), |uri| ("resources/read", json!({"uri": uri}))).await
     })
 }
 
 /// The owner, the other, the other with an unknown name, and the owner again.
 async fn each(
     prober: &Prober,
-    name: &str,
-    request: impl Fn(&str) -> (&'static str, Value),
+    name: &Value,
+    request: impl Fn(Value) -> (&'static str, Value),
 ) -> Result<(), Fault> {
     let Some(pair) = meet(prober).await? else { return Ok(()) };
-    let before = pair.she(prober, "hers before", request(name)).await;
+    let before = pair.she(prober, "hers before", request(name.clone())).await;
     if matches!(Answer::of(&before), Answer::Accepted(_)) {
-        let _ = pair.he(prober, "attempt", request(name)).await;
-        let _ = pair.he(prober, "unknown", request(&unknown(name))).await;
-        let _ = pair.she(prober, "hers after", request(name)).await;
+        let _ = pair.he(prober, "attempt", request(name.clone())).await;
+        let _ = pair.he(prober, "unknown", request(unknown_value(name))).await;
+        let _ = pair.she(prober, "hers after", request(name.clone())).await;
     }
     leave(prober, pair).await;
     Ok(())

@@ -115,15 +115,16 @@ fn tampered(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
         let Some(fact) = &prober.facts().ask else { return Ok(()) };
         let Some(pair) = alone(prober).await? else { return Ok(()) };
-        let changes: [(&str, fn(&str) -> String); 4] = [
-            ("early", |state| flipped(state, 1, 4)),
-            ("late", |state| flipped(state, 3, 4)),
-            ("cut", |state| state.chars().take(state.chars().count() / 2).collect()),
-            ("empty", |_| String::new()),
-        ];
-        for (name, change) in changes {
+        for name in ["early", "late", "cut", "empty"] {
             let Some(round) = asked(prober, &pair, &format!("hers {name}"), &fact.call).await else { break };
-            let params = retried(&fact.call, &change(&round.state), &round.answers);
+            let state = round.state;
+            let changed = match name {
+                "early" => flipped(&state, 1, 4),
+                "late" => flipped(&state, 3, 4),
+                "cut" => state.chars().take(state.chars().count() / 2).collect(),
+                _ => String::new(),
+            };
+            let params = retried(&fact.call, &changed, &round.answers);
             let _ = pair.she(prober, &format!("attempt {name}"), ("tools/call", params)).await;
         }
         done(prober, &pair, &fact.call).await;

@@ -264,3 +264,57 @@ fn unguessable(transcript: &Transcript) -> Seen {
         Err(why) => Seen::Broken(format!("{} session ids: {why}", ids.len()), seqs),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::auth::checks::records::record;
+
+    fn who(name: &str) -> Value {
+        json!({"result": {"content": [{"type": "text", "text": name}]}})
+    }
+
+    fn trespassed(status: &str, answer: Value, his: &str) -> Transcript {
+        record(&[
+            ("hers: tools/call", json!({}), "200", who("alice")),
+            ("his: tools/call", json!({}), "200", who(his)),
+            ("trespass: tools/call", json!({}), status, answer),
+        ])
+    }
+
+    #[test]
+    fn an_open_session_is_worse_if_it_makes_somebody_else_of_one() {
+        let refused = trespassed("404", json!({}), "bob");
+        assert!(matches!(acts_as_itself(&refused), Seen::Holds(..)));
+        assert!(matches!(bound(&refused), Seen::Holds(..)));
+        let itself = trespassed("200", who("bob"), "bob");
+        assert!(matches!(acts_as_itself(&itself), Seen::Holds(..)));
+        assert!(matches!(bound(&itself), Seen::Broken(..)));
+        assert!(matches!(acts_as_itself(&trespassed("200", who("alice"), "bob")), Seen::Broken(..)));
+        // Both are told the same, so nobody knows as whom the second acts.
+        assert!(matches!(acts_as_itself(&trespassed("200", who("alice"), "alice")), Seen::Inconclusive(_)));
+        assert!(matches!(acts_as_itself(&trespassed("503", json!({}), "bob")), Seen::Inconclusive(_)));
+        assert!(matches!(acts_as_itself(&record(&[])), Seen::DoesNotApply(_)));
+    }
+
+    fn meddled(get: &str, delete: &str, after: &str) -> Seen {
+        left_alone(&record(&[
+            ("his: GET", json!({}), get, json!({})),
+            ("his: DELETE", json!({}), delete, json!({})),
+            ("hers after: tools/list", json!({}), after, json!({"result": {"tools": []}})),
+        ]))
+    }
+
+    #[test]
+    fn a_session_survives_what_others_do_to_it() {
+        assert!(matches!(meddled("404", "404", "200"), Seen::Holds(..)));
+        assert!(matches!(meddled("405", "405", "200"), Seen::Holds(..)));
+        assert!(matches!(meddled("404", "204", "200"), Seen::Holds(why, _) if why.contains("did nothing")));
+        assert!(matches!(meddled("200", "404", "200"), Seen::Broken(..)));
+        assert!(matches!(meddled("404", "204", "404"), Seen::Broken(..)));
+        assert!(matches!(meddled("404", "500", "200"), Seen::Inconclusive(_)));
+        assert!(matches!(meddled("404", "404", "404"), Seen::Inconclusive(_)));
+    }
+}

@@ -163,3 +163,38 @@ fn silent(transcript: &Transcript) -> Seen {
     }
     Seen::Holds("the task of another persona and an unknown one are answered alike".to_owned(), seqs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::checks::records::record;
+
+    fn tried(attempt: Value, after: &str) -> Transcript {
+        let task = |status: &str| json!({"result": {"taskId": "t1", "status": status}});
+        let of = |id: &str| json!({"taskId": id});
+        record(&[
+            ("hers made: tools/call", json!({}), "200", json!({"result": {"task": {"taskId": "t1"}}})),
+            ("hers before: tasks/get", of("t1"), "200", task("working")),
+            ("attempt: tasks/cancel", of("t1"), "200", attempt),
+            (
+                "unknown: tasks/cancel",
+                of("a8"),
+                "200",
+                json!({"error": {"code": -32602, "message": "no a8"}}),
+            ),
+            ("hers after: tasks/get", of("t1"), "200", task(after)),
+        ])
+    }
+
+    #[test]
+    fn a_refusal_that_cancels_all_the_same_is_no_refusal() {
+        let refusal = || json!({"error": {"code": -32602, "message": "no t1"}});
+        assert!(matches!(closed(&tried(refusal(), "working")), Seen::Holds(..)));
+        let text = "the second persona cancelled the task of the first";
+        assert!(matches!(closed(&tried(refusal(), "cancelled")), Seen::Broken(why, _) if why == text));
+        assert!(matches!(closed(&tried(json!({"result": {}}), "working")), Seen::Broken(..)));
+        assert!(matches!(silent(&tried(refusal(), "working")), Seen::Holds(..)));
+        let other = json!({"error": {"code": -32600, "message": "t1 is not yours"}});
+        assert!(matches!(silent(&tried(other, "working")), Seen::Broken(..)));
+    }
+}

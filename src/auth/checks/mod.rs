@@ -26,6 +26,8 @@ mod needs;
 mod pair;
 mod placement;
 mod reading;
+#[cfg(test)]
+mod records;
 mod resource;
 mod scope;
 mod server;

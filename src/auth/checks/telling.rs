@@ -62,6 +62,9 @@ pub(super) fn asked(exchange: &Exchange<'_>) -> Value {
 pub(super) fn difference(one: &Value, other: &Value) -> Option<(String, String)> {
     match (one, other) {
         (Value::String(one), Value::String(other)) if one != other => Some((one.clone(), other.clone())),
+        (Value::Number(one), Value::Number(other)) if one != other => {
+            Some((one.to_string(), other.to_string()))
+        }
         (Value::Object(one), Value::Object(other)) => {
             one.iter().find_map(|(key, value)| difference(value, other.get(key)?))
         }
@@ -105,6 +108,18 @@ pub(super) fn unknown(name: &str) -> String {
         other => other,
     });
     format!("{kept}{}", turned.collect::<String>())
+}
+
+/// The same for a name of any type.
+pub(super) fn unknown_value(name: &Value) -> Value {
+    match name {
+        Value::String(text) => unknown(text).into(),
+        Value::Number(number) => match unknown(&number.to_string()).parse::<u64>() {
+            Ok(number) => number.into(),
+            Err(_) => name.clone(),
+        },
+        other => other.clone(),
+    }
 }
 
 fn turn(c: char, first: u8, size: u8, by: u8) -> char {
@@ -221,6 +236,57 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::auth::checks::records::{Step, record};
+
+    fn tried(
+        attempt: (&'static str, Value),
+        unknown: (&'static str, Value),
+        after: &'static str,
+    ) -> Transcript {
+        let mine = || json!({"result": {"content": [{"type": "text", "text": "the diary"}]}});
+        let steps: [Step<'_>; 4] = [
+            ("hers before: tools/call", json!({"arguments": {"id": "a1"}}), "200", mine()),
+            ("attempt: tools/call", json!({"arguments": {"id": "a1"}}), attempt.0, attempt.1),
+            ("unknown: tools/call", json!({"arguments": {"id": "b2"}}), unknown.0, unknown.1),
+            ("hers after: tools/call", json!({"arguments": {"id": "a1"}}), after, mine()),
+        ];
+        record(&steps)
+    }
+
+    fn says(text: &str) -> (&'static str, Value) {
+        ("200", json!({"result": {"content": [{"type": "text", "text": text}]}}))
+    }
+
+    fn refuses(text: &str) -> (&'static str, Value) {
+        ("200", json!({"error": {"code": -32602, "message": text}}))
+    }
+
+    #[test]
+    fn an_owner_keeps_what_is_hers() {
+        let judge = |attempt, unknown, after| apart(&tried(attempt, unknown, after), "note");
+        let seen = judge(refuses("no a1"), refuses("no b2"), "200");
+        let text = "the note of another persona was refused with JSON-RPC error -32602";
+        assert_eq!(seen, Seen::Holds(text.into(), vec![2, 3]));
+        // Some tools say in plain words that there is no such thing.
+        let seen = judge(says("there is no a1"), says("there is no b2"), "200");
+        assert!(matches!(seen, Seen::Holds(..)), "{seen:?}");
+        let seen = judge(says("the diary"), says("there is no b2"), "200");
+        assert_eq!(seen, Seen::Broken("the second persona used the note of the first".into(), vec![2, 3]));
+        for (status, after) in [("500", "200"), ("429", "200"), ("404", "404")] {
+            let seen = judge((status, json!({})), refuses("no"), after);
+            assert!(matches!(seen, Seen::Inconclusive(_)), "{status} {after}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn words_can_tell_what_exists() {
+        let judge = |attempt, unknown| no_oracle(&tried(attempt, unknown, "200"), "note");
+        assert!(matches!(judge(refuses("no a1"), refuses("no b2")), Seen::Holds(..)));
+        assert!(matches!(judge(refuses("a1 is not yours"), refuses("no b2")), Seen::Broken(..)));
+        assert!(matches!(judge(("403", json!({})), ("404", json!({}))), Seen::Broken(..)));
+        assert!(matches!(judge(says("the diary"), refuses("no b2")), Seen::DoesNotApply(_)));
+        assert!(matches!(judge(refuses("no a1"), ("503", json!({}))), Seen::Inconclusive(_)));
+    }
 
     #[test]
     fn an_unknown_name_keeps_its_form() {
@@ -228,6 +294,7 @@ mod tests {
         assert_eq!(unknown("notes://alice/diary"), "notes://alice/otlcj");
         assert_eq!(unknown("3f2c"), "0b9e");
         assert_eq!(unknown("A7"), "C4");
+        assert_eq!(unknown_value(&json!(1042)), json!(8719));
         for name in ["note-1000", "a", "7", "x/y", "0b9e", "Zebra"] {
             assert_ne!(unknown(name), name);
         }

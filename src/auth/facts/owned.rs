@@ -16,16 +16,16 @@ pub struct HandleFact {
     pub at: String,
     /// A call that uses one and changes nothing.
     #[serde(rename = "use")]
-    pub used: TextUse,
+    pub used: OpenCall,
 }
 
-/// A call of a tool that takes a text.
+/// A call of a tool with one argument left open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TextUse {
+pub struct OpenCall {
     /// The tool.
     pub tool: String,
-    /// The argument that takes the text.
+    /// The argument that is left open.
     pub argument: String,
     /// The other arguments. Default: none.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -37,9 +37,19 @@ pub struct TextUse {
 #[serde(deny_unknown_fields)]
 pub struct ObjectFact {
     /// The call that reads it and changes nothing.
-    pub call: TextUse,
-    /// The id of the first persona's object.
-    pub id: String,
+    pub call: OpenCall,
+    /// The id of the first persona's object: a text or a whole number, as the argument wants it.
+    pub id: ObjectId,
+}
+
+/// A name in the type that its argument has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ObjectId {
+    /// A whole number.
+    Number(u64),
+    /// A text.
+    Text(String),
 }
 
 /// A tool that answers `input_required` before it acts.
@@ -87,11 +97,21 @@ pub struct CompleteFact {
     pub private: String,
 }
 
-impl TextUse {
-    /// The parameters of `tools/call` with this text.
-    pub fn with(&self, text: &str) -> Value {
+impl ObjectId {
+    /// The id as an argument.
+    pub fn value(&self) -> Value {
+        match self {
+            Self::Number(number) => json!(number),
+            Self::Text(text) => json!(text),
+        }
+    }
+}
+
+impl OpenCall {
+    /// The parameters of `tools/call` with this value in the open place.
+    pub fn with(&self, value: impl Into<Value>) -> Value {
         let mut args = self.args.clone();
-        args.insert(self.argument.clone(), text.into());
+        args.insert(self.argument.clone(), value.into());
         json!({"name": self.tool, "arguments": args})
     }
 }
