@@ -50,7 +50,7 @@ async fn call(prober: &Prober, fact: &OpenCall, pair: &Pair, (name, number): (&'
         "first" => (&pair.hers, &pair.first),
         _ => (&pair.his, &pair.second),
     };
-    let (headers, mut body) = prober.written(session, ("tools/call", fact.with(&canary(name, number))));
+    let (headers, mut body) = prober.written(session, ("tools/call", fact.with(canary(name, number))));
     body["id"] = (100 + number).into();
     let label = format!("{name} {number:02}: tools/call");
     let (url, body) = (prober.target().clone(), Some(body.to_string()));
