@@ -9,6 +9,8 @@ use bytes::{Bytes, BytesMut};
 
 pub use route::{Route, Tls, client_by};
 
+pub mod asked;
+pub mod bare;
 pub mod fence;
 pub mod pem;
 pub mod route;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use rehearsal::drive::sampling::Sampler;
+use rehearsal::drive::surface::Prelude;
 use rehearsal::drive::{Journal, Stopping, World, trial};
 use rehearsal::ids::CaseKey;
 use rehearsal::llm;
@@ -89,6 +90,7 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
         samplers,
         identities: HashMap::from([(case.persona.name.clone(), anonymous)]),
         surfaces: BTreeMap::new(),
+        prelude: Prelude::default(),
         lab: None,
         journal: Arc::clone(&disk) as Arc<dyn Journal>,
         clock: Clock::system(),

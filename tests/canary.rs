@@ -215,6 +215,118 @@ async fn no_credential_reaches_disk_reports_or_terminal() {
     }
 }
 
+/// The secret of a machine at an authorization server, and what is granted to it.
+const CLIENT_SECRET: &str = "canary-client-secret-5566778899aabb";
+const GRANTED: &str = "canary-access-token/0011223344556677";
+const RENEWAL: &str = "canary-refresh-token/8899aabbccddeeff";
+
+/// A target and its authorization server, which repeat whatever they are shown and whatever they have granted.
+struct Office {
+    base: String,
+}
+
+impl Respond for Office {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let base = &self.base;
+        let header = |name: &str| request.headers.get(name).map_or("", |value| value.to_str().unwrap_or(""));
+        let shown = String::from_utf8_lossy(&request.body).into_owned();
+        let every = [CLIENT_SECRET, GRANTED, RENEWAL].map(|value| forms(value).join(" ")).join(" ");
+        match request.url.path() {
+            "/.well-known/oauth-protected-resource/mcp" => ResponseTemplate::new(200)
+                .set_body_json(json!({"resource": format!("{base}/mcp"), "authorization_servers": [base]})),
+            "/.well-known/oauth-authorization-server" => ResponseTemplate::new(200).set_body_json(json!({
+                "issuer": base, "token_endpoint": format!("{base}/token"),
+                "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            })),
+            "/token" => {
+                ResponseTemplate::new(200).insert_header("x-echo", every.as_str()).set_body_json(json!({
+                    "access_token": GRANTED, "refresh_token": RENEWAL, "token_type": "Bearer",
+                    "echo": format!("{shown} {every}"),
+                }))
+            }
+            "/mcp" if header("authorization").is_empty() => {
+                ResponseTemplate::new(401).insert_header("www-authenticate", "Bearer")
+            }
+            "/mcp" => {
+                let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+                let result = match body["method"].as_str().unwrap_or_default() {
+                    "initialize" => json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                        "serverInfo": {"name": every, "version": "1"}}),
+                    "tools/list" => json!({"tools": [{"name": "tell", "description": every,
+                        "inputSchema": {"type": "object"}}]}),
+                    _ => {
+                        json!({"content": [{"type": "text", "text": every}], "isError": body["params"]["name"] != "tell"})
+                    }
+                };
+                match body.get("id") {
+                    Some(id) => ResponseTemplate::new(200)
+                        .set_body_json(json!({"jsonrpc": "2.0", "id": id, "result": result})),
+                    None => ResponseTemplate::new(202),
+                }
+            }
+            _ => ResponseTemplate::new(404),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_identity_shows_and_gets_stays_out_of_its_record() {
+    let server = MockServer::start().await;
+    let office = Office { base: server.uri() };
+    Mock::given(wiremock::matchers::any()).respond_with(office).mount(&server).await;
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("suites")).unwrap();
+    let suite = format!(
+        "version: 1
+name: office
+env: [CLIENT_SECRET]
+target: {{url: \"{}/mcp\"}}
+personas:
+  - {{name: clerk, identity: {{client_credentials: {{client_id: clerk, secret: {{env: CLIENT_SECRET}}}}}}}}
+trials: 1
+access:
+  clerk: {{sees: [tell], calls: {{tell: {{}}}}}}
+",
+        server.uri()
+    );
+    fs::write(dir.path().join("suites/office.yaml"), suite).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
+        command.args(args).current_dir(dir.path()).env("NO_COLOR", "1").env("CLIENT_SECRET", CLIENT_SECRET);
+        command.output().unwrap()
+    };
+    let ran = run(&["eval", "office"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let clean = |place: &str, bytes: &[u8]| {
+        for form in [CLIENT_SECRET, GRANTED, RENEWAL].iter().flat_map(|value| forms(value)) {
+            let leaks = bytes.windows(form.len()).any(|window| window == form.as_bytes());
+            assert!(!leaks, "`{form}` is in {place}: {}", String::from_utf8_lossy(bytes));
+        }
+    };
+    clean("stdout", &[ran.stdout, ran.stderr].concat());
+    let left = files(&dir.path().join("reports"));
+    for path in &left {
+        clean(&path.display().to_string(), &fs::read(path).unwrap());
+    }
+    let file = left.iter().find(|path| path.extension().is_some_and(|kind| kind == "sqlite")).unwrap();
+    let reader = Reader::open(file).unwrap();
+    let mut seen = String::new();
+    for transcript in reader.transcripts().unwrap() {
+        seen.push_str(&serde_json::to_string(&transcript.unwrap().1).unwrap());
+    }
+    clean("the transcripts", seen.as_bytes());
+    // The persona was authorized while the target was looked at; its first trial tells.
+    assert!(
+        seen.contains("grant_type=client_credentials") && seen.contains("before the first trial"),
+        "{seen}"
+    );
+    for name in ["CLIENT_SECRET", "access-token", "refresh-token"] {
+        assert!(seen.contains(&format!("[secret:{name}]")), "`{name}` was never said: {seen}");
+    }
+    let shown = run(&["show", "latest", "access/clerk", "--verbose"]);
+    clean("show", &[shown.stdout, shown.stderr].concat());
+}
+
 #[test]
 fn a_target_that_dies_at_once_takes_no_credential_to_the_terminal() {
     for (script, words) in [

@@ -6,14 +6,20 @@
 #[path = "issuer/world.rs"]
 mod world;
 
+#[path = "issuer/client.rs"]
+mod client;
 #[path = "issuer/documents.rs"]
 mod documents;
+#[path = "issuer/endpoints.rs"]
+mod endpoints;
 #[path = "issuer/grants.rs"]
 mod grants;
 #[path = "issuer/identities.rs"]
 mod identities;
 #[path = "issuer/introspection.rs"]
 mod introspection;
+#[path = "issuer/registration.rs"]
+mod registration;
 #[path = "issuer/tokens.rs"]
 mod tokens;
 #[path = "issuer/trouble.rs"]

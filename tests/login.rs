@@ -65,6 +65,50 @@ async fn a_login_is_stored_for_its_owner_alone_and_forgotten() {
 }
 
 #[tokio::test]
+async fn the_tokens_of_a_forgotten_login_are_revoked_where_that_is_offered() {
+    for (offered, status, words) in [
+        (true, 200, "its tokens were revoked at the authorization server"),
+        (
+            true,
+            503,
+            "were not revoked and stay good until they end: the authorization server answered HTTP 503",
+        ),
+        (false, 200, "names no place to revoke them"),
+    ] {
+        let script = move |seen: &world::Seen| match seen.path.as_str() {
+            "/.well-known/oauth-authorization-server" if offered => {
+                let place = serde_json::json!(format!("{}/revoke", seen.base));
+                Some(ok(&world::with(world::server(&seen.base), "revocation_endpoint", place)))
+            }
+            "/revoke" => Some(world::answer(status, &serde_json::json!({}))),
+            _ => None,
+        };
+        let (world, home) = (World::start(script).await, Home::new());
+        let target = world.target();
+        home.run(&["login", target.as_str(), "--auto-consent"]).await;
+        let (code, out, err) = home.run(&["logout", target.as_str()]).await;
+        assert_eq!(code, 0, "{err}");
+        assert!(out.contains("forgot the login"), "{out}");
+        assert!(err.contains(words), "{err}");
+        assert!(
+            !fs::read_to_string(home.file()).unwrap().contains("access-token-1"),
+            "forgotten all the same"
+        );
+        let asked = world.seen("POST /revoke");
+        let shown: Vec<_> =
+            asked.iter().map(|seen| (seen.field("token"), seen.field("token_type_hint"))).collect();
+        let both = [("refresh-token-1", "refresh_token"), ("access-token-1", "access_token")];
+        match (offered, status) {
+            (true, 200) => assert_eq!(shown, both),
+            (true, _) => assert_eq!(shown, both[..1]),
+            _ => assert_eq!(shown, []),
+        }
+        assert!(asked.iter().all(|seen| seen.field("client_id") == "client-1"));
+        assert!(!format!("{out}{err}").contains("token-1"), "{out}{err}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_waited_for_without_a_terminal() {
     let (world, home) = (World::polite().await, Home::new());
     let (code, out, err) = home.run(&["login", world.target().as_str()]).await;

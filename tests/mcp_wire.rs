@@ -47,6 +47,8 @@ mod rounds;
 mod http_sse;
 #[path = "mcp_wire/renewal.rs"]
 mod renewal;
+#[path = "mcp_wire/revival.rs"]
+mod revival;
 #[path = "mcp_wire/second_client.rs"]
 mod second_client;
 #[path = "mcp_wire/stdio.rs"]

@@ -24,5 +24,7 @@ mod scopes;
 mod machines;
 #[path = "oauth/proofs.rs"]
 mod proofs;
+#[path = "oauth/record.rs"]
+mod record;
 #[path = "oauth/personas.rs"]
 mod personas;

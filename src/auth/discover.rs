@@ -1,7 +1,7 @@
 //! From the challenge to the metadata of the resource, and on to that of its authorization server.
 //!
 //! The order is that of the authorization pages of the MCP specification: the URL of the header, the well-known path
-//! with the endpoint's path behind it, the root. At most six documents are asked for.
+//! with the endpoint's path behind it, the root. At most fifteen documents are asked for.
 
 use serde_json::Value;
 use url::Url;
@@ -16,6 +16,12 @@ pub const RESOURCE: &str = "resource metadata";
 /// The label of every request for the metadata of the authorization server.
 pub const SERVER: &str = "server metadata";
 
+/// The label of every request for the metadata of a further authorization server, where several are named.
+pub const FURTHER: &str = "further server metadata";
+
+/// How many of the authorization servers that a resource names are asked.
+const SERVERS: usize = 4;
+
 /// Asks without a token and follows what the target says, recording every step.
 pub async fn discover(prober: &Prober) {
     let talk = prober.converse("no token", &Credentials::none()).await;
@@ -25,12 +31,15 @@ pub async fn discover(prober: &Prober) {
         let document = prober.document(&format!("{RESOURCE}: {how}"), url).await;
         found = found.or_else(|| document.ok().as_ref().and_then(json_document));
     }
-    let server =
-        found.as_ref().and_then(|document| first_server(document)).and_then(|text| Url::parse(text).ok());
-    for (how, url) in server.iter().flat_map(server_candidates) {
-        let document = prober.document(&format!("{SERVER}: {how}"), url).await;
-        if document.ok().as_ref().and_then(json_document).is_some() {
-            break;
+    let named = found.as_ref().map(servers).unwrap_or_default();
+    for (count, server) in named.into_iter().enumerate() {
+        let label = if count == 0 { SERVER } else { FURTHER };
+        let Ok(issuer) = Url::parse(server) else { continue };
+        for (how, url) in server_candidates(&issuer) {
+            let document = prober.document(&format!("{label}: {how}"), url).await;
+            if document.ok().as_ref().and_then(json_document).is_some() {
+                break;
+            }
         }
     }
 }
@@ -43,6 +52,12 @@ pub fn resource_metadata_url(side: &HttpSide) -> Option<String> {
 /// The first authorization server that a resource names.
 pub fn first_server(document: &Value) -> Option<&str> {
     document.get("authorization_servers")?.as_array()?.first()?.as_str()
+}
+
+/// The authorization servers that a resource names, as far as they are asked.
+pub fn servers(document: &Value) -> Vec<&str> {
+    let listed = document.get("authorization_servers").and_then(Value::as_array);
+    listed.into_iter().flatten().take(SERVERS).filter_map(Value::as_str).collect()
 }
 
 /// The JSON object of a 200 answer.

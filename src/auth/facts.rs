@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::units::Period;
+
 pub use owned::{AskFact, CompleteFact, HandleFact, ObjectFact, ObjectId, OpenCall, WatchFact};
 
 mod owned;
@@ -18,18 +20,28 @@ pub struct Facts {
     /// A call that changes nothing. Token checks try it besides the list of tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub harmless: Option<ToolUse>,
-    /// A call that the weaker persona may not make.
+    /// A call that the weaker persona may not make. Where a refusal could be about its arguments, and where scopes are
+    /// asked for step by step, the first persona makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guarded: Option<ToolUse>,
+    /// Other requests that the weaker persona may not make, such as `resources/read` of what that call shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guarded_requests: Vec<RequestUse>,
     /// Whether tokens for the whole origin are meant to be accepted (`aud` is the origin).
     #[serde(default, skip_serializing_if = "is_false")]
     pub origin_is_resource: bool,
     /// Whether the target asks the embedded issuer about every token (RFC 7662).
     #[serde(default, skip_serializing_if = "is_false")]
     pub introspection: bool,
+    /// How long after a change of the issuer's keys a token with the new key may still be refused. Default: 60s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Period>,
     /// Whether browsers are meant to call the target, so that CORS must work.
     #[serde(default, skip_serializing_if = "is_false")]
     pub browser_clients: bool,
+    /// The origin of their pages, such as `https://inspector.example`. Default: that of the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser_origin: Option<String>,
     /// Whether clients get their id by arrangement, neither by registration nor by metadata documents.
     #[serde(default, skip_serializing_if = "is_false")]
     pub pre_registered: bool,
@@ -80,6 +92,17 @@ pub struct ToolUse {
     /// Its arguments. Default: none.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub args: Map<String, Value>,
+}
+
+/// A request of any method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestUse {
+    /// The method.
+    pub method: String,
+    /// Its parameters. Default: none.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub params: Map<String, Value>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]

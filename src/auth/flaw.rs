@@ -16,6 +16,9 @@ pub enum Flaw {
     /// `exp` two minutes ago; a server with a wide leeway accepts it.
     #[serde(rename = "expired_120s")]
     Expired120s,
+    /// `exp` six minutes ago; a server that accepts it has more leeway than clocks ask for.
+    #[serde(rename = "expired_6m")]
+    Expired6m,
     /// `nbf` one hour ahead.
     NotYetValid,
     /// No `exp` (RFC 9068 section 2.2 requires one, MCP does not).
@@ -98,10 +101,11 @@ pub enum Flaw {
 
 impl Flaw {
     /// Every flaw, in the order of the checklist.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::Expired,
         Self::Expired30s,
         Self::Expired120s,
+        Self::Expired6m,
         Self::NotYetValid,
         Self::NoExpiry,
         Self::WrongAudience,
@@ -149,6 +153,7 @@ impl Flaw {
             Self::Expired
             | Self::Expired30s
             | Self::Expired120s
+            | Self::Expired6m
             | Self::NotYetValid
             | Self::NoExpiry
             | Self::WrongAudience

@@ -39,6 +39,9 @@ pub struct Authority {
     pub route: Route,
     /// Logins of people.
     pub wallet: Arc<dyn Wallet>,
+    /// Whether the target is pinned to revision 2025-03-26, where a server without metadata is its own authorization
+    /// server. Later revisions make metadata a must, and a client must not guess.
+    pub old_servers: bool,
 }
 
 impl std::fmt::Debug for Authority {

@@ -238,7 +238,7 @@ fn stored(persona: &Persona, login: &Login, authority: &Authority) -> Result<OAu
         return Err(Fault::new(crate::transcript::Side::Auth, "credentials.login", text));
     };
     // Only a server of 2025-03-26 knows no `resource`.
-    let settings = Settings { old_servers: held.resource.is_none(), ..settings };
+    let settings = Settings { old_servers: settings.old_servers || held.resource.is_none(), ..settings };
     Ok(OAuth::new(settings, means(Arc::clone(&authority.wallet), authority)))
 }
 
@@ -258,7 +258,8 @@ fn settings(persona: &Persona, grant: Grant, authority: &Authority) -> Result<Se
         missing(format!("persona `{name}` is authorized over HTTP, and the target speaks over standard streams; give its server a `header` or `bearer` variable"))
     })?;
     // A server that answers strangers would never ask who this is.
-    Ok(Settings { eager: true, route: authority.route.clone(), ..Settings::new(target, grant) })
+    let (route, old_servers) = (authority.route.clone(), authority.old_servers);
+    Ok(Settings { eager: true, route, old_servers, ..Settings::new(target, grant) })
 }
 
 fn means(wallet: Arc<dyn Wallet>, authority: &Authority) -> Means {

@@ -24,7 +24,7 @@ mod minted;
 pub mod prober;
 
 pub use facts::{
-    AskFact, CompleteFact, Facts, HandleFact, ObjectFact, ObjectId, OpenCall, ToolUse, WatchFact,
+    AskFact, CompleteFact, Facts, HandleFact, ObjectFact, ObjectId, OpenCall, RequestUse, ToolUse, WatchFact,
 };
 pub use flaw::Flaw;
 pub use identity::{Authority, identity};

@@ -1,10 +1,12 @@
 //! Sends single HTTP requests to the target and records each with its answer. It judges nothing.
 //!
 //! It talks to the hosts of the target and of the embedded issuer and to no other, follows no redirect, waits five
-//! seconds at most, and keeps 64 KiB of an answer. Minted tokens go only to loopback and private addresses: a spoofed
+//! seconds at most, and keeps 64 KiB of an answer. Servers elsewhere are asked at a measured pace, and one that says 429
+//! and when to come back is asked once more then. Minted tokens go only to loopback and private addresses: a spoofed
 //! identity has no business elsewhere.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,18 +15,27 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use url::{Host, Url};
 
+use self::pace::Pacer;
 use super::answer::stream_messages;
-use super::checks::eras::mark;
-use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona};
+use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona, TokenFormat};
 use crate::mcp::revision::Era;
 use crate::mcp::{Asking, Identity};
-use crate::net;
-use crate::transcript::{Body, Fault, HttpSide, Recorder, Side, What};
+use crate::net::bare::{Dialer, outward_address};
+use crate::net::{self, Route};
+use crate::transcript::{Body, Fault, HttpSide, Recorder, Side};
 
+mod aside;
+mod bearer;
 mod listen;
+mod pace;
+mod raw;
+mod record;
+mod reply;
 mod talk;
 
 pub use listen::Listening;
+pub use pace::DEFAULT_RPS;
+pub use raw::Raw;
 pub use talk::{MODERN, Opened, REVISION, Talk};
 
 /// How much of an answer is kept, in bytes.
@@ -32,6 +43,9 @@ const KEPT: usize = 64 * 1024;
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How the reason begins why an answer did not come in time.
+pub const LATE: &str = "no answer within";
 
 /// Somebody whom the target is expected to let in.
 #[derive(Clone)]
@@ -68,6 +82,12 @@ pub struct ProbeSetup {
 pub struct Prober {
     setup: ProbeSetup,
     http: reqwest::Client,
+    /// How the target is reached, for requests that the client refuses to send.
+    route: Route,
+    dialer: Arc<Dialer>,
+    pacer: Arc<Pacer>,
+    /// An address of this machine that others may reach.
+    outward: Option<IpAddr>,
     log: Recorder,
     /// The eras that the target is known to speak.
     eras: Vec<Era>,
@@ -75,6 +95,8 @@ pub struct Prober {
     era: Option<Era>,
     /// Whether labels say which.
     marked: bool,
+    /// How long an answer may take.
+    patience: Duration,
     /// Many ask at a time, but one that changes the world asks alone.
     turns: Arc<RwLock<()>>,
 }
@@ -111,13 +133,18 @@ pub struct Ask<'a> {
 }
 
 /// A request with everything that goes with it.
-#[derive(Clone)]
 struct Written {
-    label: String,
     method: Method,
     url: Url,
     headers: Vec<(String, String)>,
     body: String,
+}
+
+impl Written {
+    fn side(&self) -> HttpSide {
+        let start = format!("{} {}", self.method, self.url);
+        HttpSide { start, headers: self.headers.clone(), body: Body::Text(self.body.clone()) }
+    }
 }
 
 impl Credentials {
@@ -147,20 +174,57 @@ impl Prober {
         if !is_near(&setup.target) {
             setup.issuer = None;
         }
-        let (eras, turns) = (vec![], Arc::new(RwLock::new(())));
-        Ok(Self { setup, http, log, eras, era: None, marked: false, turns })
+        let (route, turns) = (Route::default(), Arc::new(RwLock::new(())));
+        Ok(Self {
+            http,
+            dialer: Arc::new(Dialer::new(&route)),
+            route,
+            pacer: Arc::new(Pacer::new(&setup.target, None)),
+            outward: outward_address(),
+            log,
+            eras: vec![],
+            era: None,
+            marked: false,
+            patience: DEADLINE,
+            turns,
+            setup,
+        })
     }
 
-    /// The same prober with another HTTP client: for servers that want certificates or a proxy.
+    /// The same prober with another HTTP client, made for `route`: for servers that want certificates or a proxy.
     #[must_use]
-    pub fn through(self, http: reqwest::Client) -> Self {
-        Self { http, ..self }
+    pub fn through(self, http: reqwest::Client, route: &Route) -> Self {
+        Self { http, dialer: Arc::new(Dialer::new(route)), route: route.clone(), ..self }
+    }
+
+    /// The same prober, asking so many times per second at most. Without a number it asks servers elsewhere
+    /// [`DEFAULT_RPS`] times and this machine without a limit.
+    #[must_use]
+    pub fn paced(self, rps: Option<u32>) -> Self {
+        Self { pacer: Arc::new(Pacer::new(&self.setup.target, rps)), ..self }
+    }
+
+    /// The same prober, taking this for the address of this machine that others may reach.
+    #[must_use]
+    pub fn outward_at(self, outward: Option<IpAddr>) -> Self {
+        Self { outward, ..self }
+    }
+
+    /// An address of this machine that others may reach, if it has one.
+    pub fn outward(&self) -> Option<IpAddr> {
+        self.outward
     }
 
     /// The same prober with another record, sharing connections.
     #[must_use]
     pub fn recording(&self, log: Recorder) -> Self {
         Self { log, ..self.clone() }
+    }
+
+    /// The same prober, waiting so long for an answer.
+    #[must_use]
+    pub fn waiting(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
     }
 
     /// The MCP endpoint.
@@ -240,7 +304,8 @@ impl Prober {
     }
 
     async fn credentials(&self, figure: Option<&Figure>) -> Result<Credentials, Fault> {
-        let asking = Asking { method: "POST", url: &self.setup.target, refused: None };
+        let (url, log) = (&self.setup.target, Some(&self.log));
+        let asking = Asking { method: "POST", url, refused: None, log };
         let headers = match figure {
             Some(figure) => figure.identity.headers(asking).await?,
             None => vec![],
@@ -280,9 +345,21 @@ impl Prober {
             .map_err(|error| Fault::new(Side::Harness, "issuer.crypto", error.to_string()))?
     }
 
-    /// The good persona's token with one flaw, as a bearer token.
+    /// The good persona's token with one flaw.
+    pub async fn flawed_token(&self, flaw: Flaw) -> Result<SecretString, Fault> {
+        self.token(|minted| {
+            minted.flaw = Some(flaw);
+            // An opaque token has no form that could be wrong.
+            if !flaw.is_claim() {
+                minted.format = TokenFormat::Jwt;
+            }
+        })
+        .await
+    }
+
+    /// The same as a bearer token.
     pub async fn flawed(&self, flaw: Flaw) -> Result<Credentials, Fault> {
-        let token = self.token(|minted| minted.flaw = Some(flaw)).await?;
+        let token = self.flawed_token(flaw).await?;
         Ok(Credentials::authorization(&format!("Bearer {}", token.expose_secret())))
     }
 
@@ -294,27 +371,15 @@ impl Prober {
 
     /// Sends one request and records it with its answer. The record is redacted; the returned answer is not.
     pub async fn send(&self, ask: Ask<'_>, who: &Credentials) -> Result<HttpSide, String> {
+        let label = ask.label;
         let written = self.write(ask, who);
-        let begun = self.log.elapsed_ms();
-        let response = match self.may_ask(&written.url) {
-            true => self.exchange(&written).await,
-            false => Err(not_asked(&written.url)),
+        let sent = || async {
+            match self.may_ask(&written.url) {
+                true => self.exchange(&written).await,
+                false => Err(not_asked(&written.url)),
+            }
         };
-        self.note(written, response.clone(), begun);
-        response
-    }
-
-    fn note(&self, written: Written, response: Result<HttpSide, String>, begun: u64) {
-        let Written { label, method, url, headers, body } = written;
-        let request = HttpSide { start: format!("{method} {url}"), headers, body: Body::Text(body) };
-        let took_ms = self.log.elapsed_ms().saturating_sub(begun);
-        self.log.note(What::Exchanged { label, request, response, took_ms });
-    }
-
-    /// Records a request that somebody else received, such as the upstream of the target.
-    pub fn overheard(&self, label: &str, request: HttpSide) {
-        let response = Ok(HttpSide { start: "200".to_owned(), headers: vec![], body: Body::from_bytes(&[]) });
-        self.log.note(What::Exchanged { label: self.marked_label(label), request, response, took_ms: 0 });
+        self.recorded(label, written.side(), sent).await
     }
 
     /// A request as it goes out.
@@ -329,15 +394,7 @@ impl Prober {
         }
         headers
             .extend(who.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())));
-        let label = self.marked_label(ask.label);
-        Written { label, method: ask.method, url, headers, body: ask.body.unwrap_or_default() }
-    }
-
-    fn marked_label(&self, label: &str) -> String {
-        match self.era.filter(|_| self.marked) {
-            Some(era) => format!("{}{label}", mark(era)),
-            None => label.to_owned(),
-        }
+        Written { method: ask.method, url, headers, body: ask.body.unwrap_or_default() }
     }
 
     async fn exchange(&self, written: &Written) -> Result<HttpSide, String> {
@@ -366,9 +423,9 @@ impl Prober {
         if !written.body.is_empty() {
             request = request.body(written.body.clone());
         }
-        let response = tokio::time::timeout(DEADLINE, request.send())
+        let response = tokio::time::timeout(self.patience, request.send())
             .await
-            .map_err(|_| "no answer within 5s".to_owned())?
+            .map_err(|_| format!("{LATE} {}s", self.patience.as_secs()))?
             .map_err(|error| net::describe(&error))?;
         let headers = response
             .headers()

@@ -154,6 +154,9 @@ pub(super) struct EvalArgs {
     /// Stop starting trials when this many US dollars are spent; models without a price count as free.
     #[arg(long, value_name = "USD", value_parser = dollars)]
     pub max_cost: Option<f64>,
+    /// Requests per second of auth checks at most. Default: 5, and no limit for a target on this machine.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_rps: Option<u32>,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
@@ -255,6 +258,9 @@ pub(super) struct ResumeArgs {
     /// Stop starting trials when this many US dollars are spent, what the run has spent before included.
     #[arg(long, value_name = "USD", value_parser = dollars)]
     pub max_cost: Option<f64>,
+    /// Requests per second of auth checks at most. Default: 5, and no limit for a target on this machine.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_rps: Option<u32>,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,

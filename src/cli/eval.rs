@@ -166,7 +166,7 @@ async fn one(
     let Prepared { suite, plan, selection } = prepared;
     let stage = tokio::select! {
         biased;
-        stage = set(&suite, &plan, context) => stage?,
+        stage = set(&suite, &plan, args.max_rps, context) => stage?,
         failure = signals.before_anything_ran() => return Err(failure),
     };
     let manifest =
@@ -212,12 +212,18 @@ pub(super) fn outside(context: &Context) -> Outcome<stage::Outside> {
         program,
         root: context.root.clone(),
         wallet: Arc::new(Purse::new(&context.env)),
+        max_rps: None,
     })
 }
 
-/// Sets the stage for a plan.
-pub(super) async fn set(suite: &Suite, plan: &Plan, context: &Context) -> Outcome<Stage> {
-    let outside = outside(context)?;
+/// Sets the stage for a plan. `max_rps` is how often per second auth checks may ask.
+pub(super) async fn set(
+    suite: &Suite,
+    plan: &Plan,
+    max_rps: Option<u32>,
+    context: &Context,
+) -> Outcome<Stage> {
+    let outside = stage::Outside { max_rps, ..outside(context)? };
     let stage = stage::set(suite, plan, &outside).await;
     for name in context.secrets.take_too_short() {
         context.printer.tell(&format!(

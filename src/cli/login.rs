@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::future::BoxFuture;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use url::Url;
@@ -22,7 +22,8 @@ use super::failure::{Failure, Outcome};
 use super::output::Printer;
 use super::purse::Purse;
 use crate::auth::client::{
-    Consenting, Grant, Held, Means, Memory, OAuth, Registered, Settings, SignedIn, Visitor, Wallet,
+    Client, Consenting, Grant, Held, Means, Memory, Nobody, OAuth, Registered, Revoked, Settings, SignedIn,
+    Trace, Visitor, Wallet, revoke,
 };
 use crate::display;
 use crate::gate::Exit;
@@ -150,14 +151,16 @@ pub(super) fn list(context: &Context) -> Outcome {
     Ok(Exit::Pass)
 }
 
-/// Forgets a login. The tokens are not revoked: most servers that agents meet offer no way to.
-pub(super) fn logout(args: &LogoutArgs, context: &Context) -> Outcome {
+/// Forgets a login. Its tokens are taken back first where the authorization server offers that; whatever comes of it, the
+/// login is forgotten here.
+pub(super) async fn logout(args: &LogoutArgs, context: &Context) -> Outcome {
     let purse = Purse::new(&context.env);
-    let found = purse
-        .remove(args.url.as_str(), args.account.as_deref())
-        .map_err(|fault| Failure::from_fault(&fault))?;
+    let (target, account) = (args.url.as_str(), args.account.as_deref());
+    let held = purse.held(target, account);
+    let client = held.as_ref().and_then(|held| purse.client(&held.issuer));
+    let found = purse.remove(target, account).map_err(|fault| Failure::from_fault(&fault))?;
     let shown = display::safe_line(&net::shown(&args.url));
-    let whom = named(args.account.as_deref());
+    let whom = named(account);
     if !found {
         let text = format!("there is no login at `{shown}`{whom}");
         return Err(
@@ -165,7 +168,34 @@ pub(super) fn logout(args: &LogoutArgs, context: &Context) -> Outcome {
         );
     }
     context.printer.data_line(&format!("forgot the login at {shown}{whom}"))?;
+    if let Some(held) = held {
+        context.printer.talk(&told(taken_back(&held, client.as_ref(), context).await));
+    }
     Ok(Exit::Pass)
+}
+
+async fn taken_back(held: &Held, client: Option<&Client>, context: &Context) -> Revoked {
+    let Ok(target) = Url::parse(&held.target) else { return Revoked::Nowhere };
+    let secrets = &context.secrets;
+    secrets.register_jwt("access-token", held.tokens.access.expose_secret());
+    held.tokens.refresh.iter().for_each(|token| secrets.register_jwt("refresh-token", token.expose_secret()));
+    let grant = Grant::Code { visitor: Arc::new(Nobody), registered: None, document: None };
+    let wallet = Arc::new(Memory::default());
+    let means = Means { wallet, secrets: secrets.clone(), clock: context.clock.clone() };
+    revoke(held, client, &Settings::new(target, grant), &means).await
+}
+
+fn told(revoked: Revoked) -> String {
+    match revoked {
+        Revoked::Done => "its tokens were revoked at the authorization server".to_owned(),
+        Revoked::Nowhere => {
+            "its tokens stay good until they end: the authorization server names no place to revoke them"
+                .to_owned()
+        }
+        Revoked::Not(why) => {
+            format!("its tokens were not revoked and stay good until they end: {}", display::safe_line(&why))
+        }
+    }
 }
 
 /// Waits on a loopback port for the answer of the authorization page.
@@ -235,7 +265,7 @@ impl Visitor for Listener {
         &self.redirect
     }
 
-    fn visit<'a>(&'a self, page: &'a Url) -> BoxFuture<'a, Result<Url, Fault>> {
+    fn visit<'a>(&'a self, page: &'a Url, _: &'a Trace) -> BoxFuture<'a, Result<Url, Fault>> {
         Box::pin(self.wait(page))
     }
 }
@@ -289,7 +319,8 @@ mod tests {
         let redirect = listener.redirect().to_owned();
         let page = Url::parse("https://as.example/authorize?state=right").unwrap();
         let http = reqwest::Client::new();
-        let visiting = listener.visit(&page);
+        let trace = Trace::default();
+        let visiting = listener.visit(&page, &trace);
         let sending = async {
             assert_eq!(status(http.get(format!("{redirect}/more?state=right"))).await, 404);
             assert_eq!(status(http.post(format!("{redirect}?state=right"))).await, 404);

@@ -127,7 +127,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Issuer => wait(issuer::serve(context)),
         Command::Login(args) if args.list => login::list(context),
         Command::Login(args) => wait(login::login(&args, context)),
-        Command::Logout(args) => login::logout(&args, context),
+        Command::Logout(args) => wait(login::logout(&args, context)),
         Command::Schema => check::schema(context),
         Command::Explain { code } => explain::explain(&code, context),
         Command::Completions { shell } => {

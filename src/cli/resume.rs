@@ -28,8 +28,9 @@ pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
     let file = super::runs::resolve(&args.run, &args.out, context)?;
     let signals = Signals::listen(context.printer);
     let drift = if args.accept_drift { Drift::Accepted } else { Drift::Refused };
-    let (width, max_cost) = (args.concurrency.into(), args.max_cost);
-    continue_run(&file, &How { format: &args.format, width, max_cost, drift }, &signals, context).await
+    let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
+    let how = How { format: &args.format, width, max_cost, max_rps, drift };
+    continue_run(&file, &how, &signals, context).await
 }
 
 /// `eval SUITE --resume [RUN]`: the run named, or the newest of the suite.
@@ -47,8 +48,8 @@ pub(super) async fn latest_or(run: &str, args: &EvalArgs, signals: &Signals, con
     };
     let name = suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
     let file = super::runs::resolve(&name, &args.out, context)?;
-    let (width, max_cost) = (args.concurrency.into(), args.max_cost);
-    let how = How { format: &args.format, width, max_cost, drift: Drift::Refused };
+    let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
+    let how = How { format: &args.format, width, max_cost, max_rps, drift: Drift::Refused };
     continue_run(&file, &how, signals, context).await
 }
 
@@ -57,6 +58,7 @@ struct How<'a> {
     format: &'a str,
     width: usize,
     max_cost: Option<f64>,
+    max_rps: Option<u32>,
     drift: Drift,
 }
 
@@ -92,7 +94,7 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
         let store = Store::open(file)?;
         let stage = tokio::select! {
             biased;
-            stage = set(&suite, &plan, context) => stage?,
+            stage = set(&suite, &plan, how.max_rps, context) => stage?,
             failure = signals.before_anything_ran() => return Err(failure),
         };
         let drifted = match how.drift {

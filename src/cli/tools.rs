@@ -102,6 +102,7 @@ fn identity(args: &ToolsArgs, context: &Context) -> Outcome<crate::mcp::Identity
         clock: context.clock.clone(),
         route: crate::net::Route::default(),
         wallet: Arc::new(Purse::new(&context.env)),
+        old_servers: false,
     };
     identity::identity(&persona, &authority).map_err(|fault| Failure::from_fault(&fault))
 }

@@ -10,6 +10,7 @@ use crate::auth::identity::{self, Authority};
 use crate::auth::prober::{Figure, ProbeSetup, Prober};
 use crate::ids::PersonaName;
 use crate::mcp::Identity;
+use crate::net::Route;
 use crate::suite::AuthSetup;
 use crate::transcript::{End, Fault, Recorder, Side};
 
@@ -80,10 +81,16 @@ impl Lab {
         Ok(Self { prober: Prober::new(setup, log)? })
     }
 
-    /// The same lab with another HTTP client.
+    /// The same lab with another HTTP client, made for `route`.
     #[must_use]
-    pub fn through(self, http: reqwest::Client) -> Self {
-        Self { prober: self.prober.through(http) }
+    pub fn through(self, http: reqwest::Client, route: &Route) -> Self {
+        Self { prober: self.prober.through(http, route) }
+    }
+
+    /// The same lab, asking so many times per second at most.
+    #[must_use]
+    pub fn paced(self, rps: Option<u32>) -> Self {
+        Self { prober: self.prober.paced(rps) }
     }
 
     /// The same lab, knowing which eras the target speaks with the control, or with anybody.

@@ -49,6 +49,8 @@ pub struct World {
     pub identities: HashMap<PersonaName, Identity>,
     /// What each persona sees, learned before the first trial; arguments of access probes are made from it.
     pub surfaces: surface::Surfaces,
+    /// How the personas were authorized meanwhile.
+    pub prelude: surface::Prelude,
     /// What auth probes need; `None` when the suite has no auth checks.
     pub lab: Option<auth::Lab>,
     /// Keeps model responses.
@@ -81,6 +83,7 @@ impl World {
         log: &Recorder,
         host: Option<&Arc<dyn Host>>,
     ) -> Result<Box<dyn Session>, Fault> {
+        self.prelude.tell(persona, log);
         let opening = Opening { host, ..Opening::new(self.identity(persona)?, &case.client) };
         self.target.open(opening, log.clone()).await
     }

@@ -12,8 +12,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::sampling::Sampler;
-use super::surface::{self, Surfaces};
+use super::surface::{self, Prelude, Surfaces};
 use super::{Journal, Stopping, World, auth};
+use crate::auth::IdentitySpec;
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::auth::issuer::Issuer;
@@ -22,6 +23,7 @@ use crate::llm::{self, ChatModel};
 use crate::mcp::connect::{self, Keeper};
 use crate::mcp::launch::{self, Launch};
 use crate::mcp::process::guard::Guard;
+use crate::mcp::revision::Choice;
 use crate::mcp::{ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
@@ -52,6 +54,8 @@ pub struct Outside {
     pub root: PathBuf,
     /// Logins of people.
     pub wallet: Arc<dyn Wallet>,
+    /// How often per second auth checks may ask the target; `None` as in [`crate::auth::Prober::paced`].
+    pub max_rps: Option<u32>,
 }
 
 /// Everything a run needs of the outside, up and answering.
@@ -62,6 +66,7 @@ pub struct Stage {
     judge: Option<Judge>,
     identities: HashMap<PersonaName, Identity>,
     surfaces: Surfaces,
+    prelude: Prelude,
     lab: Option<auth::Lab>,
     clock: Clock,
     secrets: Secrets,
@@ -77,6 +82,8 @@ pub struct Set {
     http: reqwest::Client,
     /// By which way its authorization servers are reached.
     route: net::Route,
+    /// Whether it is pinned to the revision whose servers may be their own authorization servers.
+    old_servers: bool,
 }
 
 impl Set {
@@ -99,6 +106,7 @@ impl Set {
                 proxy: self.route.proxy.clone(),
             },
             wallet: Arc::clone(&outside.wallet),
+            old_servers: self.old_servers,
         }
     }
 
@@ -135,6 +143,7 @@ impl Stage {
             samplers: self.models.samplers,
             identities: self.identities,
             surfaces: self.surfaces,
+            prelude: self.prelude,
             lab: self.lab,
             journal,
             clock: self.clock,
@@ -156,13 +165,14 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     let (models, judge) = models(suite, plan, outside)?;
     let (set, description) = raise(suite, outside).await?;
     match dress(suite, plan, outside, &set).await {
-        Ok((identities, surfaces, lab)) => Ok(Stage {
+        Ok((identities, (surfaces, prelude), lab)) => Ok(Stage {
             set,
             description,
             models,
             judge,
             identities,
             surfaces,
+            prelude,
             lab,
             clock: outside.clock.clone(),
             secrets: outside.secrets.clone(),
@@ -195,7 +205,9 @@ pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, Stri
         Endpoint::Stdio(_) => BTreeMap::new(),
     };
     let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
-    let set = Set { issuer, target, headers, http: place.http, route: place.route };
+    let old_servers =
+        matches!(suite.target.protocol, Choice::Pinned(revision) if revision.name == "2025-03-26");
+    let set = Set { issuer, target, headers, http: place.http, route: place.route, old_servers };
     Ok((set, place.description))
 }
 
@@ -370,11 +382,14 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
     })
 }
 
-type Dressed = (HashMap<PersonaName, Identity>, Surfaces, Option<auth::Lab>);
+type Dressed = (HashMap<PersonaName, Identity>, (Surfaces, Prelude), Option<auth::Lab>);
 
 /// Builds the identities and looks at the target as each of them.
 async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Result<Dressed, Fault> {
     let authority = set.authority(outside);
+    if let Some(issuer) = &set.issuer {
+        consenting(issuer, suite)?;
+    }
     let mut identities = Vec::new();
     for persona in &suite.personas {
         let wanted = plan.cases.iter().any(|case| case.persona.name == persona.value.name);
@@ -390,7 +405,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     // Reports and access checks are about the whole list.
     let profile =
         suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.reading_all());
-    let surfaces =
+    let (surfaces, prelude) =
         surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
     reachable(plan, &surfaces)?;
     let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
@@ -399,11 +414,23 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         Some(url) if !suite.auth_checks.is_empty() && suite.target.transport == Transport::Http => {
             let cast = auth::Cast { personas: &personas, identities: &identities };
             let lab = auth::Lab::new(url, set.headers.clone(), cast, &suite.auth, &authority)?;
-            Some(lab.through(set.http.clone()).knowing().await?)
+            Some(lab.through(set.http.clone(), &set.route).paced(outside.max_rps).knowing().await?)
         }
         _ => None,
     };
-    Ok((identities.into_iter().collect(), surfaces, lab))
+    Ok((identities.into_iter().collect(), (surfaces, prelude), lab))
+}
+
+/// Good personas can also be met the long way: a target that sends people to the issuer gets them signed in.
+fn consenting(issuer: &Issuer, suite: &Suite) -> Result<(), Fault> {
+    for persona in &suite.personas {
+        if let IdentitySpec::Minted(minted) = &persona.value.identity
+            && minted.flaw.is_none()
+        {
+            issuer.enroll(persona.value.name.as_str(), minted.clone())?;
+        }
+    }
+    Ok(())
 }
 
 /// A run can begin when at least one persona of a use case is let in. Access and auth cases may well be about personas

@@ -1,27 +1,26 @@
-//! Setup, verify and cleanup: tool calls of the harness around a conversation.
+//! Setup, verify and cleanup: what the harness calls, reads and gets around a conversation.
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{World, agent};
 use crate::ids::CallId;
 use crate::mcp::profile::Results;
-use crate::mcp::{Host, Session};
+use crate::mcp::{Host, Refusal, Session};
 use crate::plan::{Case, UseWork};
-use crate::suite::{Step, ToolStep};
+use crate::suite::Step;
 use crate::transcript::event::Caller;
 use crate::transcript::{End, Fault, Recorder, Side, ToolCall, What};
 
 /// Runs the setup steps. A step that fails ends the trial as missing data: nothing was measured.
 pub async fn setup(work: &UseWork, around: Around<'_>) -> Result<(), End> {
     for (index, step) in work.setup.iter().enumerate() {
-        let Step::Tool(tool) = &step.value;
         let place = Place { phase: "setup", index };
-        let (result, ok) = run(tool, place, around).await.map_err(End::Faulted)?;
+        let (result, ok) = run(&step.value, place, around).await.map_err(End::Faulted)?;
         if !ok {
-            let message =
-                format!("setup step `{}` failed: {}", tool.name, crate::display::excerpt(&result, 200));
+            let (name, result) = (step.value.name(), crate::display::excerpt(&result, 200));
+            let message = format!("setup step `{name}` failed: {result}");
             return Err(End::Faulted(Fault::new(Side::Harness, "case.setup-failed", message)));
         }
     }
@@ -32,7 +31,7 @@ pub async fn setup(work: &UseWork, around: Around<'_>) -> Result<(), End> {
 pub async fn verify(work: &UseWork, around: Around<'_>) -> Result<(), End> {
     for (index, step) in work.verify.iter().enumerate() {
         let place = Place { phase: "verify", index };
-        run(&step.value.tool, place, around).await.map_err(End::Faulted)?;
+        run(&step.value.step, place, around).await.map_err(End::Faulted)?;
     }
     Ok(())
 }
@@ -40,9 +39,8 @@ pub async fn verify(work: &UseWork, around: Around<'_>) -> Result<(), End> {
 /// Runs the cleanup steps, whatever happened before; their failures are recorded and change nothing.
 pub async fn cleanup(work: &UseWork, around: Around<'_>) {
     for (index, step) in work.cleanup.iter().enumerate() {
-        let Step::Tool(tool) = &step.value;
         let place = Place { phase: "cleanup", index };
-        let _ = run(tool, place, around).await;
+        let _ = run(&step.value, place, around).await;
     }
 }
 
@@ -69,32 +67,94 @@ pub struct Around<'a> {
 }
 
 /// One step: the text of its result, and whether it worked.
-async fn run(step: &ToolStep, place: Place, around: Around<'_>) -> Result<(String, bool), Fault> {
+async fn run(step: &Step, place: Place, around: Around<'_>) -> Result<(String, bool), Fault> {
     let Around { case, world, log, session, host } = around;
-    let args = if step.args.is_null() { Value::Object(serde_json::Map::new()) } else { step.args.clone() };
-    let call = ToolCall {
-        id: CallId::new(format!("{}-{}", place.phase, place.index)),
-        name: step.name.clone(),
-        args: args.clone(),
-    };
-    log.note(What::ToolCalled { call: call.id.clone(), name: call.name.clone(), args, by: Caller::Harness });
-    let before = log.len();
-    // What a step of the harness reads is not cut by the client that is emulated.
-    let rules = &Results::default();
-    let shown = match &step.persona {
-        None => agent::perform(session, &call, log, rules).await?,
+    let wanted = Wanted::of(step, place, log);
+    let Done { text, result, ok } = match step.persona() {
+        None => wanted.from(session, log).await?,
         Some(persona) => {
             let other = world.open(persona, case, log, Some(host)).await?;
-            let outcome = agent::perform(other.as_ref(), &call, log, rules).await;
+            let done = wanted.from(other.as_ref(), log).await;
             other.close().await;
-            outcome?
+            done?
         }
     };
-    let (text, is_error) = (shown.text, shown.is_error);
-    let result = returned(log, before).unwrap_or_else(|| Value::String(text.clone()));
-    let about = format!("{}#{}", step.name, place.index);
-    log.note(What::StepRan { phase: place.phase.to_owned(), about, result, ok: !is_error });
-    Ok((text, !is_error))
+    let about = format!("{}#{}", step.name(), place.index);
+    log.note(What::StepRan { phase: place.phase.to_owned(), about, result, ok });
+    Ok((text, ok))
+}
+
+/// What a step wants of the server.
+enum Wanted<'a> {
+    Call(ToolCall),
+    Resource(&'a str),
+    Prompt(&'a str, Value),
+}
+
+/// What came of it.
+struct Done {
+    text: String,
+    /// What paths of verify steps lead into.
+    result: Value,
+    ok: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// A call is in the record before anything is done for it.
+    fn of(step: &'a Step, place: Place, log: &Recorder) -> Self {
+        match step {
+            Step::Tool(tool) => {
+                let args = if tool.args.is_null() { json!({}) } else { tool.args.clone() };
+                let id = CallId::new(format!("{}-{}", place.phase, place.index));
+                let call = ToolCall { id, name: tool.name.clone(), args };
+                let (id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
+                log.note(What::ToolCalled { call: id, name, args, by: Caller::Harness });
+                Self::Call(call)
+            }
+            Step::Resource(step) => Self::Resource(&step.uri),
+            Step::Prompt(step) => match step.arguments.is_empty() {
+                true => Self::Prompt(&step.name, Value::Null),
+                false => Self::Prompt(&step.name, json!(step.arguments)),
+            },
+        }
+    }
+
+    async fn from(&self, session: &dyn Session, log: &Recorder) -> Result<Done, Fault> {
+        match self {
+            Self::Call(call) => {
+                let before = log.len();
+                // What a step of the harness reads is not cut by the client that is emulated.
+                let shown = agent::perform(session, call, log, &Results::default()).await?;
+                let result = returned(log, before).unwrap_or_else(|| Value::String(shown.text.clone()));
+                Ok(Done { text: shown.text, result, ok: !shown.is_error })
+            }
+            Self::Resource(uri) => Ok(Done::of(session.read_resource(uri).await?.map(contents))),
+            Self::Prompt(name, args) => Ok(Done::of(session.get_prompt(name, args).await?)),
+        }
+    }
+}
+
+impl Done {
+    fn of(got: Result<Value, Refusal>) -> Self {
+        let (result, ok) = match got {
+            Ok(result) => (result, true),
+            Err(refusal) => (Value::String(refusal.message), false),
+        };
+        let text = result.as_str().map_or_else(|| result.to_string(), str::to_owned);
+        Self { text, result, ok }
+    }
+}
+
+/// What a resource holds: of a single text that, as JSON where it is JSON; of anything else the whole result.
+fn contents(result: Value) -> Value {
+    let only = match result.get("contents").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([only]) => only.get("text").and_then(Value::as_str),
+        _ => None,
+    };
+    match only {
+        Some(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+        None => result,
+    }
 }
 
 /// The structured result, or the JSON in its text, of the first call answered since an event.
@@ -106,4 +166,20 @@ fn returned(log: &Recorder, since: usize) -> Option<Value> {
         }
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_text_is_what_a_resource_holds() {
+        let one = |text: &str| json!({"contents": [{"uri": "a:b", "text": text}]});
+        assert_eq!(contents(one("{\"status\": 1}")), json!({"status": 1}));
+        assert_eq!(contents(one("plain words")), json!("plain words"));
+        let two = json!({"contents": [{"uri": "a:b", "text": "1"}, {"uri": "a:c", "text": "2"}]});
+        assert_eq!(contents(two.clone()), two);
+        let blob = json!({"contents": [{"uri": "a:b", "blob": "AA=="}]});
+        assert_eq!(contents(blob.clone()), blob);
+    }
 }

@@ -4,12 +4,14 @@
 //! not see, and records which surface a run was measured on.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use futures::future::join_all;
 
 use crate::ids::{Digest, PersonaName, ToolName};
 use crate::mcp::{ClientProfile, Identity, Opening, Target};
-use crate::transcript::{Clock, Fault, Recorder, Secrets, ServerFacts, ToolFact};
+use crate::transcript::event::AuthMessage;
+use crate::transcript::{Clock, Fault, Recorder, Secrets, ServerFacts, ToolFact, What};
 
 /// What one persona sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,25 +33,55 @@ impl Surface {
 /// What every persona sees, or why it sees nothing.
 pub type Surfaces = BTreeMap<PersonaName, Result<Surface, Fault>>;
 
+/// How each persona came to its credentials while the target was looked at. A look has no record of its own that is
+/// kept, so the first trial as a persona takes what belongs to it into its own.
+#[derive(Debug, Default)]
+pub struct Prelude(Mutex<BTreeMap<PersonaName, Vec<AuthMessage>>>);
+
+impl Prelude {
+    /// Writes what belongs to a persona into a record, once.
+    pub fn tell(&self, persona: &PersonaName, log: &Recorder) {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(persona);
+        let Some(messages) = taken.filter(|messages| !messages.is_empty()) else { return };
+        let told = |message: &str| log.note(What::Auth(AuthMessage::Noted { message: message.to_owned() }));
+        told("before the first trial, when the target was looked at as this persona:");
+        for message in messages {
+            log.note(What::Auth(message));
+        }
+        told("that was before the first trial");
+    }
+}
+
+fn authorized(log: &Recorder) -> Vec<AuthMessage> {
+    let events = (0..log.len() as u32).filter_map(|seq| log.event(seq));
+    let messages = events.filter_map(|event| match event.what {
+        What::Auth(message) => Some(message),
+        _ => None,
+    });
+    messages.collect()
+}
+
 /// Looks at the target as each persona, side by side.
 pub async fn look(
     target: &dyn Target,
     identities: &[(PersonaName, Identity)],
     profile: &ClientProfile,
     (clock, secrets): (&Clock, &Secrets),
-) -> Surfaces {
+) -> (Surfaces, Prelude) {
     let looks = identities.iter().map(|(persona, identity)| async move {
         let log = Recorder::new(clock.clone(), secrets.clone());
         let look = async {
-            let session = target.open(Opening::new(identity, profile), log).await?;
+            let session = target.open(Opening::new(identity, profile), log.clone()).await?;
             let tools = session.list_tools().await;
             let server = session.facts().clone();
             session.close().await;
             Ok(Surface { server, tools: tools? })
         };
-        (persona.clone(), look.await)
+        let seen = look.await;
+        ((persona.clone(), seen), (persona.clone(), authorized(&log)))
     });
-    join_all(looks).await.into_iter().collect()
+    let (surfaces, messages) = join_all(looks).await.into_iter().unzip();
+    (surfaces, Prelude(Mutex::new(messages)))
 }
 
 /// The description of a tool as any persona sees it, the first by name.

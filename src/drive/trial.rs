@@ -16,7 +16,10 @@ pub async fn run(case: &Case, world: &World) -> Transcript {
         match &case.work {
             Work::Use(work) => agent::run(case, work, world, &log).await,
             Work::Access(calls) => access::run(case, calls, world, &log).await,
-            Work::Auth(check) => auth::run(check, world, &log).await,
+            Work::Auth(check) => {
+                world.prelude.tell(&case.persona.name, &log);
+                auth::run(check, world, &log).await
+            }
         }
     };
     let end = tokio::select! {

@@ -15,7 +15,6 @@ use crate::ids::{Digest, ModelName, ToolName};
 use crate::transcript::{Fault, Recorder, Side, ToolCall, Usage};
 use crate::units::Period;
 
-mod asked;
 mod estimate;
 pub mod lexical;
 pub mod openai;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::asked::Asked;
 use crate::display;
+use crate::net::asked::Asked;
 use crate::transcript::{Fault, Recorder, Side, What};
 
 /// The longest wait that is honoured. A provider that asks for more gets its fault at once.

@@ -18,12 +18,11 @@ use super::launch::Launched;
 use super::line::Line;
 use super::opener::{self, Known, Opened};
 use super::process::guard::Guard;
-use super::process::{Process, Streams};
 use super::remote::Remote;
 use super::request::Voice;
 use super::revision::Choice;
 use super::session::{Conversation, Holding};
-use super::stdio::Pipe;
+use super::stdio::{Pipe, Starter};
 use super::terms::{Over, Pace, Terms};
 use super::{Endpoint, Isolation, Opening, Program, Session, Target};
 use crate::ids::Digest;
@@ -175,9 +174,9 @@ impl Stdio {
     fn line(&self, how: Opening<'_>, log: &Recorder) -> Result<(Line, Arc<Pipe>), Fault> {
         let hub = Hub::new();
         hub.first(how.profile.wire.over_stdio().first_request_id.unwrap_or(1));
-        let process =
-            Process::start(&self.program, &how.identity.env(), Streams::Piped, self.guard.as_ref())?;
-        let pipe = Arc::new(Pipe::new(process, Arc::clone(&hub)));
+        let (program, identity) = (self.program.clone(), Arc::clone(how.identity));
+        let starter = Starter { program, identity, guard: self.guard.clone() };
+        let pipe = Arc::new(Pipe::start(starter, Arc::clone(&hub))?);
         let carrier = Arc::clone(&pipe);
         Ok((Line::new(hub, carrier, log.clone(), how.host(Over::Stdio)), pipe))
     }
@@ -212,7 +211,8 @@ impl Stdio {
             Arc::clone(places.entry(share_key(how)).or_default())
         };
         let mut place = place.lock().await;
-        if let Some(shared) = place.as_ref().filter(|shared| shared.hub.dead().is_none()) {
+        let usable = |shared: &&Shared| shared.hub.dead().is_none() || shared.pipe.is_revivable();
+        if let Some(shared) = place.as_ref().filter(usable) {
             let carrier = Arc::clone(&shared.pipe);
             let line = Line::new(Arc::clone(&shared.hub), carrier, log, how.host(Over::Stdio));
             let terms = self.speech.terms(how, Over::Stdio);

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::transcript::Fault;
+use crate::transcript::{Fault, Recorder};
 
 /// Headers that carry an identity.
 pub type Credentials = Vec<(String, SecretString)>;
@@ -23,6 +23,9 @@ pub struct Asking<'a> {
     pub url: &'a Url,
     /// The server's last refusal of this very request, if that is why the identity is asked again.
     pub refused: Option<&'a Rejection>,
+    /// The record of whoever asks: what passes between the identity and its authorization servers for this request goes
+    /// there.
+    pub log: Option<&'a Recorder>,
 }
 
 /// A 401 or 403 that better credentials might turn.

@@ -61,6 +61,8 @@ pub(super) struct Exchange {
     pub(super) linked: AtomicBool,
     identity: Identity,
     session: Mutex<Option<HeaderValue>>,
+    /// How long the server asked to be left alone with its last refusal.
+    asked: Mutex<Option<Duration>>,
 }
 
 /// A request about to leave.
@@ -94,12 +96,18 @@ impl Exchange {
     pub(super) fn new(site: Site, identity: Identity, hub: Arc<Hub>, log: Recorder) -> Arc<Self> {
         let (stop, revision, session) = (CancellationToken::new(), OnceLock::new(), Mutex::default());
         let linked = AtomicBool::new(false);
-        Arc::new(Self { site, hub, log, stop, revision, linked, identity, session })
+        let asked = Mutex::default();
+        Arc::new(Self { site, hub, log, stop, revision, linked, identity, session, asked })
     }
 
     /// The session's id, if the server gave one.
     pub(super) fn session(&self) -> Option<HeaderValue> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the last refusal asked for, told once.
+    pub(super) fn asked_to_wait(&self) -> Option<Duration> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes the id that an answer to `initialize` gives. What the specification does not allow in one is reported and
@@ -151,7 +159,8 @@ impl Exchange {
         sending: &Sending<'_>,
         refused: Option<&Rejection>,
     ) -> Result<Credentials, Fault> {
-        self.identity.headers(Asking { method: sending.method.as_str(), url: sending.url, refused }).await
+        let (method, url, log) = (sending.method.as_str(), sending.url, Some(&self.log));
+        self.identity.headers(Asking { method, url, refused, log }).await
     }
 
     /// Sends one request with fresh credentials.
@@ -251,6 +260,9 @@ impl Exchange {
     pub(super) async fn refused(&self, response: Response) -> Stop {
         let status = response.status().as_u16();
         let (challenge, location) = (challenge(response.headers()), header(response.headers(), "location"));
+        let asked = net::asked::Asked::read(response.headers()).filter(|_| matches!(status, 429 | 503));
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) =
+            asked.map(|asked| asked.wait(self.log.clock().wall()));
         let in_session = self.session().is_some() || self.linked.load(Ordering::Relaxed);
         let mut incoming = Incoming::new(&self.log, &response);
         // The status alone decides; what came of the body is kept.

@@ -5,7 +5,9 @@
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::line::{Line, Patience, late};
+use super::busy::Busy;
+use super::hub::Reply;
+use super::line::{Heard, Line, Patience, Stop, late};
 use super::refusal::{from_error, unauthorized, words};
 use super::request::Request;
 use super::revision::{self, Choice, Era, REVISIONS, Revision};
@@ -26,11 +28,27 @@ pub(super) async fn greet(
         "capabilities": terms.capabilities,
         "clientInfo": terms.info,
     });
-    let reply = line.ask(&Request::new("initialize", Some(&params)), Patience::strict(limit)).await?;
-    let result = match reply.map(|reply| reply.outcome) {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => return Err(line.broke(refused_handshake(&from_error(error, None)))),
-        Err(refusal) => return Err(line.broke(refused_handshake(&refusal))),
+    let (request, patience) = (Request::new("initialize", Some(&params)), Patience::strict(limit));
+    let mut busy = Busy::new(terms);
+    let mut heard = line.hear(&request, patience).await;
+    while busy.passes(line, &heard).await {
+        heard = line.hear(&request, patience).await;
+    }
+    let result = match heard {
+        Heard::Answered(Reply { outcome: Ok(result), .. }) => result,
+        Heard::Answered(Reply { outcome: Err(error), .. }) => {
+            return Err(line.broke(refused_handshake(&from_error(error, None))));
+        }
+        Heard::Stopped(Stop::Blank { status: status @ (501 | ..300), looks, .. })
+            if status == 501 || looks.starts_with("the HTML page") =>
+        {
+            return Err(line.broke(nowhere(line, &format!("HTTP {status} with {looks}"))));
+        }
+        Heard::Stopped(Stop::Refused(Refusal { status: Some(404 | 405), code: None, message, .. })) => {
+            return Err(line.broke(nowhere(line, &message)));
+        }
+        Heard::Stopped(Stop::Refused(refusal)) => return Err(line.broke(refused_handshake(&refusal))),
+        heard => return Err(line.fault(heard, "initialize", patience).await),
     };
     let (facts, odd) = facts::server(result);
     odd.into_iter().for_each(|message| line.hub.odd(None, message));
@@ -50,7 +68,7 @@ pub(super) async fn greet(
     if terms.legacy_steps.early_level && facts.capabilities.get("logging").is_some() {
         let params = json!({"level": terms.asked_level()});
         // What the server makes of it is in the record.
-        let _ = line.ask(&Request::new("logging/setLevel", Some(&params)), Patience::strict(limit)).await;
+        let _ = line.hear(&Request::new("logging/setLevel", Some(&params)), Patience::strict(limit)).await;
     }
     let initialized = jsonrpc::notification("notifications/initialized", None::<()>);
     timeout(limit, line.carrier.tell(initialized, &line.log))
@@ -63,17 +81,19 @@ pub(super) async fn greet(
     Ok(facts)
 }
 
+/// The first request of a connection got an answer that no MCP endpoint gives.
+pub(super) fn nowhere(line: &Line, answered: &str) -> Fault {
+    let place = line.carrier.place().map_or_else(|| "there".to_owned(), |place| format!("at `{place}`"));
+    let message = format!(
+        "no MCP endpoint {place}: it answered {answered}; check the path in `target.url`, many servers answer at `/mcp`"
+    );
+    Fault::new(Side::Server, "target.protocol", message)
+}
+
 fn refused_handshake(refusal: &Refusal) -> Fault {
     let message = words(refusal);
     match refusal.status {
         Some(status @ (401 | 403)) => unauthorized(status, refusal),
-        Some(status @ (404 | 405)) if refusal.code.is_none() => Fault::new(
-            Side::Server,
-            "target.protocol",
-            format!(
-                "no MCP endpoint there (HTTP {status}); check the path in `target.url`, many servers answer at `/mcp`"
-            ),
-        ),
         _ => {
             Fault::new(Side::Server, "target.protocol", format!("the server refused `initialize`: {message}"))
         }

@@ -46,9 +46,10 @@ pub(super) fn masked_map(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// A header as it may be kept, even if nobody registered its secret.
-pub(super) fn masked(name: &str, value: &str) -> String {
+pub(crate) fn masked(name: &str, value: &str) -> String {
     const SENSITIVE: &[&str] = &[
         "authorization",
+        "dpop",
         "proxy-authorization",
         "cookie",
         "set-cookie",

@@ -24,6 +24,7 @@ use super::profile::ConnectStep;
 use super::revision::{Era, Revision};
 use super::status::no_answer;
 use super::terms::Terms;
+use crate::net;
 use crate::transcript::{Fault, Recorder};
 
 /// Largest JSON answer in bytes: 16 MiB.
@@ -142,8 +143,16 @@ impl Carrier for Http {
         Box::pin(self.exchange.knock(step, terms))
     }
 
-    fn vitals(&self) -> Option<&Vitals> {
-        self.exchange.site.vitals.as_ref()
+    fn place(&self) -> Option<String> {
+        Some(net::shown(&self.exchange.site.url))
+    }
+
+    fn asked_to_wait(&self) -> Option<Duration> {
+        self.exchange.asked_to_wait()
+    }
+
+    fn vitals(&self) -> Option<Vitals> {
+        self.exchange.site.vitals.clone()
     }
 
     fn close<'a>(&'a self, _: &'a Recorder) -> BoxFuture<'a, ()> {
@@ -183,7 +192,7 @@ impl Exchange {
         let text = incoming.text();
         let read = jsonrpc::read(&text);
         if text.is_empty() || (kind == Kind::Other && read.is_err()) {
-            return Err(Stop::blank(status, no_answer(status, &text, None)));
+            return Err(Stop::blank(status, no_answer(status, &text, None), &text));
         }
         if kind == Kind::Other {
             self.hub
@@ -191,7 +200,7 @@ impl Exchange {
         }
         self.receive(&self.site.url, incoming.arrived(id));
         if self.hub.is_waiting(id) {
-            return Err(Stop::blank(status, no_answer(status, &text, read.err().as_deref())));
+            return Err(Stop::blank(status, no_answer(status, &text, read.err().as_deref()), &text));
         }
         Ok(())
     }

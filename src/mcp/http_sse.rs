@@ -160,8 +160,8 @@ impl Carrier for HttpSse {
         false
     }
 
-    fn vitals(&self) -> Option<&Vitals> {
-        self.session.exchange.site.vitals.as_ref()
+    fn vitals(&self) -> Option<Vitals> {
+        self.session.exchange.site.vitals.clone()
     }
 
     fn close<'a>(&'a self, _: &'a Recorder) -> BoxFuture<'a, ()> {

@@ -234,6 +234,16 @@ impl Hub {
         receiver
     }
 
+    /// Whether the server speaks such a revision.
+    pub(super) fn is_stateless(&self) -> bool {
+        self.state().stateless
+    }
+
+    /// The connection is no longer dead.
+    pub(super) fn revive(&self) {
+        self.state().dead = None;
+    }
+
     /// Whether a request still waits.
     pub(super) fn is_waiting(&self, id: u64) -> bool {
         self.state().waiting.contains_key(&id)

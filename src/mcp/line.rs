@@ -4,8 +4,7 @@
 //! when an answer is no longer wanted.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -60,7 +59,22 @@ pub(super) trait Carrier: Send + Sync {
     }
 
     /// The server's process, if we started it.
-    fn vitals(&self) -> Option<&Vitals>;
+    fn vitals(&self) -> Option<Vitals>;
+
+    /// The URL, as it may be shown; none over standard streams.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
+    /// How long the server asks to be left alone, if it said so with its last refusal. Told once.
+    fn asked_to_wait(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Starts a server that has died again, if nothing died with it; whether it is there.
+    fn revive(&self) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
 
     /// Ends the connection politely.
     fn close<'a>(&'a self, log: &'a Recorder) -> BoxFuture<'a, ()>;
@@ -93,6 +107,8 @@ pub(super) enum Stop {
         status: u16,
         /// What that is, if an answer was needed.
         fault: Fault,
+        /// What the body looks like, in words.
+        looks: String,
     },
     /// The request has left and its exchange broke before the answer.
     Lost(Fault),
@@ -100,8 +116,8 @@ pub(super) enum Stop {
 
 impl Stop {
     /// A status without an answer.
-    pub(super) fn blank(status: u16, fault: Fault) -> Self {
-        Self::Blank { status, fault }
+    pub(super) fn blank(status: u16, fault: Fault, body: &str) -> Self {
+        Self::Blank { status, fault, looks: super::status::looks(body) }
     }
 }
 
@@ -120,8 +136,8 @@ pub(super) struct Line {
     voice: RwLock<Option<Arc<Voice>>>,
     quirks: OnceLock<BTreeSet<Quirk>>,
     seat: u64,
-    /// How much of the server's stderr is already in the record, or came before the session began.
-    stderr_mark: AtomicU64,
+    /// The server's process, and how much of its stderr is already in the record, or came before the session began.
+    stderr: Mutex<Option<(Vitals, u64)>>,
 }
 
 /// How long to wait for an answer.
@@ -168,8 +184,11 @@ impl Line {
     /// Takes a seat on a connection.
     pub(super) fn new(hub: Arc<Hub>, carrier: Arc<dyn Carrier>, log: Recorder, host: Arc<dyn Host>) -> Self {
         let seat = hub.join(log.clone(), Arc::clone(&host));
-        let stderr_mark = AtomicU64::new(carrier.vitals().map_or(0, |vitals| vitals.stderr().mark()));
-        Self { hub, carrier, log, host, voice: RwLock::default(), quirks: OnceLock::new(), seat, stderr_mark }
+        let stderr = Mutex::new(carrier.vitals().map(|vitals| {
+            let mark = vitals.stderr().mark();
+            (vitals, mark)
+        }));
+        Self { hub, carrier, log, host, voice: RwLock::default(), quirks: OnceLock::new(), seat, stderr }
     }
 
     /// From now on every request says who asks, as 2026-07-28 wants it; `None` for the revisions before.
@@ -191,19 +210,6 @@ impl Line {
         self.voice.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sends a request and waits. The inner error is an HTTP refusal; a JSON-RPC error is in the reply.
-    pub(super) async fn ask<P: Serialize>(
-        &self,
-        request: &Request<'_, P>,
-        patience: Patience,
-    ) -> Result<Result<Reply, Refusal>, Fault> {
-        match self.hear(request, patience).await {
-            Heard::Answered(reply) => Ok(Ok(reply)),
-            Heard::Stopped(Stop::Refused(refusal)) => Ok(Err(refusal)),
-            heard => Err(self.fault(heard, request.method, patience).await),
-        }
-    }
-
     /// Sends a request and tells what came of it.
     pub(super) async fn hear<P: Serialize>(&self, request: &Request<'_, P>, patience: Patience) -> Heard {
         self.hear_as(None, request, patience).await
@@ -216,17 +222,21 @@ impl Line {
         request: &Request<'_, P>,
         patience: Patience,
     ) -> Heard {
-        match self.reserve(label) {
+        match self.reserve(label).await {
             Ok(ticket) => self.hear_with(ticket, request, patience).await,
             Err(fault) => Heard::Stopped(Stop::Fault(fault)),
         }
     }
 
-    /// An id for a request: the next number, or a text. Fails when the connection is dead.
-    pub(super) fn reserve(&self, label: Option<&str>) -> Result<Ticket, Fault> {
-        match label {
+    /// An id for a request: the next number, or a text. Fails when the connection is dead, and stays so.
+    pub(super) async fn reserve(&self, label: Option<&str>) -> Result<Ticket, Fault> {
+        let expect = || match label {
             None => self.hub.expect(self.seat, &self.log),
             Some(label) => self.hub.expect_labelled(label, self.seat, &self.log),
+        };
+        match expect() {
+            Err(_) if self.carrier.revive().await => expect(),
+            reserved => reserved,
         }
     }
 
@@ -331,9 +341,16 @@ impl Line {
 
     /// Records what the server wrote to its stderr since the last time.
     pub(super) fn note_stderr(&self) {
-        let Some(stderr) = self.carrier.vitals().map(Vitals::stderr) else { return };
-        let mark = self.stderr_mark.swap(stderr.mark(), Ordering::Relaxed);
-        let text = stderr.since(mark);
+        let Some(now) = self.carrier.vitals() else { return };
+        let mut known = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = now.stderr().mark();
+        let text = match &*known {
+            Some((vitals, noted)) if vitals.is(&now) => now.stderr().since(*noted),
+            // It was started again: the last words of the one, then the first of the other.
+            Some((vitals, noted)) => vitals.stderr().since(*noted) + &now.stderr().since(0),
+            None => now.stderr().since(0),
+        };
+        *known = Some((now, mark));
         if !text.is_empty() {
             self.log.note(What::ServerStderr { text });
         }

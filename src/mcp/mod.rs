@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use credentials::{Anonymous, Asking, Credentials, Identity, Rejection, TokenSource};
+pub(crate) use headers::masked;
 pub use host::Host;
 pub use terms::Pace;
 
 use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
 
 pub mod connect;
+mod busy;
 mod consent;
 pub mod credentials;
 pub mod era;
@@ -178,6 +180,8 @@ pub struct Watch {
     pub resources: bool,
     /// Of these resources.
     pub uris: Vec<String>,
+    /// Of these tasks; only where the client declares the tasks extension, and not before 2026-07-28.
+    pub tasks: Vec<String>,
 }
 
 /// What became of a `tools/call`.

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::busy::Busy;
 use super::era::{self, Action, Observation, Tried};
 use super::handshake::greet;
 use super::hub::Reply;
@@ -53,6 +54,7 @@ pub(super) async fn hello(line: &Line, terms: &Terms, offer: &'static Revision) 
 async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fault> {
     line.speak(Some(Voice::new(terms, MODERN)));
     let mut patient = known || line.carrier.exchanges();
+    let mut busy = Busy::new(terms);
     let mut tried = Tried { pinned: matches!(terms.choice, Choice::Pinned(_)), ..Tried::default() };
     loop {
         // A pinned revision leaves nothing to go on to.
@@ -86,8 +88,8 @@ async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fau
             }
             Action::Again => tried.corrected += 1,
             Action::Later => {
-                tokio::time::sleep(terms.pace.busy * 4u32.pow(tried.busy)).await;
-                tried.busy += 1;
+                busy.rest(line, terms).await;
+                tried.busy = busy.tries();
             }
             Action::Legacy(offer) => {
                 let opened = hello(line, terms, offer.unwrap_or(terms.offered)).await;
@@ -108,6 +110,10 @@ async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fau
                 return Err(line.broke(unauthorized(refusal.status.unwrap_or(401), &refusal)));
             }
             Action::Fail(message) => {
+                let place = line.carrier.place().filter(|_| is_nowhere(&seen));
+                let message = place.map_or(message.clone(), |place| {
+                    format!("{message}; check the path in `target.url`, which is `{place}`")
+                });
                 return Err(line.broke(Fault::new(Side::Server, "target.protocol", message)));
             }
         }
@@ -142,6 +148,11 @@ fn observe(heard: Heard, died: bool) -> Result<Seen, Box<Heard>> {
         Heard::Stopped(Stop::Fault(_)) if died => Ok((Observation::Exited, None, None)),
         heard @ Heard::Stopped(Stop::Fault(_)) => Err(Box::new(heard)),
     }
+}
+
+/// Whether an answer looks like one from another place than an MCP endpoint.
+fn is_nowhere(seen: &Observation) -> bool {
+    matches!(seen, Observation::Status(404 | 405 | 501) | Observation::Strange(_))
 }
 
 fn said(refusal: &Refusal) -> Observation {

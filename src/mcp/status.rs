@@ -45,13 +45,24 @@ impl Denial<'_> {
         }
         if status >= 500 && error.is_none() {
             let message = format!("`{}` answered HTTP {status}{said}", net::shown(self.url));
-            return Stop::blank(status, fault("target.unreachable", message).retryable());
+            return Stop::blank(status, fault("target.unreachable", message).retryable(), self.body);
         }
         let (code, message, data) = match error {
             Some(error) => (error.code, error.message, error.data),
             None => (None, format!("HTTP {status}{said}"), None),
         };
         Stop::Refused(Refusal { code, status: Some(status), message, data, challenge: self.challenge })
+    }
+}
+
+/// What a body is, in words that follow "with".
+pub(super) fn looks(body: &str) -> String {
+    let start: String = body.trim_start().chars().take(9).collect::<String>().to_ascii_lowercase();
+    let is_page = start.starts_with("<!doctype") || start.starts_with("<html");
+    match display::whole_words(body, 200) {
+        excerpt if excerpt.is_empty() => "an empty body".to_owned(),
+        excerpt if is_page => format!("the HTML page `{excerpt}`"),
+        excerpt => format!("`{excerpt}`"),
     }
 }
 
@@ -82,6 +93,13 @@ mod tests {
         };
         assert!(!message.contains("hidden") && !message.contains("pass"), "{message}");
         code
+    }
+
+    #[test]
+    fn bodies_are_described() {
+        assert_eq!(looks(""), "an empty body");
+        assert_eq!(looks(" <HTML><p>"), "the HTML page ` <HTML><p>`");
+        assert_eq!(looks("{}"), "`{}`");
     }
 
     #[test]

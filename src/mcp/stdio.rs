@@ -1,20 +1,25 @@
 //! A child process as a connection: one JSON message per line on its stdin and stdout.
 //!
 //! Lines that are no messages are recorded and skipped; a line over [`LINE_CAP`] is thrown away as it comes, so a
-//! server cannot fill our memory. The server's death ends every waiting request at once.
+//! server cannot fill our memory. The server's death ends every waiting request at once. A server without sessions is
+//! started again for the next one: there is nothing that died with it (2026-07-28, basic/transports/stdio).
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::Program;
+use super::credentials::Identity;
 use super::hub::{Arrived, Hub};
 use super::incoming::KEPT;
 use super::line::{Carrier, Letter, Stop};
-use super::process::{Process, Vitals};
+use super::process::guard::Guard;
+use super::process::{Process, Streams, Vitals};
 use super::revision::Revision;
 use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
 
@@ -23,47 +28,115 @@ pub(super) const LINE_CAP: usize = 8 * 1024 * 1024;
 /// Texts waiting to be written. A server that does not read holds its callers back, up to their deadlines.
 const QUEUE: usize = 64;
 
+/// How often the process of one connection is started again.
+const REVIVALS: u32 = 5;
+
+/// What a process is started with.
+pub(super) struct Starter {
+    pub(super) program: Program,
+    pub(super) identity: Identity,
+    pub(super) guard: Option<Guard>,
+}
+
 /// See the module.
 pub(super) struct Pipe {
-    process: Process,
+    live: RwLock<Arc<Live>>,
     hub: Arc<Hub>,
+    starter: Starter,
+    revivals: Mutex<u32>,
+    closed: AtomicBool,
+}
+
+/// A process and the way to its stdin.
+struct Live {
+    process: Process,
     outbox: mpsc::Sender<String>,
     end_of_input: CancellationToken,
 }
 
-impl Pipe {
-    /// Speaks to a process that was started with piped streams.
-    pub(super) fn new(process: Process, hub: Arc<Hub>) -> Self {
+impl Live {
+    fn start(starter: &Starter, hub: &Arc<Hub>) -> Result<Arc<Self>, Fault> {
+        let (program, identity) = (&starter.program, starter.identity.env());
+        let process = Process::start(program, &identity, Streams::Piped, starter.guard.as_ref())?;
         let (outbox, inbox) = mpsc::channel(QUEUE);
         let end_of_input = CancellationToken::new();
         if let Some((stdin, stdout)) = process.take_pipes() {
             tokio::spawn(write(stdin, inbox, end_of_input.clone()));
             let reader =
-                Reader { hub: Arc::clone(&hub), outbox: outbox.clone(), vitals: process.vitals().clone() };
+                Reader { hub: Arc::clone(hub), outbox: outbox.clone(), vitals: process.vitals().clone() };
             tokio::spawn(reader.run(stdout));
         }
-        Self { process, hub, outbox, end_of_input }
+        Ok(Arc::new(Self { process, outbox, end_of_input }))
+    }
+
+    async fn stop(&self) {
+        self.end_of_input.cancel();
+        self.process.stop().await;
+    }
+}
+
+impl Pipe {
+    /// Starts a process and speaks to it.
+    pub(super) fn start(starter: Starter, hub: Arc<Hub>) -> Result<Self, Fault> {
+        let live = RwLock::new(Live::start(&starter, &hub)?);
+        Ok(Self { live, hub, starter, revivals: Mutex::default(), closed: AtomicBool::new(false) })
     }
 
     /// Ends the process and its group.
     pub(super) async fn stop(&self) {
-        self.end_of_input.cancel();
-        self.process.stop().await;
+        self.closed.store(true, Ordering::Relaxed);
+        self.live().stop().await;
+    }
+
+    /// Whether a process that dies is started again for the next request.
+    pub(super) fn is_revivable(&self) -> bool {
+        let exhausted = self.revivals.try_lock().is_ok_and(|revivals| *revivals >= REVIVALS);
+        self.hub.is_stateless() && !exhausted && !self.closed.load(Ordering::Relaxed)
+    }
+
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn start_again(&self) -> bool {
+        // Many may want it at once; the first does it.
+        let mut revivals = self.revivals.lock().await;
+        let Some(death) = self.hub.dead() else { return true };
+        if !self.hub.is_stateless() || *revivals >= REVIVALS || self.closed.load(Ordering::Relaxed) {
+            return false;
+        }
+        *revivals += 1;
+        // What is left of its group must not answer in its place.
+        self.live().stop().await;
+        self.hub.revive();
+        match Live::start(&self.starter, &self.hub) {
+            Ok(live) => {
+                *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+                let message = format!("{}; it was started again for the next request", death.message);
+                self.hub.odd(None, message);
+                true
+            }
+            Err(fault) => {
+                self.hub.fail(&fault);
+                false
+            }
+        }
     }
 
     async fn send(&self, text: String, log: &Recorder) -> Result<(), Fault> {
         let body = Body::Text(text.clone());
         log.note(What::Wire(WireMessage::Sent { via: "stdio".to_owned(), headers: vec![], body }));
-        if self.outbox.send(text).await.is_err() {
+        let live = self.live();
+        if live.outbox.send(text).await.is_err() {
             // The writer ended because the server's stdin is closed; its death is about to be noticed by the reader.
-            self.process.vitals().last_breath().await;
-            return Err(self.hub.dead().unwrap_or_else(|| self.process.vitals().death()));
+            live.process.vitals().last_breath().await;
+            return Err(self.hub.dead().unwrap_or_else(|| live.process.vitals().death()));
         }
         Ok(())
     }
 }
 
-impl Drop for Pipe {
+impl Drop for Live {
     fn drop(&mut self) {
         self.end_of_input.cancel();
     }
@@ -84,8 +157,12 @@ impl Carrier for Pipe {
         false
     }
 
-    fn vitals(&self) -> Option<&Vitals> {
-        Some(self.process.vitals())
+    fn vitals(&self) -> Option<Vitals> {
+        Some(self.live().process.vitals().clone())
+    }
+
+    fn revive(&self) -> BoxFuture<'_, bool> {
+        Box::pin(self.start_again())
     }
 
     fn close<'a>(&'a self, _: &'a Recorder) -> BoxFuture<'a, ()> {

@@ -160,6 +160,9 @@ impl Listening {
                 }
                 Heard::Stopped(Stop::Refused(refusal)) => return self.tell(Ok(Err(refusal))),
                 Heard::Stopped(Stop::Fault(fault)) if self.line.hub.dead().is_some() => {
+                    if self.first.is_none() {
+                        self.odd("a subscription ended with the server's process");
+                    }
                     return self.tell(Err(fault));
                 }
                 Heard::Stopped(Stop::Fault(fault) | Stop::Lost(fault) | Stop::Blank { fault, .. })
@@ -174,7 +177,7 @@ impl Listening {
     }
 
     async fn once(&mut self) -> Heard {
-        let ticket = match self.line.reserve(self.label.as_deref()) {
+        let ticket = match self.line.reserve(self.label.as_deref()).await {
             Ok(ticket) => ticket,
             Err(fault) => return Heard::Stopped(Stop::Fault(fault)),
         };
@@ -223,6 +226,9 @@ fn filter(wanted: &Watch) -> Map<String, Value> {
     if !wanted.uris.is_empty() {
         filter.insert("resourceSubscriptions".to_owned(), json!(wanted.uris));
     }
+    if !wanted.tasks.is_empty() {
+        filter.insert("taskIds".to_owned(), json!(wanted.tasks));
+    }
     filter
 }
 
@@ -255,5 +261,9 @@ mod tests {
         assert_eq!(unmet(&filter, &Value::Object(filter.clone())), Vec::<String>::new());
         assert_eq!(unmet(&filter, &json!({"toolsListChanged": true})), ["resourceSubscriptions"]);
         assert_eq!(unmet(&filter, &Value::Null).len(), 2);
+        let tasks = Watch { tasks: vec!["t-1".to_owned()], ..Watch::default() };
+        let filter = super::filter(&tasks);
+        assert_eq!(Value::Object(filter.clone()), json!({"taskIds": ["t-1"]}));
+        assert_eq!(unmet(&filter, &json!({"taskIds": ["t-2"]})), ["taskIds"]);
     }
 }

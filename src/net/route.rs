@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Certificate, ClientBuilder, NoProxy, Proxy};
 use url::Url;
 
@@ -34,6 +35,21 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tls(ca: {}, identity: {})", self.ca.is_some(), self.identity.is_some())
     }
+}
+
+impl Route {
+    /// Whether no proxy stands before a server, neither one of this route nor one of the environment.
+    pub fn is_direct(&self, url: &Url) -> bool {
+        self.proxy.is_none() && unproxied(url, |name| std::env::var_os(name)?.into_string().ok())
+    }
+}
+
+/// Whether the proxies of [`surrounding`] leave a server alone.
+fn unproxied(url: &Url, env: impl Fn(&str) -> Option<String>) -> bool {
+    let Variables { http, https, direct } = Variables::read(env);
+    let matcher =
+        Matcher::builder().http(http.unwrap_or_default()).https(https.unwrap_or_default()).no(direct).build();
+    url.as_str().parse().is_ok_and(|uri| matcher.intercept(&uri).is_none())
 }
 
 /// A client with a connect deadline of ten seconds, no redirects, and no overall deadline: callers bound each call.
@@ -78,19 +94,36 @@ fn base() -> ClientBuilder {
         .no_proxy()
 }
 
+/// What the usual variables say of proxies.
+struct Variables {
+    http: Option<String>,
+    https: Option<String>,
+    direct: String,
+}
+
+impl Variables {
+    fn read(env: impl Fn(&str) -> Option<String>) -> Self {
+        let first = |names: [&str; 2]| names.into_iter().find_map(&env).filter(|value| !value.is_empty());
+        let direct = match first(["NO_PROXY", "no_proxy"]) {
+            Some(others) => format!("{LOOPBACK},{others}"),
+            None => LOOPBACK.to_owned(),
+        };
+        let all = first(["ALL_PROXY", "all_proxy"]);
+        // A web server hands requests' `Proxy` headers to CGI programs under the name of that variable.
+        let http = match env("REQUEST_METHOD") {
+            Some(_) => env("http_proxy"),
+            None => first(["HTTP_PROXY", "http_proxy"]),
+        };
+        let https = first(["HTTPS_PROXY", "https_proxy"]);
+        Self { http: http.or_else(|| all.clone()), https: https.or(all), direct }
+    }
+}
+
 /// The proxies that the usual variables name; a value that is no URL is ignored, as other programs do.
 fn surrounding(env: impl Fn(&str) -> Option<String>) -> Vec<Proxy> {
-    let first = |names: [&str; 2]| names.into_iter().find_map(&env).filter(|value| !value.is_empty());
-    let direct = match first(["NO_PROXY", "no_proxy"]) {
-        Some(others) => format!("{LOOPBACK},{others}"),
-        None => LOOPBACK.to_owned(),
-    };
-    let all = first(["ALL_PROXY", "all_proxy"]);
-    // A web server hands requests' `Proxy` headers to CGI programs under the name of that variable.
-    let http =
-        if env("REQUEST_METHOD").is_some() { env("http_proxy") } else { first(["HTTP_PROXY", "http_proxy"]) };
-    let http = http.or_else(|| all.clone()).and_then(|url| Proxy::http(url).ok());
-    let https = first(["HTTPS_PROXY", "https_proxy"]).or(all).and_then(|url| Proxy::https(url).ok());
+    let Variables { http, https, direct } = Variables::read(env);
+    let http = http.and_then(|url| Proxy::http(url).ok());
+    let https = https.and_then(|url| Proxy::https(url).ok());
     http.into_iter().chain(https).map(|proxy| proxy.no_proxy(NoProxy::from_string(&direct))).collect()
 }
 
@@ -149,6 +182,26 @@ mod tests {
             ["GET http://nowhere.example/far HTTP/1.1", "CONNECT nowhere.example:443 HTTP/1.1"]
         );
         assert!(!through.iter().any(|line| line.contains("http://internal.example/")), "{through:?}");
+    }
+
+    #[test]
+    fn it_is_known_whether_a_proxy_stands_before_a_server() {
+        let env = |name: &str| match name {
+            "HTTPS_PROXY" => Some("http://127.0.0.1:9".to_owned()),
+            "NO_PROXY" => Some("internal.example".to_owned()),
+            _ => None,
+        };
+        for (url, expected) in [
+            ("https://127.0.0.1:4/mcp", true),
+            ("https://localhost/mcp", true),
+            ("https://a.internal.example/mcp", true),
+            ("http://far.example/mcp", true),
+            ("https://far.example/mcp", false),
+        ] {
+            assert_eq!(unproxied(&Url::parse(url).unwrap(), env), expected, "{url}");
+        }
+        let route = Route { proxy: Url::parse("http://127.0.0.1:9").ok(), ..Route::default() };
+        assert!(!route.is_direct(&Url::parse("http://127.0.0.1:4/mcp").unwrap()));
     }
 
     #[tokio::test]

@@ -175,7 +175,14 @@ impl Expansion<'_> {
             verify: case.verify.clone(),
             cleanup: case.cleanup.clone(),
         });
-        let checks: Arc<[_]> = case.expect.as_slice().into();
+        let mut checks = case.expect.clone();
+        for (index, verify) in case.verify.iter().enumerate() {
+            match expectations::of_verify(index, verify) {
+                Ok(check) => checks.push(check),
+                Err(diagnostic) => self.wrong.push(diagnostic),
+            }
+        }
+        let checks: Arc<[_]> = checks.into();
         let criteria: Arc<[_]> = case.criteria.as_slice().into();
         for trial in 1..=self.selection.trials.unwrap_or(case.trials) {
             header.key.trial = trial;

@@ -1,10 +1,10 @@
-//! Rows of the access matrix and ids of auth checks to checks, each with its own place in the suite.
+//! Verify steps, rows of the access matrix and ids of auth checks to checks, each with its own place in the suite.
 
 use serde_json::{Value, json};
 
 use crate::diag::{Diagnostic, Located, Origin};
 use crate::score::checks::Check;
-use crate::suite::AccessSpec;
+use crate::suite::{AccessSpec, Verify};
 
 /// What a row expects: tools that are listed, calls that are allowed, tools that are neither.
 pub(super) fn of_access(row: &AccessSpec) -> Result<Vec<Located<Check>>, Diagnostic> {
@@ -20,6 +20,16 @@ pub(super) fn of_access(row: &AccessSpec) -> Result<Vec<Located<Check>>, Diagnos
         checks.push(check(json!({"access_denied": {"tool": tool.value}}), &tool.origin)?);
     }
     Ok(checks)
+}
+
+/// What the verify step of this number must return.
+pub(super) fn of_verify(index: usize, verify: &Located<Verify>) -> Result<Located<Check>, Diagnostic> {
+    let Verify { path, equals, .. } = &verify.value;
+    let words = match path {
+        Some(path) => json!({"index": index, "path": path, "equals": equals}),
+        None => json!({"index": index, "equals": equals}),
+    };
+    check(json!({"verify": words}), &verify.origin)
 }
 
 /// What an auth case expects: that its check holds.

@@ -39,9 +39,26 @@ struct Asks<'a> {
     turns: &'a [Turn],
     limits: Limits,
     setup: Vec<&'a Step>,
-    verify: Vec<(&'a ToolStep, &'a Option<String>)>,
+    verify: Vec<(Looks<'a>, &'a Option<String>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answers: Option<Answered<'a>>,
+}
+
+/// What a verify step does. Calls stand without their kind: keys of runs from before there were others stay the same.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Looks<'a> {
+    Call(&'a ToolStep),
+    Other(&'a Step),
+}
+
+impl<'a> Looks<'a> {
+    fn of(step: &'a Step) -> Self {
+        match step {
+            Step::Tool(tool) => Self::Call(tool),
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// What the server is answered; it shapes what the model sees.
@@ -74,7 +91,8 @@ fn answered(answers: &Answers) -> Option<Answered<'_>> {
 /// The question of a use case.
 pub(super) fn of_use(case: &CaseSpec, asker: Asker<'_>) -> Digest {
     let setup = case.setup.iter().map(|step| &step.value).collect();
-    let verify = case.verify.iter().map(|verify| (&verify.value.tool, &verify.value.path)).collect();
+    let verify =
+        case.verify.iter().map(|verify| (Looks::of(&verify.value.step), &verify.value.path)).collect();
     let answers = answered(&case.answers);
     question(CaseKind::Use, asker, &Asks { turns: &case.turns, limits: case.limits, setup, verify, answers })
 }

@@ -10,7 +10,7 @@ use super::wrap::lines;
 use super::{figures, questions, summary};
 use crate::display;
 use crate::score::{Grade, Outcome, Verdict, Weight};
-use crate::transcript::event::Caller;
+use crate::transcript::event::{AuthMessage, Caller};
 use crate::transcript::view::text_of;
 use crate::transcript::{Body, End, Event, HttpSide, Transcript, What, WireMessage};
 
@@ -161,6 +161,7 @@ impl Page {
                 self.heading(event, tone, &format!("{phase} {about}: {outcome}"));
                 self.json(result);
             }
+            What::Auth(message) => self.auth(event, message),
             What::Wire(message) => {
                 if self.look.detail == Detail::Wire {
                     self.wire(event, message);
@@ -295,6 +296,37 @@ impl Page {
                 self.words(message);
             }
             _ => {}
+        }
+    }
+
+    /// What an identity asked of its authorization servers; the messages whole only where the wire is shown.
+    fn auth(&mut self, event: &Event, message: &AuthMessage) {
+        let is_whole = self.look.detail == Detail::Wire;
+        match message {
+            AuthMessage::Sent { request } => {
+                self.heading(event, Tone::Dim, "authorization: sent");
+                self.words(&request.start);
+                if is_whole {
+                    self.headers(&request.headers);
+                    self.body(&request.body);
+                }
+            }
+            AuthMessage::Received { answer: Ok(answer), took_ms, .. } => {
+                let text = format!("authorization: answered HTTP {} ({took_ms} ms)", answer.start);
+                self.heading(event, Tone::Dim, &text);
+                if is_whole {
+                    self.headers(&answer.headers);
+                    self.body(&answer.body);
+                }
+            }
+            AuthMessage::Received { answer: Err(why), took_ms, .. } => {
+                self.heading(event, Tone::Warn, &format!("authorization: no answer ({took_ms} ms)"));
+                self.words(why);
+            }
+            AuthMessage::Noted { message } => {
+                self.heading(event, Tone::Dim, "authorization");
+                self.words(message);
+            }
         }
     }
 

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use super::StoreError;
 use super::record::Facts;
 use crate::ids::{CaseKey, Digest};
-use crate::transcript::{Transcript, What, WireMessage};
+use crate::transcript::event::AuthMessage;
+use crate::transcript::{HttpSide, Transcript, What, WireMessage};
 
 /// A transcript ready to be stored. Made outside the writer thread.
 pub(super) struct Packed {
@@ -58,6 +59,8 @@ pub(super) fn is_small(transcript: &Transcript) -> bool {
         What::Exchanged { request, response, .. } => {
             request.body.len() + response.as_ref().map_or(0, |response| response.body.len())
         }
+        What::Auth(AuthMessage::Sent { request: HttpSide { body, .. } })
+        | What::Auth(AuthMessage::Received { answer: Ok(HttpSide { body, .. }), .. }) => body.len(),
         What::ModelSaid { text, reasoning, .. } => {
             text.as_ref().map_or(0, String::len) + reasoning.as_ref().map_or(0, String::len)
         }

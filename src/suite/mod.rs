@@ -240,6 +240,55 @@ pub struct ExpectedFailure {
 pub enum Step {
     /// A tool call by the harness, as the case's persona or another one.
     Tool(ToolStep),
+    /// A resource that is read, likewise.
+    Resource(ResourceStep),
+    /// A prompt that is got, likewise.
+    Prompt(PromptStep),
+}
+
+impl Step {
+    /// The tool, the URI or the prompt.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Tool(step) => step.name.as_str(),
+            Self::Resource(step) => &step.uri,
+            Self::Prompt(step) => &step.name,
+        }
+    }
+
+    /// As whom it runs, if not as the case's persona.
+    pub fn persona(&self) -> Option<&PersonaName> {
+        match self {
+            Self::Tool(step) => step.persona.as_ref(),
+            Self::Resource(step) => step.persona.as_ref(),
+            Self::Prompt(step) => step.persona.as_ref(),
+        }
+    }
+}
+
+/// A resource that the harness reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceStep {
+    /// Its URI.
+    pub uri: String,
+    /// As whom; the case's persona when absent.
+    #[serde(default)]
+    pub persona: Option<PersonaName>,
+}
+
+/// A prompt that the harness gets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PromptStep {
+    /// Its name.
+    pub name: String,
+    /// Its arguments; the protocol has texts only.
+    #[serde(default)]
+    pub arguments: BTreeMap<String, String>,
+    /// As whom; the case's persona when absent.
+    #[serde(default)]
+    pub persona: Option<PersonaName>,
 }
 
 /// A tool call by the harness.
@@ -257,13 +306,13 @@ pub struct ToolStep {
 }
 
 /// A step after the trial whose result is checked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verify {
-    /// The call.
-    pub tool: ToolStep,
-    /// An RFC 9535 JSONPath into the result (structured content, or JSON text); the whole result when absent.
-    #[serde(default)]
+    /// What is called, read or got.
+    #[serde(flatten)]
+    pub step: Step,
+    /// An RFC 9535 JSONPath into the result (structured content, JSON text, or the result of `prompts/get`); the whole
+    /// result when absent.
     pub path: Option<String>,
     /// What must be found there; same matchers as `args` of `tool_called`.
     pub equals: Value,

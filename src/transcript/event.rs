@@ -191,6 +191,8 @@ pub enum What {
     },
     /// A message on the wire between the embedded client and the target, byte for byte after redaction.
     Wire(WireMessage),
+    /// Something between an identity and its authorization servers, in the record of the trial that caused it.
+    Auth(AuthMessage),
     /// An HTTP exchange of an auth probe.
     Exchanged {
         /// What was sent, and why, in a few words.
@@ -307,6 +309,32 @@ pub enum WireMessage {
         headers: Vec<(String, String)>,
         /// The message.
         body: Body,
+    },
+}
+
+/// What passes while an identity gets or renews its tokens. One identity serves many trials, so a trial may find a token
+/// that another one has got.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMessage {
+    /// To an authorization server, or to the target for its metadata.
+    Sent {
+        /// The request.
+        request: HttpSide,
+    },
+    /// What came back.
+    Received {
+        /// `METHOD url` of the request that it answers, without a query.
+        to: String,
+        /// The answer as far as it came, or why there is none.
+        answer: Result<HttpSide, String>,
+        /// Milliseconds from the request.
+        took_ms: u64,
+    },
+    /// What no message shows: a document asked for again, a wait for another trial's renewal.
+    Noted {
+        /// What happened.
+        message: String,
     },
 }
 

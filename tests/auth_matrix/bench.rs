@@ -9,8 +9,11 @@ use rehearsal::auth::{
 };
 use rehearsal::diag::Origin;
 use rehearsal::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
+use rehearsal::net::{Route, Tls, client_by};
 use rehearsal::transcript::{CaseHeader, CaseKind, Clock, End, Recorder, Secrets, Transcript};
 use serde_json::json;
+
+use crate::flawed::Flawed;
 
 /// An issuer and what it registered.
 pub(crate) struct Bench {
@@ -35,6 +38,7 @@ impl Bench {
             clock: Clock::system(),
             route: rehearsal::net::Route::default(),
             wallet: Arc::new(rehearsal::auth::client::Memory::default()),
+            old_servers: false,
         };
         Figure { identity: identity(&persona, &authority).unwrap(), persona }
     }
@@ -45,13 +49,19 @@ impl Bench {
     }
 
     /// A prober that has and knows everything a suite can give it.
-    pub(crate) async fn equipped(&self, url: &str, facts: Facts) -> Prober {
+    pub(crate) async fn equipped(&self, server: &Flawed, facts: Facts) -> Prober {
+        let url = server.url.as_str();
         let both = &["mcp:read", "mcp:admin"];
         let cast = [("alice", &both[..]), ("bob", &both[..]), ("carol", &both[..1])];
         let cast = cast.map(|(name, scopes)| Some(self.figure(name, minted(scopes), url)));
-        let prober = self.aimed(url, cast, facts);
+        let mut prober = self.aimed(url, cast, facts);
+        if let Some(pem) = &server.authority {
+            let tls = Tls { ca: Some(pem.as_str().into()), identity: None };
+            let route = Route { tls, proxy: None };
+            prober = prober.through(client_by(&route).unwrap(), &route);
+        }
         let eras = prober.spoken(&prober.good().await.unwrap()).await;
-        prober.knowing(eras)
+        prober.knowing(eras).outward_at(Some(crate::flawed::ELSEWHERE.into()))
     }
 
     fn aimed(&self, url: &str, [control, other, weaker]: [Option<Figure>; 3], facts: Facts) -> Prober {
@@ -105,7 +115,14 @@ pub(crate) fn fewer_facts(introspection: bool) -> Facts {
         "guarded": {"tool": "purge"},
         "scopes": ["mcp:read"],
         "broader_scope": "mcp:admin",
+        "guarded_requests": [
+            {"method": "resources/read", "params": {"uri": "note://ledger"}},
+            {"method": "prompts/get", "params": {"name": "audit"}},
+            {"method": "completion/complete", "params": {
+                "ref": {"type": "ref/prompt", "name": "audit"}, "argument": {"name": "who", "value": "w"}}},
+        ],
         "browser_clients": true,
+        "rotation": "0s",
         "introspection": introspection,
         "handle": {
             "create": {"tool": "open_cart"}, "at": "/structuredContent/cart",

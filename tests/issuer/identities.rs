@@ -25,11 +25,12 @@ fn authority(issuer: Option<Arc<Issuer>>, clock: Clock) -> Authority {
         clock,
         route: rehearsal::net::Route::default(),
         wallet: std::sync::Arc::new(rehearsal::auth::client::Memory::default()),
+        old_servers: false,
     }
 }
 
 fn asking<'a>(url: &'a url::Url, refused: Option<&'a Rejection>) -> Asking<'a> {
-    Asking { method: "POST", url, refused }
+    Asking { method: "POST", url, refused, log: None }
 }
 
 #[tokio::test]

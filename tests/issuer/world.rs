@@ -39,6 +39,16 @@ pub(crate) async fn keys_of(issuer: &Issuer) -> JwkSet {
 
 /// What a careful resource server does, written against another library than the one that signs.
 pub(crate) fn accepted(issuer: &Issuer, keys: &JwkSet, token: &str) -> Result<Value, String> {
+    accepted_for(issuer, keys, token, AUDIENCE)
+}
+
+/// The same for another resource.
+pub(crate) fn accepted_for(
+    issuer: &Issuer,
+    keys: &JwkSet,
+    token: &str,
+    audience: &str,
+) -> Result<Value, String> {
     let header = jsonwebtoken::decode_header(token).map_err(|e| e.to_string())?;
     if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
         return Err("algorithm".into());
@@ -52,7 +62,7 @@ pub(crate) fn accepted(issuer: &Issuer, keys: &JwkSet, token: &str) -> Result<Va
     rules.leeway = 0;
     rules.validate_nbf = true;
     rules.set_issuer(&[issuer.url()]);
-    rules.set_audience(&[AUDIENCE]);
+    rules.set_audience(&[audience]);
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     let key = DecodingKey::from_jwk(key).map_err(|e| e.to_string())?;
     jsonwebtoken::decode::<Value>(token, &key, &rules).map(|data| data.claims).map_err(|e| e.to_string())

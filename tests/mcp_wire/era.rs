@@ -295,6 +295,51 @@ async fn a_busy_server_is_asked_again() {
     assert_eq!((session.facts().protocol.as_str(), odd(&log)), ("2026-07-28", vec![]));
 }
 
+/// A server that is busy with its first answers to a method, and says so for how long.
+async fn busy(method: &'static str, times: u32, after: &'static str) -> Scripted {
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    Scripted::start(move |request| match request.rpc() {
+        rpc if rpc == method && asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < times => {
+            let mut response = empty(StatusCode::TOO_MANY_REQUESTS);
+            response.headers_mut().insert("retry-after", after.parse().unwrap());
+            response
+        }
+        "server/discover" if method != "initialize" => result(request, &discovered(&["2026-07-28"])),
+        "server/discover" => empty(StatusCode::NOT_FOUND),
+        _ => polite(request),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_busy_server_is_left_alone_as_long_as_it_asks() {
+    for (method, version) in [("server/discover", "2026-07-28"), ("initialize", "2025-11-25")] {
+        let (server, log) = (busy(method, 2, "0.04").await, log());
+        let begun = std::time::Instant::now();
+        let session = open(&speaking(&server, "auto"), &log).await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(80), "{method}: {:?}", begun.elapsed());
+        assert_eq!(session.facts().protocol, version);
+        let told = odd(&log);
+        assert_eq!(
+            told.iter().filter(|odd| odd.contains("left alone for 40ms, which was done")).count(),
+            2,
+            "{told:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_too_much_is_not_waited_for() {
+    let (server, log) = (busy("server/discover", 1, "86400").await, log());
+    let session = open(&speaking(&server, "auto"), &log).await.unwrap();
+    assert_eq!(session.facts().protocol, "2026-07-28");
+    assert!(odd(&log)[0].contains("not waited for"), "{:?}", odd(&log));
+    let (server, log) = (busy("initialize", 1, "86400").await, crate::stage::log());
+    let fault = open(&speaking(&server, "auto"), &log).await.err().unwrap();
+    assert!(fault.message.contains("429"), "{}", fault.message);
+    assert!(odd(&log)[0].contains("not waited for"), "{:?}", odd(&log));
+}
+
 /// Shell arms for `server/discover`, and what comes of it, in the words of the table above.
 pub(crate) const STDIO_MODES: &[(&str, &str, &str)] = &[
     (

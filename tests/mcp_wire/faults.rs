@@ -33,6 +33,7 @@ async fn opening_faults_say_what_to_do() {
     let mut all = vec![
         opening(|_| answer(200, "text/html", "<!doctype html><title>\u{1b}[31mHello</title>")).await,
         opening(|_| answer(404, "text/plain", "nothing here")).await,
+        opening(|_| answer(501, "text/html", "<html><h1>Unsupported method</h1></html>")).await,
         opening(|_| answer(200, "application/json", "{\"truncated\": ")).await,
         opening(|_| answer(200, "application/json", "")).await,
         opening(|_| empty(StatusCode::ACCEPTED)).await,
@@ -61,8 +62,9 @@ async fn opening_faults_say_what_to_do() {
         .unwrap();
     all.push(format!("{}: {}", nowhere.code, nowhere.message));
     insta::assert_snapshot!(all.join("\n"), @r#"
-    target.protocol: the server answered HTTP 200 with something other than the JSON-RPC answer: `<!doctype html><title>␛[31mHello</title>`; check that `target.url` is the MCP endpoint
-    target.protocol: no MCP endpoint there (HTTP 404); check the path in `target.url`, many servers answer at `/mcp`
+    target.protocol: no MCP endpoint at `http://127.0.0.1:PORT/mcp`: it answered HTTP 200 with the HTML page `<!doctype html><title>␛[31mHello</title>`; check the path in `target.url`, many servers answer at `/mcp`
+    target.protocol: no MCP endpoint at `http://127.0.0.1:PORT/mcp`: it answered HTTP 404: `nothing here`; check the path in `target.url`, many servers answer at `/mcp`
+    target.protocol: no MCP endpoint at `http://127.0.0.1:PORT/mcp`: it answered HTTP 501 with the HTML page `<html><h1>Unsupported method</h1></html>`; check the path in `target.url`, many servers answer at `/mcp`
     target.protocol: the server answered HTTP 200 with something other than the JSON-RPC answer (the JSON ends too early): `{"truncated": `; check that `target.url` is the MCP endpoint
     target.protocol: the server answered HTTP 200 with an empty body in place of a JSON-RPC answer
     target.protocol: the server answered HTTP 202 with an empty body in place of a JSON-RPC answer

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rehearsal::auth::client::{Held, Memory, Tokens, Wallet};
 use rehearsal::auth::{Authority, Persona, identity};
-use rehearsal::mcp::Asking;
+use rehearsal::mcp::{Asking, Rejection};
 use rehearsal::transcript::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -32,6 +32,7 @@ fn authority(world: &World, wallet: Arc<Memory>) -> Authority {
         clock: world.means().clock,
         route: rehearsal::net::Route::default(),
         wallet,
+        old_servers: false,
     }
 }
 
@@ -39,7 +40,7 @@ async fn header(yaml: &str, world: &World, wallet: Arc<Memory>) -> Result<String
     let persona: Persona = serde_saphyr::from_str(&format!("name: clerk\nidentity: {yaml}")).unwrap();
     let source = identity(&persona, &authority(world, wallet))?;
     let url = world.target();
-    let headers = source.headers(Asking { method: "POST", url: &url, refused: None }).await?;
+    let headers = source.headers(Asking { method: "POST", url: &url, refused: None, log: None }).await?;
     Ok(headers.first().map_or_else(String::new, |(_, value)| value.expose_secret().to_owned()))
 }
 
@@ -74,6 +75,31 @@ async fn every_kind_is_authorized_before_its_first_request() {
         assert_eq!(header(&yaml, &world, Arc::default()).await.unwrap(), "Bearer access-token-1", "{yaml}");
         assert_eq!(world.seen("POST /token")[0].field(field), value, "{yaml}");
         assert!(world.seen("GET /authorize").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_metadata_is_its_own_issuer_only_where_the_revision_says_so() {
+    for old_servers in [true, false] {
+        let script = |seen: &Seen| {
+            seen.path.starts_with("/.well-known").then(|| crate::world::answer(404, &serde_json::json!({})))
+        };
+        let world = World::start(script).await;
+        let persona: Persona = serde_saphyr::from_str(
+            "{name: clerk, identity: {client_credentials: {client_id: ci, secret: {env: SECRET}}}}",
+        )
+        .unwrap();
+        let authority = Authority { old_servers, ..authority(&world, Arc::default()) };
+        let source = identity(&persona, &authority).unwrap();
+        let url = world.target();
+        let ahead = Asking { method: "POST", url: &url, refused: None, log: None };
+        assert_eq!(source.headers(ahead).await.unwrap().len(), 0, "nobody has asked for anything yet");
+        let refused = Rejection { status: 401, attempt: 1, ..Rejection::default() };
+        let headers = source.headers(Asking { refused: Some(&refused), ..ahead }).await;
+        match old_servers {
+            true => assert_eq!(headers.unwrap()[0].1.expose_secret(), "Bearer access-token-1"),
+            false => assert_eq!(headers.err().unwrap().code, "credentials.metadata"),
+        }
     }
 }
 

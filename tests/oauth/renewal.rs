@@ -93,10 +93,10 @@ async fn many_sessions_renew_once() {
     let oauth = world.oauth();
     world.ask(&oauth).await.unwrap();
     let url = world.target();
-    let sent = oauth.headers(Asking { method: "POST", url: &url, refused: None }).await.unwrap();
+    let sent = oauth.headers(Asking { method: "POST", url: &url, refused: None, log: None }).await.unwrap();
     world.revoke();
     let refused = Rejection { status: 401, attempt: 1, sent, ..Rejection::default() };
-    let asking = Asking { method: "POST", url: &url, refused: Some(&refused) };
+    let asking = Asking { method: "POST", url: &url, refused: Some(&refused), log: None };
     let all = futures::future::join_all((0..10).map(|_| oauth.headers(asking))).await;
     assert!(all.iter().all(Result::is_ok));
     // One of them comes late: its refusal is about a token that is long replaced.
@@ -111,7 +111,7 @@ async fn a_session_that_gives_up_loses_no_refresh_token() {
     world.ask(&oauth).await.unwrap();
     world.wait(3600);
     let url = world.target();
-    let asking = oauth.headers(Asking { method: "POST", url: &url, refused: None });
+    let asking = oauth.headers(Asking { method: "POST", url: &url, refused: None, log: None });
     // Polled once, so that it has begun, and then dropped.
     let _ = tokio::time::timeout(std::time::Duration::ZERO, asking).await;
     assert_eq!(world.ask(&oauth).await.unwrap(), 200);

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rehearsal::auth::client::{Consenting, Grant, Means, Memory, OAuth, Settings, Wallet};
 use rehearsal::mcp::{Asking, Rejection, TokenSource};
-use rehearsal::transcript::{Clock, Fault, Secrets};
+use rehearsal::transcript::{Clock, Fault, Recorder, Secrets};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use url::Url;
@@ -132,6 +132,11 @@ impl World {
         Means { wallet, secrets: self.secrets.clone(), clock }
     }
 
+    /// A record of its own.
+    pub(crate) fn log(&self) -> Recorder {
+        Recorder::new(self.means().clock, self.secrets.clone())
+    }
+
     pub(crate) fn settings(&self) -> Settings {
         Settings { patience: Duration::from_secs(5), ..Settings::new(self.target(), code()) }
     }
@@ -142,11 +147,16 @@ impl World {
 
     /// One request to the target, sent again as long as the identity has other credentials.
     pub(crate) async fn ask(&self, oauth: &OAuth) -> Result<u16, Fault> {
+        self.ask_into(oauth, None).await
+    }
+
+    /// The same, recorded.
+    pub(crate) async fn ask_into(&self, oauth: &OAuth, log: Option<&Recorder>) -> Result<u16, Fault> {
         let url = self.target();
         let mut refused: Option<Rejection> = None;
         loop {
             let headers =
-                oauth.headers(Asking { method: "POST", url: &url, refused: refused.as_ref() }).await?;
+                oauth.headers(Asking { method: "POST", url: &url, refused: refused.as_ref(), log }).await?;
             let shown = |all: &[(String, secrecy::SecretString)]| -> Vec<(String, String)> {
                 all.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect()
             };

@@ -3,7 +3,7 @@
 use rehearsal::diag::Origin;
 use rehearsal::ids::{Digest, ScoreKey};
 use rehearsal::score::{Finding, Grade, Verdict, Weight};
-use rehearsal::transcript::event::Caller;
+use rehearsal::transcript::event::{AuthMessage, Caller};
 use rehearsal::transcript::{
     Body, CaseKind, End, Event, Fault, HttpSide, SCHEMA, ServerFacts, Side, ToolCall, ToolFact, Transcript,
     Usage, What, WireMessage,
@@ -121,6 +121,18 @@ fn all(words: &str) -> Vec<What> {
             took_ms: 90,
         },
         What::AnswerOdd { method: words.to_owned(), message: words.to_owned() },
+        What::Auth(AuthMessage::Sent { request: side("POST https://as.example/token") }),
+        What::Auth(AuthMessage::Received {
+            to: "POST https://as.example/token".to_owned(),
+            answer: Ok(side("200")),
+            took_ms: 12,
+        }),
+        What::Auth(AuthMessage::Received {
+            to: "GET https://as.example/".to_owned(),
+            answer: Err(words.to_owned()),
+            took_ms: 5,
+        }),
+        What::Auth(AuthMessage::Noted { message: words.to_owned() }),
         said(Some(words), vec![]),
     ]
 }

@@ -9,6 +9,7 @@ pub use self::needs::Needs;
 use super::Prober;
 use crate::transcript::{Fault, Transcript, What};
 
+mod bracket;
 mod challenge;
 pub(super) mod eras;
 mod interleaving;
@@ -22,19 +23,31 @@ mod isolation_sessions;
 mod isolation_tasks;
 mod isolation_watch;
 mod leakage;
+#[cfg(test)]
+mod imagined;
 mod needs;
 mod pair;
 mod placement;
+mod placement_header;
+mod placement_paste;
+mod placement_session;
 mod reading;
 #[cfg(test)]
 mod records;
 mod resource;
+mod ruling;
 mod scope;
+mod scope_guard;
+mod scope_steps;
+mod scope_terms;
 mod server;
 mod telling;
 mod tokens;
 mod transport;
 mod variety;
+mod transport_flood;
+mod transport_mirror;
+mod transport_places;
 
 /// Where a check's force comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,7 +146,7 @@ impl AuthCheck {
 
     /// Whether it asks as somebody, and not only as nobody.
     pub fn asks_as_somebody(&self) -> bool {
-        self.needs.iter().any(|need| !matches!(need, Needs::Fact(_)))
+        self.needs.iter().any(|need| need.spoof() != "-")
     }
 
     /// What the check needs and this prober lacks, if anything.
@@ -172,11 +185,13 @@ impl AuthCheck {
     fn unmet(&self) -> String {
         let needs: Vec<String> =
             self.needs.iter().filter(|need| **need != Needs::Alone).map(ToString::to_string).collect();
-        match (needs.is_empty(), self.eras) {
-            (false, _) => format!("needs {}", needs.join(", and ")),
-            (true, Eras::Modern) => "the target does not speak 2026-07-28".to_owned(),
-            (true, _) => "the target does not speak a revision with sessions".to_owned(),
-        }
+        let spoken = match self.eras {
+            Eras::Modern => Some("a target that speaks 2026-07-28"),
+            Eras::Legacy => Some("a target that speaks a revision with sessions"),
+            Eras::Once | Eras::Each => None,
+        };
+        let all: Vec<&str> = needs.iter().map(String::as_str).chain(spoken).collect();
+        format!("needs {}", all.join(", and "))
     }
 }
 
@@ -191,6 +206,10 @@ const FAMILIES: &[&[AuthCheck]] = &[
     resource::TABLE,
     server::TABLE,
     tokens::TABLE,
+    tokens::signature::TABLE,
+    tokens::audience::TABLE,
+    tokens::outage::TABLE,
+    tokens::shape::TABLE,
     placement::TABLE,
     scope::TABLE,
     isolation_sessions::TABLE,
@@ -264,7 +283,7 @@ mod tests {
         for check in TABLE {
             assert!(crate::mcp::revision::find(check.since).is_some(), "{}: {}", check.id, check.since);
             for need in check.needs {
-                let Needs::Fact(key) = need else { continue };
+                let (Needs::Fact(key) | Needs::Without(key)) = need else { continue };
                 let known = key.split('.').try_fold(&schema, |part, key| {
                     let named = part.pointer("/anyOf/0/$ref").or_else(|| part.get("$ref"));
                     let at = named.and_then(|named| named.as_str()?.strip_prefix('#'));

@@ -105,14 +105,17 @@ pub(super) fn control_if_any(transcript: &Transcript) -> Result<Vec<u32>, Seen> 
 
 /// Every attempt must be refused. `what` names the thing that was sent.
 pub(super) fn refused(transcript: &Transcript, what: &str) -> Seen {
+    refused_at(transcript, &["attempt", "attempt in session"], what)
+}
+
+/// The same of attempts under these labels.
+pub(super) fn refused_at(transcript: &Transcript, labels: &[&str], what: &str) -> Seen {
     if let Err(seen) = control_if_any(transcript) {
         return seen;
     }
     let mut notes = Vec::new();
     let mut seqs = Vec::new();
-    for exchange in
-        ["attempt", "attempt in session"].into_iter().flat_map(|label| deciding(transcript, label))
-    {
+    for exchange in labels.iter().flat_map(|label| deciding(transcript, label)) {
         let place = exchange.label.rsplit(": ").next().unwrap_or_default();
         match exchange.answer() {
             other if other.is_unavailable() => {

@@ -1,49 +1,82 @@
 //! Group F: a token without the scope is a good token that may not do this.
 //!
-//! Servers may demand a scope for everything or only for some tools. So the probe lists the tools without any scope,
-//! and then calls one that says of itself that it only reads.
+//! Servers may demand a scope for everything or only for some tools. So the probes list the tools without a scope, and
+//! then make the harmless call of the suite, or call a tool that says of itself that it only reads.
 
 use futures::future::BoxFuture;
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use super::reading::{Exchange, control, decisive};
-use super::{AuthCheck, Eras, Level, Needs, Seen};
+use super::bracket::{begin, end};
+use super::reading::{Exchange, control, labelled};
+use super::scope_guard::{also_denied, beside, denied, stronger};
+use super::scope_steps::{minimal, one_step, step_up, surplus};
+use super::scope_terms::{
+    Fared, among, broader, control_call, doubled, fared, let_in, longer, minted, other_terms, try_out, upper,
+};
+use super::{AuthCheck, Eras, Level, Needs, Probe, Seen};
 use crate::auth::answer::{Answer, Denial, challenges};
-use crate::auth::prober::{Credentials, Prober};
+use crate::auth::prober::Prober;
 use crate::transcript::{Fault, Transcript};
 
 const SECTION: &str = "authorization: runtime insufficient scope errors";
+const TERMS: &str = "RFC 6749 section 3.3";
+
+const fn row(
+    id: &'static str,
+    level: Level,
+    texts: [&'static str; 3],
+    probe: Probe,
+    examine: fn(&Transcript) -> Seen,
+) -> AuthCheck {
+    let [title, section, fix] = texts;
+    let needs = &[Needs::TrustedIssuer, Needs::Scopes];
+    AuthCheck { id, title, level, section, since: "2025-03-26", eras: Eras::Each, needs, fix, probe, examine }
+}
 
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
-    AuthCheck { id: "F01", level: Level::Must, title: "a token without scopes does not pass for one with scopes", section: SECTION,
-        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer, Needs::Scopes], fix: "answer 403 with `error=\"insufficient_scope\"` where a scope is missing; 401 sends clients in circles",
-        probe: unscoped, examine: insufficient },
-    AuthCheck { id: "F01.challenge", level: Level::Should, title: "the 403 names the missing scopes", section: SECTION,
-        since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer, Needs::Scopes], fix: "add `WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"...\"` to the 403",
-        probe: unscoped, examine: explained },
+    row("F01", Level::Must, ["a token without scopes does not pass for one with scopes", SECTION,
+        "answer 403 with `error=\"insufficient_scope\"` where a scope is missing; 401 sends clients in circles"],
+        unscoped, insufficient),
+    row("F01.challenge", Level::Should, ["the 403 names the missing scopes", SECTION,
+        "add `WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"...\", resource_metadata=\"...\"` to the 403"],
+        unscoped, explained),
+    row("F02", Level::Rfc, ["a scope that only begins like the wanted one is not that scope", TERMS,
+        "split the scopes at spaces and compare each as a whole"], longer, other_terms),
+    row("F02.case", Level::Rfc, ["a scope in other letters is not that scope", TERMS,
+        "compare scopes byte for byte"], upper, other_terms),
+    row("F03", Level::Rfc, ["a scope counts among others and in any order", TERMS,
+        "split the scopes at spaces and look for the wanted one among them"], among, |t| let_in(t, "the scopes among others, in any order,")),
+    row("F03.spaces", Level::Hygiene, ["a space too many between scopes does no harm", TERMS,
+        "leave out empty scopes when you split at spaces"], doubled, |t| let_in(t, "the scopes with two spaces between them")),
+    AuthCheck { needs: &[Needs::WeakerPersona, Needs::Fact("guarded")],
+        ..row("F04", Level::Should, ["a weaker persona is denied the stronger tool", SECTION,
+        "check the caller's scopes or role in `tools/call`, not only in `tools/list`"], stronger, denied) },
+    row("F05", Level::Should, ["one challenge names all the scopes that a request needs", SECTION,
+        "put every scope that the operation needs into the `scope` of one 403, not one after the other"], step_up, one_step),
+    AuthCheck { needs: &[Needs::TrustedIssuer, Needs::Fact("broader_scope")],
+        ..row("F06", Level::Must, ["a broader scope stands for the narrower", SECTION,
+        "accept a scope that includes the wanted one"], broader, |t| let_in(t, "a broader scope")) },
+    AuthCheck { needs: &[Needs::Fact("scopes")],
+        ..row("F07", Level::Hygiene, ["challenges ask for no scope that the request does not need", "security best practices: scope minimization",
+        "name the scopes of this one request in the challenge, not all that the server knows"], minimal, surplus) },
+    AuthCheck { needs: &[Needs::GoodToken, Needs::WeakerPersona, Needs::Fact("guarded_requests")],
+        ..row("F08", Level::Must, ["what belongs to the stronger tool is guarded, too", "security considerations: access token privilege restriction",
+        "check the caller's scopes or role for resources, prompts, completion, subscriptions and tasks as for tools"], beside, also_denied) },
 ];
+
+const BARE: &str = "a token without scopes";
+const OTHER: &str = "a token with another scope";
 
 fn unscoped(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
-        let token = prober.token(|minted| minted.scopes.clear()).await?;
-        let bare = Credentials::authorization(&format!("Bearer {}", token.expose_secret()));
-        let good = prober.good().await?;
-        let before = prober.converse("control before", &good).await;
-        let Answer::Accepted(list) = Answer::of(&before.last) else { return Ok(()) };
-        let talk = prober.converse("attempt", &bare).await;
-        if let (Some(session), Some(params), Some(own)) =
-            (&before.session, list.as_ref().and_then(harmless_call), &talk.session)
-            && matches!(Answer::of(&talk.last), Answer::Accepted(_))
-        {
-            prober.call("control call", session, &good, params.clone()).await;
-            prober.call("bare call", own, &bare, params).await;
+        let Some(between) = begin(prober).await? else { return Ok(()) };
+        let params = control_call(prober, &between).await;
+        for (label, scopes) in [(BARE, vec![]), (OTHER, vec!["rehearsal:other".to_owned()])] {
+            let token = minted(prober, scopes).await?;
+            try_out(prober, label, &token, params.as_ref()).await;
         }
-        let after = prober.converse("control after", &good).await;
-        prober.close(talk.session, &bare).await;
-        prober.close(before.session, &good).await;
-        prober.close(after.session, &good).await;
+        end(prober, between).await;
         Ok(())
     })
 }
@@ -80,63 +113,42 @@ pub(super) fn plain_arguments(schema: &Value) -> Option<Map<String, Value>> {
         .collect()
 }
 
-fn names(answer: &Answer) -> Option<Vec<String>> {
-    let Answer::Accepted(Some(result)) = answer else { return None };
-    let tools = result.get("tools")?.as_array()?;
-    Some(tools.iter().filter_map(|tool| Some(tool.get("name")?.as_str()?.to_owned())).collect())
-}
-
 fn insufficient(transcript: &Transcript) -> Seen {
     if let Err(seen) = control(transcript) {
         return seen;
     }
-    let Some(exchange) = decisive(transcript, "attempt") else {
-        return Seen::Inconclusive("the probe was not sent".to_owned());
-    };
-    let evidence = vec![exchange.seq];
-    match exchange.answer() {
-        Answer::Denied(Denial::Forbidden) => {
-            Seen::Holds("a token without scopes got 403".to_owned(), evidence)
-        }
-        Answer::Denied(Denial::RpcError(code)) => {
-            Seen::Holds(format!("a token without scopes got JSON-RPC error {code}"), evidence)
-        }
-        answer @ Answer::Accepted(_) => {
-            let full = decisive(transcript, "control before").and_then(|one| names(&one.answer()));
-            match (names(&answer), full) {
-                (Some(bare), Some(full)) if bare.len() < full.len() => {
-                    let text = format!("a token without scopes sees {} of {} tools", bare.len(), full.len());
-                    Seen::Holds(text, evidence)
-                }
-                _ => by_call(transcript),
+    let (mut told, mut seqs) = (vec![], vec![]);
+    for label in [BARE, OTHER] {
+        let Some((exchange, how)) = fared(transcript, label) else { continue };
+        let broken = |why: String| Seen::Broken(why, vec![exchange.seq]);
+        match how {
+            Fared::Denied(Denial::Forbidden) => told.push(format!("{label} got 403")),
+            Fared::Denied(Denial::Unauthorized) => {
+                return broken(format!("{label} got 401 instead of 403"));
             }
+            // Inside a tool the text leaves the form open.
+            Fared::Denied(denial) if exchange.label.ends_with("tools/call") => {
+                told.push(format!("a call with {label} got {denial}"));
+            }
+            Fared::Denied(denial) => return broken(format!("{label} got {denial} instead of 403")),
+            Fared::Less(seen, all) => told.push(format!("{label} sees {seen} of {all} tools")),
+            Fared::In => return broken(format!("{label} lists and calls tools")),
+            Fared::Listed => {
+                return Seen::DoesNotApply(
+                    "listing tools needs no scope here, and no tool says of itself that it only reads"
+                        .to_owned(),
+                );
+            }
+            Fared::Unclear(answer) if answer.is_unavailable() => {
+                return Seen::Inconclusive(format!("{label} got {answer}"));
+            }
+            Fared::Unclear(answer) => return broken(format!("{label} got {answer} instead of 403")),
         }
-        other if other.is_unavailable() => Seen::Inconclusive(format!("the probe got {other}")),
-        other => Seen::Broken(format!("a token without scopes got {other} instead of 403"), evidence),
+        seqs.push(exchange.seq);
     }
-}
-
-/// Every tool is listed without a scope; what counts is whether one can be called.
-fn by_call(transcript: &Transcript) -> Seen {
-    let (Some(good), Some(bare)) = (decisive(transcript, "control call"), decisive(transcript, "bare call"))
-    else {
-        return Seen::DoesNotApply(
-            "listing tools needs no scope here, and no tool says of itself that it only reads".to_owned(),
-        );
-    };
-    match (good.answer(), bare.answer()) {
-        (Answer::Accepted(_), Answer::Accepted(_)) => {
-            Seen::Broken("a token without scopes lists and calls tools".to_owned(), vec![bare.seq])
-        }
-        (Answer::Accepted(_), Answer::Denied(Denial::Unauthorized)) => {
-            Seen::Broken("a call without the scope got 401 instead of 403".to_owned(), vec![bare.seq])
-        }
-        (Answer::Accepted(_), Answer::Denied(denial)) => {
-            Seen::Holds(format!("a call without scopes got {denial}"), vec![good.seq, bare.seq])
-        }
-        (good, bare) => {
-            Seen::Inconclusive(format!("the same call got {good} with scopes and {bare} without"))
-        }
+    match seqs.is_empty() {
+        true => Seen::Inconclusive("the probe was not sent".to_owned()),
+        false => Seen::Holds(told.join("; "), seqs),
     }
 }
 
@@ -144,18 +156,22 @@ fn explained(transcript: &Transcript) -> Seen {
     if let Err(seen) = control(transcript) {
         return seen;
     }
-    let forbidden = ["attempt", "bare call"]
+    let forbidden = [BARE, OTHER]
         .into_iter()
-        .filter_map(|label| decisive(transcript, label))
+        .flat_map(|label| labelled(transcript, label))
         .find(|one: &Exchange<'_>| one.answer() == Answer::Denied(Denial::Forbidden));
     let Some(exchange) = forbidden else {
         return Seen::DoesNotApply("nothing was answered with 403 (see F01)".to_owned());
     };
     let found = exchange.side().and_then(challenges).unwrap_or_default();
     let challenge = found.scheme("bearer").cloned().unwrap_or_default();
+    let named = challenge.get("resource_metadata").is_some();
     match (challenge.get("error"), challenge.get("scope")) {
-        (Some("insufficient_scope"), Some(scope)) => {
+        (Some("insufficient_scope"), Some(scope)) if named => {
             Seen::Holds(format!("the 403 asks for `{scope}`"), vec![exchange.seq])
+        }
+        (Some("insufficient_scope"), Some(_)) => {
+            Seen::Broken("the 403 does not name the resource metadata".to_owned(), vec![exchange.seq])
         }
         (Some("insufficient_scope"), None) => {
             Seen::Broken("the 403 does not say which scope is missing".to_owned(), vec![exchange.seq])

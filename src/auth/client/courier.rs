@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::fault;
+use super::trace::{Came, Trace};
 use crate::mcp::Credentials;
 use crate::net::Route;
 use crate::net::fence::Fence;
@@ -21,11 +22,35 @@ const CAP: usize = 256 * 1024;
 /// Most redirects of one document, all on its own origin.
 const REDIRECTS: usize = 3;
 
-/// Sends the requests of one identity.
+/// Sends the requests of one identity, and records them.
+#[derive(Clone)]
 pub(super) struct Courier {
     http: reqwest::Client,
     fence: Arc<Fence>,
     patience: Duration,
+    trace: Trace,
+}
+
+/// Why there is no answer.
+enum Trouble {
+    /// The connection went away in the middle. Whoever loses nothing by it may ask again.
+    Reset(Fault),
+    /// Anything else.
+    Fault(Fault),
+}
+
+impl From<Trouble> for Fault {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Reset(fault) | Trouble::Fault(fault) => fault,
+        }
+    }
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 /// An answer, of whatever status.
@@ -67,7 +92,18 @@ impl Courier {
     pub(super) async fn new(target: &Url, route: &Route, patience: Duration) -> Result<Self, Fault> {
         let fence = Fence::around(target).await;
         let http = fence.client(route).map_err(|error| fault("credentials.client", error))?;
-        Ok(Self { http, fence, patience })
+        Ok(Self { http, fence, patience, trace: Trace::default() })
+    }
+
+    /// The same courier with another record.
+    #[must_use]
+    pub(super) fn tracing(&self, trace: &Trace) -> Self {
+        Self { trace: trace.clone(), ..self.clone() }
+    }
+
+    /// Where its messages are recorded.
+    pub(super) fn trace(&self) -> &Trace {
+        &self.trace
     }
 
     /// Whether an address may be asked or visited.
@@ -78,12 +114,11 @@ impl Courier {
         })
     }
 
-    /// A document, without credentials.
+    /// A document, without credentials. It is asked for once more when the connection is reset.
     pub(super) async fn get(&self, url: &Url) -> Result<Reply, Fault> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
-            let reply =
-                self.send(&url, self.http.get(url.clone()).header(ACCEPT, "application/json")).await?;
+            let reply = self.page(&url).await?;
             let Some(to) = reply.location.as_ref().filter(|_| (300..400).contains(&reply.status)) else {
                 return Ok(reply);
             };
@@ -96,7 +131,19 @@ impl Courier {
         Err(broken(&url, "redirects without end"))
     }
 
-    /// A form. Redirects are not followed: they would carry credentials along.
+    async fn page(&self, url: &Url) -> Result<Reply, Fault> {
+        let asking = || self.http.get(url.clone()).header(ACCEPT, "application/json");
+        match self.send(url, asking()).await {
+            Err(Trouble::Reset(fault)) => {
+                self.trace.note(format!("{}; the document is asked for once more", fault.message));
+                Ok(self.send(url, asking()).await?)
+            }
+            reply => Ok(reply?),
+        }
+    }
+
+    /// A form. Redirects are not followed: they would carry credentials along. Nor is it sent again after a reset: the
+    /// server may have used up what it carries.
     pub(super) async fn post(&self, url: &Url, form: Form<'_>) -> Result<Reply, Fault> {
         let mut request = self.http.post(url.clone()).header(ACCEPT, "application/json").form(form.fields);
         if let Some(value) = &form.authorization {
@@ -105,13 +152,13 @@ impl Courier {
         if let Some(proof) = form.proof {
             request = request.header("dpop", proof);
         }
-        self.send(url, request).await
+        Ok(self.send(url, request).await?)
     }
 
     /// A JSON document.
     pub(super) async fn post_json(&self, url: &Url, body: &Value) -> Result<Reply, Fault> {
         let request = self.http.post(url.clone()).header(ACCEPT, "application/json");
-        self.send(url, request.header(CONTENT_TYPE, "application/json").body(body.to_string())).await
+        Ok(self.send(url, request.header(CONTENT_TYPE, "application/json").body(body.to_string())).await?)
     }
 
     /// The beginning of an MCP session, as somebody; what its answer says about credentials.
@@ -141,33 +188,54 @@ impl Courier {
         })
     }
 
-    async fn send(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<Reply, Fault> {
+    async fn send(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<Reply, Trouble> {
         self.admit(url)?;
-        let exchange = async {
-            let response =
-                request.send().await.map_err(|error| broken(url, &net::describe(&error)).retryable())?;
-            let status = response.status().as_u16();
-            let text = |headers: &HeaderMap, name: &str| {
-                headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-            };
-            let nonce = text(response.headers(), "dpop-nonce");
-            let location = text(response.headers(), LOCATION.as_str());
-            let body = match net::read_bounded(response, CAP).await {
-                Ok(body) => body.to_vec(),
-                Err(net::BodyError::TooLarge(cap)) => {
-                    return Err(broken(url, &format!("answers with more than {} KiB", cap >> 10)));
-                }
-                Err(net::BodyError::Broken(why)) => return Err(broken(url, &why).retryable()),
-            };
-            Ok(Reply { status, body, nonce, location })
-        };
-        match tokio::time::timeout(self.patience, exchange).await {
-            Ok(reply) => reply,
-            Err(_) => {
-                let text = format!("gives no whole answer within {}ms", self.patience.as_millis());
-                Err(broken(url, &text).retryable())
+        let request = request.build().map_err(|error| broken(url, &net::describe(&error)))?;
+        let awaited = self.trace.leaves(&request);
+        let mut came = Came::default();
+        let received = tokio::time::timeout(self.patience, self.receive(request, &mut came)).await;
+        let received = received.unwrap_or_else(|_| Err(Ended::late(self.patience)));
+        awaited.came(&came, received.as_ref().err().map(|ended| ended.why.as_str()));
+        received.map_err(|ended| ended.trouble(url))?;
+        let (status, headers) = came.head.unwrap_or_default();
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (nonce, location) = (text("dpop-nonce"), text(LOCATION.as_str()));
+        Ok(Reply { status, body: came.body.to_vec(), nonce, location })
+    }
+
+    async fn receive(&self, request: reqwest::Request, came: &mut Came) -> Result<(), Ended> {
+        let response = self.http.execute(request).await.map_err(|error| {
+            let reset = !(error.is_connect() || error.is_timeout() || error.is_builder());
+            Ended { why: net::describe(&error), reset, retryable: true }
+        })?;
+        came.head = Some((response.status().as_u16(), response.headers().clone()));
+        net::read_into(response, &mut came.body, CAP).await.map_err(|error| match error {
+            net::BodyError::TooLarge(cap) => {
+                let why = format!("answers with more than {} KiB", cap >> 10);
+                Ended { why, reset: false, retryable: false }
             }
-        }
+            net::BodyError::Broken(why) => Ended { why, reset: true, retryable: true },
+        })
+    }
+}
+
+/// What kept an answer from coming whole.
+struct Ended {
+    why: String,
+    reset: bool,
+    retryable: bool,
+}
+
+impl Ended {
+    fn late(patience: Duration) -> Self {
+        let why = format!("gives no whole answer within {}ms", patience.as_millis());
+        Self { why, reset: false, retryable: true }
+    }
+
+    fn trouble(self, url: &Url) -> Trouble {
+        let fault = broken(url, &self.why);
+        let fault = if self.retryable { fault.retryable() } else { fault };
+        if self.reset { Trouble::Reset(fault) } else { Trouble::Fault(fault) }
     }
 }
 

@@ -6,17 +6,18 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::discovery::{Search, Site};
 use super::dpop::ProofKey;
 use super::settings::{Grant, Means, Settings};
 use super::supply::Supply;
+use super::trace::Trace;
 use super::wallet::{Held, Tokens};
 use super::{fault, scope};
 use crate::auth::challenge::{Challenge, Challenges};
 use crate::mcp::Rejection;
-use crate::transcript::Fault;
+use crate::transcript::{Fault, Recorder};
 
 /// Most times one request leads to a new token.
 const STEPS: u32 = 3;
@@ -34,6 +35,8 @@ const MARGIN: i64 = 10;
 pub(super) struct Flow {
     pub(super) supply: Supply,
     state: Mutex<State>,
+    /// Counts what is sent, over all steps.
+    count: Trace,
 }
 
 #[derive(Default)]
@@ -49,6 +52,8 @@ struct State {
     /// When tokens were granted after refusals.
     renewals: Vec<Duration>,
     broken: Option<Fault>,
+    /// Where the step that is under way is recorded.
+    trace: Trace,
 }
 
 /// What a refusal may lead to.
@@ -61,20 +66,24 @@ enum Next {
 
 impl Flow {
     pub(super) fn new(settings: Settings, means: Means) -> Self {
-        Self { supply: Supply::new(settings, means), state: Mutex::default() }
+        Self { supply: Supply::new(settings, means), state: Mutex::default(), count: Trace::default() }
     }
 
     /// The token for a request that has not been sent yet; `None` goes without.
-    pub(super) async fn ahead(&self) -> Result<Option<Tokens>, Fault> {
-        let mut state = self.state.lock().await;
+    pub(super) async fn ahead(&self, log: Option<&Recorder>) -> Result<Option<Tokens>, Fault> {
+        let mut state = self.turn(log).await;
         let done = self.before(&mut state).await;
         self.settle(&mut state, done)?;
         Ok(state.held.as_ref().map(|held| held.tokens.clone()))
     }
 
     /// The token after a refusal; the outer `None` lets the refusal stand.
-    pub(super) async fn again(&self, refused: &Rejection) -> Result<Option<Tokens>, Fault> {
-        let mut state = self.state.lock().await;
+    pub(super) async fn again(
+        &self,
+        refused: &Rejection,
+        log: Option<&Recorder>,
+    ) -> Result<Option<Tokens>, Fault> {
+        let mut state = self.turn(log).await;
         let done = self.after(&mut state, refused).await;
         match self.settle(&mut state, done)? {
             Next::Changed => Ok(state.held.as_ref().map(|held| held.tokens.clone())),
@@ -82,7 +91,22 @@ impl Flow {
         }
     }
 
+    /// Waits for its turn. What is sent from then on goes into `log`.
+    async fn turn(&self, log: Option<&Recorder>) -> MutexGuard<'_, State> {
+        let before = self.count.sent();
+        let mut state = self.state.lock().await;
+        state.trace = self.count.to(log);
+        if self.count.sent() > before {
+            state.trace.note(
+                "waited while another request of this identity was authorized; its record has the messages",
+            );
+        }
+        state
+    }
+
     fn settle<T>(&self, state: &mut State, done: Result<T, Fault>) -> Result<T, Fault> {
+        // The record of a trial ends with it.
+        state.trace = Trace::default();
         if let Err(fault) = &done
             && !fault.retryable
         {
@@ -117,7 +141,7 @@ impl Flow {
 
     /// Gets a token unasked, if there is none and the target's metadata says where; once.
     pub(super) async fn unasked(&self) -> Result<(), Fault> {
-        let mut state = self.state.lock().await;
+        let mut state = self.turn(None).await;
         let done = match state.held {
             Some(_) => Ok(()),
             None => self.seek(&mut state).await,
@@ -151,7 +175,9 @@ impl Flow {
         let error = challenge.and_then(|challenge| challenge.get("error"));
         if let Some(held) = &state.held {
             if !is_sent(&held.tokens, refused) {
-                // Another session has renewed it while this request was under way.
+                state.trace.note(
+                    "the refused token has been replaced meanwhile, for another request of this identity",
+                );
                 return Ok(Next::Changed);
             }
             if held.tokens.key.is_some() && refused.nonce.is_some() && error == Some("use_dpop_nonce") {
@@ -251,7 +277,7 @@ impl Flow {
     ) -> Result<Option<Site>, Fault> {
         let (target, last) = (&self.supply.settings.target, state.site.as_ref());
         let held = state.held.as_ref().map(|held| held.issuer.as_str());
-        self.supply.search(Search { target, challenge, old_servers, last }, held).await
+        self.supply.search(Search { target, challenge, old_servers, last }, held, &state.trace).await
     }
 
     /// What is asked for at first, and when a token has to be replaced: what the identity may have, or what the server
@@ -289,7 +315,7 @@ impl Flow {
                 None => return Ok(false),
             },
         };
-        let Some(tokens) = self.supply.refresh(&site, &held).await? else {
+        let Some(tokens) = self.supply.refresh(&site, &held, &state.trace).await? else {
             self.supply.drop_held()?;
             state.held = None;
             return Ok(false);
@@ -320,7 +346,7 @@ impl Flow {
             true => Some(held.map_or_else(|| ProofKey::generate(&self.supply.means.secrets), Ok)?),
             false => None,
         };
-        let tokens = self.supply.obtain(&site, &scopes, key.as_ref()).await?;
+        let tokens = self.supply.obtain(&site, (&scopes, key.as_ref()), &state.trace).await?;
         self.keep(state, site, tokens)?;
         state.refreshed = false;
         Ok(())

@@ -53,7 +53,7 @@ impl<'a> Errand<'a> {
             scopes: self.scopes,
             resource: self.site.resource.as_deref(),
         };
-        let answer = visitor.visit(&request.at(endpoint)).await?;
+        let answer = visitor.visit(&request.at(endpoint), self.post.courier.trace()).await?;
         let code = Expected { redirect: visitor.redirect(), state: &state, server }.code(&answer)?;
         secrets.register("authorization-code", &code);
         let fields = vec![
@@ -109,6 +109,7 @@ impl<'a> Errand<'a> {
             .as_ref()
             .ok_or_else(|| fault("credentials.metadata", "the identity provider names no token endpoint"))?;
         let courier = Courier::new(home, &self.post.settings.route, self.post.settings.patience).await?;
+        let courier = courier.tracing(self.post.courier.trace());
         let post = Post { courier: &courier, ..self.post };
         let asked = Asked { fields, client: &client, server, scopes: self.scopes, key: None };
         let assertion = asked.exchange(post).await?;

@@ -10,9 +10,10 @@ use super::dpop::Covered;
 use super::fault;
 use super::flow::Flow;
 use super::settings::{Means, Settings};
+use super::trace::Trace;
 use super::wallet::{Held, Tokens};
 use crate::mcp::{Asking, Credentials, Rejection, TokenSource};
-use crate::transcript::Fault;
+use crate::transcript::{Fault, Recorder};
 
 /// An identity that authorizes itself as the target demands.
 #[derive(Clone)]
@@ -31,12 +32,12 @@ impl OAuth {
         let (flow, url) = (&self.0, &self.0.supply.settings.target);
         let mut refused: Option<Rejection> = None;
         loop {
-            let asking = Asking { method: "POST", url, refused: refused.as_ref() };
+            let asking = Asking { method: "POST", url, refused: refused.as_ref(), log: None };
             let headers = self.headers(asking).await?;
             if let Some(refused) = refused.as_ref().filter(|refused| same(&refused.sent, &headers)) {
                 return Ok(SignedIn::Refused(refused.status));
             }
-            let knocked = flow.supply.courier().await?.knock(url, &headers).await?;
+            let knocked = flow.supply.courier(&Trace::default()).await?.knock(url, &headers).await?;
             let attempt = refused.map_or(0, |refused| refused.attempt) + 1;
             if !matches!(knocked.status, 401 | 403) {
                 flow.unasked().await?;
@@ -52,13 +53,13 @@ impl OAuth {
 
     async fn answer(flow: &Flow, asked: Asked) -> Result<Credentials, Fault> {
         let Some(refused) = &asked.refused else {
-            let tokens = flow.ahead().await?;
+            let tokens = flow.ahead(asked.log.as_ref()).await?;
             return tokens.map_or(Ok(vec![]), |tokens| asked.headers(flow, &tokens));
         };
         if let Some(nonce) = &refused.nonce {
             flow.supply.nonces.keep(&asked.url, nonce);
         }
-        match flow.again(refused).await? {
+        match flow.again(refused, asked.log.as_ref()).await? {
             Some(tokens) => asked.headers(flow, &tokens),
             None => Ok(refused.sent.clone()),
         }
@@ -91,6 +92,7 @@ struct Asked {
     method: String,
     url: Url,
     refused: Option<Rejection>,
+    log: Option<Recorder>,
 }
 
 impl Asked {
@@ -116,8 +118,9 @@ impl Asked {
 impl TokenSource for OAuth {
     fn headers<'a>(&'a self, asking: Asking<'a>) -> BoxFuture<'a, Result<Credentials, Fault>> {
         let flow = Arc::clone(&self.0);
-        let Asking { method, url, refused } = asking;
-        let asked = Asked { method: method.to_owned(), url: url.clone(), refused: refused.cloned() };
+        let Asking { method, url, refused, log } = asking;
+        let (method, url) = (method.to_owned(), url.clone());
+        let asked = Asked { method, url, refused: refused.cloned(), log: log.cloned() };
         Box::pin(async move {
             // On a task of its own: a session that gives up must not lose a refresh token in the middle of its
             // rotation.

@@ -29,6 +29,8 @@ pub(super) struct ServerMetadata {
     #[serde(default)]
     pub(super) registration_endpoint: Option<Url>,
     #[serde(default)]
+    pub(super) revocation_endpoint: Option<Url>,
+    #[serde(default)]
     pub(super) scopes_supported: Option<Vec<String>>,
     #[serde(default)]
     pub(super) token_endpoint_auth_methods_supported: Option<Vec<String>>,

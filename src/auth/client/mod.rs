@@ -19,17 +19,21 @@ mod identity;
 mod metadata;
 mod pkce;
 mod registration;
+mod revocation;
 mod scope;
 mod settings;
 mod supply;
 mod token_endpoint;
+mod trace;
 mod visitor;
 mod wallet;
 
 pub use assertion::ClientKey;
 pub use dpop::ProofKey;
 pub use identity::{OAuth, SignedIn};
+pub use revocation::{Revoked, revoke};
 pub use settings::{Grant, Means, Provider, Registered, Settings};
+pub use trace::Trace;
 pub use visitor::{Consenting, Nobody, Visitor};
 pub use wallet::{Client, ClientAuth, Held, Memory, Tokens, Wallet};
 

@@ -15,6 +15,7 @@ use super::metadata::ServerMetadata;
 use super::registration::{self, Papers, Way};
 use super::settings::{Grant, Means, Provider, Settings};
 use super::token_endpoint::{Denied, Post};
+use super::trace::Trace;
 use super::wallet::{Client, Held, Tokens};
 use crate::transcript::Fault;
 
@@ -34,19 +35,27 @@ impl Supply {
         Self { settings, means, nonces: Nonces::default(), courier, bound }
     }
 
-    pub(super) async fn courier(&self) -> Result<&Courier, Fault> {
-        self.courier
+    /// Whoever carries the messages of one step.
+    pub(super) async fn courier(&self, trace: &Trace) -> Result<Courier, Fault> {
+        let courier = self
+            .courier
             .get_or_try_init(|| async {
                 let courier =
                     Courier::new(&self.settings.target, &self.settings.route, self.settings.patience).await?;
                 courier.admit(&self.settings.target)?;
-                Ok(courier)
+                Ok::<_, Fault>(courier)
             })
-            .await
+            .await?;
+        Ok(courier.tracing(trace))
     }
 
     /// Where the target's tokens come from by now. `held` is the issuer of the tokens that are held.
-    pub(super) async fn search(&self, search: Search<'_>, held: Option<&str>) -> Result<Option<Site>, Fault> {
+    pub(super) async fn search(
+        &self,
+        search: Search<'_>,
+        held: Option<&str>,
+        trace: &Trace,
+    ) -> Result<Option<Site>, Fault> {
         let registered = self.registered_issuer();
         let known = |issuer: &str| {
             registered.map_or_else(
@@ -54,32 +63,39 @@ impl Supply {
                 |own| own == issuer,
             )
         };
-        search.run(self.courier().await?, known).await
+        search.run(&self.courier(trace).await?, known).await
     }
 
     /// A token by the identity's own way. A client that its server has forgotten registers again, once.
     pub(super) async fn obtain(
         &self,
         site: &Site,
-        scopes: &[String],
-        key: Option<&ProofKey>,
+        (scopes, key): (&[String], Option<&ProofKey>),
+        trace: &Trace,
     ) -> Result<Tokens, Fault> {
-        let mut tokens = self.attempt(site, scopes, key).await;
+        let courier = self.courier(trace).await?;
+        let mut tokens = self.attempt(site, (scopes, key), &courier).await;
         if tokens.as_ref().is_err_and(|denied| denied.is("invalid_client")) && self.forget(site)? {
-            tokens = self.attempt(site, scopes, key).await;
+            tokens = self.attempt(site, (scopes, key), &courier).await;
         }
         tokens.map_err(Denied::into_fault)
     }
 
     /// A token by the refresh token that is held. `None`: there is none, or the server no longer takes it.
-    pub(super) async fn refresh(&self, site: &Site, held: &Held) -> Result<Option<Tokens>, Fault> {
+    pub(super) async fn refresh(
+        &self,
+        site: &Site,
+        held: &Held,
+        trace: &Trace,
+    ) -> Result<Option<Tokens>, Fault> {
         let (Some(refresh), Some(client)) =
             (&held.tokens.refresh, self.means.wallet.client(&site.server.issuer))
         else {
             return Ok(None);
         };
         let (scopes, key) = (held.tokens.scopes.as_slice(), held.tokens.key.as_ref());
-        let errand = Errand { post: self.post().await?, site, client: &client, scopes, key };
+        let courier = self.courier(trace).await?;
+        let errand = Errand { post: self.post(&courier), site, client: &client, scopes, key };
         match errand.refresh(refresh).await {
             Ok(tokens) => Ok(Some(tokens)),
             Err(Denied::Error { .. }) => Ok(None),
@@ -106,33 +122,33 @@ impl Supply {
         }
     }
 
-    async fn post(&self) -> Result<Post<'_>, Fault> {
+    fn post<'a>(&'a self, courier: &'a Courier) -> Post<'a> {
         let (means, nonces, settings) = (&self.means, &self.nonces, &self.settings);
-        Ok(Post { courier: self.courier().await?, means, nonces, settings })
+        Post { courier, means, nonces, settings }
     }
 
     async fn attempt(
         &self,
         site: &Site,
-        scopes: &[String],
-        key: Option<&ProofKey>,
+        (scopes, key): (&[String], Option<&ProofKey>),
+        courier: &Courier,
     ) -> Result<Tokens, Denied> {
-        let client = self.client(site).await?;
-        let errand = Errand { post: self.post().await?, site, client: &client, scopes, key };
+        let client = self.client(site, courier).await?;
+        let errand = Errand { post: self.post(courier), site, client: &client, scopes, key };
         match &self.settings.grant {
             Grant::Code { visitor, .. } => errand.code(visitor.as_ref()).await,
             Grant::ClientCredentials(_) => errand.client_credentials().await,
             Grant::Refresh { token, .. } => errand.refresh(token).await,
             Grant::Workload { assertion, .. } => errand.assertion(assertion).await,
             Grant::IdJag { provider, .. } => {
-                let server = self.provider(provider).await?;
+                let server = self.provider(provider, courier.trace()).await?;
                 errand.vouched(provider, &server).await
             }
         }
     }
 
     /// The identity provider's metadata, or what was configured in its place.
-    async fn provider(&self, provider: &Provider) -> Result<ServerMetadata, Fault> {
+    async fn provider(&self, provider: &Provider, trace: &Trace) -> Result<ServerMetadata, Fault> {
         if let Some(endpoint) = &provider.token_endpoint {
             let (issuer, token_endpoint) = (provider.issuer.clone(), Some(endpoint.clone()));
             return Ok(ServerMetadata { issuer, token_endpoint, ..ServerMetadata::default() });
@@ -140,11 +156,8 @@ impl Supply {
         let Ok(url) = Url::parse(&provider.issuer) else {
             return Err(fault("credentials.metadata", "the issuer of the identity provider is no URL"));
         };
-        discovery::server(
-            &Courier::new(&url, &self.settings.route, self.settings.patience).await?,
-            &provider.issuer,
-        )
-        .await
+        let courier = Courier::new(&url, &self.settings.route, self.settings.patience).await?;
+        discovery::server(&courier.tracing(trace), &provider.issuer).await
     }
 
     fn papers(&self) -> Papers<'_> {
@@ -168,7 +181,7 @@ impl Supply {
     }
 
     /// The client id at a site, registered there if need be.
-    async fn client(&self, site: &Site) -> Result<Client, Fault> {
+    async fn client(&self, site: &Site, courier: &Courier) -> Result<Client, Fault> {
         let papers = self.papers();
         if papers.registered.is_some_and(|registered| registered.issuer.is_none()) {
             let _ = self.bound.set(site.server.issuer.clone());
@@ -182,7 +195,6 @@ impl Supply {
                 if let Some(client) = known.filter(|client| registration::serves(client, redirect, now)) {
                     return Ok(client);
                 }
-                let courier = self.courier().await?;
                 let made = registration::register(courier, &endpoint, redirect, &site.server, &self.means);
                 let client = made.await?;
                 self.means.wallet.keep_client(issuer, &client)?;

@@ -134,7 +134,7 @@ impl Asked<'_> {
     }
 
     /// The fields and the header with which the client proves itself.
-    fn authenticated(&self, now: i64) -> Result<(Fields, Option<SecretString>), Fault> {
+    pub(super) fn authenticated(&self, now: i64) -> Result<(Fields, Option<SecretString>), Fault> {
         let mut fields = self.fields.clone();
         let id = || ("client_id", self.client.id.clone());
         let mut header = None;

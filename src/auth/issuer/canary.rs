@@ -1,7 +1,8 @@
 //! Addresses that nobody should ask, or that a target calls as its upstream, and a record of everything that arrives.
 //!
 //! A canary is planted under a name; it answers everything under its path and remembers requests as they came.
-//! `…/jwks.json` is the key set of an attacker, all else gets 200 and `{}`, as a careless upstream would answer.
+//! `…/jwks.json` is the key set of an attacker, `…/chain.pem` its certificate; all else gets 200 and `{}`, as a careless
+//! upstream would answer.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde_json::json;
@@ -96,14 +97,19 @@ pub(super) async fn any(
     if !shared.is_trusted(&parts.headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    if rest == "jwks.json" {
-        // The key may still be in the making, and that blocks.
-        return match tokio::task::spawn_blocking(move || shared.keys.foreign_jwks()).await {
-            Ok(Ok(keys)) => Json(keys).into_response(),
-            _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        };
+    let made = match rest {
+        "jwks.json" => |shared: &Shared| shared.keys.foreign_jwks().map(|keys| Json(keys).into_response()),
+        "chain.pem" => |shared: &Shared| {
+            let kind = [(header::CONTENT_TYPE, "application/pem-certificate-chain")];
+            shared.keys.foreign_certificate().map(|pem| (kind, pem).into_response())
+        },
+        _ => |_: &Shared| Ok(Json(json!({})).into_response()),
+    };
+    // The key may still be in the making, and that blocks.
+    match tokio::task::spawn_blocking(move || made(&shared)).await {
+        Ok(Ok(response)) => response,
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-    Json(json!({})).into_response()
 }
 
 /// What of a body arrives in time.

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::client_auth::{Presented, Refused};
 use super::faults::Point;
 use super::state::Shared;
+use super::token::Sort;
 use crate::auth::keys::same;
 
 /// The client id of the target at the introspection endpoint.
@@ -49,12 +50,13 @@ fn answer(shared: &Shared, headers: &HeaderMap, asked: &Asked) -> Result<Value, 
         return Err(Refused("invalid_client", "only the resource server of this run may ask"));
     }
     let token = asked.token.as_deref().ok_or(Refused("invalid_request", "`token` is missing"))?;
-    Ok(match shared.ledger.active(token, shared.now()) {
-        Some(claims) => {
+    let known = shared.ledger.look(token, shared.now()).filter(|known| known.sort == Sort::Access);
+    Ok(match known {
+        Some(known) => {
             let mut all = Map::new();
             all.insert("active".to_owned(), json!(true));
             all.insert("token_type".to_owned(), json!("Bearer"));
-            all.extend(claims);
+            all.extend(known.claims);
             Value::Object(all)
         }
         // Nothing more, whatever the reason (section 2.2).

@@ -6,14 +6,16 @@
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair as RsaPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256};
 use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::stable::StableKey;
 use crate::auth::keys::{b64, broken};
 use crate::transcript::Fault;
 
@@ -27,6 +29,8 @@ pub(super) struct Keys {
 struct Generation {
     /// The end of its key ids.
     tag: String,
+    /// Whether others came before it.
+    rotated: bool,
     rsa: OnceLock<Option<RsaPair>>,
     ec: EcdsaKeyPair,
 }
@@ -59,9 +63,13 @@ impl Signing {
 }
 
 impl Keys {
-    /// New keys whose ids carry `tag`, so that a test key is recognised wherever it turns up.
-    pub(super) fn generate(tag: &str) -> Result<Self, Fault> {
-        let first = Arc::new(Generation::new(tag.to_owned())?);
+    /// New keys whose ids carry `tag`, so that a test key is recognised wherever it turns up, or those of a file.
+    pub(super) fn generate(tag: &str, stable: Option<&StableKey>) -> Result<Self, Fault> {
+        let first = match stable {
+            Some(stable) => Generation::stable(stable)?,
+            None => Generation::new(tag.to_owned())?,
+        };
+        let first = Arc::new(first);
         Ok(Self { generations: RwLock::new(vec![first]), foreign: OnceLock::new() })
     }
 
@@ -69,12 +77,22 @@ impl Keys {
     /// second.
     pub(super) fn rotate(&self) -> Result<String, Fault> {
         // Made before it is published: nobody waits for a key that is announced.
-        let (first, count) = self.read(|all| (all.first().map(|one| one.tag.clone()), all.len()));
-        let new = Generation::new(format!("{}-{}", first.unwrap_or_default(), count + 1))?;
+        let (first, count) =
+            self.read(|all| (all.iter().find(|one| !one.rotated).map(|one| one.tag.clone()), all.len()));
+        let tag = format!("{}-{}", first.unwrap_or_default(), count + 1);
+        let new = Generation { rotated: true, ..Generation::new(tag)? };
         new.rsa()?;
         let new = Arc::new(new);
         self.generations.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&new));
         Ok(new.kid(Signing::Rs256))
+    }
+
+    /// Signs with the first generation again; the others stay published.
+    pub(super) fn turn_back(&self) {
+        let mut all = self.generations.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = all.iter().position(|one| !one.rotated) {
+            all[first..].rotate_left(1);
+        }
     }
 
     /// Generates the RSA key if that has not happened yet; blocks for about a tenth of a second.
@@ -103,6 +121,16 @@ impl Keys {
         let mut key = rsa_jwk(self.foreign()?);
         key.insert("kid".into(), EMBEDDED_KID.into());
         Ok(json!({"keys": [key]}))
+    }
+
+    /// The certificate that an attacker would serve, as PEM: self-signed, of the unpublished key.
+    pub(super) fn foreign_certificate(&self) -> Result<String, Fault> {
+        let made = AsDer::<Pkcs8V1Der<'_>>::as_der(self.foreign()?).map_err(|_| broken("a private key"))?;
+        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.as_ref().to_vec()));
+        let signed = rcgen::KeyPair::from_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256).and_then(|key| {
+            rcgen::CertificateParams::new(vec!["evil.example".to_owned()])?.self_signed(&key)
+        });
+        Ok(signed.map_err(|_| broken("a certificate"))?.pem())
     }
 
     fn foreign(&self) -> Result<&RsaPair, Fault> {
@@ -167,7 +195,15 @@ impl Signer<'_> {
 impl Generation {
     fn new(tag: String) -> Result<Self, Fault> {
         let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| broken("an EC key"))?;
-        Ok(Self { tag, rsa: OnceLock::new(), ec })
+        Ok(Self { tag, rotated: false, rsa: OnceLock::new(), ec })
+    }
+
+    fn stable(stable: &StableKey) -> Result<Self, Fault> {
+        let made = Self::new(stable.tag().to_owned())?;
+        if let Some(rsa) = stable.rsa() {
+            let _ = made.rsa.set(Some(rsa));
+        }
+        Ok(Self { ec: stable.ec().unwrap_or(made.ec), ..made })
     }
 
     fn rsa(&self) -> Result<&RsaPair, Fault> {
@@ -206,7 +242,7 @@ fn new_rsa() -> Option<RsaPair> {
 
 /// A public RSA key as PEM text, exactly as common tools print it.
 fn public_pem(pair: &RsaPair) -> Result<String, Fault> {
-    let der = pair.public_key().as_der().map_err(|_| broken("a public key"))?;
+    let der = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).map_err(|_| broken("a public key"))?;
     let body = STANDARD.encode(der.as_ref());
     let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
     for line in body.as_bytes().chunks(64) {

@@ -2,7 +2,7 @@
 //!
 //! It listens on 127.0.0.1 at a random port, with keys made for the run, and ends with it. Metadata and public keys
 //! are open to local programs; every other path begins with a random part that only metadata names. It answers no
-//! browser page of another origin, follows no link, and never logs a token.
+//! browser page of another origin, follows no link but to the metadata document of a client, and never logs a token.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,30 +10,54 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::state::{Enrolled, Shared};
-use super::Minted;
-use super::keys::random_text;
-use crate::auth::TokenFormat;
+use self::state::Shared;
+use self::token::Kind;
+use super::{Minted, TokenFormat};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 pub use canary::Hit;
 pub use faults::{Faults, Fetches, Point, Trouble};
+pub use persona::Vouched;
+pub use stable::{StableKey, WARNING};
 pub use trust::Told;
 
 mod authorize;
 mod canary;
 mod client_auth;
+mod clients;
+mod documents;
+mod exchange;
 mod faults;
+mod grant;
 mod introspect;
 mod keys;
 mod ledger;
 mod metadata;
+mod persona;
+mod refresh;
+mod register;
+mod revoke;
 mod routes;
 mod spoil;
+mod stable;
 mod state;
+mod tls;
 pub(super) mod token;
 mod token_endpoint;
 mod trust;
+
+/// How an issuer differs from the usual one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// The port of 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Keys from a file in place of new ones. Tell the user: [`WARNING`].
+    pub key: Option<StableKey>,
+    /// Whether it speaks HTTPS, with an authority made for the run.
+    pub tls: bool,
+    /// How far its clock is ahead of the true one, in seconds; negative: behind.
+    pub offset: i64,
+}
 
 /// The authorization server of one run. It stops when it is dropped.
 pub struct Issuer {
@@ -45,20 +69,29 @@ impl Issuer {
     /// Starts on a random port of 127.0.0.1. Every token it signs is registered in `secrets` before anybody sees it;
     /// `clock` decides when tokens begin and end.
     pub async fn start(secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
-        Self::start_on(0, secrets, clock).await
+        Self::start_with(&Options::default(), secrets, clock).await
     }
 
-    /// The same at a fixed port; 0 takes a free one.
-    pub async fn start_on(port: u16, secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
+    /// The same with a port, a key, TLS or a clock of one's own.
+    pub async fn start_with(options: &Options, secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
+        let port = options.port;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
             let text = format!("the embedded issuer cannot listen on 127.0.0.1:{port}: {error}");
             Fault::new(Side::Harness, "issuer.listen", text)
         })?;
         let port = listener.local_addr().map_err(|error| listen_fault(&error))?.port();
-        let shared = Arc::new(Shared::new(port, secrets, clock)?);
+        let shared = Arc::new(Shared::new(port, options, secrets, clock)?);
         let stop = CancellationToken::new();
-        let serving = axum::serve(listener, routes::router(&shared));
-        tokio::spawn(serving.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
+        let (router, stopped) = (routes::router(&shared), stop.clone().cancelled_owned());
+        match &shared.certificates {
+            Some(made) => {
+                let listener = made.listen(listener, stop.clone()).map_err(|error| listen_fault(&error))?;
+                tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future());
+            }
+            None => {
+                tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future());
+            }
+        }
         let warming = Arc::clone(&shared);
         tokio::task::spawn_blocking(move || warming.keys.warm());
         Ok(Self { shared, stop })
@@ -72,6 +105,11 @@ impl Issuer {
     /// The id that every token of this issuer carries as `rehearsal_run`.
     pub fn run(&self) -> &str {
         &self.shared.run
+    }
+
+    /// The authority that clients have to trust, as PEM, if the issuer speaks HTTPS.
+    pub fn ca(&self) -> Option<&str> {
+        self.shared.certificates.as_ref().map(|made| &*made.ca)
     }
 
     /// Where the public keys are.
@@ -89,21 +127,10 @@ impl Issuer {
         (introspect::RESOURCE_SERVER, &self.shared.resource_secret)
     }
 
-    /// Lets a name ask for tokens at the token endpoint: with the returned secret (client credentials) or, as a public
-    /// client, with an authorization code that is granted without asking anybody.
-    pub fn enroll(&self, name: &str, minted: Minted) -> Result<SecretString, Fault> {
-        token::lifetime(&minted)?;
-        let secret = random_text()?;
-        self.shared.secrets.register(&format!("client:{name}"), &secret);
-        let enrolled = Enrolled { minted, secret: SecretString::from(secret.clone()) };
-        lock(&self.shared.enrolled).insert(name.to_owned(), enrolled);
-        Ok(SecretString::from(secret))
-    }
-
     /// A token for `audience` with the persona's claims and at most one flaw. `subject` stands in for a persona that
     /// names none. The first call may block for a tenth of a second while a key is generated.
     pub fn mint(&self, minted: &Minted, subject: &str, audience: &str) -> Result<SecretString, Fault> {
-        self.shared.mint(minted, (subject, "rehearsal"), audience)
+        self.shared.mint(minted, (subject, "rehearsal"), audience, Kind::Access)
     }
 
     /// The same as an opaque token, whatever format the persona wants: only introspection explains it. Flaws in claims
@@ -122,6 +149,11 @@ impl Issuer {
     /// about a tenth of a second.
     pub fn rotate(&self) -> Result<String, Fault> {
         self.shared.keys.rotate()
+    }
+
+    /// Signs with the first keys again. The new ones stay published, so that every token stays good.
+    pub fn turn_back(&self) {
+        self.shared.keys.turn_back();
     }
 
     /// The switches that make endpoints fail.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 
 use super::state::Shared;
-use super::{authorize, canary, introspect, metadata, token_endpoint};
+use super::{authorize, canary, documents, introspect, metadata, register, revoke, token_endpoint};
 
 /// The largest form that is read, in bytes.
 const LARGEST: usize = 256 * 1024;
@@ -22,9 +22,12 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         .route("/.well-known/oauth-authorization-server", get(metadata::document))
         .route("/.well-known/openid-configuration", get(metadata::document))
         .route("/jwks", get(metadata::jwks))
+        .route(documents::PATH, get(documents::own))
         .route(&hidden("authorize"), get(authorize::authorize))
         .route(&hidden("token"), post(token_endpoint::token))
         .route(&hidden("introspect"), post(introspect::introspect))
+        .route(&hidden("revoke"), post(revoke::revoke))
+        .route(&hidden("register"), post(register::register))
         .layer(from_fn_with_state(Arc::clone(shared), guard))
         // Canaries remember strangers before they turn them away.
         .route(&format!("{}/{{*place}}", shared.bait_path()), any(canary::any))

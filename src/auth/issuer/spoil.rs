@@ -34,6 +34,7 @@ pub(super) fn claims(flaw: Flaw, claims: &mut Map<String, Value>, grant: Grant<'
         Flaw::Expired => expired(3600),
         Flaw::Expired30s => expired(30),
         Flaw::Expired120s => expired(120),
+        Flaw::Expired6m => expired(360),
         Flaw::NotYetValid => set("nbf", json!(grant.now + 3600)),
         Flaw::IssuedAhead => set("iat", json!(grant.now + 24 * 3600)),
         Flaw::WrongAudience => set("aud", json!("https://another-resource.example/mcp")),

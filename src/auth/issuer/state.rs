@@ -1,27 +1,27 @@
 //! What the handlers of one issuer share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use secrecy::SecretString;
 use url::Url;
 
+use super::Options;
 use super::authorize::Code;
 use super::canary::Canaries;
+use super::clients::Clients;
+use super::documents::Courier;
 use super::faults::Faults;
 use super::keys::Keys;
 use super::ledger::Ledger;
-use super::token::{self, Grant};
+use super::lock;
+use super::refresh::Families;
+use super::tls::Certificates;
+use super::token::{self, Grant, Kind};
 use crate::auth::Minted;
 use crate::auth::keys::random_text;
 use crate::transcript::{Clock, Fault, Secrets, Side};
-
-/// Somebody who may ask for tokens.
-pub(super) struct Enrolled {
-    pub(super) minted: Minted,
-    pub(super) secret: SecretString,
-}
 
 /// Everything behind the endpoints.
 pub(super) struct Shared {
@@ -33,7 +33,12 @@ pub(super) struct Shared {
     /// The part of canaries' paths; another one, because targets and whoever they ask see it.
     bait: String,
     pub(super) codes: Mutex<HashMap<String, Code>>,
-    pub(super) enrolled: Mutex<BTreeMap<String, Enrolled>>,
+    /// Who can consent, in the order of enrolment.
+    pub(super) personas: Mutex<Vec<(String, Minted)>>,
+    pub(super) clients: Clients,
+    pub(super) families: Families,
+    /// Fetches client metadata documents.
+    pub(super) courier: Courier,
     pub(super) clock: Clock,
     pub(super) secrets: Secrets,
     pub(super) keys: Keys,
@@ -42,12 +47,15 @@ pub(super) struct Shared {
     pub(super) faults: Faults,
     pub(super) canaries: Canaries,
     pub(super) resource_secret: SecretString,
+    pub(super) certificates: Option<Certificates>,
+    /// How far the issuer's clock is ahead, in seconds.
+    offset: i64,
     hosts: [String; 2],
 }
 
 impl Shared {
-    /// A new issuer that listens at `port`.
-    pub(super) fn new(port: u16, secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
+    /// A new issuer that listens at `port`, whatever the options say.
+    pub(super) fn new(port: u16, options: &Options, secrets: Secrets, clock: Clock) -> Result<Self, Fault> {
         let run = uuid::Uuid::now_v7().to_string();
         let tag = run[run.len() - 12..].to_owned();
         let resource_secret = random_text()?;
@@ -56,7 +64,12 @@ impl Shared {
         for name in ["jku", "x5u", "upstream"] {
             canaries.plant(name);
         }
-        let url = format!("http://127.0.0.1:{port}");
+        let certificates = match options.tls {
+            true => Some(Certificates::make(&run, clock.wall())?),
+            false => None,
+        };
+        let scheme = if options.tls { "https" } else { "http" };
+        let url = format!("{scheme}://127.0.0.1:{port}");
         let base = Url::parse(&url)
             .map_err(|error| Fault::new(Side::Harness, "issuer.listen", format!("{url}: {error}")))?;
         Ok(Self {
@@ -65,10 +78,15 @@ impl Shared {
             hidden: random_text()?,
             bait: random_text()?,
             codes: Mutex::default(),
-            enrolled: Mutex::default(),
+            personas: Mutex::default(),
+            clients: Clients::default(),
+            families: Families::default(),
+            courier: Courier::default(),
             clock,
             secrets,
-            keys: Keys::generate(&tag)?,
+            keys: Keys::generate(&tag, options.key.as_ref())?,
+            offset: options.offset,
+            certificates,
             run,
             ledger: Ledger::default(),
             faults: Faults::default(),
@@ -78,25 +96,35 @@ impl Shared {
         })
     }
 
-    /// Makes a token of a client and registers it as a secret.
+    /// Makes a token of a subject and a client, and registers it as a secret.
     pub(super) fn mint(
         &self,
         minted: &Minted,
         (subject, client): (&str, &str),
         audience: &str,
+        kind: Kind<'_>,
     ) -> Result<SecretString, Fault> {
-        let now = self.now();
-        let bait = self.bait();
-        let grant = Grant { issuer: &self.url, subject, client, audience, run: &self.run, now, bait: &bait };
+        let (now, bait) = (self.now(), self.bait());
+        let (issuer, run) = (self.url.as_str(), self.run.as_str());
+        let grant = Grant { issuer, subject, client, audience, run, now, bait: &bait, kind };
         let made = token::write(&self.keys, minted, grant)?;
         self.secrets.register_jwt(&format!("token:{subject}"), &made.text);
-        self.ledger.note(&made, now);
+        self.ledger.note(&made, (minted, subject), now);
         Ok(SecretString::from(made.text))
+    }
+
+    /// The persona of that name, else the first; whether anybody can consent.
+    pub(super) fn persona(&self, name: Option<&str>) -> Option<(String, Minted)> {
+        let personas = lock(&self.personas);
+        match name {
+            Some(name) => personas.iter().find(|(known, _)| known == name).cloned(),
+            None => personas.first().cloned(),
+        }
     }
 
     /// The time of the issuer's clock, in seconds since 1970.
     pub(super) fn now(&self) -> i64 {
-        self.clock.wall().as_second()
+        self.clock.wall().as_second().saturating_add(self.offset)
     }
 
     /// An endpoint whose path cannot be guessed.

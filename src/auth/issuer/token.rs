@@ -37,6 +37,52 @@ pub(super) struct Grant<'a> {
     pub(super) now: i64,
     /// What the addresses of canaries begin with.
     pub(super) bait: &'a str,
+    /// What it is for.
+    pub(super) kind: Kind<'a>,
+}
+
+/// What a token is for, with what only that kind says.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind<'a> {
+    /// The target.
+    Access,
+    /// The client: who somebody is (OpenID Connect Core section 2).
+    Id {
+        /// `nonce`, if the client sent one.
+        nonce: Option<&'a str>,
+    },
+    /// An authorization server that trusts this issuer as an identity provider (ID-JAG).
+    Jag {
+        /// The target in the end.
+        resource: Option<&'a str>,
+    },
+    /// An authorization server that trusts this issuer as the platform of workloads (RFC 7523 section 2.1).
+    Workload,
+}
+
+/// The same without what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// [`Kind::Access`].
+    Access,
+    /// [`Kind::Id`].
+    Id,
+    /// [`Kind::Jag`].
+    Jag,
+    /// [`Kind::Workload`].
+    Workload,
+}
+
+impl Kind<'_> {
+    /// Without what it says.
+    pub(super) fn sort(self) -> Sort {
+        match self {
+            Self::Access => Sort::Access,
+            Self::Id { .. } => Sort::Id,
+            Self::Jag { .. } => Sort::Jag,
+            Self::Workload => Sort::Workload,
+        }
+    }
 }
 
 /// A token and what it says.
@@ -45,6 +91,8 @@ pub(super) struct Made {
     pub(super) text: String,
     /// What it says, or what introspection says of it.
     pub(super) claims: Map<String, Value>,
+    /// What it is for.
+    pub(super) sort: Sort,
     /// Whether the issuer stands by it when somebody asks: not by forgeries.
     pub(super) ours: bool,
 }
@@ -67,15 +115,17 @@ pub(super) fn write(keys: &Keys, minted: &Minted, grant: Grant<'_>) -> Result<Ma
     }
     let in_claims = minted.flaw.is_none_or(Flaw::is_claim);
     let ours = in_claims || minted.flaw == Some(Flaw::NoKid);
-    match minted.format {
-        TokenFormat::Jwt => Ok(Made { text: signed(keys, minted, &claims, grant)?, claims, ours }),
-        TokenFormat::Opaque if in_claims => Ok(Made { text: opaque()?, claims, ours }),
-        TokenFormat::Opaque => Err(Fault::new(
-            Side::Harness,
-            "persona.opaque-flaw",
-            "this flaw is about the form of a JWT, and an opaque token has none",
-        )),
-    }
+    let sort = grant.kind.sort();
+    let text = match minted.format {
+        // Only access tokens can do without meaning.
+        TokenFormat::Opaque if sort == Sort::Access && in_claims => opaque()?,
+        TokenFormat::Opaque if sort == Sort::Access => {
+            let text = "this flaw is about the form of a JWT, and an opaque token has none";
+            return Err(Fault::new(Side::Harness, "persona.opaque-flaw", text));
+        }
+        TokenFormat::Jwt | TokenFormat::Opaque => signed(keys, minted, &claims, grant)?,
+    };
+    Ok(Made { text, claims, sort, ours })
 }
 
 /// A text without meaning that names its origin, so that a leak is recognised.
@@ -92,7 +142,12 @@ fn signed(
     let (signer, signing) = (keys.signer()?, signing(minted));
     let mut header = Map::new();
     header.insert("alg".into(), signing.alg().into());
-    header.insert("typ".into(), minted.typ.text().into());
+    let typ = match grant.kind {
+        Kind::Access => minted.typ.text(),
+        Kind::Jag { .. } => "oauth-id-jag+jwt",
+        Kind::Id { .. } | Kind::Workload => "JWT",
+    };
+    header.insert("typ".into(), typ.into());
     header.insert("kid".into(), signer.kid(signing).into());
     if let Some(flaw) = minted.flaw {
         spoil::header(flaw, &mut header, &signer, grant)?;
@@ -119,8 +174,19 @@ fn claims(minted: &Minted, grant: Grant<'_>) -> Result<Map<String, Value>, Fault
     claims.insert("iss".into(), grant.issuer.into());
     claims.insert("sub".into(), minted.subject.as_deref().unwrap_or(grant.subject).into());
     claims.insert("aud".into(), grant.audience.into());
-    claims.insert("client_id".into(), grant.client.into());
-    claims.insert(scope_claim.into(), scopes);
+    match grant.kind {
+        Kind::Access => {
+            claims.insert("client_id".into(), grant.client.into());
+            claims.insert(scope_claim.into(), scopes);
+        }
+        Kind::Jag { resource } => {
+            claims.insert("client_id".into(), grant.client.into());
+            claims.insert("scope".into(), minted.scopes.join(" ").into());
+            claims.extend(resource.map(|resource| ("resource".to_owned(), resource.into())));
+        }
+        Kind::Id { nonce } => claims.extend(nonce.map(|nonce| ("nonce".to_owned(), nonce.into()))),
+        Kind::Workload => {}
+    }
     claims.insert("iat".into(), grant.now.into());
     claims.insert("exp".into(), (grant.now + life).into());
     claims.insert("jti".into(), uuid::Uuid::now_v7().to_string().into());

@@ -14,6 +14,7 @@ use crate::transcript::{Body, HttpSide};
 /// An open stream. It is closed when this is dropped; only [`Listening::end`] puts it on record.
 pub struct Listening {
     prober: Prober,
+    label: String,
     written: Written,
     begun: u64,
     head: Result<HttpSide, String>,
@@ -31,7 +32,9 @@ struct Heard {
 impl Prober {
     /// Sends a request and leaves its answer open. Returns when the head of the answer is there, or after five seconds.
     pub async fn listen(&self, ask: Ask<'_>, who: &Credentials) -> Listening {
+        let label = ask.label.to_owned();
         let written = self.write(ask, who);
+        self.pacer.turn().await;
         let begun = self.log.elapsed_ms();
         let heard = Arc::new(Heard::default());
         let answer = match self.may_ask(&written.url) {
@@ -42,7 +45,7 @@ impl Prober {
             Err(why) => (Err(why), None),
             Ok((head, response)) => (Ok(head), Some(tokio::spawn(read(response, Arc::clone(&heard))))),
         };
-        Listening { prober: self.clone(), written, begun, head, heard, reading }
+        Listening { prober: self.clone(), label, written, begun, head, heard, reading }
     }
 }
 
@@ -88,8 +91,8 @@ impl Listening {
         if let Some(reading) = &self.reading {
             reading.abort();
         }
-        self.prober.note(self.written.clone(), response.clone(), self.begun);
-        response
+        let took_ms = self.prober.log.elapsed_ms().saturating_sub(self.begun);
+        self.prober.noted(&self.label, self.written.side(), response, took_ms)
     }
 }
 

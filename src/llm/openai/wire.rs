@@ -18,8 +18,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use secrecy::SecretString;
 
 use super::reply::{Completion, ErrorObject};
-use crate::llm::asked::Asked;
 use crate::llm::retry::Failure;
+use crate::net::asked::Asked;
 use crate::net::{self, BODY_CAP, BodyError};
 
 /// Most bytes of an error body that are read.

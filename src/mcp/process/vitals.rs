@@ -49,6 +49,11 @@ impl Vitals {
         &self.stderr
     }
 
+    /// Whether these are of the same child.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.stderr, &other.stderr)
+    }
+
     /// How it ended, if it did.
     pub fn exited(&self) -> Option<ExitStatus> {
         *self.status.borrow()

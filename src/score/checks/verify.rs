@@ -54,7 +54,7 @@ impl Examine for Verify {
             return Seen::unscored("check.step-missing", "the event is not a step", []);
         };
         // The driver adds the number of the step for itself.
-        let about = excerpt(about.split('#').next().unwrap_or(about), 60);
+        let about = excerpt(about.rsplit_once('#').map_or(about.as_str(), |(name, _)| name), 60);
         let parsed = result.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let result = parsed.as_ref().unwrap_or(result);
         if !ok {

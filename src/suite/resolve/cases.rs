@@ -1,18 +1,21 @@
 //! Use cases: their words, who runs them, how often, and what must come of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clients::Clients;
 use super::{Context, Layer, Models, answers, first, models};
 use crate::auth::Persona;
-use crate::diag::{Diagnostic, Located};
+use crate::diag::{Diagnostic, Located, Origin};
 use crate::ids::{CaseName, ClientName, ModelName, PersonaName};
 use crate::mcp::profile;
 use crate::suite::catalog::Kind;
 use crate::suite::text_or::TextOr;
 use crate::suite::wire::{self, Defaults, ExpectedFailurePart, StepPart, VerifyPart};
 use crate::suite::yaml::At;
-use crate::suite::{Answers, CaseSpec, ExpectedFailure, Limits, Step, Turn, Verify};
+use crate::suite::{
+    Answers, CaseSpec, ExpectedFailure, Limits, PromptStep, ResourceStep, Step, Turn, Verify,
+};
 
 /// What a case is resolved against.
 pub(super) struct Around<'a> {
@@ -279,14 +282,42 @@ fn steps(
 
 fn step(context: &mut Context<'_>, file: &Arc<str>, part: &At<StepPart>) -> Option<Located<Step>> {
     let (at, hint) = (part.origin(file), "use a tool call: `- tool: {name: …, args: {…}}`");
-    match &part.value {
-        StepPart::Tool(tool) => {
-            return Some(Located::new(Step::Tool(wire::with_object_args(tool.clone())), at));
+    let step = match &part.value {
+        StepPart::Tool(tool) => Some(Step::Tool(wire::with_object_args(tool.clone()))),
+        StepPart::Resource(part) => resource(context, part.clone(), &at),
+        StepPart::Prompt(part) => Some(prompt(part.clone())),
+        StepPart::Http(_) => {
+            context.not_yet(at.clone(), "an `http` step", hint);
+            None
         }
-        StepPart::Http(_) => context.not_yet(at, "an `http` step", hint),
-        StepPart::Command(_) => context.not_yet(at, "a `command` step", hint),
+        StepPart::Command(_) => {
+            context.not_yet(at.clone(), "a `command` step", hint);
+            None
+        }
+    };
+    step.map(|step| Located::new(step, at))
+}
+
+/// A resource step; its URI needs a scheme (RFC 3986 section 3).
+fn resource(context: &mut Context<'_>, part: TextOr<ResourceStep>, at: &Origin) -> Option<Step> {
+    let step = match part {
+        TextOr::Text(uri) => ResourceStep { uri, persona: None },
+        TextOr::Map(step) => step,
+    };
+    if let Err(error) = url::Url::parse(&step.uri) {
+        let text = format!("`{}` is no URI: {error}", crate::display::excerpt(&step.uri, 100));
+        let diagnostic = Diagnostic::error("suite.invalid-value", at.clone(), text);
+        context.push(diagnostic.hint("write the URI as the server lists it, such as `shop://orders/1042`"));
+        return None;
     }
-    None
+    Some(Step::Resource(step))
+}
+
+fn prompt(part: TextOr<PromptStep>) -> Step {
+    Step::Prompt(match part {
+        TextOr::Text(name) => PromptStep { name, arguments: BTreeMap::new(), persona: None },
+        TextOr::Map(step) => step,
+    })
 }
 
 fn checked_step(
@@ -295,22 +326,33 @@ fn checked_step(
     part: &At<VerifyPart>,
 ) -> Option<Located<Verify>> {
     let at = part.origin(file);
-    let VerifyPart { tool, path, equals, http } = part.value.clone();
+    let VerifyPart { tool, resource: read, prompt: got, path, equals, http } = part.value.clone();
     if http.is_some() {
         context.not_yet(at, "an `http` step", "use a tool call: `- tool: {name: …}`");
         return None;
     }
-    let missing = |key: &str| {
-        Diagnostic::error("suite.missing-key", at.clone(), format!("key `{key}` is missing"))
+    let wrong = |code: &'static str, text: String| {
+        Diagnostic::error(code, at.clone(), text)
             .hint("write `- {tool: {name: …, args: {…}}, path: $.status, equals: …}`")
     };
-    let Some(tool) = tool else {
-        context.push(missing("tool"));
-        return None;
-    };
+    let missing = |key: &str| wrong("suite.missing-key", format!("key `{key}` is missing"));
+    let step = match (tool, read, got) {
+        (Some(tool), None, None) => Some(Step::Tool(wire::with_object_args(tool))),
+        (None, Some(read), None) => resource(context, read, &at),
+        (None, None, Some(got)) => Some(prompt(got)),
+        (None, None, None) => {
+            context.push(missing("tool"));
+            None
+        }
+        _ => {
+            let text = "a verify step names one of `tool`, `resource` and `prompt`, and this names several";
+            context.push(wrong("suite.invalid-value", text.to_owned()));
+            None
+        }
+    }?;
     let Some(equals) = equals else {
         context.push(missing("equals"));
         return None;
     };
-    Some(Located::new(Verify { tool: wire::with_object_args(tool), path, equals }, at))
+    Some(Located::new(Verify { step, path, equals }, at))
 }

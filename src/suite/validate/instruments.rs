@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use crate::auth::IdentitySpec;
 use crate::diag::{Diagnostic, Located, suggest};
 use crate::ids::PersonaName;
-use crate::suite::{IssuerSpec, Step, Suite};
+use crate::suite::{IssuerSpec, Suite};
 
 pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     credentials(suite, diagnostics);
@@ -69,12 +69,9 @@ fn minted_without_issuer(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
 
 fn step_personas(suite: &Suite) -> impl Iterator<Item = Located<PersonaName>> {
     suite.cases.iter().flat_map(|case| {
-        let steps = case.setup.iter().chain(&case.cleanup).map(|step| {
-            let Step::Tool(tool) = &step.value;
-            (tool, &step.origin)
-        });
-        let verify = case.verify.iter().map(|verify| (&verify.value.tool, &verify.origin));
-        steps.chain(verify).filter_map(|(tool, at)| Some(Located::new(tool.persona.clone()?, at.clone())))
+        let steps = case.setup.iter().chain(&case.cleanup).map(|step| (&step.value, &step.origin));
+        let verify = case.verify.iter().map(|verify| (&verify.value.step, &verify.origin));
+        steps.chain(verify).filter_map(|(step, at)| Some(Located::new(step.persona()?.clone(), at.clone())))
     })
 }
 

@@ -9,7 +9,7 @@ use crate::score::checks::Check;
 use crate::score::judge::Criterion;
 use crate::suite::text_or::TextOr;
 use crate::suite::yaml::At;
-use crate::suite::{Limits, ToolStep};
+use crate::suite::{Limits, PromptStep, ResourceStep, ToolStep};
 use crate::units::Period;
 
 /// A use case: what the user says, and what must come of it.
@@ -139,6 +139,10 @@ pub struct ExpectedFailurePart {
 pub enum StepPart {
     /// A tool call by the harness.
     Tool(ToolStep),
+    /// A resource that the harness reads: its URI, or that with a persona.
+    Resource(TextOr<ResourceStep>),
+    /// A prompt that the harness gets: its name, or that with arguments and a persona.
+    Prompt(TextOr<PromptStep>),
     /// An HTTP call; not supported yet.
     #[schemars(skip)]
     Http(Value),
@@ -151,9 +155,15 @@ pub enum StepPart {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyPart {
-    /// The call.
+    /// A tool call. Exactly one of `tool`, `resource` and `prompt` is named.
     #[serde(default)]
     pub tool: Option<ToolStep>,
+    /// A resource to read: its URI, or that with a persona.
+    #[serde(default)]
+    pub resource: Option<TextOr<ResourceStep>>,
+    /// A prompt to get: its name, or that with arguments and a persona.
+    #[serde(default)]
+    pub prompt: Option<TextOr<PromptStep>>,
     /// An RFC 9535 JSONPath into the result; the whole result when absent.
     #[serde(default)]
     pub path: Option<String>,

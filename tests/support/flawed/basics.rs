@@ -59,6 +59,7 @@ fn capabilities() -> Value {
 fn initialize<'a>(call: &'a Call<'a>) -> Answering<'a> {
     async move {
         let version = match call.text("protocolVersion") {
+            _ if call.server.broken("mode.2025-03-26") => "2025-03-26",
             known @ ("2025-03-26" | "2025-06-18") => known,
             _ => "2025-11-25",
         };

@@ -56,17 +56,23 @@ impl Server {
     }
 
     fn refuse(&self, status: StatusCode, why: &str, params: Vec<(&str, String)>) -> Response {
-        let body = match self.broken("A12") {
-            true => json!({"error": why, "trace": "Traceback (most recent call last):\n  File \
-                \"/srv/app/auth.py\", line 41, in verify\n    raise TokenError(token)"}),
+        // What is refused on the plain twin of an https endpoint is refused by MCP all the same.
+        let mut body = match self.broken("B09") {
+            true => json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32001, "message": "refused"}}),
             false => json!({"error": "refused"}),
         };
+        if self.broken("A12") {
+            let trace = "Traceback (most recent call last):\n  File \"/srv/app/auth.py\", line 41, in verify";
+            body["trace"] = json!(format!("{trace}\n    raise TokenError({why})"));
+        }
         if self.broken("A04") {
             return (status, Json(body)).into_response();
         }
         let mut parts: Vec<String> =
             params.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        parts.push(format!("resource_metadata=\"{}\"", self.metadata_url()));
+        if !self.broken("mode.2025-03-26") {
+            parts.push(format!("resource_metadata=\"{}\"", self.metadata_url()));
+        }
         (status, [("www-authenticate", format!("Bearer {}", parts.join(", ")))], Json(body)).into_response()
     }
 }

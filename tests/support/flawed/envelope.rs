@@ -81,7 +81,9 @@ impl Server {
     ) -> Result<Option<String>, Box<Response>> {
         let error = |code, text: &str| Box::new(refused(&message["id"], code, text));
         match era {
-            Era::Modern if self.broken("mode.legacy") => Err(error(-32600, "unsupported protocol version")),
+            Era::Modern if self.broken("mode.legacy") || self.broken("mode.2025-03-26") => {
+                Err(error(-32600, "unsupported protocol version"))
+            }
             Era::Modern => match self.modern(parts, message) {
                 Ok(()) => Ok(None),
                 Err(refusal) => Err(Box::new(reply(&message["id"], Err(refusal), era, self))),

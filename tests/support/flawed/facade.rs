@@ -7,18 +7,23 @@ use serde_json::{Value, json};
 use super::Server;
 
 impl Server {
-    /// The issuer that the resource metadata names while a flaw of group C is on.
+    /// The issuer that the resource metadata names.
     pub(super) fn facade_issuer(&self) -> String {
-        format!("http://{}/as", self.host)
+        format!("{}/as", self.origin)
     }
 
-    /// A copy of the issuer's own metadata, with the flaw; `None` where there is none.
+    /// The issuer's own metadata.
+    pub(super) async fn issuer_metadata(&self) -> Option<Value> {
+        let place = format!("{}/.well-known/oauth-authorization-server", self.issuer);
+        self.http.get(place).send().await.ok()?.json().await.ok()
+    }
+
+    /// A copy of it, with the flaw; `None` where there is none.
     pub(super) async fn facade(&self) -> Option<Value> {
-        if self.broken("C01") || !self.any_of("C") {
+        if self.broken("C01") || !self.broken("mode.facade") {
             return None;
         }
-        let place = format!("{}/.well-known/oauth-authorization-server", self.issuer);
-        let mut document: Value = self.http.get(place).send().await.ok()?.json().await.ok()?;
+        let mut document = self.issuer_metadata().await?;
         let own = self.facade_issuer();
         document["issuer"] = json!(own);
         document["client_id_metadata_document_supported"] = json!(true);

@@ -49,8 +49,13 @@ const FRIEND: &str = "https://inspector.example";
 impl Server {
     async fn endpoint(self: &Arc<Self>, parts: &Parts, body: &Bytes) -> Response {
         let origin = header(parts, "origin");
-        let known = origin.is_none_or(|origin| origin == FRIEND || origin == format!("http://{}", self.host));
+        let known = origin.is_none_or(|origin| origin == FRIEND || origin == self.origin);
         let foreign = !known && !self.broken("H01") || origin.is_none() && self.broken("H03");
+        let elsewhere = parts.uri.authority().is_some_and(|asked| asked.as_str() != self.host);
+        let several = parts.headers.get_all("host").iter().count() > 1;
+        if elsewhere && !self.broken("H02.absolute") || several && !self.broken("H02.two") {
+            return StatusCode::BAD_REQUEST.into_response();
+        }
         if foreign || header(parts, "host") != Some(&self.host) && !self.broken("H02") {
             return StatusCode::FORBIDDEN.into_response();
         }
@@ -146,10 +151,10 @@ impl Server {
         if self.broken("E07") { self.session_user(parts) } else { None }
     }
 
-    /// Counts mistakes in a row; with the flaw on, ten of them lock everybody out for the next four good tokens.
+    /// Counts mistakes in a row; with the flaw on, fifteen of them lock everybody out for the next four good tokens.
     fn is_struck(&self, good: bool) -> bool {
         let mut strikes = super::lock(&self.strikes);
-        let locked = self.broken("H10") && *strikes >= 10;
+        let locked = self.broken("H10") && *strikes >= 15;
         *strikes = match (good, locked) {
             (true, true) if *strikes < 400 => *strikes + 100,
             (true, _) => 0,

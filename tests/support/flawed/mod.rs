@@ -31,6 +31,7 @@ mod session;
 pub(crate) mod state;
 mod strict;
 pub(crate) mod switches;
+mod tls;
 pub(crate) mod tools;
 mod user;
 mod verify;
@@ -38,13 +39,18 @@ mod verify;
 pub(crate) use dispatch::{Answering, Call, Era, Reply, Row, RpcError};
 pub(crate) use user::User;
 
+/// Stands for an address of the machine that others may reach; tests listen on loopback only.
+pub(crate) const ELSEWHERE: std::net::Ipv4Addr = std::net::Ipv4Addr::new(127, 0, 0, 2);
+
 /// A running server. It stops when it is dropped.
 pub(crate) struct Flawed {
     /// The MCP endpoint.
     pub(crate) url: String,
+    /// The authority of its certificate, as PEM text, if it speaks https.
+    pub(crate) authority: Option<String>,
     /// What it keeps.
     pub(crate) server: Arc<Server>,
-    task: tokio::task::JoinHandle<()>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// The authorization server that a server trusts.
@@ -73,6 +79,8 @@ pub(crate) struct Server {
     on: BTreeSet<String>,
     /// `127.0.0.1:PORT`.
     pub(crate) host: String,
+    /// The same with its scheme.
+    pub(crate) origin: String,
     /// The authorization server that it trusts.
     pub(crate) issuer: String,
     client: (String, String),
@@ -87,7 +95,9 @@ pub(crate) struct Server {
 
 impl Drop for Flawed {
     fn drop(&mut self) {
-        self.task.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
@@ -101,12 +111,14 @@ impl Flawed {
         }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
-        let url = format!("http://{host}/mcp");
-        // Nothing here is https, and reading the certificates of the system takes long in a test.
+        let scheme = if on.contains(&"mode.tls") { "https" } else { "http" };
+        let origin = format!("{scheme}://{host}");
+        // The issuer is not https, and reading the certificates of the system takes long in a test.
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(keys::PATIENCE);
         let server = Arc::new(Server {
             on: on.iter().map(|name| (*name).to_owned()).collect(),
             host,
+            origin,
             issuer: trust.url,
             client: trust.client,
             http: http.build().unwrap(),
@@ -115,9 +127,24 @@ impl Flawed {
             strikes: Mutex::default(),
             state: state::State::default(),
         });
+        let url = server.resource();
         let app = Router::new().fallback(http::handle).with_state(Arc::clone(&server));
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, server, task }
+        if server.broken("mode.tls") {
+            let (door, authority) = tls::Door::new(listener, server.broken("B09"));
+            let tasks = vec![tokio::spawn(async move { axum::serve(door, app).await.unwrap() })];
+            return Self { url, authority: Some(authority), server, tasks };
+        }
+        let mut listeners = vec![listener];
+        if server.broken("H09") {
+            let port = server.host.rsplit(':').next().unwrap().parse().unwrap();
+            listeners.push(tokio::net::TcpListener::bind((ELSEWHERE, port)).await.unwrap());
+        }
+        let serve = |listener| {
+            let app = app.clone();
+            tokio::spawn(async move { axum::serve(listener, app).await.unwrap() })
+        };
+        let tasks = listeners.into_iter().map(serve).collect();
+        Self { url, authority: None, server, tasks }
     }
 }
 
@@ -128,14 +155,9 @@ impl Server {
         self.on.contains(id)
     }
 
-    /// Whether any switch with this beginning is on.
-    fn any_of(&self, start: &str) -> bool {
-        self.on.iter().any(|name| name.starts_with(start))
-    }
-
     /// The canonical resource identifier: `aud` of every good token.
     pub(crate) fn resource(&self) -> String {
-        format!("http://{}/mcp", self.host)
+        format!("{}/mcp", self.origin)
     }
 }
 

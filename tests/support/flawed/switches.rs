@@ -17,6 +17,12 @@ pub(crate) const OF_MODE: &[(&str, &str)] = &[
     ("mode.modern", "knows only the revision without sessions"),
     ("mode.legacy", "knows only the revisions with sessions"),
     ("mode.opaque", "asks the issuer's introspection about every token instead of reading it"),
+    (
+        "mode.2025-03-26",
+        "knows only that revision: no resource metadata, the authorization server at its origin",
+    ),
+    ("mode.facade", "points to an authorization server under its own origin, a copy of the issuer's front"),
+    ("mode.tls", "speaks https"),
     ("mode.closed", "lets nobody in"),
 ];
 
@@ -36,13 +42,13 @@ const OF_RESOURCE: &[(&str, &str)] = &[
     ("A13", "answers 405 to a preflight"),
     ("B01", "serves no metadata where the challenge says"),
     ("B02", "calls itself by the URL of another host"),
+    ("B02.parent", "calls itself by its origin"),
     ("B03", "names no authorization server"),
     ("B04", "names an authorization server with a query"),
     ("B05", "names the issuer with a slash at the end"),
     ("B06", "serves other metadata at the root than at the path"),
     ("B07", "announces tokens in the query"),
     ("B08", "wants a token for its metadata"),
-    ("B09", "serves the plain http twin of its https endpoint"),
     ("C01", "points to an authorization server without metadata"),
     ("C02", "points to an authorization server whose metadata names another issuer"),
     ("C03", "points to an authorization server with a plain http endpoint"),
@@ -51,7 +57,7 @@ const OF_RESOURCE: &[(&str, &str)] = &[
     ("C06", "points to an authorization server without client id metadata documents"),
     ("C07", "points to an authorization server where no client can get an id"),
     ("C08", "points to an authorization server with the password grant"),
-    ("C09", "of 2025-03-26: no metadata at the origin and no endpoints there either"),
+    ("C09", "knows 2025-03-26 only, with no metadata at its origin and no endpoints there either"),
 ];
 
 const OF_TOKEN: &[(&str, &str)] = &[
@@ -90,8 +96,8 @@ const OF_TOKEN: &[(&str, &str)] = &[
     ("D27", "takes identity assertions made for the issuer"),
     ("D28", "ignores `typ`"),
     ("D29", "takes refresh tokens"),
-    ("D30", "takes a token bound to a key without a proof"),
-    ("D31", "of introspection: ignores `active`"),
+    ("D30", "announces proofs, and takes a token bound to a key without one"),
+    ("D31", "of introspection: takes a token that is inactive but well signed"),
     ("D32", "of introspection: ignores another `aud`"),
     ("D32.missing", "of introspection: does not want `aud`"),
     ("D33", "takes tokens unverified while the keys cannot be had"),
@@ -117,6 +123,7 @@ const OF_TOKEN: &[(&str, &str)] = &[
     ("F02", "takes scopes that only begin like the wanted one"),
     ("F02.case", "takes scopes in any case"),
     ("F03", "takes only the few spellings of `scope` that it has seen"),
+    ("F03.spaces", "takes two spaces between scopes for an error"),
     ("F04", "lets anybody call the guarded tool"),
     ("F05", "asks for another scope first, and for the right one only from whoever has that"),
     ("F06", "does not know that the broader scope includes the narrower"),
@@ -127,6 +134,8 @@ const OF_TOKEN: &[(&str, &str)] = &[
 const OF_TRANSPORT: &[(&str, &str)] = &[
     ("H01", "takes foreign origins"),
     ("H02", "takes foreign hosts"),
+    ("H02.absolute", "does not look at the host of the request line"),
+    ("H02.two", "looks at the first of two hosts only"),
     ("H03", "wants an `Origin`"),
     ("H04", "does not compare `Mcp-Method`, `Mcp-Name` and the version with the body"),
     ("H05", "does not compare `Mcp-Param-*` with the body"),
@@ -134,5 +143,5 @@ const OF_TRANSPORT: &[(&str, &str)] = &[
     ("H07", "takes batches"),
     ("H08", "redirects a slash at the end to another host"),
     ("H09", "also listens on another address of the machine"),
-    ("H10", "lets nobody in for a while after ten bad tokens in a row"),
+    ("H10", "lets nobody in for a while after fifteen bad tokens in a row"),
 ];

@@ -53,6 +53,11 @@ impl Server {
         if self.broken("mode.opaque") {
             return self.introspect(token).await;
         }
+        self.verify_alone(token).await
+    }
+
+    /// The same without asking anybody but for keys.
+    pub(super) async fn verify_alone(&self, token: &str) -> Result<Value, Bad> {
         let Some(jws) = read(token) else {
             // A refresh token is a long random text; anything else is no token at all.
             let long = token.len() >= 32
@@ -147,6 +152,9 @@ impl Server {
         match claims.get("scope") {
             Some(scope) if !scope.is_string() && self.broken("D37") => Err(Bad::Crash),
             Some(scope) if !scope.is_string() => Err(bad("scope is not a text")),
+            Some(Value::String(scope)) if self.broken("F03.spaces") && scope.contains("  ") => {
+                Err(bad("an empty scope"))
+            }
             _ => Ok(()),
         }
     }
@@ -208,16 +216,15 @@ impl Server {
     /// Whether a flaw makes somebody else's token good.
     fn takes(&self, audience: &str, claims: &Value, kind: &str) -> bool {
         let own = self.resource();
-        let origin = format!("http://{}", self.host);
         if audience.trim_end_matches('/') == own {
             false
         } else if audience.starts_with(&own) {
             self.broken("D21")
         } else if audience.contains(&own) {
             self.broken("D21.query")
-        } else if audience.trim_end_matches('/') == origin {
+        } else if audience.trim_end_matches('/') == self.origin {
             self.broken("D22")
-        } else if audience.starts_with(&origin) {
+        } else if audience.starts_with(&self.origin) {
             self.broken("D22.path")
         } else if claims["client_id"] == audience {
             self.broken("D26")

@@ -5,9 +5,11 @@ use url::Url;
 
 use super::challenge::is_loopback;
 use super::resource::{documents, server_document};
-use super::{AuthCheck, Eras, Level, Seen};
+use super::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::discover::server_candidates;
 use crate::transcript::Transcript;
+
+mod origin;
 
 const fn row(
     id: &'static str,
@@ -42,8 +44,14 @@ pub(super) const TABLE: &[AuthCheck] = &[
         "announce `code_challenge_methods_supported: [\"S256\"]`; clients refuse to go on without"], |t| on_server(t, pkce)).since("2025-11-25"),
     row("C05", Level::Should, ["the issuer in authorization responses is announced", "RFC 9207 section 3",
         "send `iss` in every authorization response and announce it"], |t| on_server(t, response_issuer)).since("2026-07-28"),
-    row("C08", Level::Hygiene, ["no retired grant is offered", "OAuth 2.1 section 10",
-        "drop the implicit and password grants"], |t| on_server(t, modern)),
+    row("C06", Level::Should, ["client id metadata documents are supported", "client registration: client ID metadata documents",
+        "accept https URLs as client ids and announce `client_id_metadata_document_supported: true`"], |t| on_server(t, metadata_clients)).since("2025-11-25"),
+    AuthCheck { needs: &[Needs::Without("pre_registered")], ..row("C07", Level::Hygiene, ["a client can get an id", "client registration",
+        "support client id metadata documents or registration, or say `pre_registered: true` in the suite"], |t| on_server(t, registration)) },
+    row("C08", Level::Hygiene, ["no retired grant is offered, and a client can authenticate", "OAuth 2.1 section 10",
+        "drop the implicit and password grants; offer `none` for public clients or a method of authentication"], |t| on_server(t, modern)),
+    AuthCheck { probe: origin::probe, ..row("C09", Level::Must, ["a server of 2025-03-26 has authorization endpoints at its origin", "authorization (2025-03-26): server metadata discovery",
+        "serve `/.well-known/oauth-authorization-server` at the origin, or `/authorize` and `/token` there"], origin::examine) }.since("2025-03-26"),
 ];
 
 fn published(transcript: &Transcript) -> Seen {
@@ -124,6 +132,34 @@ fn response_issuer(document: &Value) -> Result<String, String> {
     }
 }
 
+fn metadata_clients(document: &Value) -> Result<String, String> {
+    match document.get("client_id_metadata_document_supported") {
+        Some(Value::Bool(true)) => Ok("client id metadata documents are announced".to_owned()),
+        _ => Err("`client_id_metadata_document_supported` is not true".to_owned()),
+    }
+}
+
+fn registration(document: &Value) -> Result<String, String> {
+    if metadata_clients(document).is_ok() {
+        return Ok("any client has an id by its metadata document".to_owned());
+    }
+    match document.get("registration_endpoint").and_then(Value::as_str) {
+        Some(_) => Ok("clients can register".to_owned()),
+        None => Err("neither metadata documents nor a `registration_endpoint` are announced".to_owned()),
+    }
+}
+
+/// What an MCP client may use at the token endpoint (OAuth parameters registry).
+const USABLE: [&str; 7] = [
+    "none",
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+];
+
 fn modern(document: &Value) -> Result<String, String> {
     for (list, retired) in [
         ("response_types_supported", "token"),
@@ -133,6 +169,11 @@ fn modern(document: &Value) -> Result<String, String> {
         if lists(document, list, retired) {
             return Err(format!("`{list}` offers `{retired}`"));
         }
+    }
+    let methods = "token_endpoint_auth_methods_supported";
+    // Without the list it is `client_secret_basic` (RFC 8414 section 2).
+    if document.get(methods).is_some() && !USABLE.iter().any(|usable| lists(document, methods, usable)) {
+        return Err(format!("`{methods}` offers nothing that a client can use"));
     }
     Ok("no retired grant is offered".to_owned())
 }

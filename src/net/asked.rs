@@ -1,12 +1,12 @@
-//! How long a provider asks us to wait: response headers in, a wait out. Never overflows, never negative.
+//! How long a server asks us to wait: response headers in, a wait out. Never overflows, never negative.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
-/// How long a provider asks us to wait.
+/// How long a server asks us to wait.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Asked {
+pub enum Asked {
     /// So long from now.
     For(Duration),
     /// Until this moment.
@@ -16,7 +16,7 @@ pub(super) enum Asked {
 impl Asked {
     /// Reads `retry-after-ms`, then `Retry-After` as whole seconds, fractions or an HTTP date (RFC 9110 §10.2.3), then
     /// OpenAI's `x-ratelimit-reset-*` of the limit that is used up. Negative waits are none; endless ones stay endless.
-    pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
+    pub fn read(headers: &HeaderMap) -> Option<Self> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         if let Some(ms) = text("retry-after-ms").and_then(number) {
             return Some(Self::For(seconds(ms / 1000.0)));
@@ -35,7 +35,7 @@ impl Asked {
     }
 
     /// The wait, seen from a moment.
-    pub(super) fn wait(self, now: jiff::Timestamp) -> Duration {
+    pub fn wait(self, now: jiff::Timestamp) -> Duration {
         match self {
             Self::For(wait) => wait,
             Self::Until(moment) => Duration::try_from(moment.duration_since(now)).unwrap_or(Duration::ZERO),

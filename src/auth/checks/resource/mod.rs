@@ -6,10 +6,14 @@ use url::Url;
 
 use super::challenge::is_loopback;
 use super::reading::{Exchange, labelled};
-use super::{AuthCheck, Eras, Level, Seen};
+use super::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::discover::{RESOURCE, SERVER, discover, first_server};
 use crate::auth::prober::Prober;
 use crate::transcript::{Fault, Transcript};
+
+mod identity;
+mod open;
+mod sameness;
 
 const fn row(
     id: &'static str,
@@ -37,15 +41,25 @@ pub(super) const TABLE: &[AuthCheck] = &[
     row("B01", Level::Must, ["the resource metadata is found", "authorization: protected resource metadata discovery",
         "serve the document as JSON at `/.well-known/oauth-protected-resource` followed by the endpoint's path"], found),
     row("B02", Level::Rfc, ["the metadata names the URL in use", "RFC 9728 section 3.3",
-        "set `resource` to the exact URL of the MCP endpoint"], |t| on_document(t, resource)),
+        "set `resource` to the exact URL of the MCP endpoint"], |t| on_document(t, identity::resource)),
+    row("B02.parent", Level::Hygiene, ["the metadata names the URL in use and no parent of it", "RFC 9728 section 3.3",
+        "set `resource` to the exact URL of the MCP endpoint; strict clients refuse a parent of it"], identity::exact),
     row("B03", Level::Must, ["the metadata names an authorization server", "authorization: authorization server location",
         "list at least one issuer in `authorization_servers`"], |t| on_document(t, servers)),
     row("B04", Level::Rfc, ["authorization servers are plain https URLs", "RFC 8414 section 2",
         "write issuers as https URLs without query and fragment"], |t| on_document(t, issuers)),
     row("B05", Level::Must, ["the authorization server calls itself by the name given", "authorization: authorization server metadata discovery",
-        "write the issuer byte for byte as its own metadata does; a slash at the end is the usual slip"], same_issuer).since("2026-07-28"),
+        "write the issuer byte for byte as its own metadata does; a slash at the end is the usual slip"], identity::same_issuers).since("2026-07-28"),
+    row("B06", Level::Hygiene, ["both well-known places say the same", "RFC 9728 section 3.1",
+        "serve one document at the root and at the path, or only at the path"], sameness::same_document),
     row("B07", Level::Rfc, ["tokens are announced for the header and not for the query", "OAuth 2.1 section 5.1",
         "set `bearer_methods_supported` to `[\"header\"]`"], |t| on_document(t, methods)),
+    AuthCheck { probe: open::documents, ..row("B08", Level::Hygiene, ["the metadata is open to everybody", "RFC 9728 section 3.1",
+        "serve the document without a token, from the same origin, and to pages where browsers are clients"], open::open) },
+    AuthCheck { needs: &[Needs::HttpsTarget], probe: open::twin, ..row("B09", Level::Rfc, ["the plain http twin of the endpoint does not answer", "OAuth 2.1 section 1.5",
+        "redirect plain http to https, or do not listen on it"], open::twin_silent) }.since("2025-03-26"),
+    row("B10", Level::Hygiene, ["the scopes of the challenge and of the metadata are seen", "RFC 9728 section 2",
+        "nothing; the text promises no relation between the two"], sameness::scopes),
 ];
 
 /// Asks for all documents.
@@ -86,7 +100,7 @@ pub(super) fn document(transcript: &Transcript) -> Option<(Exchange<'_>, Value)>
     labelled(transcript, RESOURCE).find_map(|one| Some((one, one.document()?)))
 }
 
-fn on_document(transcript: &Transcript, rule: fn(&Value, &Exchange<'_>) -> Result<String, String>) -> Seen {
+fn on_document(transcript: &Transcript, rule: fn(&Value, &Exchange<'_>) -> Found) -> Seen {
     match document(transcript) {
         None => Seen::DoesNotApply("no resource metadata was found (see B01)".to_owned()),
         Some((exchange, document)) => match rule(&document, &target(transcript).unwrap_or(exchange)) {
@@ -101,28 +115,16 @@ fn target(transcript: &Transcript) -> Option<Exchange<'_>> {
     labelled(transcript, "no token").next()
 }
 
-fn resource(document: &Value, target: &Exchange<'_>) -> Result<String, String> {
-    let named = document.get("resource").and_then(Value::as_str).ok_or("the metadata has no `resource`")?;
-    let ours = target.url();
-    if named.trim_end_matches('/') == ours.trim_end_matches('/') {
-        return Ok("`resource` is the URL in use".to_owned());
-    }
-    match (Url::parse(named), Url::parse(ours)) {
-        // Clients of the official SDKs accept a parent path of the same origin.
-        (Ok(named), Ok(ours)) if named.origin() == ours.origin() && ours.path().starts_with(named.path()) => {
-            Ok("`resource` is a parent of the URL in use; strict clients refuse that".to_owned())
-        }
-        _ => Err("`resource` is not the URL in use".to_owned()),
-    }
-}
+/// What a rule about the document and the request to the target finds.
+type Found = Result<String, String>;
 
-fn servers(document: &Value, _: &Exchange<'_>) -> Result<String, String> {
+fn servers(document: &Value, _: &Exchange<'_>) -> Found {
     first_server(document)
         .map(|server| format!("it names {server}"))
         .ok_or_else(|| "`authorization_servers` is missing or empty".to_owned())
 }
 
-fn issuers(document: &Value, _: &Exchange<'_>) -> Result<String, String> {
+fn issuers(document: &Value, _: &Exchange<'_>) -> Found {
     let listed = document.get("authorization_servers").and_then(Value::as_array).ok_or("there are none")?;
     for entry in listed {
         let text = entry.as_str().ok_or("an entry is not a text")?;
@@ -137,7 +139,7 @@ fn issuers(document: &Value, _: &Exchange<'_>) -> Result<String, String> {
     Ok("every authorization server is a plain URL".to_owned())
 }
 
-fn methods(document: &Value, _: &Exchange<'_>) -> Result<String, String> {
+fn methods(document: &Value, _: &Exchange<'_>) -> Found {
     let Some(listed) = document.get("bearer_methods_supported") else {
         return Ok("`bearer_methods_supported` is absent".to_owned());
     };
@@ -172,24 +174,4 @@ pub(super) fn server_document(transcript: &Transcript) -> Result<(Exchange<'_>, 
             asked.iter().map(|one| one.seq).collect(),
         ),
     })
-}
-
-/// Whether the server's own name is the one that the resource gave.
-fn same_issuer(transcript: &Transcript) -> Seen {
-    let (exchange, server) = match server_document(transcript) {
-        Ok(found) => found,
-        Err(Seen::Broken(..)) => return Seen::DoesNotApply("there is no metadata (see C01)".to_owned()),
-        Err(seen) => return seen,
-    };
-    let named = document(transcript).and_then(|(_, document)| first_server(&document).map(str::to_owned));
-    match server.get("issuer").and_then(Value::as_str) {
-        issuer if issuer == named.as_deref() => {
-            Seen::Holds("the issuer is the one that was named".to_owned(), vec![exchange.seq])
-        }
-        Some(issuer) => {
-            let text = format!("named `{}`, but it calls itself `{issuer}`", named.unwrap_or_default());
-            Seen::Broken(text, vec![exchange.seq])
-        }
-        None => Seen::Broken("its metadata has no `issuer`".to_owned(), vec![exchange.seq]),
-    }
 }

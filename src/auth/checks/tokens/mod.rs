@@ -4,7 +4,7 @@
 
 use futures::future::BoxFuture;
 
-use super::reading::{control, decisive, refused};
+use super::reading::{Exchange, control, decisive, refused};
 use super::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::Flaw;
 use crate::auth::answer::Answer;
@@ -12,7 +12,7 @@ use crate::auth::prober::{Credentials, Prober};
 use crate::transcript::{Fault, Transcript};
 
 macro_rules! flawed {
-    ($id:literal, $level:ident, $section:literal, $flaw:ident, $what:literal, $fix:literal) => {
+    ($id:literal, $level:ident, $section:expr, $flaw:ident, $what:literal, $fix:literal) => {
         AuthCheck {
             id: $id,
             title: concat!($what, " is refused"),
@@ -45,6 +45,11 @@ macro_rules! malformed {
     };
 }
 
+pub(super) mod audience;
+pub(super) mod outage;
+pub(super) mod shape;
+pub(super) mod signature;
+
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
     AuthCheck {
@@ -65,40 +70,22 @@ pub(super) const TABLE: &[AuthCheck] = &[
         "treat a bearer header without a token like no token"),
     flawed!("D03", Must, "authorization: token handling", Expired, "an expired token",
         "compare `exp` with the clock on every request, with a leeway of a minute at most"),
+    AuthCheck {
+        id: "D04",
+        title: "a token is refused five minutes after its end",
+        level: Level::Hygiene,
+        section: "RFC 7519 section 4.1.4",
+        since: "2025-03-26",
+        eras: Eras::Each,
+        needs: &[Needs::TrustedIssuer],
+        fix: "set the leeway for clocks to a minute at most",
+        probe: late,
+        examine: leeway,
+    },
     flawed!("D05", Rfc, "RFC 7519 section 4.1.5", NotYetValid, "a token that is not valid yet",
         "compare `nbf` with the clock; some libraries do so only on request"),
-    flawed!("D07", Rfc, "OAuth 2.1 section 5.2", BadSignature, "a token with a broken signature",
-        "verify the signature against the issuer's keys"),
-    flawed!("D08", Rfc, "OAuth 2.1 section 5.2", Tampered, "a token whose claims were changed after signing",
-        "verify the signature over the claims as received"),
-    flawed!("D09", Rfc, "OAuth 2.1 section 5.2", ForeignKey, "a token signed by a foreign key under a known `kid`",
-        "verify with the key from the issuer's JWKS, never only by its `kid`"),
-    flawed!("D10", Rfc, "OAuth 2.1 section 5.2", UnknownKid, "a token signed by a key that the issuer does not list",
-        "refuse tokens whose key is not in the issuer's JWKS, after at most one new fetch"),
-    flawed!("D11", Rfc, "RFC 8725 section 3.1", AlgNone, "an unsigned token (`alg: none`)",
-        "allow a fixed list of algorithms, and `none` never"),
-    flawed!("D12", Rfc, "RFC 8725 section 2.1", HmacWithPublicKey, "a token signed with the public key as an HMAC secret",
-        "allow a fixed list of asymmetric algorithms; never take the algorithm from the token"),
-    flawed!("D13", Rfc, "RFC 8725 section 3.5", EmbeddedKey, "a token that brings its own key (`jwk`)",
-        "ignore `jwk`, `jku` and `x5u` of the token; use the issuer's JWKS only"),
-    flawed!("D15", Rfc, "RFC 7515 section 4.1.11", UnknownCritical, "a token with an unknown critical extension",
-        "refuse tokens whose `crit` names anything you do not process"),
-    flawed!("D17", Must, "authorization: token handling", WrongIssuer, "a token of another issuer",
-        "compare `iss` with your authorization server"),
-    flawed!("D18", Rfc, "RFC 9068 section 4", NoIssuer, "a token without an issuer",
-        "require `iss`"),
-    flawed!("D18.slash", Rfc, "RFC 9068 section 4", IssuerSlash, "a token whose issuer has a slash too many",
-        "compare `iss` byte for byte, without normalisation"),
-    flawed!("D19", Must, "authorization: token audience binding", WrongAudience, "a token for another resource",
-        "require your own URL in `aud`; most libraries check it only when told the audience").since("2025-06-18"),
-    flawed!("D20", Must, "authorization: access token privilege restriction", NoAudience, "a token without an audience",
-        "require `aud`; libraries often skip a claim that is absent").since("2025-06-18"),
-    flawed!("D21", Must, "authorization: token audience binding", LongerAudience, "a token whose audience only begins with the target's URL",
-        "compare `aud` as a whole, not by prefix or substring").since("2025-06-18"),
-    flawed!("D25", Must, "authorization: token audience binding", AudienceList, "a token for several other resources",
-        "require your own URL among the entries of `aud`").since("2025-06-18"),
-    flawed!("D26", Must, "authorization: token audience binding", IdToken, "an ID token",
-        "require your own URL in `aud`: an ID token is made for the client").since("2025-06-18"),
+    flawed!("D06", Hygiene, "RFC 9068 section 2.2", NoExpiry, "a token without an end",
+        "require `exp`"),
 ];
 
 /// The attempt, between two uses of the good token where there is one.
@@ -150,5 +137,100 @@ fn accepted(transcript: &Transcript) -> Seen {
                 _ => Seen::Inconclusive("the target does not answer".to_owned()),
             }
         }
+    }
+}
+
+/// Several attempts, each under its own label, between two uses of the good token.
+async fn attempts(prober: &Prober, flaws: &[(&str, Flaw)]) -> Result<(), Fault> {
+    let good = prober.good().await?;
+    let before = prober.converse("control before", &good).await;
+    prober.close(before.session, &good).await;
+    if !matches!(Answer::of(&before.last), Answer::Accepted(_)) {
+        return Ok(());
+    }
+    for (label, flaw) in flaws {
+        let bad = prober.flawed(*flaw).await?;
+        let talk = prober.converse(label, &bad).await;
+        prober.close(talk.session, &bad).await;
+    }
+    let after = prober.converse("control after", &good).await;
+    prober.close(after.session, &good).await;
+    Ok(())
+}
+
+/// What came of an attempt that may be answered either way: not of one that broke the server or got no answer.
+fn outcome<'a>(transcript: &'a Transcript, label: &str) -> Result<(Exchange<'a>, Answer), Seen> {
+    let Some(exchange) = decisive(transcript, label) else {
+        return Err(Seen::Inconclusive("the probe was not sent".to_owned()));
+    };
+    match exchange.answer() {
+        answer if answer.is_unavailable() => Err(Seen::Inconclusive(format!("{label} got {answer}"))),
+        Answer::Broke(status) => {
+            Err(Seen::Broken(format!("{label} broke the server: {status}"), vec![exchange.seq]))
+        }
+        answer => Ok((exchange, answer)),
+    }
+}
+
+/// How an answer is told in a report.
+fn told(answer: &Answer) -> String {
+    match answer {
+        Answer::Accepted(_) => "was accepted".to_owned(),
+        other => format!("got {other}"),
+    }
+}
+
+/// Reports what came of attempts, whatever it is.
+fn reported(transcript: &Transcript, labels: &[&str]) -> Seen {
+    if let Err(seen) = control(transcript) {
+        return seen;
+    }
+    let (mut texts, mut seqs) = (vec![], vec![]);
+    for label in labels {
+        match outcome(transcript, label) {
+            Ok((exchange, answer)) => {
+                texts.push(format!("{label} {}", told(&answer)));
+                seqs.push(exchange.seq);
+            }
+            Err(seen) => return seen,
+        }
+    }
+    Seen::Holds(texts.join(", "), seqs)
+}
+
+/// The opposite of a refusal: the attempt must be accepted.
+fn let_in(transcript: &Transcript, what: &str) -> Seen {
+    if let Err(seen) = control(transcript) {
+        return seen;
+    }
+    let Some(exchange) = decisive(transcript, "attempt") else {
+        return Seen::Inconclusive("the probe was not sent".to_owned());
+    };
+    match exchange.answer() {
+        Answer::Accepted(_) => Seen::Holds(format!("{what} was accepted"), vec![exchange.seq]),
+        other if other.is_unavailable() => Seen::Inconclusive(format!("{what} got {other}")),
+        other => Seen::Broken(format!("{what} got {other}"), vec![exchange.seq]),
+    }
+}
+
+const ENDS: [(&str, Flaw); 3] = [
+    ("a token 30s after its end", Flaw::Expired30s),
+    ("a token 120s after its end", Flaw::Expired120s),
+    ("a token 6m after its end", Flaw::Expired6m),
+];
+
+fn late(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(attempts(prober, &ENDS))
+}
+
+fn leeway(transcript: &Transcript) -> Seen {
+    let seen = reported(transcript, &ENDS.map(|(label, _)| label));
+    let latest = ENDS[2].0;
+    match (seen, outcome(transcript, latest)) {
+        (Seen::Holds(..), Ok((exchange, Answer::Accepted(_)))) => {
+            let text = format!("{latest} was accepted: the leeway is more than five minutes");
+            Seen::Broken(text, vec![exchange.seq])
+        }
+        (seen, _) => seen,
     }
 }
