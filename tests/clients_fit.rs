@@ -54,6 +54,7 @@ fn pairs() -> Vec<(Kind, &'static str, Seen, Seen)> {
     };
     let hinted = |hint: Value| with_tools(&[json!({"name": "a", "annotations": hint})]);
     let asking = |method: &str| Seen { asked: [method.to_owned()].into(), ..Seen::default() };
+    let reached = |stdio, http| Seen { reached: (stdio, http), ..Seen::default() };
     let stock = json!({"stock": 3, "title": "Dune"});
     let said = |words: &str| with_result(json!([{"type": "text", "text": words}]), Some(stock.clone()));
     let image = json!([{"type": "audio", "mimeType": "audio/wav", "data": "AAAA"}]);
@@ -79,6 +80,8 @@ fn pairs() -> Vec<(Kind, &'static str, Seen, Seen)> {
         (Kind::NameReplaced, "opencode", named("get.order"), named("get_order")),
         (Kind::SchemaLost, "codex-cli", schema(json!({"minimum": 1})), schema(json!({"enum": [1]}))),
         (Kind::Deferred, "claude-code", named("a"), Seen::default()),
+        (Kind::NotReached, "chatgpt", reached(true, false), reached(false, true)),
+        (Kind::NotReached, "claude-desktop", reached(false, true), reached(true, false)),
         (Kind::OneByOne, "claude-code", hinted(json!({})), hinted(json!({"readOnlyHint": false}))),
     ]
 }

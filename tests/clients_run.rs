@@ -85,6 +85,14 @@ fn layers_are_chosen_one_by_one() {
     assert!(menu.contains("mcp_bookshop_get_order") && menu.contains("\"name\":\"rehearsal\""), "{menu}");
     let wire = run("gemini-cli:surface+wire");
     assert!(!wire.contains("mcp_bookshop_get_order") && wire.contains("gemini-cli-mcp-client"), "{wire}");
+    let without = run("gemini-cli:-menu.name");
+    assert!(
+        !without.contains("mcp_bookshop_get_order") && without.contains("gemini-cli-mcp-client"),
+        "{without}"
+    );
+    let wrong = project.run(&["eval", "bookshop", "--client", "gemini-cli:-menu.nam"]);
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(told.contains("`menu.nam` is no value") && told.contains("NAME:-layer.value"), "{told}");
     let wrong = project.run(&["eval", "bookshop", "--client", "gemini-cli:meny"]);
     assert_eq!(wrong.status.code(), Some(2));
     let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
@@ -218,7 +226,85 @@ cases:
         ("pass".into(), "pass".into(), "invalid".into()),
         "{summary}"
     );
-    let named = summary["clients"].to_string();
-    assert!(!named.contains("hasty"), "an inline profile is no file and is not looked up: {named}");
-    assert!(named.contains("gemini-cli") && named.contains("beyond_first_page"), "{named}");
+    let named = &summary["clients"]["named"];
+    let about = |client: &str| named.as_array().unwrap().iter().find(|one| one["client"] == client).unwrap();
+    assert_eq!(about("hasty")["misfits"][0]["kind"], "beyond_first_page", "{named}");
+    assert!(!about("patient").to_string().contains("beyond_first_page"), "{named}");
+    assert!(summary["clients"]["others"].to_string().contains("gemini-cli"), "{summary}");
+}
+
+#[test]
+fn what_a_hasty_client_never_asks_for_is_still_reported_and_checked() {
+    let suite = r#"
+version: 1
+name: hasty
+target: {command: [sh, server.sh], protocol: "2025-11-25"}
+personas: [anonymous]
+clients: [{name: hasty, menu: {pages: first}}]
+models: [scripted]
+cases:
+  - {id: half, prompt: Do it., script: [{call: {name: first}}, {say: "{{result}}"}], expect: [{answer_contains: done}]}
+access:
+  anonymous: {sees: [first, second]}
+"#;
+    let project = Project::new().file("suites/hasty.yaml", suite).file("server.sh", PAGED);
+    let ran = project.run(&["eval", "hasty", "--format", "json"]);
+    let summary = json(&ran);
+    assert_eq!(summary["verdict"], "pass", "access is about the whole list: {summary}");
+    let misfit = &summary["clients"]["named"][0]["misfits"][0];
+    assert_eq!((misfit["kind"].as_str(), misfit["count"].as_u64()), (Some("beyond_first_page"), Some(1)));
+    assert_eq!(misfit["items"][0]["tools"][0], "second");
+    let shown = stdout(&project.run(&["show", "latest", "half", "-v"]));
+    assert_eq!(shown.matches("\"tools/list\"").count(), 1, "the second page is not asked for: {shown}");
+}
+
+#[test]
+fn the_models_of_the_program_use_the_tool_that_loads_tools() {
+    let project = Project::new();
+    let run = |client: &str, model: &str, case: &str| {
+        let args = ["eval", "bookshop", "--case", case, "--model", model, "-k", "1", "--client", client];
+        let ran = project.run(&args);
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(0), "{client} {model}: {told}{}", stdout(&ran));
+        stdout(&project.run(&["show", "latest", case]))
+    };
+    let shown = run("claude-code:-result", "lexical", "late-order");
+    assert!(shown.contains("`ToolSearch` answered by the emulated client"), "{shown}");
+    assert!(shown.contains("asks for `mcp__bookshop__get_order`"), "{shown}");
+    let direct = run("claude-code:-result-menu.deferral", "lexical", "late-order");
+    assert!(!direct.contains("ToolSearch") && direct.contains("`mcp__bookshop__get_order`"), "{direct}");
+}
+
+#[test]
+fn a_script_need_not_know_of_the_tool_that_loads_tools() {
+    let suite = r#"
+version: 1
+name: hidden
+target: {command: [rehearsal, demo-server]}
+personas: [anonymous]
+clients: [claude-code]
+models: [scripted]
+cases:
+  - id: found
+    prompt: Is there anything by Le Guin?
+    script:
+      - call: {name: search_books, args: {query: Le Guin}}
+        sees: Is there
+      - say: "There is: {{result}}"
+        sees: Le Guin
+    expect: [{tool_called: search_books}, {max_calls: 1}, {answer_contains: Le Guin}]
+  - id: gone
+    prompt: Is there anything by Le Guin?
+    script: [{call: {name: nothing_like_it}}, {say: no}]
+    expect: [{max_calls: 0}]
+"#;
+    let project = Project::new().file("suites/hidden.yaml", suite);
+    let summary = json(&project.run(&["eval", "hidden", "--format", "json"]));
+    let state = |id: &str| {
+        let cases = summary["cases"].as_array().unwrap();
+        cases.iter().find(|case| case["id"] == id).unwrap()["state"].clone()
+    };
+    assert_eq!((state("found"), state("gone")), ("pass".into(), "invalid".into()), "{summary}");
+    let shown = stdout(&project.run(&["show", "latest", "found"]));
+    assert!(shown.contains("`ToolSearch` answered by the emulated client"), "{shown}");
 }

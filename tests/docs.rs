@@ -167,6 +167,19 @@ fn the_output_in_the_readme_is_what_the_command_prints() {
 }
 
 #[test]
+fn the_table_of_auth_checks_is_that_of_the_program() {
+    let path = root().join("docs/auth-checks.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (intro, _) = text.split_once("| id |").unwrap();
+    let current = format!("{intro}{}", rehearsal::gate::explain::auth_table());
+    if std::env::var_os("UPDATE_AUTH_CHECKS").is_some() {
+        fs::write(&path, &current).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap();
+    assert!(written == current, "docs/auth-checks.md is stale; run the test once with UPDATE_AUTH_CHECKS=1");
+}
+
+#[test]
 fn the_flaws_of_the_readme_are_caught_with_their_exit_codes() {
     let text = readme();
     let line = regex::Regex::new(r"--flaw ([a-z-]+) +# .*: exit (\d+)").unwrap();

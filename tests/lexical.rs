@@ -343,3 +343,33 @@ fn a_noun_that_is_a_verb_too() {
     );
     assert_eq!(talk.user("Order the cheapest one."), r#"place_order {"book_id":"b-13"}"#);
 }
+
+/// Tools behind one that loads them, with those that are offered besides.
+fn hidden(offered: Vec<ToolOffer>, names: &[&str]) -> Vec<ToolOffer> {
+    std::iter::once(llm::loader::offer("Find", 2, names.iter().copied())).chain(offered).collect()
+}
+
+#[test]
+fn what_is_hidden_is_searched_for_once_and_then_chosen() {
+    let names = ["w__get_forecast", "w__get_alerts", "w__send_postcard"];
+    let mut talk = Talk::with(hidden(vec![], &names));
+    let searched = talk.user("What is the weather forecast for Oslo?");
+    assert_eq!(searched, r#"Find {"query":"weather forecast oslo"}"#);
+    let found = ToolOffer { name: "w__get_forecast".into(), ..weather()[0].clone() };
+    talk.tools.push(found);
+    let told = r#"loaded: {"name":"w__get_forecast","description":"days in cities","city":"Bergen"}"#;
+    assert_eq!(talk.result(told, false), r#"w__get_forecast {"city":"Oslo"}"#);
+    assert!(talk.result("rain, 9 degrees", false).contains("rain"));
+    // The next message is about another tool, whose name alone is known.
+    assert_eq!(talk.user("Send a postcard to Oslo."), r#"Find {"query":"send postcard oslo"}"#);
+    assert!(talk.result("no tool was found; search for other words", false).starts_with("I have no tool"));
+}
+
+#[test]
+fn what_is_offered_and_fits_needs_no_search() {
+    let tools = hidden(weather(), &["mail__send_letter"]);
+    assert!(once(&tools, "What is the weather forecast for Oslo?").starts_with("get_forecast"));
+    assert!(once(&tools, "Send a letter to Ann.").starts_with("Find "));
+    let loaded = hidden(weather(), &["get_forecast"]);
+    assert!(once(&loaded, "Sing me a song.").starts_with("I have no tool"), "there is nothing more to find");
+}

@@ -39,6 +39,8 @@ mod http;
 mod long;
 #[path = "mcp_wire/modern.rs"]
 mod modern;
+#[path = "mcp_wire/played.rs"]
+mod played;
 #[path = "mcp_wire/rmcp_twin.rs"]
 mod rmcp_twin;
 #[path = "mcp_wire/rounds.rs"]

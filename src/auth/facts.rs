@@ -36,6 +36,10 @@ pub struct Facts {
     /// How long after a change of the issuer's keys a token with the new key may still be refused. Default: 60s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Period>,
+    /// Whether the target must not trust the embedded issuer; then its tokens are sent to be refused, and to no other
+    /// end. For production.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub untrusted: bool,
     /// Whether browsers are meant to call the target, so that CORS must work.
     #[serde(default, skip_serializing_if = "is_false")]
     pub browser_clients: bool,

@@ -16,13 +16,12 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use url::{Host, Url};
 
 use self::pace::Pacer;
-use super::answer::stream_messages;
 use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona, TokenFormat};
 use crate::mcp::revision::Era;
 use crate::mcp::{Asking, Identity};
 use crate::net::bare::{Dialer, outward_address};
 use crate::net::{self, Route};
-use crate::transcript::{Body, Fault, HttpSide, Recorder, Side};
+use crate::transcript::{Fault, HttpSide, Recorder, Side};
 
 mod aside;
 mod bearer;
@@ -31,6 +30,7 @@ mod pace;
 mod raw;
 mod record;
 mod reply;
+mod sending;
 mod talk;
 
 pub use listen::Listening;
@@ -132,21 +132,6 @@ pub struct Ask<'a> {
     pub body: Option<String>,
 }
 
-/// A request with everything that goes with it.
-struct Written {
-    method: Method,
-    url: Url,
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-impl Written {
-    fn side(&self) -> HttpSide {
-        let start = format!("{} {}", self.method, self.url);
-        HttpSide { start, headers: self.headers.clone(), body: Body::Text(self.body.clone()) }
-    }
-}
-
 impl Credentials {
     /// Nobody.
     pub fn none() -> Self {
@@ -171,7 +156,7 @@ impl Prober {
     pub fn new(setup: ProbeSetup, log: Recorder) -> Result<Self, Fault> {
         let http = net::client().map_err(|error| Fault::new(Side::Harness, "auth.client", error))?;
         let mut setup = setup;
-        if !is_near(&setup.target) {
+        if !is_near(&setup.target) && !setup.facts.untrusted {
             setup.issuer = None;
         }
         let (route, turns) = (Route::default(), Arc::new(RwLock::new(())));
@@ -285,7 +270,7 @@ impl Prober {
     fn has(&self, figure: Option<&Figure>) -> bool {
         match figure.map(|figure| &figure.persona.identity) {
             None | Some(IdentitySpec::Anonymous) => false,
-            Some(IdentitySpec::Minted(_)) => self.setup.issuer.is_some(),
+            Some(IdentitySpec::Minted(_)) => self.setup.issuer.is_some() && !self.setup.facts.untrusted,
             Some(given) => given.is_given(),
         }
     }
@@ -298,7 +283,9 @@ impl Prober {
     /// The claims of the good persona, if they are ours to sign.
     pub fn minted(&self) -> Option<(&Arc<Issuer>, &Minted)> {
         match (&self.setup.issuer, &self.setup.control.as_ref()?.persona.identity) {
-            (Some(issuer), IdentitySpec::Minted(minted)) => Some((issuer, minted)),
+            (Some(issuer), IdentitySpec::Minted(minted)) if !self.setup.facts.untrusted => {
+                Some((issuer, minted))
+            }
             _ => None,
         }
     }
@@ -340,9 +327,17 @@ impl Prober {
         let subject =
             self.setup.control.as_ref().map(|figure| figure.persona.name.to_string()).unwrap_or_default();
         let audience = self.setup.audience.clone();
-        tokio::task::spawn_blocking(move || issuer.mint(&minted, &subject, &audience))
-            .await
-            .map_err(|error| Fault::new(Side::Harness, "issuer.crypto", error.to_string()))?
+        minted_by(issuer, minted, subject, audience).await
+    }
+
+    /// A token of the embedded issuer for a target that must refuse it.
+    pub async fn foreign_token(&self, minted: Minted) -> Result<SecretString, Fault> {
+        let Some(issuer) = self.setup.issuer.clone().filter(|_| self.setup.facts.untrusted) else {
+            let text =
+                "tokens to be refused need `auth: {issuer: embedded}` and `auth_checks.facts.untrusted`";
+            return Err(Fault::new(Side::Harness, "auth.no-issuer", text));
+        };
+        minted_by(issuer, minted, String::new(), self.setup.audience.clone()).await
     }
 
     /// The good persona's token with one flaw.
@@ -376,64 +371,10 @@ impl Prober {
         let sent = || async {
             match self.may_ask(&written.url) {
                 true => self.exchange(&written).await,
-                false => Err(not_asked(&written.url)),
+                false => Err(sending::not_asked(&written.url)),
             }
         };
         self.recorded(label, written.side(), sent).await
-    }
-
-    /// A request as it goes out.
-    fn write(&self, ask: Ask<'_>, who: &Credentials) -> Written {
-        let mut url = ask.url;
-        if let Some((name, value)) = &who.query {
-            url.query_pairs_mut().append_pair(name, value.expose_secret());
-        }
-        let mut headers = ask.headers;
-        if self.is_target(&url) {
-            headers.extend(self.setup.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        }
-        headers
-            .extend(who.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())));
-        Written { method: ask.method, url, headers, body: ask.body.unwrap_or_default() }
-    }
-
-    async fn exchange(&self, written: &Written) -> Result<HttpSide, String> {
-        let (head, mut response) = self.head_of(written).await?;
-        let stream = head.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
-        let mut kept = Vec::new();
-        // A body that breaks off or never ends is kept as far as it came.
-        let _ = tokio::time::timeout(DEADLINE, async {
-            while let Ok(Some(chunk)) = response.chunk().await {
-                kept.extend_from_slice(&chunk[..chunk.len().min(KEPT - kept.len())]);
-                if kept.len() >= KEPT || (stream && has_answer(&kept)) {
-                    break;
-                }
-            }
-        })
-        .await;
-        Ok(HttpSide { body: Body::from_bytes(&kept), ..head })
-    }
-
-    /// Sends a request and waits for the head of the answer.
-    async fn head_of(&self, written: &Written) -> Result<(HttpSide, reqwest::Response), String> {
-        let mut request = self.http.request(written.method.clone(), written.url.clone());
-        for (name, value) in &written.headers {
-            request = request.header(name, value);
-        }
-        if !written.body.is_empty() {
-            request = request.body(written.body.clone());
-        }
-        let response = tokio::time::timeout(self.patience, request.send())
-            .await
-            .map_err(|_| format!("{LATE} {}s", self.patience.as_secs()))?
-            .map_err(|error| net::describe(&error))?;
-        let headers = response
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
-        let start = response.status().as_u16().to_string();
-        Ok((HttpSide { start, headers, body: Body::from_bytes(&[]) }, response))
     }
 
     fn is_target(&self, url: &Url) -> bool {
@@ -455,15 +396,16 @@ impl std::fmt::Debug for Prober {
     }
 }
 
-fn not_asked(url: &Url) -> String {
-    format!("not sent: {} is neither the target nor the issuer", net::shown(url))
-}
-
-/// Whether a stream has brought the answer; it may stay open afterwards.
-fn has_answer(kept: &[u8]) -> bool {
-    stream_messages(&String::from_utf8_lossy(kept))
-        .iter()
-        .any(|message| message.get("result").is_some() || message.get("error").is_some())
+/// Signs off the async threads: it takes milliseconds, the first key a tenth of a second.
+async fn minted_by(
+    issuer: Arc<Issuer>,
+    minted: Minted,
+    subject: String,
+    audience: String,
+) -> Result<SecretString, Fault> {
+    tokio::task::spawn_blocking(move || issuer.mint(&minted, &subject, &audience))
+        .await
+        .map_err(|error| Fault::new(Side::Harness, "issuer.crypto", error.to_string()))?
 }
 
 /// Whether an address is this machine or a private network.

@@ -64,8 +64,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Run only the access matrix of a suite: which tools each persona sees and may call.
     Access(Box<EvalArgs>),
-    /// Run only the auth checks of a suite.
-    Auth(Box<EvalArgs>),
+    /// Run only the auth checks of a suite, or probe the auth of any server by its URL.
+    Auth(Box<AuthArgs>),
     /// Show what a run would do: cases, trials, the most it may call and cost. Spends nothing.
     Plan(Box<PlanArgs>),
     /// Run only what is missing of a run that was stopped.
@@ -127,8 +127,8 @@ pub(super) struct Select {
     /// Only these personas. Repeatable.
     #[arg(long = "persona", value_name = "NAME")]
     pub personas: Vec<String>,
-    /// Only these client profiles, each whole or with some layers (claude-code:menu+result); one that the suite does not
-    /// name is looked up in evals/clients. Repeatable.
+    /// Only these client profiles, each whole or in part (claude-code:menu+result, claude-code:-menu.deferral); one that
+    /// the suite does not name is looked up in evals/clients. Repeatable.
     #[arg(long = "client", value_name = "NAME")]
     pub clients: Vec<String>,
     /// Trials of each use case.
@@ -170,6 +170,31 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
         conflicts_with_all = ["cases", "tags", "models", "personas", "clients", "trials", "shard", "seed", "flaw"])]
     pub resume: Option<String>,
+}
+
+/// Arguments of `auth`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct AuthArgs {
+    /// What is run; a URL stands for a suite that is made for it.
+    #[command(flatten)]
+    pub eval: EvalArgs,
+    /// A pack of checks, for a URL or a command. Repeatable. Default: `full` for a URL, `stdio` for a
+    /// command.
+    #[arg(long = "pack", value_name = "NAME")]
+    pub packs: Vec<String>,
+    /// An environment variable with a bearer token that the target accepts; for a URL or a command. Two of them are two
+    /// persons.
+    #[arg(long = "bearer-env", value_name = "VARIABLE")]
+    pub bearer_env: Vec<String>,
+    /// Prove that the target at a URL refuses tokens of the test issuer. Calls no tool.
+    #[arg(long, conflicts_with_all = ["packs", "bearer_env"])]
+    pub expect_untrusted: bool,
+    /// The test issuer's key, where the key of test environments is in a file.
+    #[arg(long, value_name = "FILE", requires = "expect_untrusted")]
+    pub issuer_key: Option<String>,
+    /// A server over standard streams: the command and its arguments, after `--`.
+    #[arg(last = true, conflicts_with = "suites")]
+    pub command: Vec<String>,
 }
 
 /// Arguments of `plan`.

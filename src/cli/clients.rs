@@ -63,7 +63,7 @@ pub(super) fn all(catalog: &Catalog, context: &Context) -> Outcome<Vec<ClientPro
 pub(super) fn find(catalog: &Catalog, written: &str, context: &Context) -> Outcome<ClientProfile> {
     let (name, layers) = selection(written).map_err(|message| {
         Failure::usage("usage.client", message)
-            .hint("write `NAME:layer+layer`, for example `claude-code:menu+result`")
+            .hint("write `NAME:layer+layer`, for example `claude-code:menu+result`, or `NAME:-layer.value` for all but a value")
     })?;
     match catalog.find::<ClientProfile>(name) {
         Some(Ok(found)) => Ok(match layers {

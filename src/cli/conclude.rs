@@ -49,13 +49,23 @@ fn fits(file: &Path, run: &RunRecord) -> Vec<Fit> {
     for (_, transcript) in reader.transcripts().into_iter().flatten().flatten().take(LOOKED_THROUGH) {
         seen.absorb(&transcript.events);
     }
+    // Clients that read one page have not asked for the rest, and reports are about the whole list.
+    for tool in run.manifest.surfaces.iter().flat_map(|surface| &surface.later) {
+        seen.later.insert(tool.name.clone());
+        seen.list(std::slice::from_ref(tool));
+    }
     if seen.tools.is_empty() {
         return vec![];
     }
     let catalog = Catalog::recorded(&run.manifest.inputs);
     let mut names: BTreeSet<String> = catalog.names(Kind::Client).map(str::to_owned).collect();
     names.extend(run.results.iter().map(|result| result.header.client.to_string()));
-    names.iter().filter_map(|name| Some(misfits(&seen, &catalog.client(name)?))).collect()
+    let own = |name: &str| {
+        let written = run.manifest.clients.iter().find(|client| client["name"] == name)?;
+        serde_json::from_value(written.clone()).ok()
+    };
+    let profile = |name: &str| own(name).or_else(|| catalog.client(name));
+    names.iter().filter_map(|name| Some(misfits(&seen, &profile(name)?))).collect()
 }
 
 /// How many runs of the suite just before this one were inconclusive in a row, as far as they lie beside it.

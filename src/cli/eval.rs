@@ -17,13 +17,14 @@ use crate::drive::stage::{self, Stage};
 use crate::drive::surface::Surface;
 use crate::gate::Exit;
 use crate::ids::{ModelName, PersonaName, RunId, ToolName};
+use crate::mcp::ClientProfile;
 use crate::mcp::profile::canonical;
 use crate::plan::{self, Plan, Planned, Selection, Shard};
 use crate::report::figures;
 use crate::run::{self, Job};
 use crate::store::record::{Ending, Manifest, SCHEMA, SurfaceSeen};
 use crate::store::{Store, layout};
-use crate::suite::read::{Project, Request};
+use crate::suite::read::Request;
 use crate::suite::{Suite, TargetSource, Template};
 use crate::transcript::{Fault, Secrets, ToolFact};
 
@@ -36,7 +37,7 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
     if let Some(run) = &args.resume {
         return super::resume::latest_or(run, args, &signals, context).await;
     }
-    let names = check::selected(&args.select.suites, &Project::new(context.root.clone()))?;
+    let names = check::selected(&args.select.suites, &context.project())?;
     let mut prepared = prepare(&names, args, kinds, context)?;
     if prepared.len() == 1 {
         let concluded = one(prepared.remove(0), args, 0.0, (&signals, context)).await?;
@@ -91,7 +92,7 @@ pub(super) fn planned(
 
 fn loaded(name: &str, selection: &Selection, context: &Context) -> Outcome<Suite> {
     let request = Request { models: selection.models.clone(), clients: selection.clients.clone() };
-    check::load(&Project::new(context.root.clone()), name, &request, context)
+    check::load(&context.project(), name, &request, context)
 }
 
 fn expanded(suite: &Suite, selection: &Selection, seed: u64) -> Result<Plan, Vec<Diagnostic>> {
@@ -336,12 +337,19 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         target: context.secrets.redact(stage.description()).into_owned(),
         flaw: None,
         surfaces: surfaces(stage, context),
+        clients: suite.clients.iter().filter_map(|client| kept(&client.value, &context.secrets)).collect(),
         inputs: suite
             .sources
             .iter()
             .map(|(file, text)| (file.to_string(), context.secrets.redact(text).into_owned()))
             .collect(),
     }
+}
+
+/// A client profile for the record.
+fn kept(client: &ClientProfile, secrets: &Secrets) -> Option<serde_json::Value> {
+    let text = serde_json::to_string(&client.shaping()).ok()?;
+    serde_json::from_str(&secrets.redact(&text)).ok()
 }
 
 /// What each persona sees, for the record.
@@ -356,9 +364,9 @@ fn seen(persona: &PersonaName, surface: &Result<Surface, Fault>, secrets: &Secre
             // A server may name its tools after what it was given.
             let name = |tool: &ToolFact| ToolName::new(secrets.redact(tool.name.as_str()).into_owned());
             let tools = surface.tools.iter().map(name).collect();
-            SurfaceSeen { persona, tools, digest: Some(surface.digest()) }
+            SurfaceSeen { persona, tools, later: surface.later.clone(), digest: Some(surface.digest()) }
         }
-        Err(_) => SurfaceSeen { persona, tools: vec![], digest: None },
+        Err(_) => SurfaceSeen { persona, tools: vec![], later: vec![], digest: None },
     }
 }
 

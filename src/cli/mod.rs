@@ -10,9 +10,12 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::drive::stage::Env;
 use crate::gate::Exit;
+use crate::suite::Project;
+use crate::suite::made::MadeSuite;
 use crate::transcript::{Clock, Secrets};
 
 mod args;
+mod auth;
 mod check;
 mod clients;
 mod conclude;
@@ -44,6 +47,7 @@ use output::Printer;
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What every command is given.
+#[derive(Clone)]
 struct Context {
     printer: Printer,
     /// The folder of the project.
@@ -53,6 +57,20 @@ struct Context {
     clock: Clock,
     secrets: Secrets,
     verbose: bool,
+    /// A suite that the command line describes.
+    made: Option<MadeSuite>,
+}
+
+impl Context {
+    /// The project, with the suite that the command line describes.
+    fn project(&self) -> Project {
+        Project::new(self.root.clone()).with(self.made.clone())
+    }
+
+    /// The same with a made suite.
+    fn making(&self, made: MadeSuite) -> Self {
+        Self { made: Some(made), ..self.clone() }
+    }
 }
 
 /// Parses the command line, runs the command, returns the exit code.
@@ -71,8 +89,15 @@ pub fn main() -> ExitCode {
     let printer = if machine(&cli.command) { printer.machine() } else { printer };
     let root = cli.global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let verbose = cli.global.verbose;
-    let context =
-        Context { printer, root, env, clock: Clock::system(), secrets: Secrets::default(), verbose };
+    let context = Context {
+        printer,
+        root,
+        env,
+        clock: Clock::system(),
+        secrets: Secrets::default(),
+        verbose,
+        made: None,
+    };
     let outcome = if context.root.is_dir() {
         dispatch(cli.command, &context)
     } else {
@@ -97,7 +122,8 @@ fn parse(program: &'static str) -> Result<Cli, clap::Error> {
 /// Whether a program reads stdout.
 fn machine(command: &Command) -> bool {
     let format = match command {
-        Command::Eval(args) | Command::Access(args) | Command::Auth(args) => &args.format,
+        Command::Eval(args) | Command::Access(args) => &args.format,
+        Command::Auth(args) => &args.eval.format,
         Command::Plan(args) => return args.format == args::PlanFormat::Json,
         Command::Clients(args) => return args.format == args::PlanFormat::Json,
         Command::Tools(args) => return args.format == args::PlanFormat::Json,
@@ -112,7 +138,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
     match command {
         Command::Eval(args) => wait(eval::eval(&args, &[], context)),
         Command::Access(args) => wait(eval::eval(&args, &["access"], context)),
-        Command::Auth(args) => wait(eval::eval(&args, &["auth"], context)),
+        Command::Auth(args) => wait(auth::auth(&args, context)),
         Command::Plan(args) => plan::plan(&args, context),
         Command::Resume(args) => wait(resume::resume(&args, context)),
         Command::Check(args) => check::check(&args.suites, context),

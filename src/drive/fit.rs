@@ -117,6 +117,8 @@ kinds! {
     SchemaLost "schema_lost" Note "the client drops these keywords of the input schema";
     /// Only names are shown until the model searches.
     Deferred "deferred" Note "only the names are shown until the model searches for the tool";
+    /// The client has no way to reach the server as it was reached.
+    NotReached "not_reached" Note "the client cannot reach a server this way";
     /// Calls run one after the other.
     OneByOne "one_by_one" Note "calls run one by one, since the tool does not say that it is read-only";
 }

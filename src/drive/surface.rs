@@ -8,10 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::future::join_all;
 
+use super::fit::Seen;
 use crate::ids::{Digest, PersonaName, ToolName};
 use crate::mcp::{ClientProfile, Identity, Opening, Target};
 use crate::transcript::event::AuthMessage;
-use crate::transcript::{Clock, Fault, Recorder, Secrets, ServerFacts, ToolFact, What};
+use crate::transcript::{Clock, Event, Fault, Recorder, Secrets, ServerFacts, ToolFact, What};
 
 /// What one persona sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Surface {
     pub server: ServerFacts,
     /// The tools, in the server's order.
     pub tools: Vec<ToolFact>,
+    /// Those of them that stand beyond the first page of the list, as recorded: without secrets.
+    pub later: Vec<ToolFact>,
 }
 
 impl Surface {
@@ -75,13 +78,23 @@ pub async fn look(
             let tools = session.list_tools().await;
             let server = session.facts().clone();
             session.close().await;
-            Ok(Surface { server, tools: tools? })
+            Ok(Surface { server, tools: tools?, later: later(&log) })
         };
         let seen = look.await;
         ((persona.clone(), seen), (persona.clone(), authorized(&log)))
     });
     let (surfaces, messages) = join_all(looks).await.into_iter().unzip();
     (surfaces, Prelude(Mutex::new(messages)))
+}
+
+/// The tools beyond the first page that a record tells of.
+fn later(log: &Recorder) -> Vec<ToolFact> {
+    let mut seen = Seen::default();
+    let events: Vec<Event> = (0..log.len() as u32).filter_map(|seq| log.event(seq)).collect();
+    seen.absorb(&events);
+    let Seen { mut tools, later, .. } = seen;
+    tools.retain(|tool| later.contains(&tool.name));
+    tools
 }
 
 /// The description of a tool as any persona sees it, the first by name.

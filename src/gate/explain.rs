@@ -2,8 +2,11 @@
 
 use super::exit::Exit;
 
+mod auth_checks;
 mod run_codes;
 mod suite_codes;
+
+pub use auth_checks::{auth_check, auth_table};
 
 /// A code with its long text.
 pub(super) type Entry = (&'static str, &'static str);

@@ -17,6 +17,7 @@ use crate::units::Period;
 
 mod estimate;
 pub mod lexical;
+pub mod loader;
 pub mod openai;
 mod retry;
 pub mod scripted;

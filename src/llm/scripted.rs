@@ -1,6 +1,7 @@
 //! The `scripted` dialect: a written script becomes the answers of a model.
 //!
-//! The step is the number of assistant messages so far, so the model keeps no state. It never improvises: when the
+//! The step is the number of assistant messages so far, so the model keeps no state. A tool that the client hides behind
+//! one that loads tools is loaded first, which is no step. It never improvises: when the
 //! conversation leaves the script, the answer is a fault with the code `model.script-left`.
 //!
 //! ```yaml
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
+use super::loader::{self, Loader};
 use super::{
     ChatModel, ChatReply, ChatRequest, Dialect, Message, ModelSpec, Outside, bad_definition, estimate,
 };
@@ -136,7 +138,11 @@ impl Scripted {
                 format!("model `{}`: the conversation left the script: {why}", self.name),
             )
         };
-        let index = request.messages.iter().filter(|m| matches!(m, Message::Assistant { .. })).count();
+        let is_step = |message: &&Message| match message {
+            Message::Assistant { calls, .. } => calls.is_empty() || !calls.iter().all(is_load),
+            _ => false,
+        };
+        let index = request.messages.iter().filter(is_step).count();
         let number = index + 1;
         let step = self.steps.get(index).ok_or_else(|| {
             left(format!("answer {number} was asked for, but it has {} steps", self.steps.len()))
@@ -155,6 +161,9 @@ impl Scripted {
         match &step.reply {
             Reply::Say(say) => text = Some(say.replace("{{result}}", last_result(request))),
             Reply::Call(wanted) => {
+                if let Some(calls) = loads(request, wanted, number) {
+                    return Ok(local_reply(request, &self.id, None, calls));
+                }
                 for (position, (name, args)) in wanted.iter().enumerate() {
                     // A script names tools as the server does, whatever the client profile makes of the names.
                     let offered = request.tools.iter().find(|tool| tool.server_name().as_str() == name);
@@ -168,6 +177,41 @@ impl Scripted {
         }
         Ok(local_reply(request, &self.id, text, calls))
     }
+}
+
+/// How the ids of calls begin that load what a step needs.
+const LOAD: &str = "load_";
+
+fn is_load(call: &ToolCall) -> bool {
+    call.id.as_str().starts_with(LOAD)
+}
+
+/// Calls that load the tools of a step which the client hides; `None` when all are offered, or have been searched for in
+/// vain.
+fn loads(request: &ChatRequest, wanted: &[(String, Value)], number: usize) -> Option<Vec<ToolCall>> {
+    let loader = Loader::among(&request.tools).filter(|loader| !loader.hidden.is_empty())?;
+    let tried = |call: &ToolCall| is_load(call) && call.id.as_str().starts_with(&format!("{LOAD}{number}_"));
+    if request.messages.iter().any(|message| matches!(message, Message::Tool { call, .. } if tried(call))) {
+        return None;
+    }
+    let offered = |name: &str| request.tools.iter().any(|tool| tool.server_name().as_str() == name);
+    let mut missing: Vec<&str> = Vec::new();
+    for (name, _) in wanted.iter().filter(|(name, _)| !offered(name)) {
+        if !missing.contains(&name.as_str()) {
+            missing.push(name);
+        }
+    }
+    let calls = missing.into_iter().enumerate().map(|(position, name)| {
+        // The client has made its own name of the server's, mostly by putting something before it.
+        let mut alike = loader.hidden.iter().filter(|hidden| hidden.ends_with(name));
+        let query = match (alike.next(), alike.next()) {
+            (Some(only), None) => format!("{}{only}", loader::SELECT),
+            _ => name.to_owned(),
+        };
+        let id = CallId::new(format!("{LOAD}{number}_{}", position + 1));
+        ToolCall { id, name: loader.tool.name.clone(), args: Loader::args(&query) }
+    });
+    Some(calls.collect::<Vec<_>>()).filter(|calls| !calls.is_empty())
 }
 
 /// The reply of a model that runs inside the program: no time, estimated tokens.
@@ -191,7 +235,11 @@ pub(super) fn local_reply(
 }
 
 fn last_words(request: &ChatRequest) -> &str {
-    let words = |message: &'_ Message| !matches!(message, Message::Assistant { .. });
+    let words = |message: &'_ Message| match message {
+        Message::Assistant { .. } => false,
+        Message::Tool { call, .. } => !is_load(call),
+        Message::User(_) => true,
+    };
     match request.messages.iter().rev().find(|message| words(message)) {
         Some(Message::User(text) | Message::Tool { text, .. }) => text,
         _ => "",
@@ -200,7 +248,7 @@ fn last_words(request: &ChatRequest) -> &str {
 
 fn last_result(request: &ChatRequest) -> &str {
     let mut results = request.messages.iter().rev().filter_map(|message| match message {
-        Message::Tool { text, .. } => Some(text.as_str()),
+        Message::Tool { call, text, .. } if !is_load(call) => Some(text.as_str()),
         _ => None,
     });
     results.next().unwrap_or_default()

@@ -53,6 +53,10 @@ pub trait TokenSource: Send + Sync {
     /// Told the `DPoP-Nonce` of a successful answer, for the next proof (RFC 9449 §8.2).
     fn nonce(&self, _nonce: &str) {}
 
+    /// Told, when a session is about to open, what its client says in `MCP-Protocol-Version` when it fetches documents of
+    /// authorization; `None` for nothing.
+    fn discovering(&self, _version: Option<&'static str>) {}
+
     /// Environment variables that carry the identity to a stdio server.
     fn env(&self) -> Credentials;
 }

@@ -1,7 +1,7 @@
 //! Streamable HTTP as a connection: one POST per message, answered with JSON or with an event stream.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -40,6 +40,8 @@ pub(super) struct Http {
     greeting: Mutex<Greeting>,
     /// The status that refused the handshake; 0 as long as none did.
     refused: AtomicU16,
+    /// Whether the server's own stream was wanted.
+    listened: AtomicBool,
     _stop: DropGuard,
 }
 
@@ -48,7 +50,13 @@ impl Http {
     pub(super) fn new(site: Site, identity: Identity, hub: Arc<Hub>, log: Recorder) -> Self {
         let exchange = Exchange::new(site, identity, hub, log);
         let stop = exchange.stop.clone().drop_guard();
-        Self { exchange, greeting: Mutex::default(), refused: AtomicU16::new(0), _stop: stop }
+        Self {
+            exchange,
+            greeting: Mutex::default(),
+            refused: AtomicU16::new(0),
+            listened: AtomicBool::new(false),
+            _stop: stop,
+        }
     }
 
     /// The status that refused the handshake, if one did.
@@ -101,7 +109,10 @@ impl Http {
         exchange.take((id, Era::Legacy), response).await?;
         let initialized = anew.settled(exchange.revision.get().copied(), &exchange.hub, reason).await?;
         exchange.tell(&exchange.site.url, &initialized).await?;
-        self.listen().await;
+        // A client that did not listen to the old session does not listen to the new one.
+        if self.listened.load(Ordering::Relaxed) {
+            self.listen().await;
+        }
         Ok(())
     }
 }
@@ -121,6 +132,7 @@ impl Carrier for Http {
     }
 
     fn listen(&self) -> BoxFuture<'static, ()> {
+        self.listened.store(true, Ordering::Relaxed);
         let site = &self.exchange.site;
         if site.mute.load(Ordering::Relaxed) {
             return Box::pin(std::future::ready(()));

@@ -63,6 +63,7 @@ impl Door {
     /// Opens a session, with the first messages of its client.
     pub(super) async fn converse(&self, how: Opening<'_>, log: &Recorder) -> Result<Conversation, Fault> {
         let terms = self.speech.terms(how, Over::Http);
+        how.identity.discovering(terms.discovery_version);
         self.knock(how, log, &terms).await;
         if self.two_ways.load(Ordering::Relaxed) {
             return self.two_ways(how, log, terms).await.map_err(|fault| redacted(fault, log));

@@ -4,8 +4,10 @@
 //! session closes or the server ends it; one that breaks off is asked for again, a few times.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -90,10 +92,15 @@ impl Conversation {
             pause,
             label: self.terms.listen_id.clone(),
         };
+        let mut running: BoxFuture<'static, ()> = Box::pin(listening.run());
+        // The request leaves before whatever is sent after this.
+        let over = running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
         let task = tokio::spawn({
             let stop = stop.clone();
             async move {
-                stop.run_until_cancelled(listening.run()).await;
+                if !over {
+                    stop.run_until_cancelled(running).await;
+                }
             }
         });
         self.watches.all().push(Running { wanted: wanted.clone(), task, stop: stop.drop_guard() });

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::ids::{Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
 use crate::plan::{Planned, Selection, Shard};
 use crate::score::{Outcome, Verdict};
 use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
-use crate::transcript::{CaseHeader, End, Transcript, Usage, View, What};
+use crate::transcript::{CaseHeader, End, ToolFact, Transcript, Usage, View, What};
 
 /// The number of the run format. Readers accept every number up to this one.
 pub const SCHEMA: u32 = 1;
@@ -45,6 +46,10 @@ pub struct Manifest {
     /// What each persona saw before the first trial: which surface the run was measured on.
     #[serde(default)]
     pub surfaces: Vec<SurfaceSeen>,
+    /// The client profiles of the suite and of the command line, as trials ran with them: without words and sources, and
+    /// as JSON, since profiles of another version may have other values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<Value>,
     /// The flaw that the demo server was given, so that a resume gives it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaw: Option<String>,
@@ -53,12 +58,15 @@ pub struct Manifest {
 }
 
 /// What one persona saw of the target before the first trial.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SurfaceSeen {
     /// The persona.
     pub persona: PersonaName,
     /// The names of its tools, in the server's order.
     pub tools: Vec<ToolName>,
+    /// The tools that stand beyond the first page of its list, whole: clients that read one page never ask for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<ToolFact>,
     /// The digest of the server's instructions and of every tool as it was sent; `None`: the persona was refused.
     pub digest: Option<Digest>,
 }

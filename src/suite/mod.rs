@@ -25,6 +25,8 @@ pub mod answers;
 mod builtin;
 pub mod catalog;
 mod entries;
+pub mod made;
+mod one_or_many;
 pub mod read;
 mod resolve;
 pub mod schema;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Kind};
+use super::made::MadeSuite;
 use super::resolve::{self, Inputs, Layer, Resolved};
 use super::wire::Document;
 use super::{Suite, builtin, tls, yaml};
@@ -26,6 +27,7 @@ const MAX_FILES: usize = 2_000;
 #[derive(Clone, Debug)]
 pub struct Project {
     root: PathBuf,
+    made: Option<MadeSuite>,
 }
 
 /// What the command line adds to a suite.
@@ -53,11 +55,25 @@ pub struct Loaded {
 impl Project {
     /// The project in this folder.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, made: None }
+    }
+
+    /// The same project with a suite that exists in no file.
+    #[must_use]
+    pub fn with(self, made: Option<MadeSuite>) -> Self {
+        Self { made, ..self }
+    }
+
+    /// The text of the made suite, by its path.
+    fn made(&self, path: &Path) -> Option<&MadeSuite> {
+        self.made.as_ref().filter(|made| path == Path::new(&*made.file))
     }
 
     /// The file of a suite: a path, or the name of a file under `suites/`.
     pub fn find(&self, arg: &str) -> Result<PathBuf, Diagnostic> {
+        if let Some(made) = self.made(Path::new(arg)) {
+            return Ok(PathBuf::from(&*made.file));
+        }
         let named = ["yaml", "yml"].map(|end| self.root.join("suites").join(format!("{arg}.{end}")));
         let paths = [self.root.join(arg), PathBuf::from(arg)];
         if let Some(path) = paths.into_iter().chain(named).find(|path| path.is_file()) {
@@ -209,7 +225,11 @@ impl Reader<'_> {
     fn layers(&mut self, path: &Path) -> Option<Vec<Layer>> {
         let file = self.project.shown(path);
         let demo = &*file == builtin::DEMO_FILE && !path.exists();
-        let text = if demo { Ok(Arc::from(builtin::DEMO)) } else { read_text(path, &file) };
+        let text = match self.project.made(path) {
+            Some(made) => Ok(Arc::clone(&made.text)),
+            None if demo => Ok(Arc::from(builtin::DEMO)),
+            None => read_text(path, &file),
+        };
         let mut layers = vec![self.layer(file, text, None)?];
         let mut seen = vec![path.canonicalize().unwrap_or_else(|_| path.to_owned())];
         let mut folder = path.parent().unwrap_or(Path::new("")).to_owned();

@@ -146,7 +146,7 @@ async fn a_dead_authorization_server_is_inconclusive() {
 async fn the_plain_twin_of_an_https_endpoint_may_refuse_but_not_answer() {
     let bench = Bench::start().await;
     let check = find("B09").unwrap();
-    for (flaws, holds) in [(&[][..], true), (&["A01"][..], false), (&["A01", "mode.modern"][..], false)] {
+    for (flaws, holds) in [(&[][..], true), (&["B09"][..], false), (&["B09", "mode.modern"][..], false)] {
         let server = Flawed::start(bench.issuer.url(), flaws).await;
         let prober = bench.prober(&server.url.replace("http://", "https://"), customer());
         let record = bench.record(check, &prober).await;

@@ -41,6 +41,22 @@ async fn a_challenge_leads_to_a_token() {
     assert_eq!(world.seen("POST /token").len(), 1, "the token is kept");
 }
 
+#[tokio::test]
+async fn searches_say_the_revision_that_the_emulated_client_says() {
+    use rehearsal::mcp::TokenSource as _;
+    for said in [None, Some("2025-11-25")] {
+        let world = World::polite().await;
+        let oauth = world.oauth();
+        oauth.discovering(said);
+        assert_eq!(world.ask(&oauth).await.unwrap(), 200);
+        for document in
+            ["GET /.well-known/oauth-protected-resource/mcp", "GET /.well-known/oauth-authorization-server"]
+        {
+            assert_eq!(world.seen(document)[0].header("mcp-protocol-version"), said.unwrap_or_default());
+        }
+    }
+}
+
 /// The documents are elsewhere; `None` says that nobody looks any further.
 #[tokio::test]
 async fn documents_are_looked_for_in_the_order_of_the_text() {

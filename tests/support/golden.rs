@@ -180,6 +180,7 @@ pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
             judge: Some("scripted-judge".to_owned()),
             target: "rehearsal demo-server over http".to_owned(),
             surfaces: vec![],
+            clients: vec![],
             flaw: None,
             inputs: BTreeMap::from([(FILE.to_owned(), SUITE.to_owned())]),
         },

@@ -38,6 +38,7 @@ pub(crate) fn manifest(run: &str) -> Manifest {
         judge: Some("scripted-judge".to_owned()),
         target: "rehearsal demo-server".to_owned(),
         surfaces: vec![],
+        clients: vec![],
         flaw: None,
         inputs: BTreeMap::from([("suites/bookshop.yaml".to_owned(), "version: 1\n".to_owned())]),
     }

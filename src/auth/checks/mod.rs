@@ -41,13 +41,15 @@ mod scope_guard;
 mod scope_steps;
 mod scope_terms;
 mod server;
+pub mod shown;
 mod telling;
 mod tokens;
 mod transport;
-mod variety;
 mod transport_flood;
 mod transport_mirror;
 mod transport_places;
+mod untrusted;
+mod variety;
 
 /// Where a check's force comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -224,6 +226,7 @@ const FAMILIES: &[&[AuthCheck]] = &[
     interleaving::TABLE,
     transport::TABLE,
     leakage::TABLE,
+    untrusted::TABLE,
 ];
 
 static ALL: [AuthCheck; count(FAMILIES)] = joined(FAMILIES);

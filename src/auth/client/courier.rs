@@ -29,6 +29,8 @@ pub(super) struct Courier {
     fence: Arc<Fence>,
     patience: Duration,
     trace: Trace,
+    /// `MCP-Protocol-Version` of documents.
+    version: Option<&'static str>,
 }
 
 /// Why there is no answer.
@@ -92,7 +94,7 @@ impl Courier {
     pub(super) async fn new(target: &Url, route: &Route, patience: Duration) -> Result<Self, Fault> {
         let fence = Fence::around(target).await;
         let http = fence.client(route).map_err(|error| fault("credentials.client", error))?;
-        Ok(Self { http, fence, patience, trace: Trace::default() })
+        Ok(Self { http, fence, patience, trace: Trace::default(), version: None })
     }
 
     /// The same courier with another record.
@@ -104,6 +106,11 @@ impl Courier {
     /// Where its messages are recorded.
     pub(super) fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// The same, naming a revision when it fetches documents.
+    pub(super) fn saying(&self, version: Option<&'static str>) -> Self {
+        Self { version, ..self.clone() }
     }
 
     /// Whether an address may be asked or visited.
@@ -132,7 +139,13 @@ impl Courier {
     }
 
     async fn page(&self, url: &Url) -> Result<Reply, Fault> {
-        let asking = || self.http.get(url.clone()).header(ACCEPT, "application/json");
+        let asking = || {
+            let request = self.http.get(url.clone()).header(ACCEPT, "application/json");
+            match self.version {
+                Some(version) => request.header("mcp-protocol-version", version),
+                None => request,
+            }
+        };
         match self.send(url, asking()).await {
             Err(Trouble::Reset(fault)) => {
                 self.trace.note(format!("{}; the document is asked for once more", fault.message));

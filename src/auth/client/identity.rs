@@ -133,6 +133,10 @@ impl TokenSource for OAuth {
         self.0.supply.nonces.keep(&self.0.supply.settings.target, nonce);
     }
 
+    fn discovering(&self, version: Option<&'static str>) {
+        self.0.supply.discovering(version);
+    }
+
     fn env(&self) -> Credentials {
         vec![]
     }

@@ -1,6 +1,6 @@
 //! How tokens are got for one identity: the site, the client id, the grant. When that happens is decided in `flow`.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
@@ -25,6 +25,8 @@ pub(super) struct Supply {
     pub(super) means: Means,
     pub(super) nonces: Nonces,
     courier: OnceCell<Courier>,
+    /// What the emulated client says in `MCP-Protocol-Version` of its searches.
+    version: Mutex<Option<&'static str>>,
     /// The issuer to which a pre-registered client without one has been bound.
     bound: OnceLock<String>,
 }
@@ -32,7 +34,12 @@ pub(super) struct Supply {
 impl Supply {
     pub(super) fn new(settings: Settings, means: Means) -> Self {
         let (courier, bound) = (OnceCell::new(), OnceLock::new());
-        Self { settings, means, nonces: Nonces::default(), courier, bound }
+        Self { settings, means, nonces: Nonces::default(), courier, version: Mutex::default(), bound }
+    }
+
+    /// From now on searches say this in `MCP-Protocol-Version`, or nothing.
+    pub(super) fn discovering(&self, version: Option<&'static str>) {
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
     }
 
     /// Whoever carries the messages of one step.
@@ -63,7 +70,8 @@ impl Supply {
                 |own| own == issuer,
             )
         };
-        search.run(&self.courier(trace).await?, known).await
+        let version = *self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        search.run(&self.courier(trace).await?.saying(version), known).await
     }
 
     /// A token by the identity's own way. A client that its server has forgotten registers again, once.

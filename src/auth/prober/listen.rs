@@ -7,7 +7,8 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::{Ask, Credentials, KEPT, Prober, Written, not_asked};
+use super::sending::{Written, not_asked};
+use super::{Ask, Credentials, KEPT, Prober};
 use crate::auth::answer::messages;
 use crate::transcript::{Body, HttpSide};
 

@@ -4,7 +4,7 @@ use super::{Item, Kind, Seen, about};
 use crate::drive::offer::menu::LeftOut;
 use crate::drive::offer::{Menu, is_read_only, schema};
 use crate::mcp::ClientProfile;
-use crate::mcp::profile::{Answer, Pages, Parallel};
+use crate::mcp::profile::{Answer, Pages, Parallel, TransportKind};
 
 /// Most places of a schema that are named.
 const PLACES: usize = 5;
@@ -70,8 +70,22 @@ pub(super) fn find(seen: &Seen, profile: &ClientProfile, found: &mut Vec<(Kind, 
     for offer in &menu.deferred {
         found.push((Kind::Deferred, about(offer.server_name(), format!("loaded by `{search}`"))));
     }
+    not_reached(seen, profile, found);
     instructions(seen, profile, found);
     unanswered(seen, profile, found);
+}
+
+/// A server is known by the way it was reached alone; it may offer others.
+fn not_reached(seen: &Seen, profile: &ClientProfile, found: &mut Vec<(Kind, Item)>) {
+    let Some(known) = &profile.wire.transports else { return };
+    let (stdio, http) = seen.reached;
+    let here = match (stdio, http) {
+        (true, false) if !known.contains(&TransportKind::Stdio) => "standard streams",
+        (false, true) if known.iter().all(|way| *way == TransportKind::Stdio) => "HTTP",
+        _ => return,
+    };
+    let detail = format!("reached over {here} here, which this client does not speak");
+    found.push((Kind::NotReached, Item { tool: None, detail }));
 }
 
 fn length(menu: &Menu, tool: &str, max: Option<usize>) -> String {

@@ -23,6 +23,8 @@ pub struct Seen {
     pub later: BTreeSet<ToolName>,
     /// What tools returned: the first results of each, and the largest.
     pub results: BTreeMap<ToolName, Vec<Returned>>,
+    /// Whether it was reached over standard streams, and whether over HTTP.
+    pub reached: (bool, bool),
     /// Requests that the server made, by method.
     pub asked: BTreeSet<String>,
 }
@@ -56,7 +58,9 @@ impl Seen {
                     }
                 }
                 What::ToolsListed { tools } => self.list(tools),
-                What::Wire(WireMessage::Sent { body, .. }) => {
+                What::Wire(WireMessage::Sent { via, body, .. }) => {
+                    self.reached.0 |= via == "stdio";
+                    self.reached.1 |= via != "stdio";
                     let text = body.to_text();
                     if text.contains("tools/list") {
                         later_page = body.json().is_some_and(|json| json["params"]["cursor"].is_string());

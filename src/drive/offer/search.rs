@@ -2,39 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::ids::ToolName;
-use crate::llm::ToolOffer;
+use crate::llm::{ToolOffer, loader};
 use crate::mcp::profile::Deferral;
-
-/// Words before a list of exact names.
-const SELECT: &str = "select:";
 
 /// The tool that searches, as it is offered: its description names what can be found.
 pub(super) fn offer(deferral: &Deferral, deferred: &[ToolOffer]) -> ToolOffer {
-    let names: Vec<&str> = deferred.iter().map(|offer| offer.name.as_str()).collect();
-    ToolOffer {
-        name: ToolName::from(deferral.tool.as_str()),
-        tool: None,
-        title: None,
-        description: format!(
-            "Loads tools, so that they can be called. Give `select:` and exact names separated by commas, or words to \
-             search for; at most {} tools are loaded at once. Tools that can be loaded:\n{}",
-            deferral.results,
-            names.join("\n")
-        ),
-        schema: json!({
-            "type": "object",
-            "properties": {"query": {"type": "string", "description": "select:NAME,NAME or words"}},
-            "required": ["query"],
-        }),
-    }
+    let names = deferred.iter().map(|offer| offer.name.as_str());
+    loader::offer(&deferral.tool, deferral.results, names)
 }
 
 /// What a search finds: the exact names, or the tools with most of the words in name and description, in menu order
 /// among equals.
 pub(super) fn find<'a>(deferred: &'a [ToolOffer], deferral: &Deferral, args: &Value) -> Vec<&'a ToolOffer> {
     let query = args.get("query").and_then(Value::as_str).unwrap_or_default();
-    if let Some(names) = query.trim().strip_prefix(SELECT) {
+    if let Some(names) = query.trim().strip_prefix(loader::SELECT) {
         let wanted: Vec<&str> = names.split(',').map(str::trim).collect();
         let chosen = deferred.iter().filter(|offer| wanted.contains(&offer.name.as_str()));
         return chosen.take(deferral.results).collect();

@@ -4,6 +4,9 @@
 //! names, fills arguments from the text by type, pattern and neighbouring words, calls the best tool, and answers with
 //! what came back. It is deterministic, costs nothing and knows nothing of any particular server.
 //!
+//! Where the client hides tools behind one that loads them, and the names alone do not lead to one that is offered, it
+//! searches once with the telling words of the message and chooses among what was found.
+//!
 //! It is a baseline, not a substitute for a language model. What it finds, the words of the tools alone give away; a
 //! tool it misses is worth better words. Its limits: no synonyms and no world knowledge, English function words only,
 //! one tool call per user message, no planning, no arithmetic, and free text is quoted, never composed.

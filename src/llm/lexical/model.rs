@@ -6,12 +6,13 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::answer;
-use super::choose::choose;
+use super::choose::{Choice, choose};
 use super::memory::Memory;
 use super::prompt::Prompt;
 use crate::ids::CallId;
+use crate::llm::loader::Loader;
 use crate::llm::scripted::local_reply;
-use crate::llm::{ChatModel, ChatReply, ChatRequest, Dialect, Message, ModelSpec, Outside};
+use crate::llm::{ChatModel, ChatReply, ChatRequest, Dialect, Message, ModelSpec, Outside, ToolOffer};
 use crate::transcript::{Fault, Recorder, ToolCall};
 
 /// The row of this dialect.
@@ -62,19 +63,52 @@ fn decide(request: &ChatRequest) -> Decision {
             _ => None,
         })
         .collect();
+    let loader = Loader::among(&request.tools);
+    let (loads, results): (Vec<_>, Vec<_>) =
+        results.into_iter().partition(|(call, _, _)| loader.as_ref().is_some_and(|loader| loader.made(call)));
     // One call per user message: with its result in hand there is only the answer left.
     if !results.is_empty() {
         return Decision::Say(answer::after(&results));
     }
     let prompt = Prompt::of(words);
-    let memory = Memory::of(&request.messages);
-    match choose(&request.tools, &prompt, &memory) {
+    let id = CallId::new(format!("call_{}", request.messages.len()));
+    let Some(loader) = loader else {
+        return act(choose(&request.tools, &prompt, &Memory::of(&request.messages)), id);
+    };
+    let memory = Memory::of(&loader.without(&request.messages));
+    let offered: Vec<ToolOffer> =
+        request.tools.iter().filter(|tool| tool.name != loader.tool.name).cloned().collect();
+    // One search per user message; what it has found is all there is.
+    if !loads.is_empty() || loader.hidden.is_empty() {
+        return act(choose(&offered, &prompt, &memory), id);
+    }
+    // Of what is hidden only the name is known, which may still say more than what is offered.
+    let hidden = loader.hidden.iter().map(|name| ToolOffer {
+        name: (*name).into(),
+        tool: None,
+        title: None,
+        description: String::new(),
+        schema: Value::Null,
+    });
+    let all: Vec<ToolOffer> = offered.iter().cloned().chain(hidden).collect();
+    match choose(&all, &prompt, &memory) {
+        Some(choice) if offered.iter().any(|tool| tool.name == choice.tool.name) => act(Some(choice), id),
+        _ => {
+            let (name, args) = (loader.tool.name.clone(), Loader::args(&prompt.telling()));
+            Decision::Call(ToolCall { id, name, args })
+        }
+    }
+}
+
+/// What comes of a choice: a call, or the words for having none.
+fn act(choice: Option<Choice<'_>>, id: CallId) -> Decision {
+    match choice {
         None => Decision::Say(answer::NOTHING.to_owned()),
         Some(choice) if !choice.filled.missing.is_empty() => {
             Decision::Say(answer::missing(choice.tool.name.as_str(), &choice.filled.missing))
         }
         Some(choice) => Decision::Call(ToolCall {
-            id: CallId::new(format!("call_{}", request.messages.len())),
+            id,
             name: choice.tool.name.clone(),
             args: Value::Object(choice.filled.args),
         }),

@@ -60,6 +60,9 @@ pub(super) const RETRIEVAL: &[&str] = &[
     "read", "retriev", "search", "see", "show", "tel", "view",
 ];
 
+/// Words of one prompt that are searched for.
+const MOST_TELLING: usize = 20;
+
 /// Values of one prompt that are looked at.
 const MOST_SPANS: usize = 200;
 
@@ -90,6 +93,20 @@ impl<'a> Prompt<'a> {
     /// The words after a place, nearest first.
     pub(super) fn after(&self, at: usize) -> impl Iterator<Item = &Word> {
         self.words.iter().filter(move |word| word.start >= at)
+    }
+
+    /// The stems that tell most of what it is about, in order, as words to search for: those of content words but for
+    /// the ones that only ask for a look, unless there are no others.
+    pub(super) fn telling(&self) -> String {
+        let mut stems: Vec<&str> = Vec::new();
+        for word in self.words.iter().filter(|word| self.stems.contains(&word.stem)) {
+            if !stems.contains(&word.stem.as_str()) {
+                stems.push(&word.stem);
+            }
+        }
+        let telling: Vec<&str> = stems.iter().copied().filter(|stem| !RETRIEVAL.contains(stem)).collect();
+        let chosen = if telling.is_empty() { stems } else { telling };
+        chosen.into_iter().take(MOST_TELLING).collect::<Vec<_>>().join(" ")
     }
 
     /// The content words that are neither in `known` (stems) nor inside a place in `used`, as written.

@@ -4,7 +4,7 @@
 //! in `drive`. A value that is absent is unknown or of no effect, and the layer then behaves as `reference` does; the
 //! accessors say how that is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ mod conduct;
 mod menu;
 mod provenance;
 mod result;
+mod selection;
 mod surface;
 mod wire;
 
@@ -25,6 +26,7 @@ pub use menu::{
 };
 pub use provenance::{Fact, Source, SourceKind, Standing};
 pub use result::{CutAction, ErrorForm, MediaForm, Results, SizeLimit, StructuredUse, TextForm, Unit};
+pub use selection::{Parts, canonical, selection};
 pub use surface::{ElicitationMode, ListKind, Registration, Surface};
 pub use wire::{
     ClientInfo, ConnectStep, ParamHeaders, Probe, Protocol, Quirk, SessionUse, StdioWire, TransportKind,
@@ -134,22 +136,6 @@ impl ClientProfile {
         }
     }
 
-    /// The same with only these layers; the others behave as `reference` does. The name says so, since it is another
-    /// client: `claude-code:menu+result`.
-    #[must_use]
-    pub fn only(self, layers: &BTreeSet<Layer>) -> Self {
-        let keeps = |layer| layers.contains(&layer);
-        Self {
-            name: ClientName::from(layered(self.name.as_str(), layers).as_str()),
-            wire: if keeps(Layer::Wire) { self.wire } else { Wire::default() },
-            menu: if keeps(Layer::Menu) { self.menu } else { Menu::default() },
-            result: if keeps(Layer::Result) { self.result } else { Results::default() },
-            conduct: if keeps(Layer::Conduct) { self.conduct } else { Conduct::default() },
-            surface: if keeps(Layer::Surface) { self.surface } else { Surface::default() },
-            ..self
-        }
-    }
-
     /// The same with lists read to their end, for looks at the server itself.
     #[must_use]
     pub fn reading_all(&self) -> Self {
@@ -175,34 +161,6 @@ fn unnamed() -> ClientName {
     ClientName::from("")
 }
 
-/// A profile's name and the layers that are wanted of it: `claude-code`, or `claude-code:menu+result`.
-///
-/// # Errors
-///
-/// Says which layer there is not.
-pub fn selection(text: &str) -> Result<(&str, Option<BTreeSet<Layer>>), String> {
-    let Some((name, layers)) = text.split_once(':') else { return Ok((text, None)) };
-    let known = || Layer::ALL.map(Layer::as_str).join(", ");
-    let read = |word: &str| {
-        Layer::find(word)
-            .ok_or_else(|| format!("`{word}` is no layer of a client profile; there are {}", known()))
-    };
-    Ok((name, Some(layers.split('+').map(read).collect::<Result<_, _>>()?)))
-}
-
-/// The same with the layers in their usual order, as the name of a profile has them; a text that is no such name stays.
-pub fn canonical(text: &str) -> String {
-    match selection(text) {
-        Ok((name, Some(layers))) => layered(name, &layers),
-        _ => text.to_owned(),
-    }
-}
-
-fn layered(name: &str, layers: &BTreeSet<Layer>) -> String {
-    let names: Vec<&str> = layers.iter().map(|layer| layer.as_str()).collect();
-    format!("{name}:{}", names.join("+"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,20 +170,6 @@ mod tests {
         profile.menu.limit = Some(3);
         profile.conduct.parallel = Some(Parallel::Never);
         profile
-    }
-
-    #[test]
-    fn layers_are_switched_one_by_one() {
-        let (name, layers) = selection("strict:menu+wire").unwrap();
-        assert_eq!(name, "strict");
-        let only = strict().only(&layers.unwrap());
-        assert_eq!(only.name.as_str(), "strict:wire+menu");
-        assert_eq!((only.menu.limit, only.conduct.parallel), (Some(3), None));
-        assert_eq!(canonical("strict:menu+wire"), "strict:wire+menu");
-        assert_eq!(canonical("strict:meny"), "strict:meny");
-        assert_eq!(selection("strict").unwrap(), ("strict", None));
-        assert!(selection("strict:meny").unwrap_err().contains("`meny`"));
-        assert!(selection("strict:").is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::diag::{Diagnostic, Located, suggest};
 use crate::ids::{PersonaName, ToolName};
 use crate::suite::catalog::{AuthPack, Kind};
 use crate::suite::entries::{Calls, Entries};
+use crate::suite::one_or_many::OneOrMany;
 use crate::suite::wire::{AccessRow, AuthChecks};
 use crate::suite::yaml::At;
 use crate::suite::{AccessSpec, AuthSetup};
@@ -85,39 +86,64 @@ pub(super) fn auth_setup(
     }
 }
 
-/// The ids of the pack, without those to skip. Each has the place of the pack's name in the suite.
+/// The ids of the packs, without those to skip. Each has the place of its first pack's name in the suite.
 pub(super) fn auth_checks(
     context: &mut Context<'_>,
     file: &Arc<str>,
     block: Option<&At<AuthChecks>>,
 ) -> Vec<Located<String>> {
     let Some(AuthChecks { pack, skip, .. }) = block.map(|block| &block.value) else { return vec![] };
-    let reference = pack.clone().locate(file);
-    let Some(pack) = context.named::<AuthPack>(&reference) else { return vec![] };
-    let pack_file = context
-        .catalog
-        .text(Kind::Auth, &reference.value)
-        .map_or_else(|| file.clone(), |(pack_file, _)| pack_file);
-    let known = crate::auth::checks::ids();
+    let names: Vec<Located<String>> = match &pack.value {
+        OneOrMany::One(name) => vec![Located::new(name.clone(), pack.origin(file))],
+        OneOrMany::Many(names) => names.iter().map(|name| name.clone().locate(file)).collect(),
+    };
+    if names.is_empty() {
+        let diagnostic =
+            Diagnostic::error("suite.no-expectation", pack.origin(file), "the list of packs is empty");
+        context.push(diagnostic.hint("name one, such as `standard`"));
+    }
     let mut ids: Vec<Located<String>> = vec![];
-    for id in &pack.value.checks {
-        let id = id.clone().locate(&pack_file);
-        if !known.contains(&id.value.as_str()) {
-            let message = format!("unknown auth check `{}`", id.value);
-            let hint = suggest::hint(&id.value, known.iter().copied());
-            context.push(Diagnostic::error("suite.unknown-name", id.origin, message).hint(hint));
-        } else if ids.iter().all(|listed| listed.value != id.value) {
-            ids.push(Located::new(id.value, reference.origin.clone()));
+    let mut every: Vec<String> = vec![];
+    for name in &names {
+        let Some(listed) = pack_ids(context, file, name) else { return vec![] };
+        every.extend(listed.iter().cloned());
+        for id in listed {
+            if ids.iter().all(|known| known.value != id) {
+                ids.push(Located::new(id, name.origin.clone()));
+            }
         }
     }
     for id in skip {
         let id = id.clone().locate(file);
-        if pack.value.checks.iter().all(|check| check.value != id.value) {
-            let message = format!("auth check `{}` is not in the pack `{}`", id.value, reference.value);
-            let hint = suggest::hint(&id.value, pack.value.checks.iter().map(|check| check.value.as_str()));
+        if !every.contains(&id.value) {
+            let packs: Vec<String> = names.iter().map(|name| format!("`{}`", name.value)).collect();
+            let message = format!("auth check `{}` is not in the pack {}", id.value, packs.join(" or "));
+            let hint = suggest::hint(&id.value, every.iter().map(String::as_str));
             context.push(Diagnostic::error("suite.unknown-name", id.origin, message).hint(hint));
         }
     }
     ids.retain(|id| skip.iter().all(|skipped| skipped.value != id.value));
     ids
+}
+
+/// The ids of one pack, each known; `None` when there is no such pack.
+fn pack_ids(context: &mut Context<'_>, file: &Arc<str>, name: &Located<String>) -> Option<Vec<String>> {
+    let pack = context.named::<AuthPack>(name)?;
+    let pack_file = context
+        .catalog
+        .text(Kind::Auth, &name.value)
+        .map_or_else(|| file.clone(), |(pack_file, _)| pack_file);
+    let known = crate::auth::checks::ids();
+    let mut ids = vec![];
+    for id in &pack.value.checks {
+        let id = id.clone().locate(&pack_file);
+        if known.contains(&id.value.as_str()) {
+            ids.push(id.value);
+            continue;
+        }
+        let message = format!("unknown auth check `{}`", id.value);
+        let hint = suggest::hint(&id.value, known.iter().copied());
+        context.push(Diagnostic::error("suite.unknown-name", id.origin, message).hint(hint));
+    }
+    Some(ids)
 }

@@ -74,7 +74,7 @@ fn named(context: &mut Context<'_>, written: &Located<String>) -> Option<Located
         }
         Err(message) => {
             let diagnostic = Diagnostic::error("suite.invalid-value", written.origin.clone(), message);
-            context.push(diagnostic.hint("write `NAME:layer+layer`, for example `claude-code:menu+result`"));
+            context.push(diagnostic.hint("write `NAME:layer+layer`, for example `claude-code:menu+result`, or `NAME:-layer.value` for all but a value"));
             None
         }
     }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::entries::{Calls, Entries};
+use super::one_or_many::OneOrMany;
 use super::text_or::TextOr;
 use super::yaml::At;
 use super::{GatePolicy, ToolStep};
@@ -151,8 +152,8 @@ pub struct AccessRow {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthChecks {
-    /// A pack: a name from `evals/auth`.
-    pub pack: At<String>,
+    /// One pack or several: names from `evals/auth`.
+    pub pack: At<OneOrMany>,
     /// Checks of the pack to leave out.
     #[serde(default)]
     pub skip: Vec<At<String>>,

@@ -49,6 +49,7 @@ const OF_RESOURCE: &[(&str, &str)] = &[
     ("B06", "serves other metadata at the root than at the path"),
     ("B07", "announces tokens in the query"),
     ("B08", "wants a token for its metadata"),
+    ("B09", "serves the plain http twin of its https endpoint"),
     ("C01", "points to an authorization server without metadata"),
     ("C02", "points to an authorization server whose metadata names another issuer"),
     ("C03", "points to an authorization server with a plain http endpoint"),
@@ -57,7 +58,7 @@ const OF_RESOURCE: &[(&str, &str)] = &[
     ("C06", "points to an authorization server without client id metadata documents"),
     ("C07", "points to an authorization server where no client can get an id"),
     ("C08", "points to an authorization server with the password grant"),
-    ("C09", "knows 2025-03-26 only, with no metadata at its origin and no endpoints there either"),
+    ("C09", "of 2025-03-26: no metadata at its origin and no endpoints there either"),
 ];
 
 const OF_TOKEN: &[(&str, &str)] = &[
