@@ -359,7 +359,10 @@ fn the_packs_name_checks_that_exist() {
     };
     let known = rehearsal::auth::checks::ids();
     assert_eq!(pack("full"), known, "evals/auth/full.yaml lists every check");
-    let standard = pack("standard");
-    assert!(standard.iter().all(|id| known.contains(&id.as_str())), "{standard:?}");
-    assert!(standard.is_sorted() && standard.len() >= 20);
+    for name in ["standard", "isolation", "leak"] {
+        let ids = pack(name);
+        assert!(ids.iter().all(|id| known.contains(&id.as_str())), "{ids:?}");
+        assert!(ids.is_sorted(), "{ids:?}");
+    }
+    assert!(pack("standard").len() >= 20);
 }

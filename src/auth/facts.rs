@@ -6,6 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::units::Period;
 
+pub use owned::{AskFact, CompleteFact, HandleFact, ObjectFact, ObjectId, OpenCall, WatchFact};
+
+mod owned;
+
 /// Facts about a target, all optional. A check that needs one that is missing does not apply, and says which.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +55,36 @@ pub struct Facts {
     /// A scope that includes the first of `scopes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broader_scope: Option<String>,
+    /// A tool that makes a handle for its caller, and one that uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<HandleFact>,
+    /// An object of the first persona that a tool reads by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectFact>,
+    /// A resource that only the first persona may read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// A tool that answers `input_required` before it acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<AskFact>,
+    /// A call that becomes a task. It is cancelled afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<ToolUse>,
+    /// A resource of the first persona that can be subscribed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchFact>,
+    /// A completion that offers own data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<CompleteFact>,
+    /// A tool that repeats a text in its result and changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub echo: Option<OpenCall>,
+    /// A call that makes the target ask its upstream, whose base URL is set to `${issuer.upstream}` for the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<ToolUse>,
+    /// A tool that fetches a URL it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<OpenCall>,
 }
 
 /// A call of a tool.
@@ -81,9 +115,10 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Facts {
-    /// Whether a fact is given, by the name of its key.
+    /// Whether a fact is given, by the name of its key: `scopes`, `ask.effect`.
     pub fn has(&self, key: &str) -> bool {
-        serde_json::to_value(self).is_ok_and(|facts| facts.get(key).is_some())
+        let pointer = format!("/{}", key.replace('.', "/"));
+        serde_json::to_value(self).is_ok_and(|facts| facts.pointer(&pointer).is_some())
     }
 }
 
@@ -102,9 +137,10 @@ mod tests {
     fn a_fact_is_there_when_it_says_something() {
         let facts: Facts = serde_json::from_str(r#"{"harmless": {"tool": "ping"}, "scopes": []}"#).unwrap();
         assert!(facts.has("harmless"));
-        for absent in ["scopes", "guarded", "browser_clients", "nonsense"] {
+        for absent in ["scopes", "guarded", "browser_clients", "nonsense", "harmless.args"] {
             assert!(!facts.has(absent), "{absent}");
         }
+        assert!(facts.has("harmless.tool"));
         let call = serde_json::json!({"name": "ping", "arguments": {}});
         assert_eq!(facts.harmless.unwrap().params(), call);
     }

@@ -24,7 +24,9 @@ mod minted;
 pub mod prober;
 mod step_up;
 
-pub use facts::{Facts, RequestUse, ToolUse};
+pub use facts::{
+    AskFact, CompleteFact, Facts, HandleFact, ObjectFact, ObjectId, OpenCall, RequestUse, ToolUse, WatchFact,
+};
 pub use flaw::Flaw;
 pub use identity::{Authority, identity};
 pub use issuer::Issuer;

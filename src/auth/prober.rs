@@ -16,22 +16,24 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use url::{Host, Url};
 
 use self::pace::Pacer;
-use super::answer::stream_messages;
 use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona, TokenFormat};
 use crate::mcp::revision::Era;
 use crate::mcp::{Asking, Identity};
 use crate::net::bare::{Dialer, outward_address};
 use crate::net::{self, Route};
-use crate::transcript::{Body, Fault, HttpSide, Recorder, Side};
+use crate::transcript::{Fault, HttpSide, Recorder, Side};
 
 mod aside;
 mod bearer;
+mod listen;
 mod pace;
 mod raw;
 mod record;
 mod reply;
+mod sending;
 mod talk;
 
+pub use listen::Listening;
 pub use pace::DEFAULT_RPS;
 pub use raw::Raw;
 pub use talk::{MODERN, Opened, REVISION, Talk};
@@ -273,6 +275,11 @@ impl Prober {
         }
     }
 
+    /// The embedded issuer, if the target is near and set up to trust it.
+    pub fn issuer(&self) -> Option<&Arc<Issuer>> {
+        self.setup.issuer.as_ref()
+    }
+
     /// The claims of the good persona, if they are ours to sign.
     pub fn minted(&self) -> Option<(&Arc<Issuer>, &Minted)> {
         match (&self.setup.issuer, &self.setup.control.as_ref()?.persona.identity) {
@@ -359,67 +366,15 @@ impl Prober {
 
     /// Sends one request and records it with its answer. The record is redacted; the returned answer is not.
     pub async fn send(&self, ask: Ask<'_>, who: &Credentials) -> Result<HttpSide, String> {
-        let mut url = ask.url;
-        if let Some((name, value)) = &who.query {
-            url.query_pairs_mut().append_pair(name, value.expose_secret());
-        }
-        let mut headers = ask.headers;
-        if self.is_target(&url) {
-            headers.extend(self.setup.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        }
-        headers
-            .extend(who.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())));
-        let body = ask.body.unwrap_or_default();
-        let start = format!("{} {url}", ask.method);
-        let request = HttpSide { start, headers: headers.clone(), body: Body::Text(body.clone()) };
+        let label = ask.label;
+        let written = self.write(ask, who);
         let sent = || async {
-            match self.may_ask(&url) {
-                true => self.exchange(ask.method.clone(), url.clone(), &headers, body.clone()).await,
-                false => Err(format!("not sent: {} is neither the target nor the issuer", net::shown(&url))),
+            match self.may_ask(&written.url) {
+                true => self.exchange(&written).await,
+                false => Err(sending::not_asked(&written.url)),
             }
         };
-        self.recorded(ask.label, request, sent).await
-    }
-
-    async fn exchange(
-        &self,
-        method: Method,
-        url: Url,
-        headers: &[(String, String)],
-        body: String,
-    ) -> Result<HttpSide, String> {
-        let mut request = self.http.request(method, url);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        if !body.is_empty() {
-            request = request.body(body);
-        }
-        let mut response = tokio::time::timeout(self.patience, request.send())
-            .await
-            .map_err(|_| format!("{LATE} {}s", self.patience.as_secs()))?
-            .map_err(|error| net::describe(&error))?;
-        let headers: Vec<(String, String)> = response
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
-        let stream = headers
-            .iter()
-            .any(|(name, value)| name == "content-type" && value.starts_with("text/event-stream"));
-        let start = response.status().as_u16().to_string();
-        let mut kept = Vec::new();
-        // A body that breaks off or never ends is kept as far as it came.
-        let _ = tokio::time::timeout(DEADLINE, async {
-            while let Ok(Some(chunk)) = response.chunk().await {
-                kept.extend_from_slice(&chunk[..chunk.len().min(KEPT - kept.len())]);
-                if kept.len() >= KEPT || (stream && has_answer(&kept)) {
-                    break;
-                }
-            }
-        })
-        .await;
-        Ok(HttpSide { start, headers, body: Body::from_bytes(&kept) })
+        self.recorded(label, written.side(), sent).await
     }
 
     fn is_target(&self, url: &Url) -> bool {
@@ -451,13 +406,6 @@ async fn minted_by(
     tokio::task::spawn_blocking(move || issuer.mint(&minted, &subject, &audience))
         .await
         .map_err(|error| Fault::new(Side::Harness, "issuer.crypto", error.to_string()))?
-}
-
-/// Whether a stream has brought the answer; it may stay open afterwards.
-fn has_answer(kept: &[u8]) -> bool {
-    stream_messages(&String::from_utf8_lossy(kept))
-        .iter()
-        .any(|message| message.get("result").is_some() || message.get("error").is_some())
 }
 
 /// Whether an address is this machine or a private network.

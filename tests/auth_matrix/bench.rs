@@ -124,6 +124,28 @@ pub(crate) fn fewer_facts(introspection: bool) -> Facts {
         "browser_clients": true,
         "rotation": "0s",
         "introspection": introspection,
+        "handle": {
+            "create": {"tool": "open_cart"}, "at": "/structuredContent/cart",
+            "use": {"tool": "read_cart", "argument": "cart"},
+        },
+        "object": {"call": {"tool": "get_note", "argument": "note"}, "id": "note-1000"},
+        "uri": "notes://alice/diary",
+        "ask": {
+            "call": {"tool": "transfer", "args": {"to": "carol"}},
+            "elsewhere": [{"tool": "transfer", "args": {"to": "dave"}}, {"tool": "close_account"}],
+            "effect": {"tool": "transfers"},
+        },
+        "task": {"tool": "report"},
+        "watch": {
+            "uri": "notes://alice/plans", "change": {"tool": "touch_note", "args": {"name": "plans"}},
+        },
+        "complete": {
+            "ref": {"type": "ref/resource", "uri": "notes://{user}/{name}"}, "argument": "name",
+            "value": "d", "private": "diary",
+        },
+        "echo": {"tool": "echo", "argument": "text"},
+        "upstream": {"tool": "quote"},
+        "fetch": {"tool": "fetch", "argument": "url"},
     }))
     .unwrap()
 }

@@ -32,7 +32,7 @@ async fn a_slash_behind_the_issuer_is_blamed_on_the_resource_alone() {
     let bench = Bench::start().await;
     let server = Flawed::start(bench.issuer.url(), &["mode.facade", "B05"]).await;
     let prober = bench.prober(&server.url, customer());
-    for check in TABLE.iter().filter(|check| check.id != "B05") {
+    for check in TABLE.iter().filter(|check| check.id != "B05" && check.lacks(&prober).is_none()) {
         let seen = bench.judge(check, &prober).await;
         assert!(holds_where_it_applies(check, &prober, &seen), "{}: {seen:?}", check.id);
     }
@@ -43,7 +43,7 @@ async fn every_check_holds_on_a_server_without_sessions() {
     let bench = Bench::start().await;
     let server = Flawed::start(bench.issuer.url(), &["mode.facade", "mode.modern"]).await;
     let prober = bench.prober(&server.url, customer());
-    for check in TABLE {
+    for check in TABLE.iter().filter(|check| check.eras != Eras::Legacy && check.lacks(&prober).is_none()) {
         let seen = bench.judge(check, &prober).await;
         assert!(holds_where_it_applies(check, &prober, &seen), "{}: {seen:?}", check.id);
     }

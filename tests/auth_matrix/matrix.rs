@@ -50,6 +50,7 @@ struct Stand<'a> {
 impl<'a> Stand<'a> {
     async fn new(bench: &'a Bench, on: &[&str]) -> Self {
         let server = Flawed::start(&*bench.issuer, on).await;
+        server.server.state.ask_upstream(bench.issuer.canary("upstream").as_str());
         let introspects = on.contains(&"mode.opaque");
         let close = bench.equipped(&server, facts(introspects)).await;
         Self { bench, server, introspects, close, quick: None }

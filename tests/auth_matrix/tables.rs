@@ -24,8 +24,12 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("B08", &["B02.parent", "B06", "B10", "C07", "C08"], "metadata that asks for a token is not found"),
     ("C01", &["B05", "C02", "C03", "C04"], "metadata that is not there says nothing"),
     ("C02", &["B05"], "a server that gives itself another name is not the one that was named"),
-    ("D00", &["F01.challenge"], "nobody is let in, so a refusal proves nothing"),
-    ("D00", &["F04", "F05", "H03"], "nobody is let in, so a refusal proves nothing"),
+    (
+        "D00",
+        &["F01.challenge", "F04", "F05", "G01.bound", "G04.guess", "G07", "G14", "G16.order", "H03"],
+        "nobody is let in, so a refusal proves nothing",
+    ),
+    ("D19", &["I02"], "the upstream is another resource, too"),
     ("D01", &["D29"], "any text is a token, a refresh token too"),
     ("D02", &["E06.spaces"], "no token is no token, however many spaces are in its place"),
     ("D03", &["E08"], "an expired token that counts anywhere counts in a session"),
@@ -72,6 +76,7 @@ pub(crate) const SETTINGS: &[(&str, &[&str])] = &[
     ("D32", &["mode.opaque"]),
     ("D32.missing", &["mode.opaque"]),
     ("D33.introspection", &["mode.opaque"]),
+    ("G18", &["mode.opaque"]),
 ];
 
 /// Checks that report what they see and have nothing to break.

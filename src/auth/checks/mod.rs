@@ -12,14 +12,28 @@ use crate::transcript::{Fault, Transcript, What};
 mod bracket;
 mod challenge;
 pub(super) mod eras;
+mod interleaving;
+mod isolation_handles;
+mod isolation_lists;
+mod isolation_objects;
+mod isolation_pages;
+mod isolation_paths;
+mod isolation_rounds;
+mod isolation_sessions;
+mod isolation_tasks;
+mod isolation_watch;
+mod leakage;
 #[cfg(test)]
 mod imagined;
 mod needs;
+mod pair;
 mod placement;
 mod placement_header;
 mod placement_paste;
 mod placement_session;
 mod reading;
+#[cfg(test)]
+mod records;
 mod resource;
 mod ruling;
 mod scope;
@@ -28,12 +42,14 @@ mod scope_steps;
 mod scope_terms;
 mod server;
 pub mod shown;
+mod telling;
 mod tokens;
 mod transport;
 mod transport_flood;
 mod transport_mirror;
 mod transport_places;
 mod untrusted;
+mod variety;
 
 /// Where a check's force comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -198,7 +214,18 @@ const FAMILIES: &[&[AuthCheck]] = &[
     tokens::shape::TABLE,
     placement::TABLE,
     scope::TABLE,
+    isolation_sessions::TABLE,
+    isolation_handles::TABLE,
+    isolation_rounds::TABLE,
+    isolation_objects::TABLE,
+    isolation_paths::TABLE,
+    isolation_pages::TABLE,
+    isolation_tasks::TABLE,
+    isolation_watch::TABLE,
+    isolation_lists::TABLE,
+    interleaving::TABLE,
     transport::TABLE,
+    leakage::TABLE,
     untrusted::TABLE,
 ];
 
@@ -260,7 +287,12 @@ mod tests {
             assert!(crate::mcp::revision::find(check.since).is_some(), "{}: {}", check.id, check.since);
             for need in check.needs {
                 let (Needs::Fact(key) | Needs::Without(key)) = need else { continue };
-                assert!(schema["properties"].get(key).is_some(), "{}: {key}", check.id);
+                let known = key.split('.').try_fold(&schema, |part, key| {
+                    let named = part.pointer("/anyOf/0/$ref").or_else(|| part.get("$ref"));
+                    let at = named.and_then(|named| named.as_str()?.strip_prefix('#'));
+                    at.map_or(Some(part), |at| schema.pointer(at))?.get("properties")?.get(key)
+                });
+                assert!(known.is_some(), "{}: {key}", check.id);
             }
         }
     }

@@ -91,7 +91,7 @@ pub(super) fn harmless_call(list: &Value) -> Option<Value> {
 }
 
 /// Values for the required properties, if all are of simple types.
-fn plain_arguments(schema: &Value) -> Option<Map<String, Value>> {
+pub(super) fn plain_arguments(schema: &Value) -> Option<Map<String, Value>> {
     let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     required
         .iter()

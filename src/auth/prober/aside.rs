@@ -22,6 +22,11 @@ impl Prober {
         self.note("keys asked for", request, count.to_string());
     }
 
+    /// Records something that was met on the way under a label that says what it is.
+    pub fn overheard(&self, label: &str, request: HttpSide) {
+        self.note(label, request, String::new());
+    }
+
     fn note(&self, label: &str, request: HttpSide, body: String) {
         let response = HttpSide { start: "200".to_owned(), headers: vec![], body: Body::Text(body) };
         // What it returns is what it was given.

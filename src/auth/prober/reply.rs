@@ -1,6 +1,7 @@
 //! The bytes that came back for a raw request become an answer, or the reason why they are none. Pure.
 
-use super::{KEPT, has_answer};
+use super::KEPT;
+use super::sending::has_answer;
 use crate::transcript::{Body, HttpSide};
 
 /// How many headers an answer may have.

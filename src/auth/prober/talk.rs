@@ -203,7 +203,7 @@ fn wants_modern(side: &HttpSide) -> bool {
     })
 }
 
-/// Gives a request the `_meta` of the modern revision and returns the headers that must agree with its body.
+/// Gives a request the `_meta` of the modern revision, unless it says otherwise itself, and returns the headers that must agree with its body.
 fn make_modern(body: &mut Value) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     if let Some(method) = body["method"].as_str() {
@@ -217,10 +217,14 @@ fn make_modern(body: &mut Value) -> Vec<(String, String)> {
     if let Some(name) = body.pointer(named).and_then(Value::as_str) {
         headers.push(("mcp-name".to_owned(), name.to_owned()));
     }
+    let given = body["params"]["_meta"].take();
     body["params"]["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": {"name": "rehearsal", "version": env!("CARGO_PKG_VERSION")},
     });
+    if let (Value::Object(given), Some(meta)) = (given, body["params"]["_meta"].as_object_mut()) {
+        meta.extend(given);
+    }
     headers
 }

@@ -18,7 +18,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("prompts/list", None, prompts),
     row("prompts/get", None, prompt),
     row("resources/list", None, resources),
-    row("resources/templates/list", None, |_| async { Ok(json!({"resourceTemplates": []}).into()) }.boxed()),
+    row("resources/templates/list", None, templates),
     row("resources/read", None, read),
     row("completion/complete", None, complete),
 ];
@@ -116,7 +116,12 @@ fn prompt<'a>(call: &'a Call<'a>) -> Answering<'a> {
     .boxed()
 }
 
-fn resources<'a>(_: &'a Call<'a>) -> Answering<'a> {
+fn templates<'a>(_: &'a Call<'a>) -> Answering<'a> {
+    let template = json!({"uriTemplate": state::lists::TEMPLATE, "name": "note"});
+    async move { Ok(json!({"resourceTemplates": [template]}).into()) }.boxed()
+}
+
+fn resources<'a>(call: &'a Call<'a>) -> Answering<'a> {
     async move {
         let list: Vec<Value> = RESOURCES
             .iter()
@@ -125,7 +130,7 @@ fn resources<'a>(_: &'a Call<'a>) -> Answering<'a> {
             .filter(|one| one.listed)
             .map(|one| json!({"uri": one.uri, "name": one.uri, "mimeType": "text/plain"}))
             .collect();
-        Ok(json!({"resources": list}).into())
+        Ok(state::lists::resources(call, list)?.into())
     }
     .boxed()
 }
@@ -151,6 +156,9 @@ fn read<'a>(call: &'a Call<'a>) -> Answering<'a> {
 fn complete<'a>(call: &'a Call<'a>) -> Answering<'a> {
     async move {
         let reference = &call.params["ref"];
+        if reference["uri"] == state::lists::TEMPLATE {
+            return Ok(state::lists::complete(call).into());
+        }
         let scope = PROMPTS.iter().find(|(name, _)| reference["name"] == *name).map(|(_, scope)| *scope);
         let uri = RESOURCES.iter().copied().flatten().find(|one| reference["uri"] == one.uri);
         let scope = scope.or(uri.map(|one| one.scope));

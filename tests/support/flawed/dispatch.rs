@@ -43,6 +43,8 @@ pub(crate) struct Call<'a> {
     pub(crate) user: &'a User,
     /// How.
     pub(crate) era: Era,
+    /// The id of the request.
+    pub(crate) id: &'a Value,
     /// The method.
     pub(crate) method: &'a str,
     /// `params`, an object.
@@ -126,6 +128,11 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Reply, RpcError> {
     match ((row.answer)(call).await?, call.era) {
         (Reply::Result(mut result), Era::Modern) => {
             complete(call.method, &mut result);
+            state::outside::leak(call, &mut result);
+            Ok(Reply::Result(result))
+        }
+        (Reply::Result(mut result), Era::Legacy) => {
+            state::outside::leak(call, &mut result);
             Ok(Reply::Result(result))
         }
         (reply, _) => Ok(reply),

@@ -53,12 +53,15 @@ impl Server {
         if message.get("id").is_none() {
             return StatusCode::ACCEPTED.into_response();
         }
-        let user = self.impersonated(&message["params"], &entrant.user).await;
+        let user = match session.as_deref().and_then(|id| self.session_owner(id)) {
+            Some(owner) => owner,
+            None => self.impersonated(&message["params"], &entrant.user).await,
+        };
         let none = json!({});
         let params = message.get("params").unwrap_or(&none);
         let bearer = entrant.bearer.as_str();
         let call =
-            Call { server: self, user: &user, era, method, params, session: session.as_deref(), bearer };
+            Call { server: self, user: &user, era, id, method, params, session: session.as_deref(), bearer };
         let answer = dispatch::answer(&call).await;
         let opened = answer.is_ok() && method == "initialize";
         let mut response = reply(id, answer, era, self);
@@ -94,7 +97,7 @@ impl Server {
                 if version.is_some_and(|version| !LEGACY.contains(&version)) {
                     return Err(error(-32600, "unsupported protocol version"));
                 }
-                match self.own_session(parts, user) {
+                match self.own_session(parts, user, &["G01", "G01.bound"]) {
                     Ok(id) => Ok(Some(id)),
                     Err(status) => Err(Box::new(status.into_response())),
                 }
@@ -161,6 +164,7 @@ impl Server {
             server: self,
             user: &entrant.user,
             era: Era::Legacy,
+            id: &message["id"],
             method: message["method"].as_str().unwrap_or_default(),
             params: message.get("params").unwrap_or(&none),
             session: None,

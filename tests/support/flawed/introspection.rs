@@ -8,6 +8,11 @@ use super::verify::Bad;
 impl Server {
     /// What the issuer says of a token.
     pub(super) async fn introspect(&self, token: &str) -> Result<Value, Bad> {
+        if self.broken("G18")
+            && let Some(known) = self.state.remembered(token)
+        {
+            return Ok(known);
+        }
         let Some(answer) = self.ask_about(token).await else {
             return match self.broken("D33.introspection") {
                 true => Ok(json!({"scope": "mcp:read", "sub": "anybody"})),
@@ -21,6 +26,7 @@ impl Server {
             };
         }
         self.audience(&answer, "at+jwt")?;
+        self.state.remember(token, &answer);
         Ok(answer)
     }
 

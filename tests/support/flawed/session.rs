@@ -7,8 +7,6 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
-use tokio::sync::mpsc;
 
 use super::http::stream;
 use super::place::header;
@@ -22,8 +20,6 @@ pub(super) type Sessions = HashMap<String, Session>;
 pub(super) struct Session {
     /// Who opened it.
     pub(super) user: User,
-    /// The stream that its user listens to.
-    pub(super) listener: Option<mpsc::Sender<Value>>,
 }
 
 /// A text of 144 random bits.
@@ -36,8 +32,8 @@ pub(crate) fn random_text() -> String {
 impl Server {
     /// Opens a session for a user.
     pub(super) fn open_session(&self, user: &User) -> String {
-        let id = random_text();
-        lock(&self.sessions).insert(id.clone(), Session { user: user.clone(), listener: None });
+        let id = if self.broken("G03") { self.state.next() } else { random_text() };
+        lock(&self.sessions).insert(id.clone(), Session { user: user.clone() });
         id
     }
 
@@ -46,11 +42,24 @@ impl Server {
         lock(&self.sessions).get(header(parts, "mcp-session-id")?).map(|session| session.user.clone())
     }
 
-    /// The session that a request names, if it is this user's: 400 without one, 404 for any other.
-    pub(super) fn own_session(&self, parts: &Parts, user: &User) -> Result<String, StatusCode> {
+    /// Whose session it is, for the flaw that acts for them.
+    pub(super) fn session_owner(&self, id: &str) -> Option<User> {
+        let owner = || lock(&self.sessions).get(id).map(|session| session.user.clone());
+        self.broken("G01").then(owner).flatten()
+    }
+
+    /// The session that a request names, if it is this user's: 400 without one, 404 for any other. With one of these
+    /// flaws on it may be anybody's.
+    pub(super) fn own_session(
+        &self,
+        parts: &Parts,
+        user: &User,
+        flaws: &[&str],
+    ) -> Result<String, StatusCode> {
         let id = header(parts, "mcp-session-id").ok_or(StatusCode::BAD_REQUEST)?;
         match lock(&self.sessions).get(id) {
             Some(session) if session.user.subject == user.subject => Ok(id.to_owned()),
+            Some(_) if flaws.iter().any(|flaw| self.broken(flaw)) => Ok(id.to_owned()),
             _ => Err(StatusCode::NOT_FOUND),
         }
     }
@@ -60,14 +69,8 @@ impl Server {
         if self.broken("mode.modern") {
             return StatusCode::METHOD_NOT_ALLOWED.into_response();
         }
-        match self.own_session(parts, user) {
-            Ok(id) => {
-                let (sender, receiver) = mpsc::channel(16);
-                if let Some(session) = lock(&self.sessions).get_mut(&id) {
-                    session.listener = Some(sender);
-                }
-                stream(receiver)
-            }
+        match self.own_session(parts, user, &["G02"]) {
+            Ok(id) => stream(self.state.stream(&id)),
             Err(status) => status.into_response(),
         }
     }
@@ -77,9 +80,10 @@ impl Server {
         if self.broken("mode.modern") {
             return StatusCode::METHOD_NOT_ALLOWED.into_response();
         }
-        match self.own_session(parts, user) {
+        match self.own_session(parts, user, &["G02"]) {
             Ok(id) => {
                 lock(&self.sessions).remove(&id);
+                self.state.forget(&id);
                 StatusCode::NO_CONTENT.into_response()
             }
             Err(status) => status.into_response(),

@@ -70,9 +70,9 @@ pub(crate) fn find(name: &str) -> Option<&'static Tool> {
     TABLE.iter().copied().flatten().find(|tool| tool.name == name)
 }
 
-fn list<'a>(_: &'a Call<'a>) -> Answering<'a> {
+fn list<'a>(call: &'a Call<'a>) -> Answering<'a> {
     async move {
-        let list: Vec<Value> = TABLE
+        let mut list: Vec<Value> = TABLE
             .iter()
             .copied()
             .flatten()
@@ -83,6 +83,7 @@ fn list<'a>(_: &'a Call<'a>) -> Answering<'a> {
                 })
             })
             .collect();
+        state::carts::unsettle(call, &mut list);
         Ok(json!({"tools": list}).into())
     }
     .boxed()
@@ -94,6 +95,7 @@ fn call_tool<'a>(call: &'a Call<'a>) -> Answering<'a> {
         if !call.server.broken("F04") {
             call.server.permit(call.user, tool.scope)?;
         }
+        state::carts::counted(call);
         (tool.call)(call).await
     }
     .boxed()

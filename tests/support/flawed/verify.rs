@@ -231,7 +231,8 @@ impl Server {
         } else if audience.trim_end_matches('/') == self.issuer {
             self.broken("D27") && kind == "oauth-id-jag+jwt" || self.broken("D29") && kind != "at+jwt"
         } else {
-            self.broken("D19") || self.broken("D32")
+            let upstream = self.broken("I02") && audience.starts_with(&self.issuer);
+            upstream || self.broken("D19") || self.broken("D32")
         }
     }
 }
