@@ -13,7 +13,8 @@ use rehearsal::diag::Located;
 use rehearsal::score::checks::matcher::Matcher;
 use rehearsal::score::checks::{self, Check};
 use rehearsal::score::{self, Grade, Outcome, Weight};
-use rehearsal::transcript::{End, Fault, Limit, Side, Transcript, View, What};
+use rehearsal::transcript::event::Refused;
+use rehearsal::transcript::{End, Fault, Limit, Side, Subject, Transcript, View, What};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use transcripts::{Script, Spent, origin};
@@ -37,6 +38,9 @@ struct Fixture {
 #[serde(deny_unknown_fields, default)]
 struct Told {
     lists: Option<Vec<String>>,
+    has: Option<HasTold>,
+    becomes: Option<String>,
+    fetches: Option<Subject>,
     user: Option<String>,
     says: Option<String>,
     spent: Option<SpentTold>,
@@ -47,7 +51,7 @@ struct Told {
     returns: Option<Value>,
     after_ms: Option<u64>,
     fails: Option<String>,
-    refused: Option<RefusedTold>,
+    refused: Option<Refused>,
     asked: Option<String>,
     noted: Option<String>,
     params: Value,
@@ -66,14 +70,12 @@ struct SpentTold {
     first_token_ms: Option<u64>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RefusedTold {
-    #[serde(default)]
-    code: Option<i64>,
-    #[serde(default)]
-    status: Option<u16>,
-    message: String,
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HasTold {
+    resources: Vec<String>,
+    templates: Vec<String>,
+    prompts: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -125,8 +127,16 @@ fn tell(mut script: Script, told: Told) -> Script {
     if let Some(text) = told.fails {
         script = script.fails(&text);
     }
-    if let Some(RefusedTold { code, status, message }) = told.refused {
-        script = script.refused(code, status, &message);
+    if let Some(HasTold { resources, templates, prompts }) = told.has {
+        script = script.note(What::FeaturesListed { resources, templates, prompts });
+    }
+    if let Some(to) = told.becomes {
+        script = script.note(What::IdentityChanged { to: to.as_str().into() });
+    }
+    if let Some(subject) = told.fetches {
+        script = script.fetches(subject, told.refused);
+    } else if let Some(refused) = told.refused {
+        script = script.refused_as(refused);
     }
     if let Some(method) = told.asked {
         script = script.note(What::ServerAsked { method, params: told.params, answered: told.answered });
@@ -235,7 +245,7 @@ fn mistakes_keep_their_place() {
     3:17: error: line 3 column 17: unknown field `agrs`, expected one of name, args
     1:3: error: line 1 column 3: invalid type: string "many", expected a number of calls, or a map with `max` and `tool`
     1:3: error: line 1 column 3: invalid type: floating point `2.5`, expected a text, a list of texts, or a map with `all`, `any` and `case`
-    3:13: error: line 3 column 13: unknown variant `tool_caled`, expected one of tool_called, tool_not_called, call_order, max_calls, no_tool_errors, recovered, answer_contains, answer_matches, answer_json, answer_numbers, result_json, result_size, latency, tokens, cost, server_asked, server_not_asked, server_noted, all_of, any_of, not, tools_visible, tools_hidden, access_allowed, access_denied, auth_check, verify
+    3:13: error: line 3 column 13: unknown variant `tool_caled`, expected one of tool_called, tool_not_called, not_reached, call_order, max_calls, no_tool_errors, recovered, answer_contains, answer_matches, answer_json, answer_numbers, result_json, result_size, latency, tokens, cost, server_asked, server_not_asked, server_noted, all_of, any_of, not, access_visible, access_hidden, access_allowed, access_denied, denied_as, access_others, auth_check, verify
     1:3: error: line 1 column 3: invalid type: string "yes please", expected `true`, or a map with `except`
     1:3: error: line 1 column 3: invalid type: string "soon", expected a duration such as 5s, or a map with `max` and `of`
     "#);
@@ -267,7 +277,9 @@ fn arguments_are_checked_when_a_suite_is_loaded() {
         "all_of: []",
         "any_of: [{answer_matches: '['}]",
         "not: {answer_matches: '['}",
-        "tools_visible: []",
+        "access_visible: ''",
+        "not_reached: ''",
+        "denied_as: {of: {resource: ' '}, shape: challenge}",
         "verify: {index: 0, path: '$[', equals: 1}",
         "auth_check: D003",
         "server_asked: elicitation/creat",
@@ -312,11 +324,11 @@ fn a_fault_of_ours_never_counts_as_a_failure() {
 fn a_leak_stays_a_leak_when_the_trial_breaks_off() {
     let end = End::Faulted(Fault::new(Side::Harness, "x.y", "something broke"));
     let transcript = Script::default().lists(&["refund_order"]).ends(end).done();
-    let findings = score::by_code(&transcript, &located("[{tools_hidden: refund_order}]"));
+    let findings = score::by_code(&transcript, &located("[{access_hidden: refund_order}]"));
     assert_eq!(score::outcome(&findings), Outcome::Fail);
     assert_eq!(findings[1].weight, Weight::Security);
     // A group that failed for what came no more has seen no leak.
-    let group = "[{all_of: [{tools_hidden: [delete_order]}, {tool_called: refund_order}]}]";
+    let group = "[{all_of: [{access_hidden: delete_order}, {tool_called: refund_order}]}]";
     assert_eq!(score::outcome(&score::by_code(&transcript, &located(group))), Outcome::Invalid);
 }
 

@@ -11,6 +11,7 @@ mod golden;
 use golden::{Trial, run_of};
 use proptest::prelude::*;
 use rehearsal::gate::{Exit, GateVerdict, Options, decide, decide_with, explain::explain};
+use rehearsal::score::access::{Access, Used};
 use rehearsal::score::{Grade, Outcome, Verdict};
 use rehearsal::store::record::{RunRecord, Stop};
 use rehearsal::suite::GateMode;
@@ -36,6 +37,18 @@ fn access(grade: Grade) -> Trial {
         "`t` leaks",
         (17, 3),
     )
+}
+
+/// Another persona to whom something is listed.
+fn leak_of(persona: &str, listed: bool) -> Trial {
+    Trial::new(CaseKind::Access, &format!("access/{persona}"), persona, 1)
+        .guarded("access_denied", Grade::Fail, "`t` leaks", (17, 3))
+        .sight("t", (Some(listed), Some(Used::Allowed)), Access::Leak)
+}
+
+/// The loudest of all: it comes first wherever it stands.
+fn hole() -> Trial {
+    leak_of("zoe", false)
 }
 
 fn refused(trial: u32) -> Trial {
@@ -101,6 +114,7 @@ fn the_decision_table_holds() {
         ("keys refused everywhere", run_of([refused(1), refused(2)]), 5, "credentials.refused"),
         ("a leak", run_of([pass("a", 1), access(Grade::Fail)]), 6, "gate.leak"),
         ("a leak beats a failure", run_of([fail("a", 1), access(Grade::Fail)]), 6, "gate.leak"),
+        ("a hidden hole", run_of([leak_of("a", true), hole()]), 6, "gate.hidden-but-callable"),
         ("a closed door", run_of([access(Grade::Pass)]), 0, ""),
         ("known and failing", run_of([fail("a", 1).known("x")]), 0, ""),
         ("known and passing", run_of([pass("a", 1).known("x")]), 1, "gate.unexpected-pass"),

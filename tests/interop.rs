@@ -34,6 +34,8 @@ mod cli;
 mod completions;
 #[path = "interop/models.rs"]
 mod models;
+#[path = "interop/provider.rs"]
+mod provider;
 #[path = "interop/surroundings.rs"]
 mod surroundings;
 

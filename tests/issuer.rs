@@ -8,6 +8,8 @@ mod world;
 
 #[path = "issuer/client.rs"]
 mod client;
+#[path = "issuer/command.rs"]
+mod command;
 #[path = "issuer/documents.rs"]
 mod documents;
 #[path = "issuer/endpoints.rs"]
@@ -18,8 +20,12 @@ mod grants;
 mod identities;
 #[path = "issuer/introspection.rs"]
 mod introspection;
+#[path = "issuer/options.rs"]
+mod options;
 #[path = "issuer/registration.rs"]
 mod registration;
+#[path = "issuer/runs.rs"]
+mod runs;
 #[path = "issuer/tokens.rs"]
 mod tokens;
 #[path = "issuer/trouble.rs"]

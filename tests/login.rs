@@ -37,6 +37,26 @@ impl Home {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
     }
+
+    /// Stdout and stderr of a run with a persona that has signed in.
+    async fn eval(&self, world: &World, login: &str) -> (String, String) {
+        let suite = format!(
+            "version: 1\ntarget: {{url: '{}'}}\npersonas: [{{name: alice, identity: {{login: {login}}}}}]\naccess:\n  alice: {{sees: [anything]}}\n",
+            world.target()
+        );
+        let folder = self.0.path().join("suites");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("s.yaml"), suite).unwrap();
+        let (_, out, err) = self.run(&["-C", self.0.path().to_str().unwrap(), "eval"]).await;
+        (out, err)
+    }
+
+    /// The first login's token has ended.
+    fn age(&self) {
+        let stored = fs::read_to_string(self.file()).unwrap();
+        let now = serde_json::from_str::<serde_json::Value>(&stored).unwrap()["logins"][0]["expires"].clone();
+        fs::write(self.file(), stored.replacen(&now.to_string(), "1", 1)).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -201,19 +221,9 @@ async fn scopes_and_client_come_from_the_command_line() {
 async fn a_run_uses_the_login_and_renews_it() {
     let (world, home) = (World::polite().await, Home::new());
     home.run(&["login", world.target().as_str(), "--auto-consent"]).await;
-    let stored = fs::read_to_string(home.file()).unwrap();
     // The token ends; the next one is stored where the first one was.
-    let now = serde_json::from_str::<serde_json::Value>(&stored).unwrap()["logins"][0]["expires"].clone();
-    fs::write(home.file(), stored.replace(&now.to_string(), "1")).unwrap();
-    let suite = format!(
-        "version: 1\ntarget: {{url: '{}'}}\npersonas: [{{name: alice, identity: {{login: {{}}}}}}]\naccess:\n  alice: {{sees: [anything]}}\n",
-        world.target()
-    );
-    let folder = home.0.path().join("suites");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("s.yaml"), suite).unwrap();
-    let root = home.0.path().to_str().unwrap();
-    let (_, out, err) = home.run(&["-C", root, "eval"]).await;
+    home.age();
+    let (out, err) = home.eval(&world, "{}").await;
     assert_eq!(world.seen("POST /token").len(), 2, "{out}{err}");
     assert_eq!(world.seen("POST /token")[1].field("refresh_token"), "refresh-token-1", "{out}{err}");
     let asked = world.seen("POST /mcp");
@@ -223,4 +233,34 @@ async fn a_run_uses_the_login_and_renews_it() {
         "the rotated token is kept"
     );
     assert!(!format!("{out}{err}").contains("access-token"), "{out}{err}");
+}
+
+/// A refresh token belongs to the client that it was granted to (RFC 6749 section 6).
+#[tokio::test]
+async fn logins_of_two_clients_are_renewed_and_revoked_each_by_its_own() {
+    let revocable = |seen: &world::Seen| match seen.path.as_str() {
+        "/.well-known/oauth-authorization-server" => {
+            let place = serde_json::json!(format!("{}/revoke", seen.base));
+            Some(ok(&world::with(world::server(&seen.base), "revocation_endpoint", place)))
+        }
+        "/revoke" => Some(world::answer(200, &serde_json::json!({}))),
+        _ => None,
+    };
+    let (world, home) = (World::start(revocable).await, Home::new());
+    let target = world.target();
+    home.run(&["login", target.as_str(), "--auto-consent", "--as", "alice"]).await;
+    home.run(&["login", target.as_str(), "--auto-consent", "--as", "bob", "--client-id", "mine"]).await;
+    home.age();
+    let (out, err) = home.eval(&world, "{account: alice}").await;
+    let asked = world.seen("POST /token");
+    let who: Vec<_> = asked.iter().map(|seen| (seen.field("grant_type"), seen.field("client_id"))).collect();
+    let code = "authorization_code";
+    assert_eq!(who, [(code, "client-1"), (code, "mine"), ("refresh_token", "client-1")], "{out}{err}");
+    for (account, client) in [("alice", "client-1"), ("bob", "mine")] {
+        let before = world.seen("POST /revoke").len();
+        home.run(&["logout", target.as_str(), "--as", account]).await;
+        let asked = world.seen("POST /revoke");
+        assert_eq!(asked.len(), before + 2);
+        assert!(asked[before..].iter().all(|seen| seen.field("client_id") == client), "{account}");
+    }
 }

@@ -114,12 +114,25 @@ fn every_combination_occurs_once() {
 
 #[test]
 fn rows_of_the_matrix_become_checks_with_their_own_places() {
-    let plan = all(TEXT);
+    insta::assert_snapshot!(access_lines(&all(TEXT)).join("\n"));
+}
+
+fn access_lines(plan: &Plan) -> Vec<String> {
     let mut lines = vec![];
     for case in plan.cases.iter().filter(|case| case.header.kind == CaseKind::Access) {
-        let Work::Access(calls) = &case.work else { panic!("an access case that does something else") };
+        let Work::Access(work) = &case.work else { panic!("an access case that does something else") };
         lines.push(format!("{} at {}", case.header.case, case.header.origin));
-        lines.extend(calls.iter().map(|call| format!("  calls {} {}", call.tool, call.args)));
+        lines.extend(
+            work.calls
+                .iter()
+                .map(|call| format!("  tries {} {} {}", call.subject.kind(), call.subject, call.args)),
+        );
+        lines.extend(
+            work.becomes
+                .iter()
+                .map(|turn| format!("  becomes {}", serde_json::to_string(&turn.persona).unwrap())),
+        );
+        lines.extend(work.others.iter().map(|named| format!("  and nothing but {named:?}")));
         lines.extend(case.checks.iter().map(|check| {
             format!(
                 "  {} {} at {}",
@@ -130,7 +143,22 @@ fn rows_of_the_matrix_become_checks_with_their_own_places() {
         }));
     }
     lines.sort();
-    insta::assert_snapshot!(lines.join("\n"));
+    lines
+}
+
+#[test]
+fn rows_for_resources_prompts_and_changes_of_rights() {
+    let row = r#"  customer:
+    sees: [search]
+    resources: {sees: ["shop://about"], reads: ["shop://orders/1"], never: ["shop://staff"]}
+    prompts: {sees: [hello], gets: {restock: {shelf: A}}, never: [refund]}
+    others: never
+    denied_as: as_unknown
+    becomes:
+      clerk: {sees: [refund], becomes: {anonymous: {never: [search]}}}
+"#;
+    let (head, _) = TEXT.split_once("  customer: {sees").unwrap();
+    insta::assert_snapshot!(access_lines(&all(&format!("{head}{row}"))).join("\n"));
 }
 
 #[test]

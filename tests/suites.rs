@@ -22,6 +22,8 @@ use tempfile::TempDir;
 mod answers;
 #[path = "suites/hostile.rs"]
 mod hostile;
+#[path = "suites/issuer_key.rs"]
+mod issuer_key;
 #[path = "suites/reach.rs"]
 mod reach;
 #[path = "suites/references.rs"]

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::client::Wallet;
 use super::issuer::{lock, token};
-use super::{IdentitySpec, Issuer, Minted, Persona, machine};
+use super::{IdentitySpec, Issuer, Minted, Persona, machine, step_up};
 use crate::mcp::{Anonymous, Asking, Credentials, TokenSource};
 use crate::net::Route;
 use crate::transcript::{Clock, Fault, Secrets, Side};
@@ -196,12 +196,20 @@ impl TokenSource for MintedSource {
         let press = Arc::clone(&self.0);
         // Only a 401 says that the token is bad; a 403 says that it is not enough, and a new one would be the same.
         let refused = asking.refused.is_some_and(|refused| refused.status == 401);
+        let raised = asking.refused.and_then(|refused| step_up::raised(&press.minted, refused));
+        // What a raised token did not turn either, the usual one would not.
+        if let Some(refused) = asking.refused.filter(|refused| refused.status == 403 && refused.attempt > 1) {
+            return Box::pin(std::future::ready(Ok(refused.sent.clone())));
+        }
         Box::pin(async move {
+            let mint = move || match &raised {
+                Some(raised) => press.issuer.mint(raised, &press.subject, &press.audience),
+                None => press.token(refused),
+            };
             // Signing takes milliseconds, the first key a tenth of a second: too long for an async thread.
-            let token =
-                tokio::task::spawn_blocking(move || press.token(refused)).await.map_err(|error| {
-                    Fault::new(Side::Harness, "issuer.crypto", format!("minting a token broke off: {error}"))
-                })??;
+            let token = tokio::task::spawn_blocking(mint).await.map_err(|error| {
+                Fault::new(Side::Harness, "issuer.crypto", format!("minting a token broke off: {error}"))
+            })??;
             let value = SecretString::from(format!("Bearer {}", token.expose_secret()));
             Ok(vec![("authorization".to_owned(), value)])
         })

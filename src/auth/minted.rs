@@ -25,6 +25,10 @@ pub struct Minted {
     /// How long a token lives. Default 5m, at most 5m.
     #[serde(default)]
     pub lifetime: Option<Period>,
+    /// Further scopes that it may get when the target refuses a request for want of them: the request is sent once more
+    /// with the scopes it has and those that the challenge names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub step_up: Vec<String>,
     /// Exactly one thing wrong with the token, for a persona that must be refused.
     #[serde(default)]
     pub flaw: Option<Flaw>,

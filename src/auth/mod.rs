@@ -22,6 +22,7 @@ mod keys;
 mod machine;
 mod minted;
 pub mod prober;
+mod step_up;
 
 pub use facts::{
     AskFact, CompleteFact, Facts, HandleFact, ObjectFact, ObjectId, OpenCall, RequestUse, ToolUse, WatchFact,

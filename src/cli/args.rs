@@ -88,7 +88,7 @@ pub(super) enum Command {
     /// Serve the bookshop, a demonstration MCP server with roles and switchable flaws.
     DemoServer(DemoArgs),
     /// Serve the loopback authorization server on its own until stopped.
-    Issuer,
+    Issuer(super::issuer::IssuerArgs),
     /// Sign in at a target as a person, for personas with `identity: {login: {}}`.
     Login(LoginArgs),
     /// Forget the tokens of a login.

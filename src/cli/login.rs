@@ -157,7 +157,7 @@ pub(super) async fn logout(args: &LogoutArgs, context: &Context) -> Outcome {
     let purse = Purse::new(&context.env);
     let (target, account) = (args.url.as_str(), args.account.as_deref());
     let held = purse.held(target, account);
-    let client = held.as_ref().and_then(|held| purse.client(&held.issuer));
+    let client = held.as_ref().and_then(|held| held.client.clone().or_else(|| purse.client(&held.issuer)));
     let found = purse.remove(target, account).map_err(|fault| Failure::from_fault(&fault))?;
     let shown = display::safe_line(&net::shown(&args.url));
     let whom = named(account);

@@ -150,7 +150,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Tools(args) => wait(tools::tools(&args, context)),
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),
-        Command::Issuer => wait(issuer::serve(context)),
+        Command::Issuer(args) => wait(issuer::issuer(&args, context)),
         Command::Login(args) if args.list => login::list(context),
         Command::Login(args) => wait(login::login(&args, context)),
         Command::Logout(args) => wait(login::logout(&args, context)),

@@ -54,6 +54,9 @@ pub(super) struct StoredLogin {
     /// The issuer of its tokens.
     pub(super) issuer: String,
     resource: Option<String>,
+    /// Whose refresh token it is; files of earlier versions have one client for each issuer.
+    #[serde(default)]
+    client: Option<StoredClient>,
     access: String,
     refresh: Option<String>,
     /// When the access token ends, in seconds since 1970.
@@ -61,6 +64,29 @@ pub(super) struct StoredLogin {
     /// Its scopes.
     pub(super) scopes: Vec<String>,
     key: Option<String>,
+}
+
+impl StoredClient {
+    fn of(client: &Client) -> Self {
+        Self {
+            id: client.id.clone(),
+            secret: plain(client.secret.as_ref()),
+            auth: client.auth.map(|auth| auth.name().to_owned()),
+            redirect: client.redirect.clone(),
+            expires: client.expires,
+        }
+    }
+
+    fn client(self) -> Client {
+        Client {
+            id: self.id,
+            secret: self.secret.map(SecretString::from),
+            key: None,
+            auth: self.auth.as_deref().and_then(ClientAuth::named),
+            redirect: self.redirect,
+            expires: self.expires,
+        }
+    }
 }
 
 impl StoredLogin {
@@ -162,25 +188,11 @@ fn plain(secret: Option<&SecretString>) -> Option<String> {
 
 impl Wallet for Purse {
     fn client(&self, issuer: &str) -> Option<Client> {
-        let stored = self.read().ok()?.clients.remove(issuer)?;
-        Some(Client {
-            id: stored.id,
-            secret: stored.secret.map(SecretString::from),
-            key: None,
-            auth: stored.auth.as_deref().and_then(ClientAuth::named),
-            redirect: stored.redirect,
-            expires: stored.expires,
-        })
+        self.read().ok()?.clients.remove(issuer).map(StoredClient::client)
     }
 
     fn keep_client(&self, issuer: &str, client: &Client) -> Result<(), Fault> {
-        let stored = StoredClient {
-            id: client.id.clone(),
-            secret: plain(client.secret.as_ref()),
-            auth: client.auth.map(|auth| auth.name().to_owned()),
-            redirect: client.redirect.clone(),
-            expires: client.expires,
-        };
+        let stored = StoredClient::of(client);
         self.change(|contents| drop(contents.clients.insert(issuer.to_owned(), stored)))
     }
 
@@ -197,6 +209,7 @@ impl Wallet for Purse {
             account: stored.account,
             issuer: stored.issuer,
             resource: stored.resource,
+            client: stored.client.map(StoredClient::client),
             tokens: Tokens {
                 access: SecretString::from(stored.access),
                 refresh: stored.refresh.map(SecretString::from),
@@ -214,6 +227,7 @@ impl Wallet for Purse {
             account: held.account.clone(),
             issuer: held.issuer.clone(),
             resource: held.resource.clone(),
+            client: held.client.as_ref().map(StoredClient::of),
             access: tokens.access.expose_secret().to_owned(),
             refresh: plain(tokens.refresh.as_ref()),
             expires: tokens.expires,

@@ -17,7 +17,7 @@ use super::{World, steps};
 use crate::ids::{Digest, ToolName};
 use crate::llm::{ChatModel, ChatReply, ChatRequest, Message, ToolOffer};
 use crate::mcp::profile::Results;
-use crate::mcp::{Host, Session, ToolOutcome};
+use crate::mcp::{Host, Refusal, Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
 use crate::suite::Turn;
 use crate::transcript::event::Caller;
@@ -291,8 +291,8 @@ pub async fn perform(
         }
         ToolOutcome::Refused(refusal) => {
             let shown = offer::result::refused(&refusal.message, rules, called);
-            let (code, status, message) = (refusal.code, refusal.status, refusal.message);
-            log.note(What::ToolRefused { call: id, code, status, message, took_ms });
+            let Refusal { code, status, message, challenge, .. } = refusal;
+            log.note(What::ToolRefused { call: id, code, status, message, challenge, took_ms });
             shown
         }
     })

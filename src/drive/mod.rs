@@ -20,6 +20,7 @@ pub mod agent;
 pub mod auth;
 pub mod fit;
 pub mod host;
+pub mod issuer;
 pub mod ledger;
 pub mod offer;
 pub mod sampling;
@@ -29,6 +30,7 @@ pub mod stage;
 pub mod steps;
 pub mod surface;
 pub mod trial;
+mod turning;
 pub mod visit;
 
 /// Keeps what was paid for before anything is done with it. Implemented by `store`; waiting for it is part of the loop.

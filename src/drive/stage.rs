@@ -9,15 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-
+use super::issuer::Standing;
 use super::sampling::Sampler;
 use super::surface::{self, Prelude, Surfaces};
 use super::{Journal, Stopping, World, auth};
-use crate::auth::IdentitySpec;
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
-use crate::auth::issuer::Issuer;
 use crate::ids::{Digest, PersonaName};
 use crate::llm::{self, ChatModel};
 use crate::mcp::connect::{self, Keeper};
@@ -29,7 +26,7 @@ use crate::net;
 use crate::plan::{Plan, Work};
 use crate::score::judge::Judge;
 use crate::suite::answers::Sampling;
-use crate::suite::{IssuerSpec, JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, vars};
+use crate::suite::{JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 /// How long a started server may take until it accepts connections, unless the suite says otherwise.
@@ -74,7 +71,7 @@ pub struct Stage {
 
 /// What has to be taken down at the end.
 pub struct Set {
-    issuer: Option<Arc<Issuer>>,
+    issuer: Option<Standing>,
     target: Arc<dyn Target>,
     /// Fixed headers of the target.
     headers: BTreeMap<String, String>,
@@ -95,7 +92,7 @@ impl Set {
     /// What identities are made with.
     pub(super) fn authority(&self, outside: &Outside) -> Authority {
         Authority {
-            issuer: self.issuer.clone(),
+            issuer: self.issuer.as_ref().map(|standing| Arc::clone(&standing.issuer)),
             audience: self.target.url().map_or_else(|| "stdio".to_owned(), ToString::to_string),
             env: Arc::clone(&outside.env),
             secrets: outside.secrets.clone(),
@@ -113,8 +110,8 @@ impl Set {
     /// Ends the target's processes and the issuer.
     pub async fn strike(self) {
         self.target.close().await;
-        if let Some(issuer) = &self.issuer {
-            issuer.shutdown();
+        if let Some(standing) = &self.issuer {
+            standing.issuer.shutdown();
         }
     }
 }
@@ -186,14 +183,9 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
 
 /// Starts issuer and target, and says in words how the target is reached.
 pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, String), Fault> {
-    let issuer = match suite.issuer {
-        IssuerSpec::Embedded => {
-            Some(Arc::new(Issuer::start(outside.secrets.clone(), outside.clock.clone()).await?))
-        }
-        IssuerSpec::None => None,
-    };
+    let issuer = Standing::raise(suite, outside).await?;
     let guard = Guard::new(outside.program.clone(), &["guard"]);
-    let place = place(suite, issuer.as_deref(), outside)?;
+    let place = place(suite, issuer.as_ref(), outside)?;
     let mut keeper = Keeper::new(place.http.clone())
         .ready(suite.target.ready.map(|ready| ready.0))
         .speaking(suite.target.protocol);
@@ -208,7 +200,11 @@ pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, Stri
     let old_servers =
         matches!(suite.target.protocol, Choice::Pinned(revision) if revision.name == "2025-03-26");
     let set = Set { issuer, target, headers, http: place.http, route: place.route, old_servers };
-    Ok((set, place.description))
+    let description = match &set.issuer {
+        Some(issuer) => issuer.described(place.description),
+        None => place.description,
+    };
+    Ok((set, description))
 }
 
 /// Every model of a plan but the judge.
@@ -285,13 +281,13 @@ struct Place {
     route: net::Route,
 }
 
-/// The client that reaches the target: the one of the run, unless the suite names certificates or a proxy.
+/// The client that reaches the target: the one of the run, unless there are certificates of its own or a proxy.
 fn reach(
     target: &TargetSpec,
+    tls: net::Tls,
     fill: impl Fn(&Template) -> Result<String, Fault>,
     outside: &Outside,
 ) -> Result<(reqwest::Client, net::Route), Fault> {
-    let tls = target.tls.clone();
     if let Some(identity) = &tls.identity {
         outside.secrets.register("client key", identity);
     }
@@ -310,7 +306,7 @@ fn reach(
     Ok((net::client_by(&route).map_err(|error| wrong(&error))?, route))
 }
 
-fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Place, Fault> {
+fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<Place, Fault> {
     let target = &suite.target;
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     for name in &suite.env {
@@ -321,8 +317,7 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
         }
     }
     if let Some(issuer) = issuer {
-        let told = issuer.told().into_iter();
-        known.extend(told.map(|told| (told.name.to_owned(), told.value.expose_secret().to_owned())));
+        known.extend(issuer.variables());
     }
     let wrong = |text: &str, error: &dyn std::fmt::Display| {
         Fault::new(Side::Harness, "target.bad-url", format!("`{text}` is not a URL: {error}"))
@@ -343,7 +338,9 @@ fn place(suite: &Suite, issuer: Option<&Issuer>, outside: &Outside) -> Result<Pl
             Fault::new(Side::Harness, "credentials.missing", message)
         })
     };
-    let (http, route) = reach(target, fill, outside)?;
+    let tls = target.tls.clone();
+    let tls = issuer.map_or(tls.clone(), |issuer| issuer.trusted(tls));
+    let (http, route) = reach(target, tls, fill, outside)?;
     let url = match &target.source {
         TargetSource::Url(template) => Some(fill(template)?),
         TargetSource::Command(_) => known.get("target.url").cloned(),
@@ -387,9 +384,6 @@ type Dressed = (HashMap<PersonaName, Identity>, (Surfaces, Prelude), Option<auth
 /// Builds the identities and looks at the target as each of them.
 async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Result<Dressed, Fault> {
     let authority = set.authority(outside);
-    if let Some(issuer) = &set.issuer {
-        consenting(issuer, suite)?;
-    }
     let mut identities = Vec::new();
     for persona in &suite.personas {
         let wanted = plan.cases.iter().any(|case| case.persona.name == persona.value.name);
@@ -405,8 +399,9 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     // Reports and access checks are about the whole list.
     let profile =
         suite.clients.first().map_or_else(ClientProfile::reference, |client| client.value.reading_all());
-    let (surfaces, prelude) =
-        surface::look(set.target.as_ref(), &identities, &profile, (&outside.clock, &outside.secrets)).await;
+    let whole = plan.cases.iter().any(|case| matches!(&case.work, Work::Access(work) if work.features));
+    let around = (&outside.clock, &outside.secrets);
+    let (surfaces, prelude) = surface::look(set.target.as_ref(), &identities, &profile, around, whole).await;
     reachable(plan, &surfaces)?;
     let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
     let lab = match set.target.url() {
@@ -418,19 +413,14 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
         }
         _ => None,
     };
-    Ok((identities.into_iter().collect(), (surfaces, prelude), lab))
-}
-
-/// Good personas can also be met the long way: a target that sends people to the issuer gets them signed in.
-fn consenting(issuer: &Issuer, suite: &Suite) -> Result<(), Fault> {
-    for persona in &suite.personas {
-        if let IdentitySpec::Minted(minted) = &persona.value.identity
-            && minted.flaw.is_none()
-        {
-            issuer.enroll(persona.value.name.as_str(), minted.clone())?;
+    let mut identities: HashMap<PersonaName, Identity> = identities.into_iter().collect();
+    for case in &plan.cases {
+        let Work::Access(work) = &case.work else { continue };
+        for turn in &work.becomes {
+            identities.insert(turn.persona.name.clone(), identity::identity(&turn.persona, &authority)?);
         }
     }
-    Ok(())
+    Ok((identities, (surfaces, prelude), lab))
 }
 
 /// A run can begin when at least one persona of a use case is let in. Access and auth cases may well be about personas

@@ -3,16 +3,17 @@
 //! The look finds a dead target before anything is spent, gives access probes the schemas of tools that a persona must
 //! not see, and records which surface a run was measured on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use futures::future::join_all;
+use serde_json::Value;
 
 use super::fit::Seen;
 use crate::ids::{Digest, PersonaName, ToolName};
-use crate::mcp::{ClientProfile, Identity, Opening, Target};
+use crate::mcp::{ClientProfile, Identity, Opening, Session, Target, facts};
 use crate::transcript::event::AuthMessage;
-use crate::transcript::{Clock, Event, Fault, Recorder, Secrets, ServerFacts, ToolFact, What};
+use crate::transcript::{Clock, Event, Fault, Recorder, Secrets, ServerFacts, Subject, ToolFact, What};
 
 /// What one persona sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,19 @@ pub struct Surface {
     pub tools: Vec<ToolFact>,
     /// Those of them that stand beyond the first page of the list, as recorded: without secrets.
     pub later: Vec<ToolFact>,
+    /// What it has besides tools; empty unless the run asks about that.
+    pub features: Features,
+}
+
+/// What a server has besides tools, as received.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Features {
+    /// `resources/list`.
+    pub resources: Vec<Value>,
+    /// `resources/templates/list`.
+    pub templates: Vec<Value>,
+    /// `prompts/list`.
+    pub prompts: Vec<Value>,
 }
 
 impl Surface {
@@ -64,21 +78,37 @@ fn authorized(log: &Recorder) -> Vec<AuthMessage> {
     messages.collect()
 }
 
-/// Looks at the target as each persona, side by side.
+/// The lists of everything besides tools that the server says it has.
+pub async fn features(session: &dyn Session) -> Result<Features, Fault> {
+    let has = |capability: &str| session.facts().capabilities.get(capability).is_some();
+    let mut features = Features::default();
+    if has("resources") {
+        features.resources = session.list(facts::RESOURCES).await?;
+        features.templates = session.list(facts::TEMPLATES).await?;
+    }
+    if has("prompts") {
+        features.prompts = session.list(facts::PROMPTS).await?;
+    }
+    Ok(features)
+}
+
+/// Looks at the target as each persona, side by side; `whole`: at more than its tools.
 pub async fn look(
     target: &dyn Target,
     identities: &[(PersonaName, Identity)],
     profile: &ClientProfile,
     (clock, secrets): (&Clock, &Secrets),
+    whole: bool,
 ) -> (Surfaces, Prelude) {
     let looks = identities.iter().map(|(persona, identity)| async move {
         let log = Recorder::new(clock.clone(), secrets.clone());
         let look = async {
             let session = target.open(Opening::new(identity, profile), log.clone()).await?;
             let tools = session.list_tools().await;
+            let features = if whole { features(session.as_ref()).await } else { Ok(Features::default()) };
             let server = session.facts().clone();
             session.close().await;
-            Ok(Surface { server, tools: tools?, later: later(&log) })
+            Ok(Surface { server, tools: tools?, later: later(&log), features: features? })
         };
         let seen = look.await;
         ((persona.clone(), seen), (persona.clone(), authorized(&log)))
@@ -95,6 +125,30 @@ fn later(log: &Recorder) -> Vec<ToolFact> {
     let Seen { mut tools, later, .. } = seen;
     tools.retain(|tool| later.contains(&tool.name));
     tools
+}
+
+/// The description of a prompt as any persona sees it, the first by name.
+pub fn find_prompt<'a>(surfaces: &'a Surfaces, prompt: &str) -> Option<&'a Value> {
+    let prompts = surfaces.values().flatten().flat_map(|surface| &surface.features.prompts);
+    prompts.into_iter().find(|item| item.get("name").is_some_and(|name| name == prompt))
+}
+
+/// What can be tried unasked, as any persona sees it: tools that say they only read, resources and prompts.
+pub fn harmless(surfaces: &Surfaces) -> BTreeSet<Subject> {
+    let mut found = BTreeSet::new();
+    let text = |item: &Value, key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
+    for surface in surfaces.values().flatten() {
+        let reads = surface.tools.iter().filter(|tool| {
+            let hints = tool.raw.get("annotations");
+            let says = |hint: &str| hints.and_then(|hints| hints.get(hint)?.as_bool());
+            says("readOnlyHint") == Some(true) && says("destructiveHint") != Some(true)
+        });
+        found.extend(reads.map(|tool| Subject::Tool(tool.name.clone())));
+        let Features { resources, prompts, .. } = &surface.features;
+        found.extend(resources.iter().filter_map(|item| text(item, "uri")).map(Subject::Resource));
+        found.extend(prompts.iter().filter_map(|item| text(item, "name")).map(Subject::Prompt));
+    }
+    found
 }
 
 /// The description of a tool as any persona sees it, the first by name.

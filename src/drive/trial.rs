@@ -15,7 +15,7 @@ pub async fn run(case: &Case, world: &World) -> Transcript {
     let work = async {
         match &case.work {
             Work::Use(work) => agent::run(case, work, world, &log).await,
-            Work::Access(calls) => access::run(case, calls, world, &log).await,
+            Work::Access(work) => access::run(case, work, world, &log).await,
             Work::Auth(check) => {
                 world.prelude.tell(&case.persona.name, &log);
                 auth::run(check, world, &log).await

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::diag::Origin;
+use crate::score::access::{Access, Sight, Standing};
 use crate::score::{Finding, Outcome, Verdict, Weight};
 use crate::store::record::{CaseResult, RunRecord};
 use crate::suite::{ExpectedFailure, GatePolicy};
@@ -208,9 +209,19 @@ impl<'a> Cell<'a> {
             .flat_map(|result| result.verdict.iter().flat_map(Verdict::failures).map(|f| (*result, f)))
     }
 
-    /// The first failed finding of weight security.
+    /// The gravest failed finding of weight security: a hole that no list shows, else the first.
     pub fn security_failure(&self) -> Option<&'a Finding> {
-        self.failures().map(|(_, finding)| finding).find(|finding| finding.weight == Weight::Security)
+        let mut all = self.failures().map(|(_, finding)| finding);
+        self.hidden_hole().or_else(|| all.find(|finding| finding.weight == Weight::Security))
+    }
+
+    /// The first failed finding that something forbidden is hidden but callable.
+    pub fn hidden_hole(&self) -> Option<&'a Finding> {
+        let is_hole = |sight: &Sight| {
+            sight.access == Access::Leak && sight.standing() == Some(Standing::HiddenButCallable)
+        };
+        let mut all = self.failures().map(|(_, finding)| finding);
+        all.find(|finding| finding.weight == Weight::Security && finding.sights.iter().any(is_hole))
     }
 }
 

@@ -36,8 +36,13 @@ pub fn decide_with(run: &RunRecord, options: Options) -> Decision {
         found.push((Exit::Inconclusive, about("gate.nothing-applies", message)));
     }
     found.extend(cells.iter().filter_map(|cell| judge_cell(cell, policy)));
-    // A stable sort: within one code, reasons keep the order in which they were found.
-    found.sort_by_key(|(exit, _)| Exit::BY_PRECEDENCE.iter().position(|known| known == exit));
+    // A stable sort: within one code, reasons keep the order in which they were found, but for holes that no list shows.
+    found.sort_by_key(|(exit, reason)| {
+        (
+            Exit::BY_PRECEDENCE.iter().position(|known| known == exit),
+            reason.code != "gate.hidden-but-callable",
+        )
+    });
     let exit = Exit::gravest(found.iter().map(|(exit, _)| *exit));
     let proven = found.iter().any(|(exit, _)| matches!(exit, Exit::Fail | Exit::Security));
     let verdict = match exit {
@@ -126,7 +131,11 @@ fn judge_cell(cell: &Cell<'_>, policy: &GatePolicy) -> Option<(Exit, Reason)> {
     let (exit, code, message) = match cell.state(policy) {
         State::Pass | State::Flaky | State::ExpectedFailure | State::Missing | State::Skipped => return None,
         State::Security => {
-            let code = if cell.name.kind == CaseKind::Auth { "gate.auth" } else { "gate.leak" };
+            let code = match cell.name.kind {
+                CaseKind::Auth => "gate.auth",
+                _ if cell.hidden_hole().is_some() => "gate.hidden-but-callable",
+                _ => "gate.leak",
+            };
             (Exit::Security, code, String::new())
         }
         State::Fail => match cell.name.kind {

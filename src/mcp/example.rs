@@ -19,6 +19,15 @@ pub fn value(schema: &Value) -> Value {
     example(schema, 0)
 }
 
+/// Arguments with every required one of a prompt as `prompts/list` describes it; null when there is none.
+pub fn prompt_arguments(prompt: &Value) -> Value {
+    let arguments = prompt.get("arguments").and_then(Value::as_array).into_iter().flatten();
+    let required = arguments.filter(|argument| argument.get("required") == Some(&Value::Bool(true)));
+    let names = required.filter_map(|argument| argument.get("name")?.as_str());
+    let made: Map<String, Value> = names.map(|name| (name.to_owned(), json!("rehearsal"))).collect();
+    if made.is_empty() { Value::Null } else { Value::Object(made) }
+}
+
 fn example(schema: &Value, depth: usize) -> Value {
     if depth > DEEPEST {
         return Value::Null;
@@ -117,6 +126,14 @@ mod tests {
         let made = arguments(&schema);
         assert!(jsonschema::is_valid(&schema, &made), "{made}");
         assert!(made.get("optional").is_none());
+    }
+
+    #[test]
+    fn prompts_get_what_they_need_and_no_more() {
+        let prompt =
+            json!({"name": "restock", "arguments": [{"name": "shelf", "required": true}, {"name": "note"}]});
+        assert_eq!(prompt_arguments(&prompt), json!({"shelf": "rehearsal"}));
+        assert_eq!(prompt_arguments(&json!({"name": "hello"})), Value::Null);
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    AccessCall, Case, Plan, Selection, UseWork, Work, access_case, auth_case, expectations, order, select,
-    shard,
+    Case, Plan, Selection, UseWork, Work, access, access_case, auth_case, expectations, order, select, shard,
 };
 use crate::auth::checks;
 use crate::auth::{IdentitySpec, Persona, identity};
@@ -201,27 +200,22 @@ impl Expansion<'_> {
     }
 
     fn access_case(&mut self, row: &AccessSpec) {
-        let name = access_case(&row.persona.value);
+        let name = access_case(row);
         let persona = self.persona(&row.persona.value).filter(|persona| self.chosen.persona(&persona.name));
         let Some((persona, client)) = persona.zip(self.probing_client()) else { return };
         if !self.chosen.case(&name, &[]) {
             return;
         }
         let asker = Asker { persona: &persona, client: &client };
-        let calls: Vec<AccessCall> = row
-            .calls
-            .iter()
-            .chain(&row.never)
-            .map(|(tool, args)| AccessCall { tool: tool.value.clone(), args: args.clone() })
-            .collect();
+        let work = access::work(row, &persona, |name| self.persona(name));
         let named = Named {
             case: &name,
             kind: CaseKind::Access,
-            question: key::of_access(&calls, asker),
+            question: key::of_access(&work, asker),
             origin: &row.persona.origin,
         };
         match expectations::of_access(row) {
-            Ok(checks) => self.probe(&named, asker, Work::Access(calls), checks),
+            Ok(checks) => self.probe(&named, asker, Work::Access(work), checks),
             Err(diagnostic) => self.wrong.push(diagnostic),
         }
     }

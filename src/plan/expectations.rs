@@ -6,18 +6,26 @@ use crate::diag::{Diagnostic, Located, Origin};
 use crate::score::checks::Check;
 use crate::suite::{AccessSpec, Verify};
 
-/// What a row expects: tools that are listed, calls that are allowed, tools that are neither.
+/// What a row expects: what is listed, what is allowed, what is neither, and that nothing else is.
 pub(super) fn of_access(row: &AccessSpec) -> Result<Vec<Located<Check>>, Diagnostic> {
     let mut checks = vec![];
-    for tool in &row.sees {
-        checks.push(check(json!({"tools_visible": {"tools": [tool.value]}}), &tool.origin)?);
+    for subject in &row.sees {
+        checks.push(check(json!({"access_visible": subject.value}), &subject.origin)?);
     }
-    for (tool, _) in &row.calls {
-        checks.push(check(json!({"access_allowed": {"tool": tool.value}}), &tool.origin)?);
+    for (subject, _) in &row.calls {
+        checks.push(check(json!({"access_allowed": subject.value}), &subject.origin)?);
     }
-    for (tool, _) in &row.never {
-        checks.push(check(json!({"tools_hidden": {"tools": [tool.value]}}), &tool.origin)?);
-        checks.push(check(json!({"access_denied": {"tool": tool.value}}), &tool.origin)?);
+    for (subject, _) in &row.never {
+        checks.push(check(json!({"access_hidden": subject.value}), &subject.origin)?);
+        checks.push(check(json!({"access_denied": subject.value}), &subject.origin)?);
+        if let Some(shape) = row.denied_as {
+            let of = &subject.value;
+            checks.push(check(json!({"denied_as": {"of": of, "shape": shape}}), &subject.origin)?);
+        }
+    }
+    if let Some(at) = &row.others {
+        let named: Vec<_> = row.named().map(|subject| &subject.value).collect();
+        checks.push(check(json!({"access_others": named}), at)?);
     }
     Ok(checks)
 }

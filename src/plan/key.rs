@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::AccessCall;
+use super::AccessWork;
 use crate::auth::Persona;
 use crate::diag::Located;
 use crate::ids::{Digest, ScoreKey};
@@ -97,10 +96,10 @@ pub(super) fn of_use(case: &CaseSpec, asker: Asker<'_>) -> Digest {
     question(CaseKind::Use, asker, &Asks { turns: &case.turns, limits: case.limits, setup, verify, answers })
 }
 
-/// The question of an access case: the calls it tries.
-pub(super) fn of_access(calls: &[AccessCall], asker: Asker<'_>) -> Digest {
-    let calls: Vec<(&str, &Value)> = calls.iter().map(|call| (call.tool.as_str(), &call.args)).collect();
-    question(CaseKind::Access, asker, &calls)
+/// The question of an access case: what it becomes, looks at and tries.
+pub(super) fn of_access(work: &AccessWork, asker: Asker<'_>) -> Digest {
+    let becomes: Vec<&Persona> = work.becomes.iter().map(|turn| &turn.persona).collect();
+    question(CaseKind::Access, asker, &(becomes, &work.calls, work.features, &work.others))
 }
 
 /// The question of an auth case: the id of its check, and what the suite says for the checks.

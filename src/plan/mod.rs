@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use crate::auth::Persona;
 use crate::diag::Located;
-use crate::ids::{CaseName, ClientName, ModelName, PersonaName, ScoreKey, ToolName};
+use crate::ids::{CaseName, ClientName, ModelName, PersonaName, ScoreKey};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
 use crate::score::judge::Criterion;
-use crate::suite::{Answers, ExpectedFailure, Limits, Step, Turn, Verify};
-use crate::transcript::CaseHeader;
+use crate::suite::{self, AccessSpec, Answers, ExpectedFailure, Limits, Step, Verify};
+use crate::transcript::{CaseHeader, Subject};
 
+mod access;
 mod expand;
 mod expectations;
 mod key;
@@ -50,8 +51,8 @@ pub struct Case {
 pub enum Work {
     /// A model works on prompts.
     Use(Arc<UseWork>),
-    /// List as the persona, then try calls.
-    Access(Vec<AccessCall>),
+    /// List as the persona, then try what the row names.
+    Access(AccessWork),
     /// Run the probe of one auth check.
     Auth(String),
 }
@@ -62,7 +63,7 @@ pub struct UseWork {
     /// The model.
     pub model: Arc<ModelSpec>,
     /// What the user says.
-    pub turns: Vec<Turn>,
+    pub turns: Vec<suite::Turn>,
     /// Limits.
     pub limits: Limits,
     /// What is answered when the server asks the client.
@@ -75,12 +76,34 @@ pub struct UseWork {
     pub cleanup: Vec<Located<Step>>,
 }
 
-/// A call that an access case tries.
-#[derive(Clone, Debug, PartialEq)]
+/// What an access case looks at and tries.
+#[derive(Clone, Debug, Default)]
+pub struct AccessWork {
+    /// The identities that it takes on inside the session before anything is tried, one after the other.
+    pub becomes: Vec<Turn>,
+    /// What is tried.
+    pub calls: Vec<AccessCall>,
+    /// Whether it is about more than tools.
+    pub features: bool,
+    /// What the row names, where it says that nothing else may be reached.
+    pub others: Option<Vec<Subject>>,
+}
+
+/// A change of identity inside a session.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The persona whose rights it gets.
+    pub to: PersonaName,
+    /// Who it is then: the same subject with those rights, named after both.
+    pub persona: Persona,
+}
+
+/// A use that an access case tries.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AccessCall {
-    /// The tool.
-    pub tool: ToolName,
-    /// Its arguments; an empty object means: made from the tool's schema where it is known.
+    /// The tool, resource or prompt.
+    pub subject: Subject,
+    /// Its arguments; an empty object means: made from its schema where it is known.
     pub args: Value,
 }
 
@@ -144,9 +167,11 @@ impl From<&Case> for Planned {
     }
 }
 
-/// The name under which an access case appears: `access/PERSONA`.
-pub fn access_case(persona: &PersonaName) -> CaseName {
-    CaseName::new(format!("access/{persona}"))
+/// The name under which an access case appears: `access/PERSONA`, or `access/PERSONA/OTHER` when it becomes another.
+pub fn access_case(row: &AccessSpec) -> CaseName {
+    let path = std::iter::once(&row.persona).chain(&row.becomes);
+    let path: Vec<&str> = path.map(|persona| persona.value.as_str()).collect();
+    CaseName::new(format!("access/{}", path.join("/")))
 }
 
 /// The name under which an auth check appears: `auth/ID`.

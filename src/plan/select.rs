@@ -66,7 +66,7 @@ fn unknown<'k>(what: &str, name: &str, known: impl Iterator<Item = &'k str> + Cl
 
 fn case_names(suite: &Suite) -> Vec<CaseName> {
     let used = suite.cases.iter().map(|case| case.id.value.clone());
-    let access = suite.access.iter().map(|row| access_case(&row.persona.value));
+    let access = suite.access.iter().map(access_case);
     let auth = suite.auth_checks.iter().map(|id| auth_case(&id.value));
     used.chain(access).chain(auth).collect()
 }

@@ -5,13 +5,13 @@
 
 use std::io::Write;
 
+use super::access::mark;
 use super::paint::Style;
 use super::summary::{Failure, Row, Summary, urgency};
 use super::{ReportError, figures};
 use crate::display;
 use crate::gate::cells::State;
 use crate::ids::Digest;
-use crate::report::access::Access;
 use crate::transcript::CaseKind;
 
 /// Most characters; GitHub refuses comments above 65,536.
@@ -122,26 +122,45 @@ fn rates(summary: &Summary) -> String {
     out
 }
 
-/// The access grid, only when something is wrong in it.
+/// The access grid: what is wrong in it, and the whole of it, folded when nothing is.
 fn access(summary: &Summary) -> Option<String> {
-    let grid = summary.access.as_ref().filter(|grid| grid.leaks + grid.missing > 0)?;
-    let mut out =
-        format!("#### Access: {}, {} missing\n\n", figures::count(grid.leaks, "leak"), grid.missing);
-    let personas: Vec<String> = grid.personas.iter().map(|persona| cell(persona)).collect();
-    out.push_str(&format!("| tool | {} |\n|---|{}\n", personas.join(" | "), "---|".repeat(personas.len())));
-    let wrong = |access: &Option<Access>| matches!(access, Some(Access::Leak | Access::Missing));
-    for row in grid.tools.iter().filter(|row| row.access.iter().any(wrong)) {
-        let words = row.access.iter().map(|access| match access {
-            Some(Access::Allowed) => "●",
-            Some(Access::Denied) => "·",
-            Some(Access::Unknown) => "?",
-            Some(Access::Leak) => "⚠ LEAK",
-            Some(Access::Missing) => "○ MISSING",
-            None => "",
-        });
-        out.push_str(&format!("| {} | {} |\n", cell(&row.tool), words.collect::<Vec<_>>().join(" | ")));
+    let grid = summary.access.as_ref()?;
+    let wrong = grid.wrong();
+    let mut out = match wrong.is_empty() {
+        true => "<details><summary>Access as expected</summary>\n\n".to_owned(),
+        false => {
+            format!("#### Access: {}, {} missing\n\n", figures::count(grid.leaks, "leak"), grid.missing)
+        }
+    };
+    for (what, places) in &wrong {
+        let places: Vec<String> = places.iter().take(ROWS).map(|place| code(place)).collect();
+        out.push_str(&format!("- **{what}** {}\n", places.join(", ")));
     }
-    out.push('\n');
+    if !wrong.is_empty() {
+        out.push('\n');
+    }
+    let personas: Vec<String> = grid.personas.iter().map(|persona| cell(persona)).collect();
+    for (kind, rows) in grid.parts() {
+        let line = "---|".repeat(personas.len());
+        out.push_str(&format!("| {kind} | {} |\n|---|{line}\n", personas.join(" | ")));
+        for row in rows.iter().take(ROWS) {
+            let words = row.cells.iter().map(|cell| match cell {
+                Some(cell) => format!("{} {}", mark(cell.access, Style::Plain), code(&cell.letters())),
+                None => String::new(),
+            });
+            out.push_str(&format!("| {} | {} |\n", cell(&row.name), words.collect::<Vec<_>>().join(" | ")));
+        }
+        out.push('\n');
+        if rows.len() > ROWS {
+            out.push_str(&format!("{} more in `summary.json`.\n\n", rows.len() - ROWS));
+        }
+    }
+    out.push_str(
+        "L listed, C callable, - not, . not tried; ✓ as expected, ⚠ must not be, ○ must be and is not\n\n",
+    );
+    if wrong.is_empty() {
+        out.push_str("</details>\n\n");
+    }
     Some(out)
 }
 

@@ -49,7 +49,7 @@ impl Summary {
             totals: totals(&cells),
             rates: rates(&cells),
             cases: cells.iter().map(|cell| row(cell, manifest)).collect(),
-            access: Grid::of(&cells, &manifest.inputs),
+            access: Grid::of(&cells),
             clients: fit::clients(&view.fits, &named(run)),
             usage: spent(run),
             judge,

@@ -142,6 +142,9 @@ impl Page {
             | What::ToolRefused { .. }
             | What::ToolRejected { .. }
             | What::ClientAnswered { .. } => self.tool(event),
+            What::FeaturesListed { .. } | What::Fetched { .. } | What::IdentityChanged { .. } => {
+                self.access(event);
+            }
             What::ServerOpened(_)
             | What::ToolsListed { .. }
             | What::ServerAsked { .. }
@@ -227,6 +230,45 @@ impl Page {
                 self.heading(event, Tone::Dim, &format!("`{name}` answered by the emulated client"));
                 self.json(args);
                 self.words(text);
+            }
+            _ => {}
+        }
+    }
+
+    fn access(&mut self, event: &Event) {
+        match &event.what {
+            What::FeaturesListed { resources, templates, prompts } => {
+                let counts = [(resources, "resource"), (templates, "resource template"), (prompts, "prompt")];
+                let counts = counts.map(|(list, noun)| figures::count(list.len() as u64, noun));
+                self.heading(event, Tone::Dim, &counts.join(", "));
+                let names: Vec<&str> =
+                    resources.iter().chain(templates).chain(prompts).map(String::as_str).collect();
+                self.words(&names.join(", "));
+            }
+            What::Fetched { subject, args, refused, took_ms } => {
+                let name = display::excerpt(subject.name(), 100);
+                let what = format!("{} {} `{name}` by rehearsal", subject.verb(), subject.kind());
+                match refused {
+                    None => self.heading(event, Tone::Good, &format!("{what} ({took_ms} ms)")),
+                    Some(refused) => {
+                        let code = refused.code.map(|code| format!(" {code}")).unwrap_or_default();
+                        let status =
+                            refused.status.map(|status| format!(" HTTP {status}")).unwrap_or_default();
+                        self.heading(
+                            event,
+                            Tone::Bad,
+                            &format!("{what}: refused{code}{status} ({took_ms} ms)"),
+                        );
+                        self.words(&refused.message);
+                    }
+                }
+                if !args.is_null() {
+                    self.json(args);
+                }
+            }
+            What::IdentityChanged { to } => {
+                let to = display::excerpt(to.as_str(), 80);
+                self.heading(event, Tone::Strong, &format!("the same caller, from here on as `{to}`"));
             }
             _ => {}
         }

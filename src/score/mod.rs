@@ -9,9 +9,11 @@ use crate::diag::{Located, Origin};
 use crate::ids::ScoreKey;
 use crate::transcript::{End, Fault, Limit, Transcript, View};
 
+pub mod access;
 pub mod checks;
 pub mod judge;
 
+use access::Sight;
 use checks::Check;
 
 /// The result of one check or criterion.
@@ -29,6 +31,9 @@ pub struct Finding {
     pub origin: Origin,
     /// How much a failure weighs.
     pub weight: Weight,
+    /// What it shows of access, if it is about that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sights: Vec<Sight>,
 }
 
 /// What a check or criterion says.
@@ -201,5 +206,13 @@ pub fn examine_end(transcript: &Transcript) -> Option<Finding> {
     };
     let evidence = transcript.events.last().map(|event| event.seq).into_iter().collect();
     let origin = transcript.header.origin.clone();
-    Some(Finding { check: END.to_owned(), grade, why, evidence, origin, weight: Weight::Must })
+    Some(Finding {
+        check: END.to_owned(),
+        grade,
+        why,
+        evidence,
+        origin,
+        weight: Weight::Must,
+        sights: vec![],
+    })
 }

@@ -12,7 +12,7 @@ macro_rules! files {
 /// Kind, name and text of every embedded instrument.
 pub(super) static FILES: &[(Kind, &str, &str)] = files! {
     Model "models": "gpt-5-mini" "lexical" "local" "scripted" "scripted-judge";
-    Persona "personas": "anonymous" "clerk" "customer";
+    Persona "personas": "anonymous" "bad-signature" "clerk" "customer" "expired" "not-yet-valid" "short-lived" "wrong-audience";
     Client "clients": "chatgpt" "claude-ai" "claude-code" "claude-desktop" "cline-cli" "cline-vscode" "codex-cli" "copilot-cli" "cursor" "gemini-cli" "goose" "m365-copilot" "mcp-inspector" "mcp-remote" "mistral-le-chat" "n8n" "opencode" "perplexity" "reference" "slack" "vscode-copilot" "windsurf" "zed";
     Rubric "rubrics": "answers-question";
     Auth "auth": "full" "isolation" "leak" "standard" "strict" "untrusted";

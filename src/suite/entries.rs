@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for Calls {
             type Value = Calls;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of tools, or a map from tool to arguments")
+                f.write_str("a list of names, or a map from name to arguments")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Calls, A::Error> {
@@ -102,7 +102,7 @@ impl JsonSchema for Calls {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Tools: a list of names, or a map from name to arguments.",
+            "description": "A list of names, or a map from name to arguments.",
             "anyOf": [
                 {"type": "array", "items": {"type": "string"}},
                 {"type": "object", "additionalProperties": {"type": ["object", "null"]}},

@@ -12,13 +12,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::auth::Persona;
+use crate::auth::issuer::Options;
 use crate::diag::{Located, Origin};
 use crate::ids::{CaseName, ClientName, Digest, ModelName, PersonaName, SuiteName, ToolName};
 use crate::llm::ModelSpec;
 use crate::mcp::{ClientProfile, Isolation};
 use crate::net::Tls;
+use crate::score::access::DenialShape;
 use crate::score::checks::Check;
 use crate::score::judge::{Criterion, Rubric};
+use crate::transcript::Subject;
 use crate::units::{Period, Share};
 
 pub mod answers;
@@ -163,10 +166,10 @@ pub enum Transport {
 }
 
 /// Who issues tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum IssuerSpec {
     /// The embedded authorization server on loopback.
-    Embedded,
+    Embedded(Options),
     /// Nobody.
     None,
 }
@@ -365,17 +368,31 @@ impl Default for Limits {
     }
 }
 
-/// One row of the access matrix: what a persona must see, may call and must never see or call.
+/// One row of the access matrix: what a persona must see, may use and must never see or use.
 #[derive(Clone, Debug)]
 pub struct AccessSpec {
     /// The persona, with the place of the row.
     pub persona: Located<PersonaName>,
-    /// Tools that must be listed.
-    pub sees: Vec<Located<ToolName>>,
-    /// Tools whose call with these arguments must be allowed.
-    pub calls: Vec<(Located<ToolName>, Value)>,
-    /// Tools that must be neither listed nor callable, with arguments to try (`{}`: made from the schema).
-    pub never: Vec<(Located<ToolName>, Value)>,
+    /// The personas whose rights it gets inside the session, one after the other, before anything is expected.
+    pub becomes: Vec<Located<PersonaName>>,
+    /// What must be listed.
+    pub sees: Vec<Located<Subject>>,
+    /// What must be allowed, with arguments (`{}`: made from the schema).
+    pub calls: Vec<(Located<Subject>, Value)>,
+    /// What must be neither listed nor allowed, with arguments to try (`{}`: made from the schema).
+    pub never: Vec<(Located<Subject>, Value)>,
+    /// Where the row says that nothing else may be listed or allowed, if it does.
+    pub others: Option<Origin>,
+    /// The shape in which everything under `never` must be denied, if the suite demands one.
+    pub denied_as: Option<DenialShape>,
+}
+
+impl AccessSpec {
+    /// Everything that the row names, in the order of its keys.
+    pub fn named(&self) -> impl Iterator<Item = &Located<Subject>> {
+        let pairs = self.calls.iter().chain(&self.never).map(|(subject, _)| subject);
+        self.sees.iter().chain(pairs)
+    }
 }
 
 /// When a run passes.

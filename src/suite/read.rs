@@ -11,8 +11,10 @@ use std::sync::Arc;
 use super::catalog::{Catalog, Kind};
 use super::made::MadeSuite;
 use super::resolve::{self, Inputs, Layer, Resolved};
+use super::text_or::TextOr;
 use super::wire::Document;
 use super::{Suite, builtin, tls, yaml};
+use crate::auth::issuer::StableKey;
 use crate::diag::{Diagnostic, Located, Origin, suggest};
 use crate::ids::{ClientName, ModelName};
 use crate::net::Tls;
@@ -112,10 +114,11 @@ impl Project {
         };
         let servers = reader.servers(&layers);
         let tls = reader.tls(&layers);
+        let key = reader.issuer_key(&layers);
         let catalog = self.catalog();
         let Reader { sources, mut diagnostics, .. } = reader;
         let Resolved { suite, diagnostics: found, sources } =
-            resolve::suite(Inputs { layers, servers, tls, catalog: &catalog, request, sources });
+            resolve::suite(Inputs { layers, servers, tls, key, catalog: &catalog, request, sources });
         let broken = !diagnostics.is_empty();
         diagnostics.extend(found);
         Loaded { suite: suite.filter(|_| !broken), diagnostics, sources }
@@ -324,6 +327,24 @@ impl Reader<'_> {
         let tls = Tls { ca, identity };
         self.diagnostics.extend(tls::unusable(&tls, files, file));
         tls
+    }
+
+    /// The key that `auth.issuer.key` names. Its text is no source: it must not reach an excerpt or a record.
+    fn issuer_key(&mut self, layers: &[Layer]) -> Option<StableKey> {
+        let (file, auth) = resolve::first(layers, |document| document.auth.as_ref())?;
+        let TextOr::Map(part) = &auth.value.issuer.value else { return None };
+        let name = part.key.clone()?.locate(file);
+        let beside = self.project.root.join(Path::new(&**file).parent().unwrap_or(Path::new("")));
+        let real = self.refer(&name, &beside)?;
+        let shown = self.project.shown(&real);
+        let text = read_text(&real, &shown).map_err(|problem| problem.at(&name.origin));
+        let key = text.and_then(|text| {
+            StableKey::from_pem(&text).map_err(|fault| {
+                Diagnostic::error("suite.bad-pem", name.origin.clone(), fault.message)
+                    .hint("`rehearsal issuer --export-key FILE` writes a good one")
+            })
+        });
+        key.map_err(|diagnostic| self.diagnostics.push(diagnostic)).ok()
     }
 
     /// Path and text of the file that `target.server` names.

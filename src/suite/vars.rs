@@ -8,6 +8,7 @@ use super::Template;
 /// Names that exist without a declaration.
 pub const BUILT_IN: &[&str] = &[
     "issuer.url",
+    "issuer.ca",
     "issuer.jwks",
     "issuer.introspection",
     "issuer.introspection_client",

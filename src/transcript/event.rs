@@ -4,8 +4,8 @@ use base64::Engine;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::Usage;
-use crate::ids::{CallId, ModelName, ToolName};
+use super::{Subject, Usage};
+use crate::ids::{CallId, ModelName, PersonaName, ToolName};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,31 @@ pub enum What {
     ToolsListed {
         /// The tools in the server's order.
         tools: Vec<ToolFact>,
+    },
+    /// Complete lists of what a server has besides tools, all pages, as this persona sees them.
+    FeaturesListed {
+        /// The URIs of resources, in the server's order.
+        resources: Vec<String>,
+        /// URI templates.
+        templates: Vec<String>,
+        /// The names of prompts.
+        prompts: Vec<String>,
+    },
+    /// The harness read a resource or got a prompt, and the target answered.
+    Fetched {
+        /// The resource or prompt.
+        subject: Subject,
+        /// The arguments of a prompt; null for none.
+        args: Value,
+        /// How the target refused; `None` when it answered with a result.
+        refused: Option<Refused>,
+        /// Milliseconds from request to answer.
+        took_ms: u64,
+    },
+    /// From here on the persona has other credentials: those of another persona, for the same subject.
+    IdentityChanged {
+        /// The persona whose rights it has now.
+        to: PersonaName,
     },
     /// The user (a person's words from the suite, or a model that plays the user) said something.
     UserSaid {
@@ -113,6 +138,9 @@ pub enum What {
         status: Option<u16>,
         /// The message.
         message: String,
+        /// The `WWW-Authenticate` header, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        challenge: Option<String>,
         /// Milliseconds from call to refusal.
         took_ms: u64,
     },
@@ -227,6 +255,19 @@ impl What {
             _ => None,
         }
     }
+}
+
+/// How a target refused what is no tool call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// JSON-RPC error code, if there was one.
+    pub code: Option<i64>,
+    /// HTTP status, over HTTP.
+    pub status: Option<u16>,
+    /// The message.
+    pub message: String,
+    /// The `WWW-Authenticate` header, if there was one.
+    pub challenge: Option<String>,
 }
 
 /// Who asked for a tool call.

@@ -10,14 +10,18 @@ use crate::ids::{CaseKey, CaseName, ClientName, ModelName, PersonaName, Pool, Su
 
 pub mod clock;
 pub mod event;
+mod reach;
 pub mod recorder;
 pub mod redact;
+pub mod subject;
 pub mod view;
 
 pub use clock::Clock;
 pub use event::{Body, Event, HttpSide, ServerFacts, ToolCall, ToolFact, What, WireMessage};
+pub use reach::Attempt;
 pub use recorder::Recorder;
 pub use redact::Secrets;
+pub use subject::Subject;
 pub use view::View;
 
 /// The number of the transcript format. Readers accept every number up to this one.

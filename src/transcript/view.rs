@@ -73,6 +73,8 @@ pub enum Fate<'a> {
         status: Option<u16>,
         /// The message.
         message: &'a str,
+        /// The `WWW-Authenticate` header, if there was one.
+        challenge: Option<&'a str>,
     },
     /// It never left the harness: unknown tool or unreadable arguments.
     Rejected {
@@ -173,10 +175,15 @@ impl<'a> View<'a> {
                         };
                     }
                 }
-                What::ToolRefused { call, code, status, message, .. } => {
+                What::ToolRefused { call, code, status, message, challenge, .. } => {
                     if let Some(index) = open.remove(call) {
-                        calls[index].fate =
-                            Fate::Refused { seq: event.seq, code: *code, status: *status, message };
+                        calls[index].fate = Fate::Refused {
+                            seq: event.seq,
+                            code: *code,
+                            status: *status,
+                            message,
+                            challenge: challenge.as_deref(),
+                        };
                     }
                 }
                 _ => {}

@@ -45,11 +45,20 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("D07", &["D08", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D08", &["D07", "D09"], "a signature that is not looked at may be anybody's, over any claims"),
     ("D09", &["D07", "D08"], "a signature that is not looked at may be anybody's, over any claims"),
+    (
+        "D31",
+        &["D01", "D03", "D17", "D26", "D27", "D29", "E08"],
+        "introspection calls all of these inactive, and nobody listens",
+    ),
+    ("D32", &["D19", "D25"], "whose audience the issuer tells"),
+    ("D32.missing", &["D20"], "whose audience the issuer tells"),
 ];
 
 /// More of them that only a close look sees, in the era of sessions.
-pub(crate) const CLOSELY: &[(&str, &[&str], &str)] =
-    &[("E08", &["D03"], "an expired token that counts in a session counts")];
+pub(crate) const CLOSELY: &[(&str, &[&str], &str)] = &[
+    ("E08", &["D03"], "an expired token that counts in a session counts"),
+    ("H10", &["D10.fetches"], "ten tokens with unknown keys are ten bad tokens in a row"),
+];
 
 /// Flaws that need the server to be right in another way first: the flaw, the ways.
 pub(crate) const SETTINGS: &[(&str, &[&str])] = &[

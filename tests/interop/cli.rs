@@ -48,7 +48,7 @@ impl Run {
     }
 
     /// The cells in this state, as `case persona`.
-    fn with_state(&self, state: &str) -> BTreeSet<&str> {
+    pub(crate) fn with_state(&self, state: &str) -> BTreeSet<&str> {
         self.cases().filter(|case| case["state"] == state).map(|case| case["id"].as_str().unwrap()).collect()
     }
 
@@ -73,7 +73,7 @@ impl Run {
 
     /// Exactly these auth checks fail, exactly these advise, and everything else passes or is skipped.
     #[track_caller]
-    fn finds(&self, failing: &[&str], advising: &[&str]) {
+    pub(crate) fn finds(&self, failing: &[&str], advising: &[&str]) {
         let named = |ids: &[&str]| ids.iter().map(|id| format!("auth/{id}")).collect::<BTreeSet<_>>();
         let (failing, advising) = (named(failing), named(advising));
         let as_text = |ids: &BTreeSet<String>| ids.iter().cloned().collect::<Vec<_>>();

@@ -8,6 +8,7 @@ set -euo pipefail
 
 everything="@modelcontextprotocol/server-everything@2026.8.31"
 aimock="@copilotkit/aimock@1.43.0"
+provider="oidc-provider@9.13.3"
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 place="$(mktemp -d)"
@@ -28,7 +29,7 @@ environment() {
 }
 
 echo "installing into a temporary folder"
-npm install --silent --no-audit --no-fund --prefix "$place/node" "$everything" "$aimock" &
+npm install --silent --no-audit --no-fund --prefix "$place/node" "$everything" "$aimock" "$provider" &
 node=$!
 environment servers &
 servers=$!

@@ -45,6 +45,11 @@ impl Installed {
         command(&self.models, program, arguments)
     }
 
+    /// Where npm put its packages.
+    pub(crate) fn modules(&self) -> PathBuf {
+        self.node.join("..")
+    }
+
     /// `PATH` with the servers first.
     pub(crate) fn path(&self) -> String {
         let rest = std::env::var("PATH").unwrap_or_default();
@@ -61,11 +66,16 @@ fn command(place: &Path, program: &str, arguments: &[&str]) -> Vec<String> {
 pub(crate) async fn listening(command: Vec<String>, env: &[(&str, &str)]) -> (Launched, String) {
     let port = pick_port().unwrap();
     let command = command.into_iter().map(|word| word.replace("{port}", &port.to_string())).collect();
-    let env = env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     let url = format!("http://127.0.0.1:{port}/v1");
+    (started(command, env, &url).await, url)
+}
+
+/// A program that listens where the URL says.
+pub(crate) async fn started(command: Vec<String>, env: &[(&str, &str)], url: &str) -> Launched {
+    let env = env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     let ready = std::time::Duration::from_secs(120);
     let launch = Launch { program: Program { command, env, cwd: None }, url: url.parse().unwrap(), ready };
-    (launch.start(None).await.unwrap(), url)
+    launch.start(None).await.unwrap()
 }
 
 /// The processes whose `TMPDIR` is `mark`: everything that a run with it started, however far down.

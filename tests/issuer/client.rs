@@ -54,7 +54,8 @@ impl World {
     }
 
     async fn token_of(&self, source: &dyn TokenSource) -> Result<String, Fault> {
-        let headers = source.headers(Asking { method: "POST", url: &self.target, refused: None }).await?;
+        let headers =
+            source.headers(Asking { method: "POST", url: &self.target, refused: None, log: None }).await?;
         Ok(headers[0].1.expose_secret().strip_prefix("Bearer ").unwrap().to_owned())
     }
 
@@ -70,6 +71,7 @@ impl World {
             secrets: Secrets::default(),
             clock: self.clock.clone(),
             route: rehearsal::net::Route::default(),
+            old_servers: false,
             wallet: Arc::new(Memory::default()),
         };
         self.token_of(identity(&persona, &authority)?.as_ref()).await

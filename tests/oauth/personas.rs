@@ -153,7 +153,7 @@ async fn a_login_is_the_one_of_its_account() {
         };
         let (target, account) = (world.target().to_string(), account.map(str::to_owned));
         let issuer = world.base().to_owned();
-        wallet.keep(&Held { target, account, issuer, resource: None, tokens }).unwrap();
+        wallet.keep(&Held { target, account, issuer, resource: None, client: None, tokens }).unwrap();
     }
     for (yaml, expected) in
         [("{login: {}}", "access-of-nobody"), ("{login: {account: alice}}", "access-of-alice")]

@@ -138,7 +138,7 @@ async fn tokens_of_another_issuer_are_not_refreshed_here() {
         key: None,
     };
     let (target, issuer) = (world.target().to_string(), "https://other.example".to_owned());
-    world.wallet.keep(&Held { target, account: None, issuer, resource: None, tokens }).unwrap();
+    world.wallet.keep(&Held { target, account: None, issuer, resource: None, client: None, tokens }).unwrap();
     assert_eq!(world.ask(&world.oauth()).await.unwrap(), 200);
     for call in world.seen("POST /token") {
         assert_ne!(call.field("refresh_token"), "stolen-refresh");

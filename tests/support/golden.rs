@@ -9,10 +9,11 @@ use rehearsal::ids::{
     CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName, RunId, ScoreKey, SuiteName,
 };
 use rehearsal::plan::Selection;
+use rehearsal::score::access::{Access, Sight, Used};
 use rehearsal::score::{Finding, Grade, Outcome, Verdict, Weight};
 use rehearsal::store::record::{CaseResult, Manifest, RunRecord, SCHEMA};
 use rehearsal::suite::{ExpectedFailure, GatePolicy};
-use rehearsal::transcript::{CaseHeader, CaseKind, End, Fault, Side, Usage};
+use rehearsal::transcript::{CaseHeader, CaseKind, End, Fault, Side, Subject, Usage};
 
 /// The suite the golden run points into.
 pub(crate) const SUITE: &str = "\
@@ -124,6 +125,19 @@ impl Trial {
         self
     }
 
+    /// What the last finding shows of access to a tool.
+    pub(crate) fn sight(
+        mut self,
+        tool: &str,
+        (listed, used): (Option<bool>, Option<Used>),
+        access: Access,
+    ) -> Self {
+        let last = self.0.verdict.as_mut().and_then(|verdict| verdict.findings.last_mut());
+        let sight = Sight { subject: Subject::tool(tool), listed, used, denied_as: None, access };
+        last.unwrap_or_else(|| panic!("a finding")).sights.push(sight);
+        self
+    }
+
     /// Stands there in the suite.
     pub(crate) fn placed(mut self, line: u32) -> Self {
         self.0.header.origin = at(line, 9);
@@ -134,7 +148,15 @@ impl Trial {
     fn add(&mut self, check: &str, grade: Grade, why: &str, origin: Origin, weight: Weight) {
         let verdict = self.0.verdict.get_or_insert_with(|| panic!("a scored trial"));
         let (check, why) = (check.to_owned(), why.to_owned());
-        verdict.findings.push(Finding { check, grade, why, evidence: vec![3], origin, weight });
+        verdict.findings.push(Finding {
+            check,
+            grade,
+            why,
+            evidence: vec![3],
+            origin,
+            weight,
+            sights: vec![],
+        });
         self.0.outcome = Some(verdict.outcome());
     }
 
@@ -202,55 +224,59 @@ pub(crate) fn golden() -> RunRecord {
         case("refund-limit", trial).finding("tool_not_called", Grade::Fail, why, (14, 14))
     };
     let access = |persona: &str| Trial::new(CaseKind::Access, &format!("access/{persona}"), persona, 1);
-    let leak = "`refund_order` is hidden from the list, but a call was answered with a result";
+    let leak = "`refund_order` is hidden but callable for `customer`, who must be denied";
     let chatty = "the challenge to a request without a token carries `error=\"invalid_token\"`";
     let refused = "a token for another audience was answered with 200; RFC 8707 section 2 wants 401";
-    let mut run =
-        run_of([
-            late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
-            late(2).finding("answer_contains", Grade::Fail, silent, (8, 9)),
-            late(3).finding("answer_contains", Grade::Fail, silent, (8, 9)),
-            case("stock", 1),
-            case("stock", 2),
-            case("stock", 3).finding("tool_called", Grade::Fail, "`search_books` was not called", (11, 14)),
-            case("greeting", 1),
-            case("greeting", 2),
-            case("greeting", 3).unpriced(),
-            limit(1).known("the server has no limit yet"),
-            limit(2).known("the server has no limit yet"),
-            case("mended", 1).known("the search was broken"),
-            case("mended", 2).known("the search was broken"),
-            case("rate-limited", 1).faulted(
-                Side::Model,
-                "model.rate-limited",
-                "429 until every attempt was used up",
-            ),
-            case("rate-limited", 2).faulted(
-                Side::Model,
-                "model.rate-limited",
-                "429 until every attempt was used up",
-            ),
-            access("customer")
-                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (16, 21))
-                .finding("tools_visible", Grade::Pass, "`get_order` is visible", (16, 35))
-                .guarded("access_denied", Grade::Fail, leak, (16, 55)),
-            access("clerk")
-                .finding("tools_visible", Grade::Pass, "`search_books` is visible", (17, 21))
-                .finding("tools_visible", Grade::Fail, "`refund_order` is not visible", (17, 35)),
-            Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
-            Trial::new(CaseKind::Auth, "auth/D19", "customer", 1).guarded(
-                "auth_check",
-                Grade::Fail,
-                refused,
-                (18, 1),
-            ),
-            Trial::new(CaseKind::Auth, "auth/A07", "anonymous", 1).advice("auth_check", chatty, (18, 1)),
-            Trial::new(CaseKind::Auth, "auth/D03", "anonymous", 1)
-                .skipped("an expired token is refused", (18, 1)),
-            Trial::new(CaseKind::Auth, "auth/D05", "anonymous", 1)
-                .skipped("a token from another issuer is refused", (18, 1)),
-            case("circles", 1).finding("end", Grade::Fail, "8 turns used without an answer", (10, 9)),
-        ]);
+    let mut run = run_of([
+        late(1).finding("answer_contains", Grade::Pass, "the answer contains `28 November`", (8, 9)),
+        late(2).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+        late(3).finding("answer_contains", Grade::Fail, silent, (8, 9)),
+        case("stock", 1),
+        case("stock", 2),
+        case("stock", 3).finding("tool_called", Grade::Fail, "`search_books` was not called", (11, 14)),
+        case("greeting", 1),
+        case("greeting", 2),
+        case("greeting", 3).unpriced(),
+        limit(1).known("the server has no limit yet"),
+        limit(2).known("the server has no limit yet"),
+        case("mended", 1).known("the search was broken"),
+        case("mended", 2).known("the search was broken"),
+        case("rate-limited", 1).faulted(
+            Side::Model,
+            "model.rate-limited",
+            "429 until every attempt was used up",
+        ),
+        case("rate-limited", 2).faulted(
+            Side::Model,
+            "model.rate-limited",
+            "429 until every attempt was used up",
+        ),
+        access("customer")
+            .finding("access_visible", Grade::Pass, "`customer` sees `search_books`", (16, 21))
+            .sight("search_books", (Some(true), None), Access::Allowed)
+            .finding("access_visible", Grade::Pass, "`customer` sees `get_order`", (16, 35))
+            .sight("get_order", (Some(true), Some(Used::Unclear)), Access::Unknown)
+            .guarded("access_denied", Grade::Fail, leak, (16, 55))
+            .sight("refund_order", (Some(false), Some(Used::Allowed)), Access::Leak),
+        access("clerk")
+            .finding("access_visible", Grade::Pass, "`clerk` sees `search_books`", (17, 21))
+            .sight("search_books", (Some(true), Some(Used::Allowed)), Access::Allowed)
+            .finding("access_visible", Grade::Fail, "expected `clerk` to see `refund_order`", (17, 35))
+            .sight("refund_order", (Some(false), Some(Used::Denied)), Access::Missing),
+        Trial::new(CaseKind::Auth, "auth/A01", "anonymous", 1),
+        Trial::new(CaseKind::Auth, "auth/D19", "customer", 1).guarded(
+            "auth_check",
+            Grade::Fail,
+            refused,
+            (18, 1),
+        ),
+        Trial::new(CaseKind::Auth, "auth/A07", "anonymous", 1).advice("auth_check", chatty, (18, 1)),
+        Trial::new(CaseKind::Auth, "auth/D03", "anonymous", 1)
+            .skipped("an expired token is refused", (18, 1)),
+        Trial::new(CaseKind::Auth, "auth/D05", "anonymous", 1)
+            .skipped("a token from another issuer is refused", (18, 1)),
+        case("circles", 1).finding("end", Grade::Fail, "8 turns used without an answer", (10, 9)),
+    ]);
     let mut missing = Trial::new(CaseKind::Use, "never-ran", "customer", 1).0.header;
     missing.origin = at(9, 9);
     run.missing.push(missing);
@@ -265,7 +291,9 @@ pub(crate) fn hostile() -> RunRecord {
         fail(hostile(CaseKind::Use, 1)),
         fail(hostile(CaseKind::Use, 2)).known(HOSTILE),
         hostile(CaseKind::Use, 3).faulted(Side::Model, HOSTILE, HOSTILE),
-        hostile(CaseKind::Access, 1).guarded(HOSTILE, Grade::Fail, &format!("`{HOSTILE}` leaks"), (1, 1)),
+        hostile(CaseKind::Access, 1)
+            .guarded(HOSTILE, Grade::Fail, &format!("`{HOSTILE}` leaks"), (1, 1))
+            .sight(HOSTILE, (Some(false), Some(Used::Allowed)), Access::Leak),
         hostile(CaseKind::Auth, 1).guarded(HOSTILE, Grade::Fail, HOSTILE, (3, 1)),
     ]);
     for result in &mut run.results {

@@ -3,12 +3,13 @@
 use rehearsal::diag::Origin;
 use rehearsal::ids::{Digest, ScoreKey};
 use rehearsal::score::{Finding, Grade, Verdict, Weight};
-use rehearsal::transcript::event::{AuthMessage, Caller};
+use rehearsal::transcript::Subject;
+use rehearsal::transcript::event::{AuthMessage, Caller, Refused};
 use rehearsal::transcript::{
     Body, CaseKind, End, Event, Fault, HttpSide, SCHEMA, ServerFacts, Side, ToolCall, ToolFact, Transcript,
     Usage, What, WireMessage,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::golden::{FILE, HOSTILE, Trial};
 
@@ -80,8 +81,26 @@ fn all(words: &str) -> Vec<What> {
             code: Some(-32602),
             status: Some(403),
             message: words.to_owned(),
+            challenge: Some(words.to_owned()),
             took_ms: 3,
         },
+        What::FeaturesListed {
+            resources: vec![words.to_owned()],
+            templates: vec![words.to_owned()],
+            prompts: vec![words.to_owned()],
+        },
+        What::Fetched {
+            subject: Subject::Resource(words.to_owned()),
+            args: Value::Null,
+            refused: Some(Refused {
+                code: Some(-32002),
+                status: None,
+                message: words.to_owned(),
+                challenge: None,
+            }),
+            took_ms: 3,
+        },
+        What::IdentityChanged { to: words.into() },
         What::ToolRejected { call: "c3".into(), name: words.into(), message: words.to_owned() },
         What::ServerAsked { method: words.to_owned(), params: json!({"q": words}), answered: json!({}) },
         What::ServerNoted { method: words.to_owned(), params: json!({"n": words}) },
@@ -162,6 +181,7 @@ pub(crate) fn golden() -> (Transcript, Verdict) {
         evidence: vec![6, 9],
         origin: at(line),
         weight,
+        sights: vec![],
     };
     let unsure = Fault::new(Side::Judge, "judge.unsure", "unsure");
     let findings = vec![

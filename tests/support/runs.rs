@@ -144,6 +144,7 @@ pub(crate) fn verdict(outcome: Outcome) -> Verdict {
         evidence: vec![2],
         origin: origin(30),
         weight: Weight::Must,
+        sights: vec![],
     };
     Verdict { score_key: ScoreKey(Digest::of(b"score")), findings: vec![finding] }
 }

@@ -5,9 +5,9 @@ use rehearsal::diag::Origin;
 use rehearsal::ids::{
     CallId, CaseKey, CaseName, ClientName, Digest, ModelName, PersonaName, SuiteName, ToolName,
 };
-use rehearsal::transcript::event::Caller;
+use rehearsal::transcript::event::{Caller, Refused};
 use rehearsal::transcript::{
-    CaseHeader, CaseKind, End, Event, SCHEMA, ToolCall, ToolFact, Transcript, Usage, What,
+    CaseHeader, CaseKind, End, Event, SCHEMA, Subject, ToolCall, ToolFact, Transcript, Usage, What,
 };
 use serde_json::{Value, json};
 
@@ -111,9 +111,20 @@ impl Script {
     }
 
     /// The last call is refused.
-    pub(crate) fn refused(mut self, code: Option<i64>, status: Option<u16>, message: &str) -> Self {
+    pub(crate) fn refused(self, code: Option<i64>, status: Option<u16>, message: &str) -> Self {
+        self.refused_as(Refused { code, status, message: message.to_owned(), challenge: None })
+    }
+
+    /// The last call is refused, perhaps with a challenge.
+    pub(crate) fn refused_as(mut self, refused: Refused) -> Self {
         let call = self.answered();
-        self.note(What::ToolRefused { call, code, status, message: message.to_owned(), took_ms: 30 })
+        let Refused { code, status, message, challenge } = refused;
+        self.note(What::ToolRefused { call, code, status, message, challenge, took_ms: 30 })
+    }
+
+    /// The harness reads a resource or gets a prompt.
+    pub(crate) fn fetches(self, subject: Subject, refused: Option<Refused>) -> Self {
+        self.note(What::Fetched { subject, args: Value::Null, refused, took_ms: 30 })
     }
 
     /// A step of setup, verify or cleanup ran.

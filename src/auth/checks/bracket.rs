@@ -50,12 +50,19 @@ impl Between {
         own.or_else(|| harmless_call(self.list.as_ref()?))
     }
 
-    /// The cheapest request that shows something: that call, else the list of tools.
-    pub(super) fn showing(&self, prober: &Prober) -> (&'static str, Value) {
-        match self.harmless(prober) {
-            Some(params) => ("tools/call", params),
-            None => ("tools/list", serde_json::json!({})),
-        }
+    /// The cheapest request that shows something: that call, else the list of tools. Arguments that were made up may be
+    /// wrong, so such a call is made once before it is relied on: `control call`.
+    pub(super) async fn showing(&self, prober: &Prober) -> (&'static str, Value) {
+        let named = prober.facts().harmless.is_some();
+        let works = match self.harmless(prober) {
+            Some(params) if named => Some(params),
+            Some(params) => {
+                let answer = prober.call("control call", &self.session, &self.good, params.clone()).await;
+                matches!(answer, Answer::Accepted(_)).then_some(params)
+            }
+            None => None,
+        };
+        works.map_or(("tools/list", serde_json::json!({})), |params| ("tools/call", params))
     }
 }
 

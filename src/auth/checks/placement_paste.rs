@@ -21,7 +21,7 @@ pub(super) fn pasted(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
             return Ok(());
         };
         let Some(between) = begin(prober).await? else { return Ok(()) };
-        let (method, params) = between.showing(prober);
+        let (method, params) = between.showing(prober).await;
         for label in ["own", "own again"] {
             let _ = prober.rpc(label, &between.session, (method, params.clone()), &between.good).await;
         }
@@ -76,7 +76,8 @@ pub(super) fn no_effect(transcript: &Transcript) -> Seen {
     if let Err(seen) = control(transcript) {
         return seen;
     }
-    let one = |label: &str| labelled(transcript, "").find(|one| begins(one.label, label));
+    // The last: a handshake may come before it.
+    let one = |label: &str| labelled(transcript, "").filter(|one| begins(one.label, label)).last();
     // Where nobody needs a token the one in `_meta` opens nothing.
     let open = one(NOBODY).is_some_and(|nobody| matches!(nobody.answer(), Answer::Accepted(_)));
     if let Some(alone) = one(ALONE).filter(|_| !open) {
@@ -136,9 +137,10 @@ mod tests {
     const BOB: &str = r#"{"result":{"content":[{"text":"bob"}],"_meta":{"at":2}}}"#;
 
     fn judged(own: &str, again: &str, other: &str, pasted: (&str, &str)) -> String {
-        let steps: [Step<'_>; 4] = [
+        let steps: [Step<'_>; 5] = [
             step("own: tools/call", "200", own),
             step("own again: tools/call", "200", again),
+            step("other: initialize", "200", LISTED),
             step("other: tools/call", "200", other),
             step("pasted into `_meta`: tools/call", pasted.0, pasted.1),
         ];

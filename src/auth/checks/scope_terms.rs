@@ -131,7 +131,7 @@ pub(super) fn upper(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     with_scopes(prober, own(prober).iter().map(turned).collect(), true)
 }
 
-pub(super) fn other_terms(transcript: &Transcript) -> Seen {
+pub(super) fn other_terms(transcript: &Transcript, what: &str) -> Seen {
     if let Err(seen) = control(transcript) {
         return seen;
     }
@@ -139,7 +139,6 @@ pub(super) fn other_terms(transcript: &Transcript) -> Seen {
     else {
         return Seen::Inconclusive("the probe was not sent".to_owned());
     };
-    let what = "a token with scopes that are almost the right ones";
     match (bare, how) {
         (Fared::In | Fared::Listed, _) => {
             Seen::DoesNotApply("a token without any scope is let in, too (see F01)".to_owned())

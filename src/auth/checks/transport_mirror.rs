@@ -25,7 +25,7 @@ const VERSION: &str = "another `MCP-Protocol-Version`";
 pub(super) fn envelope(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
         let Some(between) = begin(prober).await? else { return Ok(()) };
-        let (method, params) = between.showing(prober);
+        let (method, params) = between.showing(prober).await;
         let asked = || written(prober, &between.session, (method, params.clone()));
         let mut attempts: Vec<(&str, Written)> = vec![];
         if let Some(name) = params["name"].as_str() {
@@ -145,7 +145,7 @@ const KNOWN_FIRST: &str = "with a known name and then an unknown one";
 pub(super) fn doubled_key(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
         let Some(between) = begin(prober).await? else { return Ok(()) };
-        let (method, params) = between.showing(prober);
+        let (method, params) = between.showing(prober).await;
         let (key, known) = match params["name"].as_str() {
             Some(name) => ("name", name),
             None => ("method", method),

@@ -13,7 +13,7 @@ use super::dpop::ProofKey;
 use super::settings::{Grant, Means, Settings};
 use super::supply::Supply;
 use super::trace::Trace;
-use super::wallet::{Held, Tokens};
+use super::wallet::{Client, Held, Tokens};
 use super::{fault, scope};
 use crate::auth::challenge::{Challenge, Challenges};
 use crate::mcp::Rejection;
@@ -320,7 +320,7 @@ impl Flow {
             state.held = None;
             return Ok(false);
         };
-        self.keep(state, site, tokens)?;
+        self.keep(state, site, tokens, held.client)?;
         state.refreshed = true;
         Ok(true)
     }
@@ -346,18 +346,25 @@ impl Flow {
             true => Some(held.map_or_else(|| ProofKey::generate(&self.supply.means.secrets), Ok)?),
             false => None,
         };
-        let tokens = self.supply.obtain(&site, (&scopes, key.as_ref()), &state.trace).await?;
-        self.keep(state, site, tokens)?;
+        let (tokens, client) = self.supply.obtain(&site, (&scopes, key.as_ref()), &state.trace).await?;
+        self.keep(state, site, tokens, Some(client))?;
         state.refreshed = false;
         Ok(())
     }
 
-    fn keep(&self, state: &mut State, site: Site, tokens: Tokens) -> Result<(), Fault> {
+    fn keep(
+        &self,
+        state: &mut State,
+        site: Site,
+        tokens: Tokens,
+        client: Option<Client>,
+    ) -> Result<(), Fault> {
         let held = Held {
             target: self.supply.settings.target.to_string(),
             account: self.supply.settings.account.clone(),
             issuer: site.server.issuer.clone(),
             resource: site.resource.clone(),
+            client,
             tokens,
         };
         self.supply.means.wallet.keep(&held)?;

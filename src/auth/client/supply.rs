@@ -74,19 +74,20 @@ impl Supply {
         search.run(&self.courier(trace).await?.saying(version), known).await
     }
 
-    /// A token by the identity's own way. A client that its server has forgotten registers again, once.
+    /// A token by the identity's own way, and the client it is granted to. A client that its server has forgotten
+    /// registers again, once.
     pub(super) async fn obtain(
         &self,
         site: &Site,
         (scopes, key): (&[String], Option<&ProofKey>),
         trace: &Trace,
-    ) -> Result<Tokens, Fault> {
+    ) -> Result<(Tokens, Client), Fault> {
         let courier = self.courier(trace).await?;
-        let mut tokens = self.attempt(site, (scopes, key), &courier).await;
-        if tokens.as_ref().is_err_and(|denied| denied.is("invalid_client")) && self.forget(site)? {
-            tokens = self.attempt(site, (scopes, key), &courier).await;
+        let mut granted = self.attempt(site, (scopes, key), &courier).await;
+        if granted.as_ref().is_err_and(|denied| denied.is("invalid_client")) && self.forget(site)? {
+            granted = self.attempt(site, (scopes, key), &courier).await;
         }
-        tokens.map_err(Denied::into_fault)
+        granted.map_err(Denied::into_fault)
     }
 
     /// A token by the refresh token that is held. `None`: there is none, or the server no longer takes it.
@@ -96,9 +97,8 @@ impl Supply {
         held: &Held,
         trace: &Trace,
     ) -> Result<Option<Tokens>, Fault> {
-        let (Some(refresh), Some(client)) =
-            (&held.tokens.refresh, self.means.wallet.client(&site.server.issuer))
-        else {
+        let client = held.client.clone().or_else(|| self.means.wallet.client(&site.server.issuer));
+        let (Some(refresh), Some(client)) = (&held.tokens.refresh, client) else {
             return Ok(None);
         };
         let (scopes, key) = (held.tokens.scopes.as_slice(), held.tokens.key.as_ref());
@@ -128,6 +128,9 @@ impl Supply {
         if let Some(refresh) = &held.tokens.refresh {
             secrets.register_jwt("refresh-token", refresh.expose_secret());
         }
+        if let Some(secret) = held.client.as_ref().and_then(|client| client.secret.as_ref()) {
+            secrets.register("client-secret", secret.expose_secret());
+        }
     }
 
     fn post<'a>(&'a self, courier: &'a Courier) -> Post<'a> {
@@ -140,10 +143,10 @@ impl Supply {
         site: &Site,
         (scopes, key): (&[String], Option<&ProofKey>),
         courier: &Courier,
-    ) -> Result<Tokens, Denied> {
+    ) -> Result<(Tokens, Client), Denied> {
         let client = self.client(site, courier).await?;
         let errand = Errand { post: self.post(courier), site, client: &client, scopes, key };
-        match &self.settings.grant {
+        let tokens = match &self.settings.grant {
             Grant::Code { visitor, .. } => errand.code(visitor.as_ref()).await,
             Grant::ClientCredentials(_) => errand.client_credentials().await,
             Grant::Refresh { token, .. } => errand.refresh(token).await,
@@ -152,7 +155,8 @@ impl Supply {
                 let server = self.provider(provider, courier.trace()).await?;
                 errand.vouched(provider, &server).await
             }
-        }
+        }?;
+        Ok((tokens, client))
     }
 
     /// The identity provider's metadata, or what was configured in its place.

@@ -88,6 +88,8 @@ pub struct Held {
     pub issuer: String,
     /// The `resource` they were asked for, as the target writes it.
     pub resource: Option<String>,
+    /// The client that they were granted to, if that is known; no other may refresh them (RFC 6749 section 6).
+    pub client: Option<Client>,
     /// The tokens.
     pub tokens: Tokens,
 }

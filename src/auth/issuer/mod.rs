@@ -117,6 +117,11 @@ impl Issuer {
         format!("{}/jwks", self.shared.url)
     }
 
+    /// Where clients ask for tokens.
+    pub fn token_url(&self) -> String {
+        self.shared.endpoint("token")
+    }
+
     /// Where a resource server asks what a token means (RFC 7662).
     pub fn introspection_url(&self) -> String {
         self.shared.endpoint("introspect")

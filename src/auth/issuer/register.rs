@@ -44,7 +44,7 @@ const MOST: usize = 16;
 impl Described {
     /// A client of that id, if what it says can be granted.
     pub(super) fn client(&self, id: String, proof: Proof) -> Result<Client, Refused> {
-        let codes = self.grants().iter().any(|grant| *grant == "authorization_code");
+        let codes = self.grants().contains(&"authorization_code");
         if self.redirect_uris.len() > MOST || (codes && self.redirect_uris.is_empty()) {
             return Err(Refused("invalid_redirect_uri", "between one and sixteen redirect_uris"));
         }

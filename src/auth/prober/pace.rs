@@ -3,8 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use tokio::time::Instant;
 
+use crate::net::asked::Asked;
 use crate::net::fence::Reach;
 use crate::transcript::HttpSide;
 
@@ -49,12 +51,8 @@ impl Pacer {
 /// How long a 429 asks to wait: `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3).
 pub(super) fn asked_to_wait(response: &Result<HttpSide, String>, now: jiff::Timestamp) -> Option<Duration> {
     let side = response.as_ref().ok().filter(|side| side.status() == Some(429))?;
-    let text = side.header("retry-after")?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let moment = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(Duration::try_from(moment.duration_since(now)).unwrap_or_default())
+    let value = HeaderValue::from_str(side.header("retry-after")?).ok()?;
+    Asked::read(&HeaderMap::from_iter([(RETRY_AFTER, value)])).map(|asked| asked.wait(now))
 }
 
 #[cfg(test)]
@@ -103,7 +101,7 @@ mod tests {
         assert_eq!(wait("Tue, 28 Jul 2026 00:00:03 GMT"), Some(Duration::from_secs(3)));
         assert_eq!(wait("Mon, 27 Jul 2026 00:00:03 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), None);
-        assert_eq!(wait("-1"), None);
+        assert_eq!(wait("-1"), Some(Duration::ZERO));
         assert_eq!(asked_to_wait(&answer("429", None), now), None);
         assert_eq!(asked_to_wait(&answer("503", Some("1")), now), None);
     }

@@ -1,54 +1,54 @@
-//! `access_denied`: the persona may not call a tool.
+//! `access_denied`: the persona may not use a tool, resource or prompt.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::access::{self, Of, named};
 use super::denial::{self, Reply};
 use super::short::{Brief, NoItem, Short};
 use super::{Examine, Seen, View, Weight};
-use crate::ids::ToolName;
+use crate::score::Grade;
+use crate::score::access::{Sight, Standing};
 
-/// The harness called this tool as the persona, and the target refused: with HTTP 401 or 403, a JSON-RPC error, a
-/// flagged result, or as if the tool did not exist. A complaint about the arguments is no refusal.
+/// The harness used it as the persona, and the target refused: with HTTP 401 or 403, a JSON-RPC error, a flagged
+/// result, or as if it did not exist. A complaint about the arguments is no refusal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AccessDenied {
-    /// The tool.
-    pub tool: ToolName,
-}
+#[serde(transparent)]
+pub struct AccessDenied(pub Of);
 
 impl Short for AccessDenied {
-    const EXPECTS: &'static str = "the name of a tool, or a map with `tool`";
+    const EXPECTS: &'static str = Of::EXPECTS;
     type Item = NoItem;
-    const SCALARS: &'static [&'static str] = &["string"];
+    const SCALARS: &'static [&'static str] = Of::SCALARS;
 
     fn from_brief(brief: Brief<NoItem>) -> Option<Self> {
-        match brief {
-            Brief::Text(name) => Some(Self { tool: ToolName::new(name) }),
-            _ => None,
-        }
+        Of::from_brief(brief).map(Self)
     }
 }
 
 impl Examine for AccessDenied {
     fn examine(&self, view: &View<'_>) -> Seen {
-        let (tool, persona) = (&self.tool, &view.header().persona);
-        match denial::examine(view, tool) {
+        let (subject, whom) = (&self.0.0, view.whom());
+        let (named, verb) = (named(subject), subject.verb());
+        match denial::examine(view, subject) {
             Err(unprobed) => unprobed,
             Ok((evidence, Reply::Denied { shape, said })) => {
-                Seen::pass(format!("`{persona}` was denied `{tool}` by {shape}: `{said}`"), evidence)
+                Seen::pass(format!("`{whom}` was denied {named} by {shape}: `{said}`"), evidence)
             }
             Ok((evidence, Reply::Allowed)) => {
-                let hidden = view.visible_tools().is_some_and(|(_, listed)| !listed.contains(&tool));
-                let how = if hidden { "hidden from tools/list but callable" } else { "listed and callable" };
-                Seen::fail(format!("`{tool}` is {how} for `{persona}`, who must be denied"), evidence)
+                let cell = match view.shows(subject) {
+                    Some((_, false)) => Standing::HiddenButCallable.to_string(),
+                    Some((_, true)) => Standing::Open.to_string(),
+                    None => "callable".to_owned(),
+                };
+                Seen::fail(format!("{named} is {cell} for `{whom}`, who must be denied"), evidence)
             }
             Ok((evidence, Reply::Broken { said })) => {
-                let why = format!("the target broke instead of denying `{tool}` to `{persona}`: `{said}`");
+                let why = format!("the target broke instead of denying {named} to `{whom}`: `{said}`");
                 Seen::unscored("access.inconclusive", why, evidence)
             }
             Ok((evidence, Reply::Unclear { why })) => {
-                let why = format!("whether `{persona}` may call `{tool}` is not shown: {why}");
+                let why = format!("whether `{whom}` may {verb} {named} is not shown: {why}");
                 Seen::unscored("access.inconclusive", why, evidence)
             }
         }
@@ -56,5 +56,13 @@ impl Examine for AccessDenied {
 
     fn weight(&self) -> Weight {
         Weight::Security
+    }
+
+    fn problems(&self) -> Vec<String> {
+        access::problems(&self.0.0)
+    }
+
+    fn sights(&self, view: &View<'_>, grade: &Grade) -> Vec<Sight> {
+        vec![access::sight(view, &self.0.0, false, grade)]
     }
 }

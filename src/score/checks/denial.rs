@@ -5,17 +5,18 @@
 //! reference for the last shape. Neither a crash, nor a complaint about the arguments, nor an error of the tool's own
 //! trade is a denial: each would hide a hole behind a bad probe.
 
-use std::fmt;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::access::named;
 use super::{Seen, View};
 use crate::display::excerpt;
-use crate::ids::ToolName;
+use crate::score::access::DenialShape as Shape;
 use crate::transcript::view::{Fate, ToolUse};
+use crate::transcript::{Attempt, Subject};
 
-/// The start of the name of the reference tool. The access driver spells it the same.
+/// What the names of the references have in common. The access driver spells it the same.
 const NONEXISTENT: &str = "rehearsal_nonexistent_";
 
 /// What a reply to a probe means.
@@ -42,37 +43,39 @@ pub(super) enum Reply {
     },
 }
 
-/// How a target denies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    Forbidden,
-    Unauthorized,
-    RpcError,
-    ToolError,
-    AsUnknown,
+/// Whether this is what no server has, tried for the sake of the answer.
+pub(super) fn is_reference(subject: &Subject) -> bool {
+    subject.name().contains(NONEXISTENT)
 }
 
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Forbidden => "HTTP 403",
-            Self::Unauthorized => "HTTP 401",
-            Self::RpcError => "a JSON-RPC error",
-            Self::ToolError => "a flagged result",
-            Self::AsUnknown => "the same reply as for a tool that does not exist",
-        })
-    }
-}
-
-/// The probe of a tool, with the events it rests on; the error is the finding when there is no usable probe.
-pub(super) fn examine(view: &View<'_>, tool: &ToolName) -> Result<(Vec<u32>, Reply), Seen> {
-    let probe = view.harness_calls().filter(|call| call.name == tool).last();
-    let Some(probe) = probe else {
-        return Err(Seen::unscored("access.not-probed", format!("`{tool}` was not called"), []));
+/// The last probe of a subject, with the events it rests on; the error is the finding when there is no usable probe.
+pub(super) fn examine(view: &View<'_>, subject: &Subject) -> Result<(Vec<u32>, Reply), Seen> {
+    let attempts = view.attempts();
+    let Some(probe) = attempts.iter().rev().find(|attempt| attempt.subject == *subject) else {
+        let why = format!("{} was not tried", named(subject));
+        return Err(Seen::unscored("access.not-probed", why, []));
     };
-    let reference = view.harness_calls().find(|call| call.name.as_str().starts_with(NONEXISTENT));
-    let evidence = [Some(probe.seq), probe.fate.seq()].into_iter().flatten().collect();
-    Ok((evidence, classify(probe, reference)))
+    let reference = attempts
+        .iter()
+        .find(|attempt| attempt.subject.kind() == subject.kind() && is_reference(&attempt.subject));
+    let mut evidence = vec![probe.seq];
+    evidence.extend(probe.fate.seq().filter(|seq| *seq != probe.seq));
+    let advice = match subject {
+        Subject::Resource(_) => "; name a URI it accepts".to_owned(),
+        Subject::Tool(name) => {
+            format!("; give arguments it accepts in the row: `{}: {{…}}`", excerpt(name.as_str(), 60))
+        }
+        Subject::Prompt(name) => {
+            format!("; give arguments it accepts in the row: `{}: {{…}}`", excerpt(name, 60))
+        }
+    };
+    Ok((evidence, classify(probe, reference, &advice)))
+}
+
+/// What the reply to a call of the model means. There is no reference for it.
+pub(super) fn of_model(call: &ToolUse<'_>) -> Reply {
+    let subject = Subject::Tool(call.name.clone());
+    classify(&Attempt { seq: call.seq, subject, fate: call.fate }, None, "")
 }
 
 /// Words of a refusal for want of rights.
@@ -88,7 +91,7 @@ static ARGUMENTS: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Words of a reply to an unknown tool.
 static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?:unknown|no such|nonexistent) (?:tool|method)|(?:tool|method).{0,80}(?:not found|not exist|unknown|not registered|not available)").expect("the pattern is constant")
+    Regex::new(r"(?i)(?:unknown|no such|nonexistent) (?:tool|method|resource|prompt)|(?:tool|method|resource|prompt).{0,80}(?:not found|not exist|unknown|not registered|not available)").expect("the pattern is constant")
 });
 
 /// Words of a tool that ran and did not find something, or broke.
@@ -102,7 +105,7 @@ fn says(words: &LazyLock<Regex>, text: &str) -> bool {
     words.is_match(&head)
 }
 
-fn classify(probe: &ToolUse<'_>, reference: Option<&ToolUse<'_>>) -> Reply {
+fn classify(probe: &Attempt<'_>, reference: Option<&Attempt<'_>>, advice: &str) -> Reply {
     let text = probe.fate.text();
     let said = excerpt(&text, 120);
     let denied = |shape| Reply::Denied { shape, said: said.clone() };
@@ -111,16 +114,21 @@ fn classify(probe: &ToolUse<'_>, reference: Option<&ToolUse<'_>>) -> Reply {
         Fate::Pending => Reply::Unclear { why: "no reply came".to_owned() },
         Fate::Rejected { .. } => Reply::Unclear { why: "the call never left the harness".to_owned() },
         Fate::Returned { is_error: false, .. } => match reference.map(|reference| reference.fate) {
-            Some(Fate::Returned { is_error: false, .. }) => {
-                Reply::Unclear { why: "the target also accepts a tool that does not exist".to_owned() }
-            }
+            Some(Fate::Returned { is_error: false, .. }) => Reply::Unclear {
+                why: format!("the target also accepts a {} that does not exist", probe.subject.kind()),
+            },
             _ => Reply::Allowed,
         },
         Fate::Returned { .. } if says(&RIGHTS, &text) => denied(Shape::ToolError),
         Fate::Returned { .. } if as_unknown() || says(&UNKNOWN, &text) => denied(Shape::AsUnknown),
-        Fate::Returned { .. } if says(&ARGUMENTS, &text) => arguments(&said),
+        Fate::Returned { .. } if says(&ARGUMENTS, &text) => arguments(&said, advice),
         // An error of the trade, such as "this order was never paid", comes from a tool that was let through.
-        Fate::Returned { .. } => ran(&said),
+        Fate::Returned { .. } => ran(&said, advice),
+        Fate::Refused { status: Some(403), challenge: Some(challenge), .. }
+            if challenge.contains("insufficient_scope") =>
+        {
+            denied(Shape::Challenge)
+        }
         Fate::Refused { status: Some(403), .. } => denied(Shape::Forbidden),
         Fate::Refused { status: Some(401), .. } => denied(Shape::Unauthorized),
         Fate::Refused { status: Some(429), .. } => {
@@ -130,29 +138,31 @@ fn classify(probe: &ToolUse<'_>, reference: Option<&ToolUse<'_>>) -> Reply {
         Fate::Refused { .. } if says(&RIGHTS, &text) => denied(Shape::RpcError),
         Fate::Refused { code: Some(-32603), .. } => Reply::Broken { said },
         Fate::Refused { .. } if as_unknown() => denied(Shape::AsUnknown),
+        // -32002 is "resource not found" before 2026-07-28.
         Fate::Refused { code: Some(-32601), .. } => denied(Shape::AsUnknown),
+        Fate::Refused { code: Some(-32002), .. } if probe.subject.kind() == "resource" => {
+            denied(Shape::AsUnknown)
+        }
         Fate::Refused { .. } if says(&UNKNOWN, &text) => denied(Shape::AsUnknown),
-        Fate::Refused { code: Some(-32602), .. } => arguments(&said),
-        Fate::Refused { .. } if says(&ARGUMENTS, &text) => arguments(&said),
-        Fate::Refused { .. } if says(&RAN, &text) => ran(&said),
+        Fate::Refused { code: Some(-32602), .. } => arguments(&said, advice),
+        Fate::Refused { .. } if says(&ARGUMENTS, &text) => arguments(&said, advice),
+        Fate::Refused { .. } if says(&RAN, &text) => ran(&said, advice),
         Fate::Refused { .. } => denied(Shape::RpcError),
     }
 }
 
-fn ran(said: &str) -> Reply {
-    Reply::Unclear { why: format!("the tool itself seems to have run: `{said}`; give arguments it accepts") }
+fn ran(said: &str, advice: &str) -> Reply {
+    Reply::Unclear { why: format!("it seems to have run: `{said}`{advice}") }
 }
 
-fn arguments(said: &str) -> Reply {
-    Reply::Unclear {
-        why: format!("the target complained about the arguments: `{said}`; give arguments it accepts"),
-    }
+fn arguments(said: &str, advice: &str) -> Reply {
+    Reply::Unclear { why: format!("the target complained about the arguments: `{said}`{advice}") }
 }
 
-/// The kind of a reply and its words without the tool's name.
-fn shape_of(call: &ToolUse<'_>) -> (Option<i64>, Option<u16>, String) {
-    let words = call.fate.text().replace(call.name.as_str(), "the tool");
-    match call.fate {
+/// The kind of a reply and its words without the name of what was tried.
+fn shape_of(attempt: &Attempt<'_>) -> (Option<i64>, Option<u16>, String) {
+    let words = attempt.fate.text().replace(attempt.subject.name(), "it");
+    match attempt.fate {
         Fate::Refused { code, status, .. } => (code, status, words),
         _ => (None, None, words),
     }

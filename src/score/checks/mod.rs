@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::access::Sight;
 use super::{Finding, Grade, Weight};
 use crate::diag::Located;
 use crate::transcript::{Fault, Side, View};
@@ -14,6 +15,7 @@ use crate::transcript::{Fault, Side, View};
 pub mod matcher;
 pub mod short;
 
+mod access;
 mod calls;
 mod combine;
 mod denial;
@@ -77,6 +79,11 @@ pub trait Examine {
     fn problems(&self) -> Vec<String> {
         vec![]
     }
+
+    /// What the transcript shows of access, when the check is about that and got this grade.
+    fn sights(&self, _view: &View<'_>, _grade: &Grade) -> Vec<Sight> {
+        vec![]
+    }
 }
 
 /// One table: the modules, the enum, the YAML keys, the dispatch.
@@ -137,6 +144,8 @@ checks! {
     "tool_called" => tool_called::ToolCalled,
     /// A tool was not called, or not with these arguments.
     "tool_not_called" => tool_not_called::ToolNotCalled,
+    /// A forbidden tool was not called, or every call was denied.
+    "not_reached" => not_reached::NotReached,
     /// Tools were called in this order; other calls may lie between.
     "call_order" => call_order::CallOrder,
     /// At most so many tool calls were made.
@@ -175,14 +184,18 @@ checks! {
     "any_of" => any_of::AnyOf,
     /// The nested check does not hold.
     "not" => not::Not,
-    /// These tools are listed.
-    "tools_visible" => tools_visible::ToolsVisible,
-    /// These tools are not listed.
-    "tools_hidden" => tools_hidden::ToolsHidden,
-    /// The persona may call a tool.
+    /// The persona sees a tool, resource or prompt.
+    "access_visible" => access_visible::AccessVisible,
+    /// The persona does not see a tool, resource or prompt.
+    "access_hidden" => access_hidden::AccessHidden,
+    /// The persona may use a tool, resource or prompt.
     "access_allowed" => access_allowed::AccessAllowed,
-    /// The persona may not call a tool.
+    /// The persona may not use a tool, resource or prompt.
     "access_denied" => access_denied::AccessDenied,
+    /// What is denied is denied in this shape.
+    "denied_as" => denied_as::DeniedAs,
+    /// The persona gets nowhere but to what is named.
+    "access_others" => access_others::AccessOthers,
     /// A protocol probe of authorization found nothing wrong.
     "auth_check" => auth_check::AuthCheck,
     /// A verify step returned what it should.
@@ -214,7 +227,9 @@ pub fn examine(checks: &[Located<Check>], view: &View<'_>) -> Vec<Finding> {
 fn examine_one(check: &Located<Check>, view: &View<'_>) -> Finding {
     let Seen { grade, why, evidence } = check.value.examine(view);
     let (name, origin) = (check.value.name().to_owned(), check.origin.clone());
-    let mut finding = Finding { check: name, grade, why, evidence, origin, weight: check.value.weight() };
+    let sights = check.value.as_examine().sights(view, &grade);
+    let weight = check.value.weight();
+    let mut finding = Finding { check: name, grade, why, evidence, origin, weight, sights };
     if finding.is_not_applicable() {
         finding.weight = Weight::Info;
     }

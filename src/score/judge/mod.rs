@@ -231,5 +231,13 @@ fn made(
     (why, evidence): (String, Vec<u32>),
 ) -> Finding {
     let weight = if kind == Kind::Info { Weight::Info } else { Weight::Must };
-    Finding { check: "criterion".to_owned(), grade, why, evidence, origin: criterion.origin.clone(), weight }
+    Finding {
+        check: "criterion".to_owned(),
+        grade,
+        why,
+        evidence,
+        origin: criterion.origin.clone(),
+        weight,
+        sights: vec![],
+    }
 }

@@ -6,11 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Kind};
-use super::text_or::TextOr;
-use super::wire::{self, AuthPart, Document};
-use super::yaml::At;
+use super::wire::{self, Document};
 use super::{IssuerSpec, Request, Suite, validate};
 use crate::auth::Persona;
+use crate::auth::issuer::StableKey;
 use crate::diag::{Diagnostic, Located, Origin, Severity};
 use crate::ids::{ModelName, SuiteName};
 use crate::llm::ModelSpec;
@@ -21,6 +20,7 @@ mod answers;
 mod cases;
 mod clients;
 mod context;
+mod issuer;
 mod judge;
 mod models;
 mod servers;
@@ -47,6 +47,8 @@ pub(super) struct Inputs<'a> {
     pub servers: Option<(Arc<str>, Arc<str>)>,
     /// What `target.tls` names.
     pub tls: Tls,
+    /// What `auth.issuer.key` names.
+    pub key: Option<StableKey>,
     /// Every instrument at hand.
     pub catalog: &'a Catalog,
     /// What the command line asks for.
@@ -75,12 +77,15 @@ pub(super) fn first<'a, T>(
 
 /// Resolves a suite.
 pub(super) fn suite(inputs: Inputs<'_>) -> Resolved {
-    let Inputs { mut layers, servers, tls, catalog, request, sources } = inputs;
+    let Inputs { mut layers, servers, tls, key, catalog, request, sources } = inputs;
     let mut context = Context::new(catalog, sources);
     // Taken out, so that each is given up when it is resolved: most of a large suite is its cases.
     let written = layers.first_mut().map(|own| std::mem::take(&mut own.document.cases)).unwrap_or_default();
-    let suite = assemble(&mut context, &layers, (servers, tls), written, request);
-    if let Some(suite) = &suite {
+    let mut suite = assemble(&mut context, &layers, (servers, tls), written, request);
+    if let Some(suite) = &mut suite {
+        if let IssuerSpec::Embedded(options) = &mut suite.issuer {
+            options.key = key;
+        }
         validate::suite(suite, &layers, &mut context.diagnostics);
     }
     let Context { mut diagnostics, sources, .. } = context;
@@ -112,7 +117,7 @@ fn assemble(
     let name = name(context, file, document);
     let env = env(context, layers);
     let target = target::resolve(context, layers, reach, &env);
-    let issuer = issuer(context, first(layers, |document| document.auth.as_ref()));
+    let issuer = issuer::resolve(context, first(layers, |document| document.auth.as_ref()));
     let personas = personas(context, layers);
     let clients = clients::resolve(context, layers, request);
     let mut models = models(context, layers, request);
@@ -192,28 +197,6 @@ fn env(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<String>> {
         }
     }
     env
-}
-
-fn issuer(context: &mut Context<'_>, auth: Option<(&Arc<str>, &At<AuthPart>)>) -> IssuerSpec {
-    let Some((file, auth)) = auth else { return IssuerSpec::None };
-    let issuer = &auth.value.issuer;
-    match &issuer.value {
-        TextOr::Text(name) if name == "embedded" => IssuerSpec::Embedded,
-        TextOr::Text(name) if name == "none" => IssuerSpec::None,
-        TextOr::Text(name) => {
-            let message = format!("unknown issuer `{name}`");
-            context.push(
-                Diagnostic::error("suite.unknown-name", issuer.origin(file), message)
-                    .hint(crate::diag::suggest::hint(name, ["embedded", "none"])),
-            );
-            IssuerSpec::None
-        }
-        TextOr::Map(_) => {
-            let hint = "use `issuer: embedded`, or personas with a bearer token from the environment";
-            context.not_yet(issuer.origin(file), "an issuer with a key of your own", hint);
-            IssuerSpec::None
-        }
-    }
 }
 
 /// The suite's personas; `anonymous` when it names none.

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use super::personas;
 use crate::auth::IdentitySpec;
 use crate::diag::{Diagnostic, Located, suggest};
 use crate::ids::PersonaName;
@@ -10,6 +11,7 @@ use crate::suite::{IssuerSpec, Suite};
 
 pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     credentials(suite, diagnostics);
+    personas::check(suite, diagnostics);
     steps(suite, diagnostics);
 }
 
@@ -52,7 +54,7 @@ fn credentials(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 fn minted_without_issuer(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
-    if suite.issuer == IssuerSpec::Embedded {
+    if matches!(suite.issuer, IssuerSpec::Embedded(_)) {
         return;
     }
     for persona in &suite.personas {
@@ -95,7 +97,8 @@ pub(super) fn advise(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     let in_cases = suite.cases.iter().flat_map(|case| case.personas.iter().cloned());
     let in_access = suite.access.iter().map(|row| row.persona.value.clone());
     let in_steps = step_personas(suite).map(|persona| persona.value);
-    let used: HashSet<PersonaName> = in_cases.chain(in_access).chain(in_steps).collect();
+    let in_changes = suite.access.iter().flat_map(|row| row.becomes.iter().map(|to| to.value.clone()));
+    let used: HashSet<PersonaName> = in_cases.chain(in_access).chain(in_steps).chain(in_changes).collect();
     let written = |at: &crate::diag::Origin| (at.line, at.column) != (1, 1);
     for persona in &suite.personas {
         // Auth checks need somebody without credentials, and somebody whom the target lets in.

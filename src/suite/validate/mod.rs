@@ -8,6 +8,7 @@ mod answers;
 mod cases;
 mod expectations;
 mod instruments;
+mod personas;
 mod scalars;
 
 /// Adds every mistake to the list.
@@ -18,6 +19,7 @@ pub(super) fn suite(suite: &Suite, layers: &[Layer], diagnostics: &mut Vec<Diagn
     // Advice would only hide real errors, and often follows from them.
     if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
         instruments::advise(suite, diagnostics);
+        personas::advise(suite, diagnostics);
         answers::advise(suite, diagnostics);
         for layer in layers {
             if let Some(text) = suite.sources.get(&layer.file) {

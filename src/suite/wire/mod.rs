@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::entries::{Calls, Entries};
+use super::entries::Entries;
 use super::one_or_many::OneOrMany;
 use super::text_or::TextOr;
 use super::yaml::At;
@@ -13,10 +13,12 @@ use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::judge::Rubric;
 
+mod access;
 mod answers;
 mod case;
 mod target;
 
+pub use access::{AccessRow, Others, PromptRow, ResourceRow};
 pub use answers::{Answers, Replies, ReplyPart, RootPart, SamplingPart};
 pub use case::{Case, ExpectedFailurePart, LimitsPart, StepPart, Turn, VerifyPart};
 pub use target::{Ready, ServerRef, Target, TlsFiles};
@@ -92,16 +94,23 @@ pub struct Document {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthPart {
-    /// `embedded`: the loopback authorization server of the harness. `none`: nobody.
-    pub issuer: At<TextOr<IssuerKey>>,
+    /// `embedded`: the loopback authorization server of the harness, or that with keys of its own. `none`: nobody.
+    pub issuer: At<TextOr<IssuerPart>>,
 }
 
-/// An issuer with a key of the user's own; not supported yet.
+/// How the embedded issuer differs from the usual one.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct IssuerKey {
-    /// The file with the key.
-    pub key: String,
+pub struct IssuerPart {
+    /// A file with a signing key that outlives the run, for test environments that cannot be told a new one each time.
+    #[serde(default)]
+    pub key: Option<At<String>>,
+    /// The port on 127.0.0.1, for a target whose issuer is written down. Default: a free one.
+    #[serde(default)]
+    pub port: Option<At<u16>>,
+    /// Whether it speaks HTTPS; `${issuer.ca}` names the file with its authority. Default false.
+    #[serde(default)]
+    pub tls: Option<bool>,
 }
 
 /// Who judges criteria.
@@ -131,21 +140,6 @@ pub struct Defaults {
     /// Tags that every case has besides its own.
     #[serde(default)]
     pub tags: Vec<String>,
-}
-
-/// One persona's row of the access matrix.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AccessRow {
-    /// Tools that must be listed.
-    #[serde(default)]
-    pub sees: Vec<At<String>>,
-    /// Tools whose call must be allowed.
-    #[serde(default)]
-    pub calls: Calls,
-    /// Tools that must be neither listed nor callable.
-    #[serde(default)]
-    pub never: Calls,
 }
 
 /// Which auth checks run.

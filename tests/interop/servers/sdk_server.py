@@ -1,9 +1,13 @@
-"""The same notes behind the official Python SDK, which leaves the verification of tokens to the author: PyJWT here."""
+"""The same notes behind the official Python SDK, which leaves the verification of tokens to the author: PyJWT here.
+
+With `NOTES_DEFAULTS` it leaves unset what the SDK does not insist on.
+"""
 
 import asyncio
 import os
 
 import jwt
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
@@ -30,6 +34,9 @@ class Verifier:
             scopes=str(claims.get("scope", "")).split(),
             expires_at=claims["exp"],
             resource=resource if resource in named else str(audience),
+            # Whose sessions are whose; without these two all users of one client are one.
+            subject=claims.get("sub"),
+            claims=claims,
         )
 
     def claims(self, token: str) -> dict:
@@ -42,7 +49,8 @@ settings = AuthSettings(
     issuer_url=issuer,
     resource_server_url=resource,
     required_scopes=["notes:read"],
-    validate_token_resource=True,
+    # Unset, which is the default, it warns and accepts tokens for any resource.
+    validate_token_resource=None if "NOTES_DEFAULTS" in os.environ else True,
 )
 server = MCPServer("notes", token_verifier=Verifier(), auth=settings, log_level="WARNING")
 notes = {1: "Buy bread on Friday.", 2: "The spare key is with Tove."}
@@ -59,6 +67,12 @@ def list_notes() -> list[str]:
 def get_note(id: int) -> str:
     """Show one note by its id."""
     return notes[id]
+
+
+@server.tool(annotations=reads)
+def whoami() -> str:
+    """Say who is asking."""
+    return str(get_access_token().subject)
 
 
 server.run(transport="streamable-http", host="127.0.0.1", port=int(os.environ["PORT"]))

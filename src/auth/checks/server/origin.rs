@@ -10,7 +10,7 @@ use crate::auth::checks::reading::labelled;
 use crate::auth::checks::resource::document;
 use crate::auth::discover::{discover, json_document};
 use crate::auth::prober::{Ask, Credentials, Prober};
-use crate::transcript::{Fault, Transcript};
+use crate::transcript::{Fault, HttpSide, Transcript};
 
 /// The revision that this is about.
 const REVISION: &str = "2025-03-26";
@@ -62,7 +62,7 @@ pub(super) fn examine(transcript: &Transcript) -> Seen {
     let mut seqs = vec![metadata.seq];
     for exchange in labelled(transcript, "default endpoint: ") {
         seqs.push(exchange.seq);
-        match exchange.side().and_then(|side| side.status()) {
+        match exchange.side().and_then(HttpSide::status) {
             None => return Seen::Inconclusive(format!("no answer to the {}", exchange.label)),
             Some(404) | Some(500..) => {
                 let text = format!("no metadata at the origin, and {} is not there either", exchange.url());
