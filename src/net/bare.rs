@@ -11,7 +11,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use url::{Host, Url};
@@ -68,15 +67,12 @@ fn config(tls: &Tls) -> Result<Arc<ClientConfig>, String> {
     let wrong = |what: &str| format!("the {what} cannot be used");
     let certificates =
         |text: &str| CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let building = ClientConfig::builder();
+    let provider = Arc::clone(building.crypto_provider());
     let roots = tls.ca.as_deref().map(certificates).transpose().map_err(|_| wrong("target's authority"))?;
-    let verifier = Verifier::new_with_extra_roots(roots.unwrap_or_default(), Arc::clone(&provider))
+    let verifier = Verifier::new_with_extra_roots(roots.unwrap_or_default(), provider)
         .map_err(|error| format!("the system's authorities cannot be used: {error}"))?;
-    let building = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+    let building = building.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     let built = match &tls.identity {
         None => building.with_no_client_auth(),
         Some(text) => {

@@ -211,7 +211,7 @@ fn judged(findings: &Findings, beside: Look) -> (String, Vec<String>) {
                     wrong.push(format!("flaw {flaw} changes {id}, which {}: {}", kind(seen), why(seen)));
                 }
                 (false, true) => {
-                    wrong.push(format!("flaw {flaw} does not change {id}, contrary to the list"))
+                    wrong.push(format!("flaw {flaw} does not change {id}, contrary to the list"));
                 }
                 _ => {}
             }

@@ -26,7 +26,7 @@ impl Server {
         if !self.broken("A09") {
             params.push(("scope", scope.to_owned()));
         }
-        self.refuse(StatusCode::UNAUTHORIZED, "no token", params)
+        self.refuse(StatusCode::UNAUTHORIZED, "no token", &params)
     }
 
     /// 401 to a token that does not count.
@@ -39,7 +39,7 @@ impl Server {
             false => why.replace(['"', '\\'], "'"),
         };
         let params = vec![("error", "invalid_token".to_owned()), ("error_description", text)];
-        self.refuse(StatusCode::UNAUTHORIZED, why, params)
+        self.refuse(StatusCode::UNAUTHORIZED, why, &params)
     }
 
     /// 403 to a token without these scopes.
@@ -52,10 +52,10 @@ impl Server {
             scope.push_str(" mcp:admin");
         }
         let params = vec![("error", "insufficient_scope".to_owned()), ("scope", scope)];
-        self.refuse(StatusCode::FORBIDDEN, "the token lacks a scope", params)
+        self.refuse(StatusCode::FORBIDDEN, "the token lacks a scope", &params)
     }
 
-    fn refuse(&self, status: StatusCode, why: &str, params: Vec<(&str, String)>) -> Response {
+    fn refuse(&self, status: StatusCode, why: &str, params: &[(&str, String)]) -> Response {
         // What is refused on the plain twin of an https endpoint is refused by MCP all the same.
         let mut body = match self.broken("B09") {
             true => json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32001, "message": "refused"}}),

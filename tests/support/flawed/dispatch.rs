@@ -74,7 +74,7 @@ pub(crate) struct RpcError {
     /// For people.
     pub(crate) message: String,
     /// For programs.
-    pub(crate) data: Value,
+    pub(crate) data: Option<Box<Value>>,
     /// The scopes that the request needs: becomes a challenge.
     pub(crate) scopes: Vec<&'static str>,
 }
@@ -82,7 +82,7 @@ pub(crate) struct RpcError {
 impl RpcError {
     /// A refusal with this code.
     pub(crate) fn new(status: u16, code: i64, message: &str) -> Self {
-        Self { status, code, message: message.to_owned(), data: Value::Null, scopes: vec![] }
+        Self { status, code, message: message.to_owned(), data: None, scopes: vec![] }
     }
 
     /// -32602: what was asked for makes no sense, or is none of the asker's business.

@@ -179,7 +179,7 @@ impl Server {
 
 fn unsupported(asked: &Value) -> RpcError {
     let data = json!({"supported": [MODERN], "requested": asked});
-    RpcError { data, ..RpcError::new(400, -32022, "unsupported protocol version") }
+    RpcError { data: Some(Box::new(data)), ..RpcError::new(400, -32022, "unsupported protocol version") }
 }
 
 fn refused(id: &Value, code: i64, text: &str) -> Response {

@@ -191,8 +191,8 @@ fn refusal(id: &Value, error: &RpcError, era: super::Era, server: &Server) -> Re
     }
     let mut body =
         json!({"jsonrpc": "2.0", "id": id, "error": {"code": error.code, "message": error.message}});
-    if !error.data.is_null() {
-        body["error"]["data"] = error.data.clone();
+    if let Some(data) = &error.data {
+        body["error"]["data"] = Value::clone(data);
     }
     let status = match era {
         super::Era::Modern => StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST),
