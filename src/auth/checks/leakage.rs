@@ -124,6 +124,7 @@ fn kept_back(transcript: &Transcript) -> Seen {
             call.answer()
         )),
         (0, None) => Seen::Inconclusive("the probe was not sent".to_owned()),
+        (1, _) => Seen::Holds("one request upstream, without the user's token".to_owned(), seqs),
         (many, _) => Seen::Holds(format!("{many} requests upstream, none with the user's token"), seqs),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Ask, Credentials, Prober};
 use crate::auth::answer::{Answer, messages};
-use crate::mcp::revision::Era;
+use crate::mcp::revision::{self, Era};
 use crate::transcript::HttpSide;
 
 /// The protocol revision that probes open a session with.
@@ -60,21 +60,23 @@ impl Prober {
         Opened { id: None, version: version.to_owned() }
     }
 
-    /// Which eras the target speaks with somebody; empty when that person is let in by neither.
+    /// Which eras the target speaks with somebody; empty when that person is let in by neither. The one without sessions
+    /// counts where `server/discover` lists its revision: a server of the other may answer anything to headers it does not
+    /// know.
     pub async fn spoken(&self, who: &Credentials) -> Vec<Era> {
         let mut eras = vec![];
-        for era in [Era::Legacy, Era::Modern] {
-            let prober = self.speaking(era, false);
-            let talk = prober.open("era", who).await;
-            let reached = match (&talk.session, era) {
-                (Some(session), Era::Modern) => prober.list("era", session, who).await,
-                _ => talk.last,
-            };
-            let version = talk.session.as_ref().map(Opened::is_modern);
-            if matches!(Answer::of(&reached), Answer::Accepted(_)) && version == Some(era == Era::Modern) {
-                eras.push(era);
-            }
-            prober.close(talk.session, who).await;
+        let talk = self.speaking(Era::Legacy, false).open("era", who).await;
+        if talk.session.is_some() {
+            eras.push(Era::Legacy);
+        }
+        self.close(talk.session, who).await;
+        let prober = self.speaking(Era::Modern, false);
+        let found = prober.rpc("era", &prober.sessionless(), ("server/discover", json!({})), who).await;
+        if let Answer::Accepted(Some(result)) = Answer::of(&found)
+            && revision::listed(result.get("supportedVersions"))
+                .is_some_and(|all| all.iter().any(|one| one == MODERN))
+        {
+            eras.push(Era::Modern);
         }
         eras
     }
