@@ -82,6 +82,9 @@ pub struct Facts {
     /// A call that makes the target ask its upstream, whose base URL is set to `${issuer.upstream}` for the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<ToolUse>,
+    /// Whether a server over standard streams lists its tools without a credential, by design.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lists_without_credential: bool,
     /// A tool that fetches a URL it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetch: Option<OpenCall>,
