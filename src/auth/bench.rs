@@ -190,7 +190,8 @@ impl Bench {
             }
             Ok(Ok(ToolOutcome::Refused(refusal))) => {
                 let (code, status, message) = (refusal.code, refusal.status, refusal.message);
-                self.log.note(What::ToolRefused { call, code, status, message, took_ms });
+                let challenge = refusal.challenge;
+                self.log.note(What::ToolRefused { call, code, status, message, challenge, took_ms });
                 None
             }
             Ok(Err(fault)) => {

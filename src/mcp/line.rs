@@ -193,8 +193,9 @@ impl Line {
 
     /// The process was started for this session: what it said before now belongs here, too.
     #[must_use]
-    pub(super) fn from_the_start(self) -> Self {
-        Self { stderr: Mutex::default(), ..self }
+    pub(super) fn from_the_start(mut self) -> Self {
+        self.stderr = Mutex::default();
+        self
     }
 
     /// From now on every request says who asks, as 2026-07-28 wants it; `None` for the revisions before.

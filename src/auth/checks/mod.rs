@@ -12,6 +12,7 @@ use crate::transcript::{Fault, Transcript, What};
 
 mod bracket;
 mod challenge;
+mod embedded;
 pub(super) mod eras;
 mod interleaving;
 mod isolation_handles;
@@ -245,6 +246,7 @@ const FAMILIES: &[&[AuthCheck]] = &[
     interleaving::TABLE,
     transport::TABLE,
     leakage::TABLE,
+    embedded::TABLE,
     stdio::TABLE,
     untrusted::TABLE,
 ];
