@@ -145,7 +145,8 @@ fn may_return(server: &Server, known: &[String], asked: &str) -> bool {
 async fn authorize(State(server): Shared, Query(asked): Query<Params>) -> Response {
     let of = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
     let client = of("client_id").to_owned();
-    let known = match server.kept().clients.get(&client).cloned() {
+    let registered = server.kept().clients.get(&client).cloned();
+    let known = match registered {
         Some(known) => known,
         None if server.broken("J08") && client.starts_with("http://127.0.0.1") => {
             // What it finds does not matter: it should not have looked.
