@@ -21,7 +21,7 @@ pub enum Lab {
     /// For a target over Streamable HTTP.
     Http(Box<Prober>),
     /// For a target over standard streams.
-    Stdio(Bench),
+    Stdio(Box<Bench>),
 }
 
 /// Everybody whom a suite names, with the credentials of their sessions.
@@ -106,7 +106,7 @@ impl Lab {
         let (control, other) = cast.two(setup, authority)?;
         let setup = BenchSetup { target, control, other, facts: setup.facts.clone() };
         let log = Recorder::new(authority.clock.clone(), authority.secrets.clone());
-        Ok(Self::Stdio(Bench::new(setup, log)))
+        Ok(Self::Stdio(Box::new(Bench::new(setup, log))))
     }
 
     /// The same lab with its prober changed, if it has one.

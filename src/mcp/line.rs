@@ -193,7 +193,7 @@ impl Line {
 
     /// The process was started for this session: what it said before now belongs here, too.
     #[must_use]
-    pub(super) fn from_the_start(mut self) -> Self {
+    pub(super) fn since_its_start(mut self) -> Self {
         self.stderr = Mutex::default();
         self
     }

@@ -2,6 +2,21 @@
 
 /// Checks that have nothing to look at on this server, and so no switch either, by id: why.
 pub(crate) const SILENT: &[(&str, &str)] = &[
+    ("J01", "its authorization server takes no registrations"),
+    ("J02", "its authorization server takes no registrations"),
+    ("J03", "its authorization server takes no registrations"),
+    ("J04", "its authorization server takes no registrations"),
+    ("J05", "its authorization server takes no registrations"),
+    ("J06", "its authorization server takes no registrations"),
+    ("J07", "its authorization server takes no registrations"),
+    ("J08", "its authorization server takes no registrations"),
+    ("J09", "its authorization server takes no registrations"),
+    ("J10", "its authorization server takes no registrations"),
+    ("K01", "it speaks HTTP"),
+    ("K02", "it speaks HTTP"),
+    ("K03", "it speaks HTTP"),
+    ("K04", "it speaks HTTP"),
+    ("K04.object", "it speaks HTTP"),
     ("U01", "the server trusts the issuer"),
     ("U02", "the server trusts the issuer"),
     ("U03", "the server trusts the issuer"),

@@ -124,6 +124,9 @@ impl Clerk<'_> {
         let body = Some(described.to_string());
         let ask = Ask { label, method: Method::POST, url, headers, body };
         let side = self.prober.send_discreetly(ask).await.ok()?;
+        if let Some(status @ (401 | 403 | 404 | 405)) = side.status() {
+            stop(self.prober, &format!("the registration endpoint takes no strangers, {status}"));
+        }
         let created = matches!(side.status(), Some(200 | 201));
         let body = side.body.json().filter(|_| created)?;
         body.get("client_id")?.as_str().map(str::to_owned)

@@ -115,7 +115,8 @@ fn last_words(nobody: &Part<'_>, variables: &str) -> Seen {
         return Seen::Broken("without a credential it ends and says nothing on stderr".to_owned(), evidence);
     }
     if let Some(line) = lines.iter().find(|line| is_trace(line)) {
-        let text = format!("without a credential it ends with a stack trace: {}", excerpt(line, 120));
+        let text =
+            format!("without a credential it ends with a stack trace: {}", excerpt(line.trim_start(), 120));
         return Seen::Broken(text, evidence);
     }
     if lines.len() > LINES {

@@ -54,7 +54,7 @@ pub(super) fn probe(bench: &Bench) -> BoxFuture<'_, Result<(), Fault>> {
 /// What to look for: every secret whole, and the telling parts of a signed token.
 fn marks<'a>(secrets: impl Iterator<Item = &'a str>) -> Vec<Marks> {
     let long: Vec<&str> = secrets.filter(|secret| secret.len() >= SHORTEST).collect();
-    long.into_iter().map(|secret| Marks::with_whole(secret)).collect()
+    long.into_iter().map(Marks::with_whole).collect()
 }
 
 /// Requests that make a server talk: ordinary ones, and mistakes.
