@@ -38,6 +38,11 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("B03", &["B05", "C01", "C02", "C03", "C04"], "the authorization server is found through the metadata"),
     ("B08", &["B02.parent", "B06", "B10", "C07", "C08"], "metadata that asks for a token is not found"),
     ("C01", &["B05", "C02", "C03", "C04"], "metadata that is not there says nothing"),
+    (
+        "C09",
+        &["J01", "J02", "J03", "J04", "J05", "J08"],
+        "the authorization server is found through its metadata",
+    ),
     ("C02", &["B05"], "a server that gives itself another name is not the one that was named"),
     (
         "D00",
