@@ -1,5 +1,7 @@
 //! What a suite says of its target that no probe can guess: which call is harmless, whose order this is.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -82,6 +84,16 @@ pub struct Facts {
     /// A call that makes the target ask its upstream, whose base URL is set to `${issuer.upstream}` for the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<ToolUse>,
+    /// Whether a server over standard streams lists its tools without a credential, by design.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lists_without_credential: bool,
+    /// Whether the authorization server belongs to the target though it is at another origin.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub embedded_server: bool,
+    /// Parameters of an authorization request that make the target's own server consent without a page, such as
+    /// `login_hint`. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub consent: BTreeMap<String, String>,
     /// A tool that fetches a URL it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetch: Option<OpenCall>,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::PersonaName;
 
 pub mod answer;
+pub mod bench;
 pub mod challenge;
 pub mod checks;
 pub mod client;
@@ -24,6 +25,7 @@ mod minted;
 pub mod prober;
 mod step_up;
 
+pub use bench::{Bench, BenchSetup};
 pub use facts::{
     AskFact, CompleteFact, Facts, HandleFact, ObjectFact, ObjectId, OpenCall, RequestUse, ToolUse, WatchFact,
 };

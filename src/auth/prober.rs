@@ -25,6 +25,7 @@ use crate::transcript::{Fault, HttpSide, Recorder, Side};
 
 mod aside;
 mod bearer;
+mod discreet;
 mod listen;
 mod pace;
 mod raw;

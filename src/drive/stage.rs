@@ -402,14 +402,17 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let whole = plan.cases.iter().any(|case| matches!(&case.work, Work::Access(work) if work.features));
     let around = (&outside.clock, &outside.secrets);
     let (surfaces, prelude) = surface::look(set.target.as_ref(), &identities, &profile, around, whole).await;
-    reachable(plan, &surfaces)?;
+    reachable(plan, &surfaces, suite.target.transport)?;
     let personas: Vec<_> = suite.personas.iter().map(|persona| persona.value.clone()).collect();
-    let lab = match set.target.url() {
-        // The probes speak Streamable HTTP.
-        Some(url) if !suite.auth_checks.is_empty() && suite.target.transport == Transport::Http => {
-            let cast = auth::Cast { personas: &personas, identities: &identities };
+    let cast = auth::Cast { personas: &personas, identities: &identities };
+    let lab = match (set.target.url(), suite.target.transport) {
+        _ if suite.auth_checks.is_empty() => None,
+        (Some(url), Transport::Http) => {
             let lab = auth::Lab::new(url, set.headers.clone(), cast, &suite.auth, &authority)?;
             Some(lab.through(set.http.clone(), &set.route).paced(outside.max_rps).knowing().await?)
+        }
+        (_, Transport::Stdio) => {
+            Some(auth::Lab::stdio(Arc::clone(&set.target), cast, &suite.auth, &authority)?)
         }
         _ => None,
     };
@@ -424,9 +427,13 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
 }
 
 /// A run can begin when at least one persona of a use case is let in. Access and auth cases may well be about personas
-/// that are not; they only need a server that answers.
-fn reachable(plan: &Plan, surfaces: &Surfaces) -> Result<(), Fault> {
-    let refused = |fault: &Fault| fault.code == "target.unauthorized";
+/// that are not; they only need a server that answers. Over standard streams a server refuses by ending, and how it does
+/// that is a question of its own.
+fn reachable(plan: &Plan, surfaces: &Surfaces, transport: Transport) -> Result<(), Fault> {
+    let ends =
+        transport == Transport::Stdio && plan.cases.iter().any(|case| matches!(case.work, Work::Auth(_)));
+    let refused =
+        |fault: &Fault| fault.code == "target.unauthorized" || (ends && fault.code == "target.died");
     let broken = surfaces.values().filter_map(|surface| surface.as_ref().err()).find(|fault| !refused(fault));
     let nobody = surfaces.values().all(|surface| surface.as_ref().is_err_and(|fault| !refused(fault)));
     if let Some(fault) = broken.filter(|_| nobody) {

@@ -178,7 +178,7 @@ impl Stdio {
         let starter = Starter { program, identity, guard: self.guard.clone() };
         let pipe = Arc::new(Pipe::start(starter, Arc::clone(&hub))?);
         let carrier = Arc::clone(&pipe);
-        Ok((Line::new(hub, carrier, log.clone(), how.host(Over::Stdio)), pipe))
+        Ok((Line::new(hub, carrier, log.clone(), how.host(Over::Stdio)).since_its_start(), pipe))
     }
 
     /// Starts a process and opens a session with it; in a second process if the first one ended on the question.

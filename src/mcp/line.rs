@@ -191,6 +191,13 @@ impl Line {
         Self { hub, carrier, log, host, voice: RwLock::default(), quirks: OnceLock::new(), seat, stderr }
     }
 
+    /// The process was started for this session: what it said before now belongs here, too.
+    #[must_use]
+    pub(super) fn since_its_start(mut self) -> Self {
+        self.stderr = Mutex::default();
+        self
+    }
+
     /// From now on every request says who asks, as 2026-07-28 wants it; `None` for the revisions before.
     pub(super) fn speak(&self, voice: Option<Voice>) {
         *self.voice.write().unwrap_or_else(PoisonError::into_inner) = voice.map(Arc::new);

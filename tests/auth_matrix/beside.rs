@@ -12,11 +12,12 @@ fn customer() -> IdentitySpec {
     minted(&["mcp:read"])
 }
 
-/// Whether a check has nothing to ask: nobody has settled what the server speaks, one persona without facts is few, or
-/// the check is about servers of another kind.
+/// Whether a check has nothing to ask: nobody has settled what the server speaks, one persona without facts is few,
+/// the check is about servers of another kind, or it registers clients, which this server does not.
 fn does_not_arise(check: &AuthCheck, prober: &Prober) -> bool {
     let of_another_kind = setting(check.id).iter().any(|mode| *mode != "mode.facade");
-    check.lacks(prober).is_some() || check.eras == Eras::Modern || of_another_kind
+    let needs_clients = check.id.starts_with('J');
+    check.lacks(prober).is_some() || check.eras == Eras::Modern || of_another_kind || needs_clients
 }
 
 fn holds_where_it_applies(check: &AuthCheck, prober: &Prober, seen: &Seen) -> bool {

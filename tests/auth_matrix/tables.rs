@@ -2,6 +2,21 @@
 
 /// Checks that have nothing to look at on this server, and so no switch either, by id: why.
 pub(crate) const SILENT: &[(&str, &str)] = &[
+    ("J01", "its authorization server takes no registrations"),
+    ("J02", "its authorization server takes no registrations"),
+    ("J03", "its authorization server takes no registrations"),
+    ("J04", "its authorization server takes no registrations"),
+    ("J05", "its authorization server takes no registrations"),
+    ("J06", "its authorization server takes no registrations"),
+    ("J07", "its authorization server takes no registrations"),
+    ("J08", "its authorization server takes no registrations"),
+    ("J09", "its authorization server takes no registrations"),
+    ("J10", "its authorization server takes no registrations"),
+    ("K01", "it speaks HTTP"),
+    ("K02", "it speaks HTTP"),
+    ("K03", "it speaks HTTP"),
+    ("K04", "it speaks HTTP"),
+    ("K04.object", "it speaks HTTP"),
     ("U01", "the server trusts the issuer"),
     ("U02", "the server trusts the issuer"),
     ("U03", "the server trusts the issuer"),
@@ -23,6 +38,11 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
     ("B03", &["B05", "C01", "C02", "C03", "C04"], "the authorization server is found through the metadata"),
     ("B08", &["B02.parent", "B06", "B10", "C07", "C08"], "metadata that asks for a token is not found"),
     ("C01", &["B05", "C02", "C03", "C04"], "metadata that is not there says nothing"),
+    (
+        "C09",
+        &["J01", "J02", "J03", "J04", "J05", "J08"],
+        "the authorization server is found through its metadata",
+    ),
     ("C02", &["B05"], "a server that gives itself another name is not the one that was named"),
     (
         "D00",

@@ -39,7 +39,7 @@ pub(super) const TABLE: &[AuthCheck] = &[
 ];
 
 /// What must not turn up elsewhere: the whole of a token, and the parts of a signed one, with what they are.
-struct Marks(Vec<(&'static str, SecretString)>);
+pub(super) struct Marks(Vec<(&'static str, SecretString)>);
 
 impl Marks {
     fn of(token: &str) -> Self {
@@ -59,13 +59,22 @@ impl Marks {
         Self(marks.into_iter().map(|(what, mark)| (what, SecretString::from(mark))).collect())
     }
 
+    /// The same, with the whole however short it is.
+    pub(super) fn with_whole(secret: &str) -> Self {
+        let mut marks = Self::of(secret);
+        if secret.len() < TELLING {
+            marks.0.push(("the secret", SecretString::from(secret)));
+        }
+        marks
+    }
+
     /// The marks of every credential that is sent.
     fn of_all(who: &Credentials) -> Self {
         let values = who.headers.iter().map(|(_, value)| value.expose_secret());
         Self(values.flat_map(|value| Self::of(value.rsplit(' ').next().unwrap_or_default()).0).collect())
     }
 
-    fn found(&self, text: &str) -> Option<&'static str> {
+    pub(super) fn found(&self, text: &str) -> Option<&'static str> {
         self.0.iter().find(|(_, mark)| text.contains(mark.expose_secret())).map(|(what, _)| *what)
     }
 }

@@ -7,10 +7,12 @@ use futures::future::BoxFuture;
 
 pub use self::needs::Needs;
 use super::Prober;
+use super::bench::{self, Bench};
 use crate::transcript::{Fault, Transcript, What};
 
 mod bracket;
 mod challenge;
+mod embedded;
 pub(super) mod eras;
 mod interleaving;
 mod isolation_handles;
@@ -42,6 +44,7 @@ mod scope_steps;
 mod scope_terms;
 mod server;
 pub mod shown;
+mod stdio;
 mod telling;
 mod tokens;
 mod transport;
@@ -175,9 +178,26 @@ impl AuthCheck {
         }
     }
 
+    /// The same on a server over standard streams. A check that speaks HTTP says so and sends nothing.
+    pub async fn run_on(&self, bench: &Bench) -> Result<(), Fault> {
+        match stdio::probe_of(self.id) {
+            None => bench.skip("needs a target over streamable HTTP"),
+            Some(_) if !self.needs.iter().all(|need| need.met_on(bench)) => {}
+            Some(probe) => probe(bench).await?,
+        }
+        Ok(())
+    }
+
     /// Decides from the record: in each era alone, and then of all.
     pub fn judge(&self, transcript: &Transcript) -> Seen {
-        match transcript.events.iter().any(|event| matches!(event.what, What::Exchanged { .. })) {
+        if let Some(why) = bench::skipped(&transcript.events) {
+            return Seen::DoesNotApply(why.to_owned());
+        }
+        let probed = transcript
+            .events
+            .iter()
+            .any(|event| matches!(event.what, What::Exchanged { .. }) || bench::noted(event).is_some());
+        match probed {
             true => eras::judge(transcript, self.examine),
             false => Seen::DoesNotApply(self.unmet()),
         }
@@ -226,6 +246,8 @@ const FAMILIES: &[&[AuthCheck]] = &[
     interleaving::TABLE,
     transport::TABLE,
     leakage::TABLE,
+    embedded::TABLE,
+    stdio::TABLE,
     untrusted::TABLE,
 ];
 

@@ -1,7 +1,7 @@
 //! What a check needs before it can run.
 
 use super::challenge::is_loopback;
-use crate::auth::Prober;
+use crate::auth::{Bench, Figure, IdentitySpec, Prober};
 
 /// What a check needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +34,8 @@ pub enum Needs {
     Without(&'static str),
     /// Nobody else asking: the check changes what other checks rely on.
     Alone,
+    /// A target over standard streams.
+    Stdio,
 }
 
 impl Needs {
@@ -54,6 +56,23 @@ impl Needs {
             Self::Fact(key) => prober.facts().has(key),
             Self::Without(key) => !prober.facts().has(key),
             Self::Alone => true,
+            // A prober speaks HTTP.
+            Self::Stdio => false,
+        }
+    }
+
+    /// Whether a bench has it.
+    pub fn met_on(self, bench: &Bench) -> bool {
+        let given = |figure: Option<&Figure>| {
+            figure.is_some_and(|one| one.persona.identity != IdentitySpec::Anonymous)
+        };
+        match self {
+            Self::Stdio | Self::Alone => true,
+            Self::GoodToken => given(bench.control()),
+            Self::TwoPersonas => given(bench.control()) && given(bench.other()),
+            Self::Fact(key) => bench.facts().has(key),
+            Self::Without(key) => !bench.facts().has(key),
+            _ => false,
         }
     }
 
@@ -64,6 +83,7 @@ impl Needs {
             Self::TwoPersonas | Self::WeakerPersona => "P2",
             Self::TrustedIssuer | Self::Scopes => "M1",
             Self::Introspection => "M3",
+            Self::Stdio => "M6",
             Self::LoopbackTarget
             | Self::HttpsTarget
             | Self::Direct
@@ -96,6 +116,7 @@ impl std::fmt::Display for Needs {
             Self::Fact(key) => write!(f, "`auth_checks.facts.{key}` in the suite"),
             Self::Without(key) => write!(f, "a suite that does not say `auth_checks.facts.{key}`"),
             Self::Alone => f.write_str("nobody else asking"),
+            Self::Stdio => f.write_str("a target over standard streams"),
         }
     }
 }

@@ -52,7 +52,7 @@ fn needs(check: &AuthCheck) -> String {
 
 /// The strongest mode of spoofing among the needs.
 fn spoof(check: &AuthCheck) -> &'static str {
-    let rank = |mode: &&str| ["-", "any", "P2", "M1", "M3"].iter().position(|known| known == mode);
+    let rank = |mode: &&str| ["-", "any", "P2", "M1", "M3", "M6"].iter().position(|known| known == mode);
     check.needs.iter().map(|need| need.spoof()).max_by_key(rank).unwrap_or("-")
 }
 

@@ -98,7 +98,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("access.inconclusive", "Whether a persona may use a tool, resource or prompt could not be told from the target's answer: it broke, complained about the arguments, or answered in a way that is neither a result nor a refusal. Give the row arguments that the target accepts, `never: {TOOL: {id: 1}}`. The finding is unscored, and the cell of the grid shows `?`."),
     ("access.not-probed", "The call that would show whether a persona may use a tool, resource or prompt was not made, most often because the trial ended before it. The finding is unscored; `rehearsal resume RUN` tries again."),
     ("auth.not-applicable", "The question of an auth check does not arise for this target: something the check needs is not there, for example a persona with a minted token, or the answer that another check demands. It is skipped: neither held nor broken. The message says what is missing."),
-    ("auth.not-http", "Auth checks speak HTTP, and the target is spoken to over standard streams, where MCP has no authorization. Remove `auth_checks`, or set `transport: http`."),
+    ("auth.not-http", "Auth checks speak Streamable HTTP, or standard streams where their ids begin with K, and the target is spoken to over HTTP+SSE of 2024-11-05. Remove `auth_checks`, or set `transport: http`."),
     ("auth.no-issuer", "The check needs a token from the embedded issuer, and the suite has none or the target is not near enough to reach it. Set `auth: {issuer: embedded}`."),
     ("auth.client", "The HTTP client for the probes could not be made on this machine. Nothing was sent; the check is invalid and not failed."),
     // everything that rehearsal does by itself

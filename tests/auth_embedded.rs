@@ -1,0 +1,151 @@
+//! The checks of the authorization server inside the target: each passes on a correct one and fails, alone, on its flaw.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a broken set-up should stop the test at once"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rehearsal::auth::checks::{self, Seen};
+use rehearsal::auth::{Facts, Issuer, ProbeSetup, Prober};
+use rehearsal::diag::Origin;
+use rehearsal::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
+use rehearsal::transcript::{CaseHeader, CaseKind, Clock, End, Recorder, Secrets, Transcript};
+use serde_json::{Value, json};
+
+#[path = "support/flawed_as/mod.rs"]
+mod flawed_as;
+
+use flawed_as::Flawed;
+
+const IDS: [&str; 10] = ["J01", "J02", "J03", "J04", "J05", "J06", "J07", "J08", "J09", "J10"];
+
+fn header(case: &str) -> CaseHeader {
+    CaseHeader {
+        key: CaseKey { question: Digest::none(), model: Digest::none(), trial: 1 },
+        suite: SuiteName::from("s"),
+        case: CaseName::from(case),
+        kind: CaseKind::Auth,
+        model: None,
+        persona: PersonaName::from("anonymous"),
+        client: ClientName::from("reference"),
+        trial: 1,
+        tags: vec![],
+        origin: Origin { file: "s.yaml".into(), line: 1, column: 1 },
+    }
+}
+
+struct Bench {
+    issuer: Arc<Issuer>,
+    secrets: Secrets,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let secrets = Secrets::default();
+        Self { issuer: Arc::new(Issuer::start(secrets.clone(), Clock::system()).await.unwrap()), secrets }
+    }
+
+    async fn record(&self, id: &str, url: &str, facts: &Value) -> Transcript {
+        let facts: Facts = serde_json::from_value(facts.clone()).unwrap();
+        let setup = ProbeSetup {
+            target: url::Url::parse(url).unwrap(),
+            headers: BTreeMap::new(),
+            issuer: Some(Arc::clone(&self.issuer)),
+            control: None,
+            other: None,
+            weaker: None,
+            facts,
+            audience: url.to_owned(),
+        };
+        let log = Recorder::new(Clock::system(), self.secrets.clone());
+        checks::find(id).unwrap().run(&Prober::new(setup, log.clone()).unwrap()).await.unwrap();
+        log.finish(header(id), End::Done)
+    }
+
+    async fn judge(&self, id: &str, url: &str, facts: &Value) -> Seen {
+        checks::find(id).unwrap().judge(&self.record(id, url, facts).await)
+    }
+}
+
+/// Whether a check that finds nothing wrong says so on a server that forwards nothing.
+fn is_fine(id: &str, seen: &Seen) -> bool {
+    match id {
+        "J09" => matches!(seen, Seen::DoesNotApply(_)),
+        _ => matches!(seen, Seen::Holds(..)),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correct_server_passes_and_no_grant_is_in_any_record() {
+    let (bench, server) = (Bench::start().await, Flawed::start(&[]).await);
+    for id in IDS {
+        let record = bench.record(id, &server.url(), &json!({})).await;
+        let seen = checks::find(id).unwrap().judge(&record);
+        assert!(is_fine(id, &seen), "{id}: {seen:?}");
+        let text = serde_json::to_string(&record.events).unwrap();
+        for kind in ["code", "token", "refresh"] {
+            assert!(!text.contains(&format!("{kind}-of-the-flawed-server")), "{id}: {kind}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_check_fails_alone_on_its_flaw() {
+    let bench = Bench::start().await;
+    let mut lines = vec![];
+    for flaw in [
+        "J01",
+        "J01.plain",
+        "J01.verifier",
+        "J01.none",
+        "J02",
+        "J03",
+        "J03.client",
+        "J04",
+        "J04.audience",
+        "J05",
+        "J05.same",
+        "J06",
+        "J07",
+        "J07.error",
+        "J07.flag",
+        "J08",
+        "J08.any",
+        "J10",
+    ] {
+        let server = Flawed::start(&[flaw]).await;
+        for id in IDS {
+            match (bench.judge(id, &server.url(), &json!({})).await, flaw.split('.').next() == Some(id)) {
+                (Seen::Broken(why, _), true) => lines.push(format!("{flaw}: {why}")),
+                (seen, false) if is_fine(id, &seen) => {}
+                (seen, _) => panic!("{flaw}: {id}: {seen:?}"),
+            }
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_asked_is_skipped_with_the_reason() {
+    let bench = Bench::start().await;
+    let none = json!({});
+    let page = Flawed::start(&["page"]).await;
+    let seen = bench.judge("J01", &page.url(), &none).await;
+    assert!(matches!(&seen, Seen::DoesNotApply(why) if why.contains("facts.consent")), "{seen:?}");
+    // With the parameter that makes it consent, there is no page.
+    let seen = bench.judge("J01", &page.url(), &json!({"consent": {"login_hint": "alice"}})).await;
+    assert!(matches!(seen, Seen::Holds(..)), "{seen:?}");
+    let closed = Flawed::start(&["no-registration"]).await;
+    let seen = bench.judge("J03", &closed.url(), &none).await;
+    assert!(matches!(&seen, Seen::DoesNotApply(why) if why.contains("registration endpoint")), "{seen:?}");
+    let plain = Flawed::start(&["no-refresh"]).await;
+    assert!(matches!(bench.judge("J05", &plain.url(), &none).await, Seen::DoesNotApply(_)));
+    let proxy = Flawed::start(&["proxy"]).await;
+    let seen = bench.judge("J09", &proxy.url(), &none).await;
+    assert!(matches!(&seen, Seen::Broken(why, _) if why.contains("upstream.example")), "{seen:?}");
+    let nobody = bench.judge("J01", "http://127.0.0.1:9/mcp", &none).await;
+    assert!(!matches!(nobody, Seen::Holds(..) | Seen::Broken(..)), "{nobody:?}");
+}
