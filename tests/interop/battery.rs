@@ -32,7 +32,6 @@ const UNSHOWN: &[&str] = &[
     "G12.oracle",
     "G13",
     "G14",
-    "G17",
     "G18",
     "H05",
     "I01",
