@@ -6,36 +6,11 @@ use super::surroundings::Installed;
 
 /// What nothing here can show: no suite states the fact, or the target is on plain loopback HTTP, verifies tokens by
 /// itself and has one page of everything.
+#[rustfmt::skip]
 const UNSHOWN: &[&str] = &[
-    "A13",
-    "B06",
-    "B09",
-    "C09",
-    "D31",
-    "D32",
-    "D32.missing",
-    "D33.introspection",
-    "F06",
-    "F08",
-    "G04",
-    "G04.guess",
-    "G05",
-    "G06",
-    "G07",
-    "G08",
-    "G09",
-    "G10",
-    "G10.oracle",
-    "G10.traversal",
-    "G11",
-    "G12",
-    "G12.oracle",
-    "G13",
-    "G14",
-    "G18",
-    "H05",
-    "I01",
-    "I04",
+    "A13", "B06", "B09", "C09", "D31", "D32", "D32.missing", "D33.introspection", "F06", "F08", "G04",
+    "G04.guess", "G05", "G06", "G07", "G08", "G09", "G10", "G10.oracle", "G10.traversal", "G11", "G12",
+    "G12.oracle", "G13", "G14", "G18", "H05", "I01", "I04",
 ];
 
 /// Whoever does not look at the audience lets all these in.
