@@ -28,6 +28,8 @@ use serde_json::{Value, json};
 
 use surroundings::Installed;
 
+#[path = "interop/battery.rs"]
+mod battery;
 #[path = "interop/cli.rs"]
 mod cli;
 #[path = "support/completions.rs"]

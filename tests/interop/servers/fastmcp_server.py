@@ -52,6 +52,12 @@ def whoami() -> str:
     return get_access_token().subject
 
 
+@server.tool(annotations={"readOnlyHint": True})
+def repeat(text: str) -> str:
+    """Repeat a text."""
+    return text
+
+
 # By default neither `Host` nor `Origin` is looked at.
 server.run(
     transport="http",

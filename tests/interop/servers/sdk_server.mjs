@@ -56,6 +56,8 @@ function notesServer() {
   const self = { description: "Say who is asking.", annotations: reads };
   server.registerTool("whoami", self, ({ authInfo: { clientId, extra: { sub, aud } } }) =>
     text(`${sub} with a token of ${clientId} for ${aud}`));
+  const parrot = { description: "Repeat a text.", annotations: reads, inputSchema: { text: z.string() } };
+  server.registerTool("repeat", parrot, ({ text: given }) => text(given));
   return server;
 }
 

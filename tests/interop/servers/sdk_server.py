@@ -75,4 +75,10 @@ def whoami() -> str:
     return str(get_access_token().subject)
 
 
+@server.tool(annotations=reads)
+def repeat(text: str) -> str:
+    """Repeat a text."""
+    return text
+
+
 server.run(transport="streamable-http", host="127.0.0.1", port=int(os.environ["PORT"]))

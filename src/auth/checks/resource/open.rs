@@ -19,19 +19,23 @@ const PAGE: &str = "https://page.example";
 /// A token that lets nobody in anywhere.
 const REVOKED: &str = "Bearer rehearsal-revoked-dummy";
 
-/// Asks for the metadata as a page in a browser would.
+/// Asks for the metadata without credentials, as a page in a browser would where pages are clients.
 pub(super) fn documents(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
         let talk = prober.converse("no token", &Credentials::none()).await;
         let named = talk.last.as_ref().ok().and_then(resource_metadata_url);
         let facts = prober.facts();
-        let kind = if facts.browser_clients { "page" } else { "stranger" };
-        let page = Credentials::none().with("origin", facts.browser_origin.as_deref().unwrap_or(PAGE));
+        let origin = facts.browser_origin.as_deref().unwrap_or(PAGE);
+        // Where pages are no clients, their `Origin` may be refused; that says nothing about credentials.
+        let (kind, asker) = match facts.browser_clients {
+            true => ("page", Credentials::none().with("origin", origin)),
+            false => ("stranger", Credentials::none()),
+        };
         for (how, url) in resource_candidates(prober.target(), named.and_then(|url| Url::parse(&url).ok())) {
             let headers = vec![("accept".to_owned(), "application/json".to_owned())];
             let label = format!("document for a {kind}: {how}");
             let ask = Ask { label: &label, method: Method::GET, url, headers, body: None };
-            if prober.send(ask, &page).await.ok().as_ref().and_then(json_document).is_some() {
+            if prober.send(ask, &asker).await.ok().as_ref().and_then(json_document).is_some() {
                 break;
             }
         }
