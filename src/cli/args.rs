@@ -178,8 +178,8 @@ pub(super) struct AuthArgs {
     /// What is run; a URL stands for a suite that is made for it.
     #[command(flatten)]
     pub eval: EvalArgs,
-    /// A pack of checks, for a URL or a command. Repeatable. Default: `full` for a URL, `stdio` for a
-    /// command.
+    /// A pack of checks, for a URL or a command. Repeatable. Default: `strict`, `isolation` and `leak` for a URL, `stdio`
+    /// for a command.
     #[arg(long = "pack", value_name = "NAME")]
     pub packs: Vec<String>,
     /// An environment variable with a bearer token that the target accepts; for a URL or a command. Two of them are two

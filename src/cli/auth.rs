@@ -62,7 +62,7 @@ fn bad_url(text: &str, why: &str) -> Failure {
 fn wish(args: &AuthArgs, subject: Subject, context: &Context) -> Outcome<AuthWish> {
     let standing = match &subject {
         Subject::Url(_) if args.expect_untrusted => &["untrusted"][..],
-        Subject::Url(_) => &["full"][..],
+        Subject::Url(_) => &["strict", "isolation", "leak"][..],
         Subject::Command(_) if args.expect_untrusted => {
             let message =
                 "`--expect-untrusted` is for a URL: over standard streams there are no tokens to refuse";
