@@ -10,6 +10,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rehearsal::auth::checks::{AuthCheck, TABLE};
 use rehearsal::diag::render::render;
 use rehearsal::diag::{Diagnostic, Severity};
 use rehearsal::ids::ModelName;
@@ -359,10 +360,26 @@ fn the_packs_name_checks_that_exist() {
     };
     let known = rehearsal::auth::checks::ids();
     assert_eq!(pack("full"), known, "evals/auth/full.yaml lists every check");
-    for name in ["standard", "isolation", "leak"] {
+    for name in [
+        "standard",
+        "strict",
+        "isolation",
+        "leak",
+        "no-trust-change",
+        "embedded-server",
+        "stdio",
+        "untrusted",
+    ] {
         let ids = pack(name);
         assert!(ids.iter().all(|id| known.contains(&id.as_str())), "{ids:?}");
         assert!(ids.is_sorted(), "{ids:?}");
     }
     assert!(pack("standard").len() >= 20);
+    // Whatever asks for no token of the embedded issuer; what the server itself issues and standard streams are apart.
+    let needs_no_trust = |check: &&AuthCheck| {
+        let group = check.id.as_bytes()[0];
+        group <= b'I' && check.needs.iter().all(|need| ["-", "any", "P2"].contains(&need.spoof()))
+    };
+    let wanted: Vec<&str> = TABLE.iter().filter(needs_no_trust).map(|check| check.id).collect();
+    assert_eq!(pack("no-trust-change"), wanted);
 }

@@ -15,7 +15,7 @@ pub(super) static FILES: &[(Kind, &str, &str)] = files! {
     Persona "personas": "anonymous" "bad-signature" "clerk" "customer" "expired" "not-yet-valid" "short-lived" "wrong-audience";
     Client "clients": "chatgpt" "claude-ai" "claude-code" "claude-desktop" "cline-cli" "cline-vscode" "codex-cli" "copilot-cli" "cursor" "gemini-cli" "goose" "m365-copilot" "mcp-inspector" "mcp-remote" "mistral-le-chat" "n8n" "opencode" "perplexity" "reference" "slack" "vscode-copilot" "windsurf" "zed";
     Rubric "rubrics": "answers-question";
-    Auth "auth": "embedded-server" "full" "isolation" "leak" "standard" "stdio" "strict" "untrusted";
+    Auth "auth": "embedded-server" "full" "isolation" "leak" "no-trust-change" "standard" "stdio" "strict" "untrusted";
 };
 
 /// The path under which the demonstration suite is shown.

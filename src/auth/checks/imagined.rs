@@ -57,6 +57,11 @@ pub(super) fn record(steps: &[Step<'_>]) -> Transcript {
             took_ms: 1,
         });
     }
+    finished(&log)
+}
+
+/// The record of a case that ended well.
+pub(crate) fn finished(log: &Recorder) -> Transcript {
     let header = CaseHeader {
         key: CaseKey { question: Digest::none(), model: Digest::none(), trial: 1 },
         suite: SuiteName::from("s"),

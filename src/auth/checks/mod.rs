@@ -26,7 +26,7 @@ mod isolation_tasks;
 mod isolation_watch;
 mod leakage;
 #[cfg(test)]
-mod imagined;
+pub(crate) mod imagined;
 mod needs;
 mod pair;
 mod placement;

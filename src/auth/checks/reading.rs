@@ -148,8 +148,8 @@ pub(super) fn refused_at(transcript: &Transcript, labels: &[&str], what: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
-    use crate::transcript::{Body, CaseHeader, CaseKind, Clock, End, Recorder, Secrets};
+    use crate::auth::checks::imagined::finished;
+    use crate::transcript::{Body, Clock, Recorder, Secrets};
 
     fn record(steps: &[(&str, &str)]) -> Transcript {
         let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH, || std::time::Duration::ZERO);
@@ -168,20 +168,7 @@ mod tests {
                 took_ms: 1,
             });
         }
-        let key = CaseKey { question: Digest::none(), model: Digest::none(), trial: 1 };
-        let header = CaseHeader {
-            key,
-            suite: SuiteName::from("s"),
-            case: CaseName::from("c"),
-            kind: CaseKind::Auth,
-            model: None,
-            persona: PersonaName::from("p"),
-            client: ClientName::from("reference"),
-            trial: 1,
-            tags: vec![],
-            origin: crate::diag::Origin { file: "s.yaml".into(), line: 1, column: 1 },
-        };
-        log.finish(header, End::Done)
+        finished(&log)
     }
 
     #[test]

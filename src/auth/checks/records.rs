@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::diag::Origin;
-use crate::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
-use crate::transcript::{
-    Body, CaseHeader, CaseKind, Clock, End, HttpSide, Recorder, Secrets, Transcript, What,
-};
+use super::imagined::finished;
+use crate::transcript::{Body, Clock, HttpSide, Recorder, Secrets, Transcript, What};
 
 /// One exchange: its label, `params` of the request, the status, and `result` or `error` of the answer.
 pub(super) type Step<'a> = (&'a str, Value, &'a str, Value);
@@ -35,17 +32,5 @@ pub(super) fn record(steps: &[Step<'_>]) -> Transcript {
             took_ms: 1,
         });
     }
-    let header = CaseHeader {
-        key: CaseKey { question: Digest::none(), model: Digest::none(), trial: 1 },
-        suite: SuiteName::from("s"),
-        case: CaseName::from("c"),
-        kind: CaseKind::Auth,
-        model: None,
-        persona: PersonaName::from("p"),
-        client: ClientName::from("reference"),
-        trial: 1,
-        tags: vec![],
-        origin: Origin { file: "s.yaml".into(), line: 1, column: 1 },
-    };
-    log.finish(header, End::Done)
+    finished(&log)
 }

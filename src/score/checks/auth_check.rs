@@ -87,8 +87,8 @@ impl AuthCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
-    use crate::transcript::{Body, CaseHeader, CaseKind, Clock, End, HttpSide, Recorder, Secrets, What};
+    use crate::auth::checks::imagined::finished;
+    use crate::transcript::{Body, Clock, HttpSide, Recorder, Secrets, What};
 
     /// A record of one exchange: a call with a token that was answered.
     fn record() -> Transcript {
@@ -107,20 +107,7 @@ mod tests {
             response: Ok(side("200", challenge, "{\"result\":\n  {\"tools\": []}}")),
             took_ms: 1,
         });
-        let key = CaseKey { question: Digest::none(), model: Digest::none(), trial: 1 };
-        let header = CaseHeader {
-            key,
-            suite: SuiteName::from("s"),
-            case: CaseName::from("c"),
-            kind: CaseKind::Auth,
-            model: None,
-            persona: PersonaName::from("p"),
-            client: ClientName::from("reference"),
-            trial: 1,
-            tags: vec![],
-            origin: crate::diag::Origin { file: "s.yaml".into(), line: 1, column: 1 },
-        };
-        log.finish(header, End::Done)
+            finished(&log)
     }
 
     #[test]
