@@ -177,6 +177,19 @@ fn the_output_in_the_readme_is_what_the_command_prints() {
 }
 
 #[test]
+fn every_fact_is_documented() {
+    let text = fs::read_to_string(root().join("docs/auth.md")).unwrap();
+    let schema = schemars::schema_for!(rehearsal::auth::Facts).to_value();
+    let missing: Vec<_> = schema["properties"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|key| !text.contains(&format!("\n| `{key}` |")))
+        .collect();
+    assert!(missing.is_empty(), "docs/auth.md has no row for {missing:?}");
+}
+
+#[test]
 fn the_table_of_auth_checks_is_that_of_the_program() {
     let path = root().join("docs/auth-checks.md");
     let text = fs::read_to_string(&path).unwrap();

@@ -25,7 +25,7 @@ pub(super) async fn auth(args: &AuthArgs, context: &Context) -> Outcome {
     };
     let wish = wish(args, subject, context)?;
     if let Some(note) = without_identity(&wish) {
-        context.printer.talk(note);
+        context.printer.talk(&context.printer.commands(note));
     }
     let made = MadeSuite::auth(&wish);
     let mut eval_args = EvalArgs::clone(&args.eval);
