@@ -20,7 +20,7 @@ mod flawed_as;
 
 use flawed_as::Flawed;
 
-const IDS: [&str; 10] = ["J01", "J02", "J03", "J04", "J05", "J06", "J07", "J08", "J09", "J10"];
+const IDS: [&str; 11] = ["J01", "J02", "J03", "J04", "J05", "J06", "J07", "J08", "J09", "J10", "J12"];
 
 fn header(case: &str) -> CaseHeader {
     CaseHeader {
@@ -89,6 +89,8 @@ async fn a_correct_server_passes_and_no_grant_is_in_any_record() {
         for kind in ["code", "token", "refresh"] {
             assert!(!text.contains(&format!("{kind}-of-the-flawed-server")), "{id}: {kind}");
         }
+        assert!(!text.contains("client_assertion=eyJ"), "{id}");
+        assert_eq!(text.contains("client_assertion="), id == "J12", "{id}");
     }
 }
 
@@ -115,6 +117,11 @@ async fn every_check_fails_alone_on_its_flaw() {
         "J08",
         "J08.any",
         "J10",
+        "J12",
+        "J12.aud",
+        "J12.exp",
+        "J12.jti",
+        "J12.error",
     ] {
         let server = Flawed::start(&[flaw]).await;
         for id in IDS {
@@ -143,6 +150,9 @@ async fn what_cannot_be_asked_is_skipped_with_the_reason() {
     assert!(matches!(&seen, Seen::DoesNotApply(why) if why.contains("registration endpoint")), "{seen:?}");
     let plain = Flawed::start(&["no-refresh"]).await;
     assert!(matches!(bench.judge("J05", &plain.url(), &none).await, Seen::DoesNotApply(_)));
+    let people = Flawed::start(&["no-machines"]).await;
+    let seen = bench.judge("J12", &people.url(), &none).await;
+    assert!(matches!(&seen, Seen::DoesNotApply(why) if why.contains("client_credentials")), "{seen:?}");
     let proxy = Flawed::start(&["proxy"]).await;
     let seen = bench.judge("J09", &proxy.url(), &none).await;
     assert!(matches!(&seen, Seen::Broken(why, _) if why.contains("upstream.example")), "{seen:?}");

@@ -16,6 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+mod machines;
+
 type Params = HashMap<String, String>;
 type Shared = State<Arc<Server>>;
 
@@ -42,6 +44,8 @@ struct Kept {
     /// The client and the resource of each refresh token that is in force.
     refresh: HashMap<String, (String, String)>,
     spent: HashSet<String>,
+    /// The public key of each machine, an uncompressed point.
+    machines: HashMap<String, Vec<u8>>,
 }
 
 #[derive(Clone)]
@@ -53,7 +57,8 @@ struct Code {
 }
 
 impl Flawed {
-    /// Starts with these flaws: ids of checks, and `page`, `no-registration`, `no-refresh` and `proxy`.
+    /// Starts with these flaws: ids of checks, and `page`, `no-registration`, `no-refresh`,
+    /// `no-machines` and `proxy`.
     pub(crate) async fn start(broken: &[&'static str]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -121,10 +126,18 @@ async fn metadata(State(server): Shared) -> Json<Value> {
     if server.broken("no-registration") {
         document.as_object_mut().unwrap().remove("registration_endpoint");
     }
+    if !server.broken("no-machines") {
+        document["grant_types_supported"] =
+            json!(["authorization_code", "refresh_token", "client_credentials"]);
+        document["token_endpoint_auth_methods_supported"] = json!(["none", "private_key_jwt"]);
+    }
     Json(document)
 }
 
 async fn register(State(server): Shared, Json(asked): Json<Value>) -> Response {
+    if asked["token_endpoint_auth_method"] == "private_key_jwt" {
+        return machines::register(&server, &asked);
+    }
     let redirects: Vec<String> = serde_json::from_value(asked["redirect_uris"].clone()).unwrap_or_default();
     let safe = |uri: &String| uri.starts_with("https://") || uri.starts_with("http://127.0.0.1:");
     if redirects.is_empty() || (!redirects.iter().all(safe) && !server.broken("J06")) {
@@ -205,6 +218,7 @@ async fn token(State(server): Shared, Form(asked): Form<Params>) -> Response {
     match asked.get("grant_type").map(String::as_str) {
         Some("authorization_code") => redeemed(&server, &asked),
         Some("refresh_token") => renewed(&server, &asked),
+        Some("client_credentials") => machines::token(&server, &asked),
         _ => refuse("unsupported_grant_type"),
     }
 }

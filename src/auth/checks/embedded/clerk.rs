@@ -185,7 +185,8 @@ impl Clerk<'_> {
         self.post(label, &form, &[]).await
     }
 
-    async fn post(
+    /// Sends a form to the token endpoint, but for the changes: the tokens, if some came.
+    pub(super) async fn post(
         &self,
         label: &str,
         usual: &[(&str, &str)],

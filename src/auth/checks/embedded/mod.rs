@@ -11,6 +11,7 @@ mod clients;
 mod codes;
 mod desk;
 mod issuing;
+mod machines;
 mod outcome;
 mod proxy;
 mod targets;
@@ -51,4 +52,6 @@ pub(super) const TABLE: &[AuthCheck] = &[
         "show a page of your own for every new client before the upstream server is asked"], (proxy::probe, proxy::judge)),
     row("J10", (Level::Rfc, "2025-03-26"), ["answers with tokens are not stored", "RFC 6749 section 5.1",
         "send `Cache-Control: no-store` with every answer of the token endpoint"], (issuing::token, issuing::unstored)),
+    row("J12", (Level::Should, "2025-11-25"), ["machines prove themselves with assertions for this server, in time and once", "extensions: client credentials",
+        "check signature, `aud` and `exp` of client assertions, keep each `jti` until it expires, and answer `invalid_client`"], (machines::probe, machines::judge)),
 ];
