@@ -19,6 +19,9 @@ use crate::transcript::{Event, Fault, Recorder, Secrets, What};
 /// How long a server may take to start and open a session, and how long to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How every note of a bench begins.
+const PROBE: &str = "probe: ";
+
 /// What stands in the record in place of a probe that was not sent.
 const SKIPPED: &str = "skipped: ";
 
@@ -110,7 +113,7 @@ impl Bench {
     }
 
     fn note(&self, message: String) {
-        self.log.note(What::Auth(AuthMessage::Noted { message }));
+        self.log.note(What::Auth(AuthMessage::Noted { message: format!("{PROBE}{message}") }));
     }
 
     /// Opens a session as a persona, or as nobody. `None`: the server would not have it, and the record says how. A
@@ -218,10 +221,10 @@ impl std::fmt::Debug for Bench {
     }
 }
 
-/// The note in an event, if it is one.
+/// The note of a bench in an event, if it is one. Identities leave notes of their own.
 pub(super) fn noted(event: &Event) -> Option<&str> {
     match &event.what {
-        What::Auth(AuthMessage::Noted { message }) => Some(message),
+        What::Auth(AuthMessage::Noted { message }) => message.strip_prefix(PROBE),
         _ => None,
     }
 }

@@ -96,7 +96,9 @@ pub(super) fn alike(one: &Exchange<'_>, other: &Exchange<'_>) -> bool {
 
 /// A name of the same form that nothing should have: its last part with other digits and letters.
 pub(super) fn unknown(name: &str) -> String {
-    let from = name.rfind(['/', ':', '-', '_', '.', '#']).map_or(0, |place| place + 1);
+    const PARTS: [char; 6] = ['/', ':', '-', '_', '.', '#'];
+    // Random names may end in what otherwise divides them.
+    let from = name.trim_end_matches(PARTS).rfind(PARTS).map_or(0, |place| place + 1);
     let (kept, last) = name.split_at(from);
     let hexadecimal = last.bytes().all(|byte| byte.is_ascii_hexdigit());
     let turned = last.chars().map(|c| match c {
@@ -259,6 +261,15 @@ mod tests {
 
     fn refuses(text: &str) -> (&'static str, Value) {
         ("200", json!({"error": {"code": -32602, "message": text}}))
+    }
+
+    #[test]
+    fn an_unknown_name_is_another_one_whatever_it_ends_in() {
+        for name in ["task-ab-", "task-ab_", "a/b/", "1042", "order:17", "x."] {
+            let other = unknown(name);
+            assert_ne!(other, name);
+            assert_eq!(other.len(), name.len(), "{other}");
+        }
     }
 
     #[test]
