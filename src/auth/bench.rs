@@ -104,15 +104,15 @@ impl Bench {
 
     /// Says why a check sends nothing.
     pub fn skip(&self, why: &str) {
-        self.note(format!("{SKIPPED}{why}"));
+        self.note(&format!("{SKIPPED}{why}"));
     }
 
     /// Records what no message shows.
     pub(super) fn say(&self, label: &str, what: &str) {
-        self.note(format!("{label}: {what}"));
+        self.note(&format!("{label}: {what}"));
     }
 
-    fn note(&self, message: String) {
+    fn note(&self, message: &str) {
         self.log.note(What::Auth(AuthMessage::Noted { message: format!("{PROBE}{message}") }));
     }
 
