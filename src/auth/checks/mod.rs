@@ -133,7 +133,31 @@ pub enum Seen {
     Inconclusive(String),
 }
 
+/// A check with the usual values: asked for since 2025-03-26, in each era, and in need of nothing. Its texts are what
+/// holds, the section that asks for it, and how to mend it.
+const fn row(
+    id: &'static str,
+    level: Level,
+    texts: [&'static str; 3],
+    probe: Probe,
+    examine: fn(&Transcript) -> Seen,
+) -> AuthCheck {
+    let [title, section, fix] = texts;
+    let (since, eras, needs) = ("2025-03-26", Eras::Each, &[]);
+    AuthCheck { id, title, level, section, since, eras, needs, fix, probe, examine }
+}
+
 impl AuthCheck {
+    /// The same check, with these needs and no others.
+    const fn needing(self, needs: &'static [Needs]) -> Self {
+        Self { needs, ..self }
+    }
+
+    /// The same check, in these eras.
+    const fn during(self, eras: Eras) -> Self {
+        Self { eras, ..self }
+    }
+
     /// The same check, asked for since a later revision.
     pub(super) const fn since(self, revision: &'static str) -> Self {
         Self { since: revision, ..self }
@@ -141,7 +165,7 @@ impl AuthCheck {
 
     /// The same check, whatever the era.
     pub(super) const fn once(self) -> Self {
-        Self { eras: Eras::Once, ..self }
+        self.during(Eras::Once)
     }
 
     /// Whether a broken check is a security failure, or only worth knowing.

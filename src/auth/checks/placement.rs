@@ -12,7 +12,7 @@ use super::placement_paste::{no_effect, pasted};
 use super::placement_session::{bare_session, expired_session, refused_inside};
 use super::reading::{control, decisive, refused};
 use super::tokens::attempt;
-use super::{AuthCheck, Eras, Level, Needs, Probe, Seen};
+use super::{AuthCheck, Eras, Level, Needs, Seen, row};
 use crate::auth::answer::Answer;
 use crate::auth::prober::{Credentials, Prober};
 use crate::transcript::{Fault, Transcript};
@@ -20,55 +20,39 @@ use crate::transcript::{Fault, Transcript};
 const REQUIREMENTS: &str = "authorization: token requirements";
 const HEADER_ONLY: &str = "read the token from the `Authorization` header only";
 
-const fn row(
-    id: &'static str,
-    level: Level,
-    texts: [&'static str; 3],
-    probe: Probe,
-    examine: fn(&Transcript) -> Seen,
-) -> AuthCheck {
-    let [title, section, fix] = texts;
-    let needs = &[Needs::BearerToken];
-    AuthCheck { id, title, level, section, since: "2025-03-26", eras: Eras::Each, needs, fix, probe, examine }
-}
-
-const fn raw_row(row: AuthCheck) -> AuthCheck {
-    AuthCheck { needs: &[Needs::BearerToken, Needs::Direct], ..row }
-}
+const TOKEN: &[Needs] = &[Needs::BearerToken];
+const RAW: &[Needs] = &[Needs::BearerToken, Needs::Direct];
 
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
     row("E01", Level::Must, ["a token in the query is refused", REQUIREMENTS, HEADER_ONLY],
-        in_query, |t| refused(t, "a good token in the query")),
+        in_query, |t| refused(t, "a good token in the query")).needing(TOKEN),
     row("E02.cookie", Level::Rfc, ["a token in a cookie is refused", "OAuth 2.1 section 5.1", HEADER_ONLY],
-        in_cookie, |t| refused(t, "a good token in a cookie")),
+        in_cookie, |t| refused(t, "a good token in a cookie")).needing(TOKEN),
     row("E02.form", Level::Rfc, ["a token in a form is refused", "OAuth 2.1 section 5.1", HEADER_ONLY],
-        in_form, |t| refused(t, "a good token in a form")),
+        in_form, |t| refused(t, "a good token in a form")).needing(TOKEN),
     row("E02.header", Level::Rfc, ["a token in another header is refused", "OAuth 2.1 section 5.1", HEADER_ONLY],
-        in_other_header, |t| refused(t, "a good token in `X-Access-Token`")),
+        in_other_header, |t| refused(t, "a good token in `X-Access-Token`")).needing(TOKEN),
     row("E03", Level::Rfc, ["the token in the header decides, whatever the query says", "RFC 6750 section 2", HEADER_ONLY],
-        two_places, one_of_two),
-    raw_row(row("E04", Level::Hygiene, ["two `Authorization` headers are refused", "RFC 9110 section 5.3",
+        two_places, one_of_two).needing(TOKEN),
+    row("E04", Level::Hygiene, ["two `Authorization` headers are refused", "RFC 9110 section 5.3",
         "answer 400 to a request with more than one `Authorization` header: a gateway may look at the other one"],
-        two_headers, first_wins)),
+        two_headers, first_wins).needing(RAW),
     row("E05", Level::Rfc, ["the scheme counts in any case", "RFC 9110 section 11.1",
-        "compare the scheme without regard to case"], lower_case, |t| let_in(t, "`bearer` in lower case")),
+        "compare the scheme without regard to case"], lower_case, |t| let_in(t, "`bearer` in lower case")).needing(TOKEN),
     row("E06", Level::Rfc, ["a good token under another scheme is refused", "RFC 6750 section 2.1",
-        "accept the scheme `Bearer` and no other"], other_scheme, |t| refused(t, "a good token under the scheme `Token`")),
+        "accept the scheme `Bearer` and no other"], other_scheme, |t| refused(t, "a good token under the scheme `Token`")).needing(TOKEN),
     row("E06.basic", Level::Rfc, ["a good token as the password of Basic is refused", "RFC 6750 section 2.1",
-        "accept the scheme `Bearer` and no other"], basic, |t| refused(t, "a good token as the password of `Basic`")),
-    raw_row(row("E06.spaces", Level::Rfc, ["odd spaces behind the scheme break nothing", "RFC 9110 section 11.4",
-        "answer 401 to what cannot be read as a token, and let no parser's error become a 500"], spaces, |t| spaced(t, lenient))),
-    AuthCheck { needs: &[Needs::GoodToken], eras: Eras::Legacy,
-        ..row("E07", Level::Must, ["a session does not stand in for a token", REQUIREMENTS,
+        "accept the scheme `Bearer` and no other"], basic, |t| refused(t, "a good token as the password of `Basic`")).needing(TOKEN),
+    row("E06.spaces", Level::Rfc, ["odd spaces behind the scheme break nothing", "RFC 9110 section 11.4",
+        "answer 401 to what cannot be read as a token, and let no parser's error become a 500"], spaces, |t| spaced(t, lenient)).needing(RAW),
+    row("E07", Level::Must, ["a session does not stand in for a token", REQUIREMENTS,
         "verify the token on every request of a session, not only at its start"],
-        bare_session, |t| refused(t, "a request inside a session without a token")) },
-    AuthCheck { needs: &[Needs::TrustedIssuer], eras: Eras::Legacy,
-        ..row("E08", Level::Must, ["a session does not outlive its token", REQUIREMENTS,
-        "verify the token on every request of a session, its `exp` included"], expired_session, refused_inside) },
-    AuthCheck { needs: &[Needs::TwoPersonas],
-        ..row("E09", Level::Must, ["a token inside a request has no effect", "authorization: token handling",
-        "take the caller's identity from the `Authorization` header only, never from arguments or `_meta`"], pasted, no_effect) },
+        bare_session, |t| refused(t, "a request inside a session without a token")).needing(&[Needs::GoodToken]).during(Eras::Legacy),
+    row("E08", Level::Must, ["a session does not outlive its token", REQUIREMENTS,
+        "verify the token on every request of a session, its `exp` included"], expired_session, refused_inside).needing(&[Needs::TrustedIssuer]).during(Eras::Legacy),
+    row("E09", Level::Must, ["a token inside a request has no effect", "authorization: token handling",
+        "take the caller's identity from the `Authorization` header only, never from arguments or `_meta`"], pasted, no_effect).needing(&[Needs::TwoPersonas]),
 ];
 
 /// The good persona's token; without one that can be shown elsewhere nothing is sent.

@@ -13,7 +13,7 @@ use super::scope_steps::{minimal, one_step, step_up, surplus};
 use super::scope_terms::{
     Fared, among, broader, control_call, doubled, fared, let_in, longer, minted, other_terms, try_out, upper,
 };
-use super::{AuthCheck, Eras, Level, Needs, Probe, Seen};
+use super::{AuthCheck, Level, Needs, Seen, row};
 use crate::auth::answer::{Answer, Denial, challenges};
 use crate::auth::prober::Prober;
 use crate::transcript::{Fault, Transcript};
@@ -21,48 +21,34 @@ use crate::transcript::{Fault, Transcript};
 const SECTION: &str = "authorization: runtime insufficient scope errors";
 const TERMS: &str = "RFC 6749 section 3.3";
 
-const fn row(
-    id: &'static str,
-    level: Level,
-    texts: [&'static str; 3],
-    probe: Probe,
-    examine: fn(&Transcript) -> Seen,
-) -> AuthCheck {
-    let [title, section, fix] = texts;
-    let needs = &[Needs::TrustedIssuer, Needs::Scopes];
-    AuthCheck { id, title, level, section, since: "2025-03-26", eras: Eras::Each, needs, fix, probe, examine }
-}
+const SCOPED: &[Needs] = &[Needs::TrustedIssuer, Needs::Scopes];
 
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
     row("F01", Level::Must, ["a token without scopes does not pass for one with scopes", SECTION,
         "answer 403 with `error=\"insufficient_scope\"` where a scope is missing; 401 sends clients in circles"],
-        unscoped, insufficient),
+        unscoped, insufficient).needing(SCOPED),
     row("F01.challenge", Level::Should, ["the 403 names the missing scopes", SECTION,
         "add `WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"...\", resource_metadata=\"...\"` to the 403"],
-        unscoped, explained),
+        unscoped, explained).needing(SCOPED),
     row("F02", Level::Rfc, ["a scope that only begins like the wanted one is not that scope", TERMS,
-        "split the scopes at spaces and compare each as a whole"], longer, |t| other_terms(t, "a token with a letter more behind each scope")),
+        "split the scopes at spaces and compare each as a whole"], longer, |t| other_terms(t, "a token with a letter more behind each scope")).needing(SCOPED),
     row("F02.case", Level::Rfc, ["a scope in other letters is not that scope", TERMS,
-        "compare scopes byte for byte"], upper, |t| other_terms(t, "a token with its scopes in other letters")),
+        "compare scopes byte for byte"], upper, |t| other_terms(t, "a token with its scopes in other letters")).needing(SCOPED),
     row("F03", Level::Rfc, ["a scope counts among others and in any order", TERMS,
-        "split the scopes at spaces and look for the wanted one among them"], among, |t| let_in(t, "the scopes among others, in any order,")),
+        "split the scopes at spaces and look for the wanted one among them"], among, |t| let_in(t, "the scopes among others, in any order,")).needing(SCOPED),
     row("F03.spaces", Level::Hygiene, ["a space too many between scopes does no harm", TERMS,
-        "leave out empty scopes when you split at spaces"], doubled, |t| let_in(t, "the scopes with two spaces between them")),
-    AuthCheck { needs: &[Needs::WeakerPersona, Needs::Fact("guarded")],
-        ..row("F04", Level::Should, ["a weaker persona is denied the stronger tool", SECTION,
-        "check the caller's scopes or role in `tools/call`, not only in `tools/list`"], stronger, denied) },
+        "leave out empty scopes when you split at spaces"], doubled, |t| let_in(t, "the scopes with two spaces between them")).needing(SCOPED),
+    row("F04", Level::Should, ["a weaker persona is denied the stronger tool", SECTION,
+        "check the caller's scopes or role in `tools/call`, not only in `tools/list`"], stronger, denied).needing(&[Needs::WeakerPersona, Needs::Fact("guarded")]),
     row("F05", Level::Should, ["one challenge names all the scopes that a request needs", SECTION,
-        "put every scope that the operation needs into the `scope` of one 403, not one after the other"], step_up, one_step),
-    AuthCheck { needs: &[Needs::TrustedIssuer, Needs::Fact("broader_scope")],
-        ..row("F06", Level::Must, ["a broader scope stands for the narrower", SECTION,
-        "accept a scope that includes the wanted one"], broader, |t| let_in(t, "a broader scope")) },
-    AuthCheck { needs: &[Needs::Fact("scopes")],
-        ..row("F07", Level::Hygiene, ["challenges ask for no scope that the request does not need", "security best practices: scope minimization",
-        "name the scopes of this one request in the challenge, not all that the server knows"], minimal, surplus) },
-    AuthCheck { needs: &[Needs::GoodToken, Needs::WeakerPersona, Needs::Fact("guarded_requests")],
-        ..row("F08", Level::Must, ["what belongs to the stronger tool is guarded, too", "security considerations: access token privilege restriction",
-        "check the caller's scopes or role for resources, prompts, completion, subscriptions and tasks as for tools"], beside, also_denied) },
+        "put every scope that the operation needs into the `scope` of one 403, not one after the other"], step_up, one_step).needing(SCOPED),
+    row("F06", Level::Must, ["a broader scope stands for the narrower", SECTION,
+        "accept a scope that includes the wanted one"], broader, |t| let_in(t, "a broader scope")).needing(&[Needs::TrustedIssuer, Needs::Fact("broader_scope")]),
+    row("F07", Level::Hygiene, ["challenges ask for no scope that the request does not need", "security best practices: scope minimization",
+        "name the scopes of this one request in the challenge, not all that the server knows"], minimal, surplus).needing(&[Needs::Fact("scopes")]),
+    row("F08", Level::Must, ["what belongs to the stronger tool is guarded, too", "security considerations: access token privilege restriction",
+        "check the caller's scopes or role for resources, prompts, completion, subscriptions and tasks as for tools"], beside, also_denied).needing(&[Needs::GoodToken, Needs::WeakerPersona, Needs::Fact("guarded_requests")]),
 ];
 
 const BARE: &str = "a token without scopes";

@@ -10,7 +10,7 @@ use super::tokens::attempt;
 use super::transport_flood::{batch, flood, in_batch, still_open};
 use super::transport_mirror::{doubled_key, envelope, header_mismatch, last_wins, parameters, renamed};
 use super::transport_places::{elsewhere, listening, moved, stays};
-use super::{AuthCheck, Eras, Level, Needs, Probe, Seen};
+use super::{AuthCheck, Eras, Level, Needs, Seen, row};
 use crate::auth::answer::{Answer, Denial};
 use crate::auth::prober::{Prober, Raw};
 use crate::transcript::{Fault, Transcript};
@@ -18,23 +18,7 @@ use crate::transcript::{Fault, Transcript};
 const SECURITY: &str = "streamable HTTP: security";
 const VALIDATION: &str = "streamable HTTP: server validation";
 
-const fn row(
-    id: &'static str,
-    level: Level,
-    texts: [&'static str; 3],
-    probe: Probe,
-    examine: fn(&Transcript) -> Seen,
-) -> AuthCheck {
-    let [title, section, fix] = texts;
-    let needs = &[Needs::GoodToken];
-    AuthCheck { id, title, level, section, since: "2025-03-26", eras: Eras::Each, needs, fix, probe, examine }
-}
-
-/// The same, for the revision without sessions only.
-const fn modern(row: AuthCheck) -> AuthCheck {
-    AuthCheck { eras: Eras::Modern, since: "2026-07-28", ..row }
-}
-
+const TOKEN: &[Needs] = &[Needs::GoodToken];
 const LOCAL: &[Needs] = &[Needs::GoodToken, Needs::LoopbackTarget];
 const LOCAL_RAW: &[Needs] = &[Needs::GoodToken, Needs::LoopbackTarget, Needs::Direct];
 
@@ -42,34 +26,32 @@ const LOCAL_RAW: &[Needs] = &[Needs::GoodToken, Needs::LoopbackTarget, Needs::Di
 pub(super) const TABLE: &[AuthCheck] = &[
     row("H01", Level::Must, ["a foreign `Origin` is refused", SECURITY,
         "answer 403 to requests whose `Origin` is not on your list"],
-        foreign_origin, |t| turned_away(t, "a page of `http://evil.example`")),
-    AuthCheck { needs: LOCAL, ..row("H02", Level::Hygiene, ["a foreign `Host` is refused on loopback", "streamable HTTP: security (DNS rebinding)",
+        foreign_origin, |t| turned_away(t, "a page of `http://evil.example`")).needing(TOKEN),
+    row("H02", Level::Hygiene, ["a foreign `Host` is refused on loopback", "streamable HTTP: security (DNS rebinding)",
         "answer 403 to requests whose `Host` is not your own while you listen on loopback"],
-        foreign_host, |t| turned_away(t, "a request for host `evil.example`")) },
-    AuthCheck { needs: LOCAL_RAW, ..row("H02.absolute", Level::Hygiene, ["a foreign host in the request line is refused on loopback", "RFC 9112 section 3.2.2",
+        foreign_host, |t| turned_away(t, "a request for host `evil.example`")).needing(LOCAL),
+    row("H02.absolute", Level::Hygiene, ["a foreign host in the request line is refused on loopback", "RFC 9112 section 3.2.2",
         "look at the host of the request line where it has one, and only else at `Host`"],
-        absolute, |t| each(t, refused_host)) },
-    AuthCheck { needs: LOCAL_RAW, ..row("H02.two", Level::Hygiene, ["two `Host` headers are refused", "RFC 9112 section 3.2",
-        "answer 400 to a request with more than one `Host`"], two_hosts, |t| each(t, refused_host)) },
+        absolute, |t| each(t, refused_host)).needing(LOCAL_RAW),
+    row("H02.two", Level::Hygiene, ["two `Host` headers are refused", "RFC 9112 section 3.2",
+        "answer 400 to a request with more than one `Host`"], two_hosts, |t| each(t, refused_host)).needing(LOCAL_RAW),
     row("H03", Level::Should, ["a client that is no browser needs no `Origin`", SECURITY,
-        "let requests without `Origin` pass: only browsers send it"], without_origin, no_origin_needed),
-    modern(row("H04", Level::Must, ["headers that contradict the body are refused", VALIDATION,
+        "let requests without `Origin` pass: only browsers send it"], without_origin, no_origin_needed).needing(TOKEN),
+    row("H04", Level::Must, ["headers that contradict the body are refused", VALIDATION,
         "compare `Mcp-Method`, `Mcp-Name` and `MCP-Protocol-Version` with the body; answer 400 and -32020"],
-        envelope, |t| each(t, header_mismatch))),
-    modern(row("H05", Level::Must, ["parameter headers that contradict the arguments are refused", VALIDATION,
-        "compare every `Mcp-Param-*` with its argument; answer 400 and -32020"], parameters, renamed)),
+        envelope, |t| each(t, header_mismatch)).needing(TOKEN).during(Eras::Modern).since("2026-07-28"),
+    row("H05", Level::Must, ["parameter headers that contradict the arguments are refused", VALIDATION,
+        "compare every `Mcp-Param-*` with its argument; answer 400 and -32020"], parameters, renamed).needing(TOKEN).during(Eras::Modern).since("2026-07-28"),
     row("H06", Level::Hygiene, ["a name that stands twice in the body is refused", "RFC 8259 section 4",
-        "refuse JSON with two members of one name: a gateway may look at the other one"], doubled_key, last_wins),
-    AuthCheck { since: "2025-06-18", ..row("H07", Level::Must, ["batches are refused", "streamable HTTP: sending messages",
-        "answer 400 to a body that is an array"], batch, in_batch) },
-    AuthCheck { needs: &[], eras: Eras::Once, ..row("H08", Level::Hygiene, ["no redirect leads to another origin", "RFC 9110 section 15.4",
-        "answer at one address; clients may send their token along to wherever a redirect leads"], moved, |t| each_if_any(t, stays)) },
-    AuthCheck { needs: &[Needs::LoopbackTarget, Needs::OutwardAddress, Needs::Direct], eras: Eras::Once,
-        ..row("H09", Level::Should, ["a local server listens on loopback only", SECURITY,
-        "bind to 127.0.0.1, not to 0.0.0.0"], elsewhere, listening) },
-    AuthCheck { needs: &[Needs::GoodToken, Needs::Alone],
-        ..row("H10", Level::Hygiene, ["bad tokens do not lock the good one out", "OAuth 2.1 section 7",
-        "slow down whoever sends bad tokens, and nobody else"], flood, still_open) },
+        "refuse JSON with two members of one name: a gateway may look at the other one"], doubled_key, last_wins).needing(TOKEN),
+    row("H07", Level::Must, ["batches are refused", "streamable HTTP: sending messages",
+        "answer 400 to a body that is an array"], batch, in_batch).needing(TOKEN).since("2025-06-18"),
+    row("H08", Level::Hygiene, ["no redirect leads to another origin", "RFC 9110 section 15.4",
+        "answer at one address; clients may send their token along to wherever a redirect leads"], moved, |t| each_if_any(t, stays)).once(),
+    row("H09", Level::Should, ["a local server listens on loopback only", SECURITY,
+        "bind to 127.0.0.1, not to 0.0.0.0"], elsewhere, listening).needing(&[Needs::LoopbackTarget, Needs::OutwardAddress, Needs::Direct]).once(),
+    row("H10", Level::Hygiene, ["bad tokens do not lock the good one out", "OAuth 2.1 section 7",
+        "slow down whoever sends bad tokens, and nobody else"], flood, still_open).needing(&[Needs::GoodToken, Needs::Alone]),
 ];
 
 fn foreign_origin(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {

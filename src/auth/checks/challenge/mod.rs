@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::reading::{Exchange, decisive, labelled};
 use super::resource::documents;
-use super::{AuthCheck, Eras, Level, Needs, Probe, Seen};
+use super::{AuthCheck, Level, Needs, Seen, row};
 use crate::auth::answer::{Answer, Denial, challenges};
 use crate::auth::challenge::Challenges;
 use crate::auth::prober::{Credentials, Prober};
@@ -19,28 +19,6 @@ mod methods;
 mod preflight;
 
 pub(super) use header::{challenged, offered};
-
-const fn row(
-    id: &'static str,
-    level: Level,
-    texts: [&'static str; 3],
-    probe: Probe,
-    examine: fn(&Transcript) -> Seen,
-) -> AuthCheck {
-    let [title, section, fix] = texts;
-    AuthCheck {
-        id,
-        title,
-        level,
-        section,
-        since: "2025-03-26",
-        eras: Eras::Each,
-        needs: &[],
-        fix,
-        probe,
-        examine,
-    }
-}
 
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[
@@ -68,8 +46,8 @@ pub(super) const TABLE: &[AuthCheck] = &[
         "name the scopes that the request needs"], documents, |t| header::without(t, &["*", "all", "full-access"])).since("2025-11-25").once(),
     row("A12", Level::Hygiene, ["refusals tell nothing of the inside", "OWASP API security: security misconfiguration",
         "answer refusals with a short JSON body or none; keep traces, paths and the token in your own log"], bodies::denials, bodies::discreet).once(),
-    AuthCheck { needs: &[Needs::Fact("browser_clients")], ..row("A13", Level::Hygiene, ["browsers may send the headers of MCP and read the challenge", "Fetch: CORS protocol",
-        "answer preflights without a token; allow the headers of MCP and expose `WWW-Authenticate` and `Mcp-Session-Id`"], preflight::ask, preflight::allowed) },
+    row("A13", Level::Hygiene, ["browsers may send the headers of MCP and read the challenge", "Fetch: CORS protocol",
+        "answer preflights without a token; allow the headers of MCP and expose `WWW-Authenticate` and `Mcp-Session-Id`"], preflight::ask, preflight::allowed).needing(&[Needs::Fact("browser_clients")]),
 ];
 
 /// The name of something that no target has.

@@ -3,7 +3,7 @@
 //! Every check registers a client of its own, gets a code and a token the right way before and after, and sends in
 //! between what a good client never would. It needs a server that consents by itself; pages are for people.
 
-use super::{AuthCheck, Eras, Level, Probe, Seen};
+use super::{AuthCheck, Level, Probe, Seen};
 use crate::transcript::Transcript;
 
 mod clerk;
@@ -24,8 +24,7 @@ const fn row(
     texts: [&'static str; 3],
     (probe, examine): (Probe, Examine),
 ) -> AuthCheck {
-    let [title, section, fix] = texts;
-    AuthCheck { id, title, level, section, since, eras: Eras::Once, needs: &[], fix, probe, examine }
+    super::row(id, level, texts, probe, examine).since(since).once()
 }
 
 const MUST: (Level, &str) = (Level::Must, "2025-03-26");

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::challenge::is_loopback;
 use super::reading::{Exchange, labelled};
-use super::{AuthCheck, Eras, Level, Needs, Seen};
+use super::{AuthCheck, Level, Needs, Seen};
 use crate::auth::discover::{RESOURCE, SERVER, discover, first_server};
 use crate::auth::prober::Prober;
 use crate::transcript::{Fault, Transcript};
@@ -15,25 +15,14 @@ mod identity;
 mod open;
 mod sameness;
 
-const fn row(
+/// A row about the documents, which are asked for once.
+pub(super) const fn row(
     id: &'static str,
     level: Level,
     texts: [&'static str; 3],
     examine: fn(&Transcript) -> Seen,
 ) -> AuthCheck {
-    let [title, section, fix] = texts;
-    AuthCheck {
-        id,
-        title,
-        level,
-        section,
-        since: "2025-06-18",
-        eras: Eras::Once,
-        needs: &[],
-        fix,
-        probe: documents,
-        examine,
-    }
+    super::row(id, level, texts, documents, examine).since("2025-06-18").once()
 }
 
 #[rustfmt::skip]

@@ -4,33 +4,12 @@ use serde_json::Value;
 use url::Url;
 
 use super::challenge::is_loopback;
-use super::resource::{documents, server_document};
-use super::{AuthCheck, Eras, Level, Needs, Seen};
+use super::resource::{row, server_document};
+use super::{AuthCheck, Level, Needs, Seen};
 use crate::auth::discover::server_candidates;
 use crate::transcript::Transcript;
 
 mod origin;
-
-const fn row(
-    id: &'static str,
-    level: Level,
-    texts: [&'static str; 3],
-    examine: fn(&Transcript) -> Seen,
-) -> AuthCheck {
-    let [title, section, fix] = texts;
-    AuthCheck {
-        id,
-        title,
-        level,
-        section,
-        since: "2025-06-18",
-        eras: Eras::Once,
-        needs: &[],
-        fix,
-        probe: documents,
-        examine,
-    }
-}
 
 #[rustfmt::skip]
 pub(super) const TABLE: &[AuthCheck] = &[

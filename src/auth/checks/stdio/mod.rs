@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use super::{AuthCheck, Eras, Level, Needs, Seen};
+use super::{AuthCheck, Level, Needs, Seen};
 use crate::auth::bench::Bench;
 use crate::auth::prober::Prober;
 use crate::transcript::{Fault, Transcript};
@@ -22,9 +22,7 @@ const fn row(
     texts: [&'static str; 3],
     (needs, examine): (&'static [Needs], fn(&Transcript) -> Seen),
 ) -> AuthCheck {
-    let [title, section, fix] = texts;
-    let (since, eras, probe) = ("2025-03-26", Eras::Once, nowhere as super::Probe);
-    AuthCheck { id, title, level, section, since, eras, needs, fix, probe, examine }
+    super::row(id, level, texts, nowhere, examine).needing(needs).once()
 }
 
 /// Over HTTP there is nothing to send.
