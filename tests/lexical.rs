@@ -51,8 +51,8 @@ impl Talk {
             system: Some("You help.".into()),
             messages: self.messages.clone(),
             tools: self.tools.clone(),
-            answer_schema: None,
             trial: 1,
+            ..ChatRequest::default()
         };
         let log = Recorder::new(Clock::system(), Secrets::default());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -75,7 +75,7 @@ impl Talk {
     fn result(&mut self, text: &str, is_error: bool) -> String {
         let Some(Message::Assistant { calls, .. }) = self.messages.last() else { panic!("no call") };
         let call = calls[0].clone();
-        self.messages.push(Message::Tool { call, text: text.to_owned(), is_error });
+        self.messages.push(Message::Tool { call, text: text.to_owned(), is_error, media: vec![] });
         shown(&self.ask())
     }
 }

@@ -150,7 +150,13 @@ pub(crate) fn request(messages: Vec<Message>) -> ChatRequest {
         description: "x".into(),
         schema: json!({"type": "object"}),
     });
-    ChatRequest { system: Some("s".into()), messages, tools: tools.into(), answer_schema: None, trial: 1 }
+    ChatRequest {
+        system: Some("s".into()),
+        messages,
+        tools: tools.into(),
+        trial: 1,
+        ..ChatRequest::default()
+    }
 }
 
 pub(crate) fn hello() -> ChatRequest {
