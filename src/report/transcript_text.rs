@@ -154,7 +154,7 @@ impl Page {
             | What::ServerOdd { .. }
             | What::ServerStderr { .. } => self.server(event),
             What::ModelAsked { .. } | What::OfferLost { .. } | What::ModelAttemptFailed { .. } => {
-                self.asking(event)
+                self.asking(event);
             }
             What::Exchanged { label, request, response, took_ms } => {
                 self.heading(event, Tone::Strong, &format!("probe {label} ({took_ms} ms)"));
