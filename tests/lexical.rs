@@ -11,7 +11,7 @@ use rehearsal::transcript::{Clock, Recorder, Secrets};
 use serde_json::{Value, json};
 
 fn model() -> Arc<dyn ChatModel> {
-    let outside = Outside { http: rehearsal::net::client().unwrap(), env: Arc::new(|_| None) };
+    let outside = Outside::new(rehearsal::net::client().unwrap(), Arc::new(|_| None));
     llm::build(&ModelSpec::new("lexical", "lexical"), &outside).unwrap()
 }
 

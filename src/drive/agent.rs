@@ -47,20 +47,35 @@ pub async fn run(case: &Case, work: &UseWork, world: &World, log: &Recorder) -> 
     };
     let around = Around { case, world, log, session: session.as_ref(), host: &host };
     let talk = Talk { work, around, model: model.as_ref(), ledger: &ledger };
-    let end = match tokio::time::timeout(work.limits.time.0, talk.whole()).await {
-        Ok(Ok(())) => End::Done,
-        Ok(Err(end)) => end,
-        Err(_) if ledger.is_asking() => {
+    let end = match within(work.limits.time.0, log, talk.whole()).await {
+        Some(Ok(())) => End::Done,
+        Some(Err(end)) => end,
+        None if ledger.is_asking() => {
             let message =
                 format!("the model's API had not answered when the case's {} were over", work.limits.time);
             End::Faulted(Fault::new(Side::Model, "model.timeout", message).retryable())
         }
-        Err(_) => End::OutOf(Limit::Time),
+        None => End::OutOf(Limit::Time),
     };
     steps::cleanup(work, around).await;
     // A server that does not let go must not hold up the run; its process group is killed when the handle drops.
     let _ = tokio::time::timeout(Duration::from_secs(10), session.close()).await;
     end
+}
+
+/// Waits for work until its time is over. Time in which the trial was held by a provider's limits does not count.
+async fn within<T>(limit: Duration, log: &Recorder, work: impl Future<Output = T>) -> Option<T> {
+    /// How often it is looked whether the trial is still held.
+    const LOOK: Duration = Duration::from_millis(20);
+    let begun = log.clock().elapsed();
+    let left = || limit.checked_sub(log.clock().elapsed().saturating_sub(begun).saturating_sub(log.held()));
+    tokio::pin!(work);
+    while let Some(left) = left().filter(|left| !left.is_zero()) {
+        if let Ok(done) = tokio::time::timeout(left.max(LOOK), &mut work).await {
+            return Some(done);
+        }
+    }
+    None
 }
 
 /// One conversation in progress.

@@ -19,6 +19,7 @@ mod estimate;
 pub mod lexical;
 pub mod loader;
 pub mod openai;
+pub mod pace;
 mod retry;
 pub mod scripted;
 pub mod scripted_judge;
@@ -370,6 +371,15 @@ pub struct Outside {
     pub http: reqwest::Client,
     /// Looks up a declared environment variable; never the whole environment.
     pub env: Lookup,
+    /// How fast each provider may be asked; shared by all models of a run.
+    pub paces: Arc<pace::Paces>,
+}
+
+impl Outside {
+    /// With paces of its own.
+    pub fn new(http: reqwest::Client, env: Lookup) -> Self {
+        Self { http, env, paces: Arc::default() }
+    }
 }
 
 /// A way of talking to a model.
@@ -434,7 +444,7 @@ mod tests {
     use super::*;
 
     fn outside() -> Outside {
-        Outside { http: crate::net::client().unwrap(), env: Arc::new(|_| None) }
+        Outside::new(crate::net::client().unwrap(), Arc::new(|_| None))
     }
 
     #[test]

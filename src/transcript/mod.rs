@@ -10,6 +10,7 @@ use crate::ids::{CaseKey, CaseName, ClientName, ModelName, PersonaName, Pool, Su
 
 pub mod clock;
 pub mod event;
+mod hold;
 mod reach;
 pub mod recorder;
 pub mod redact;
@@ -18,6 +19,7 @@ pub mod view;
 
 pub use clock::Clock;
 pub use event::{Body, Event, HttpSide, ServerFacts, ToolCall, ToolFact, What, WireMessage};
+pub use hold::Hold;
 pub use reach::Attempt;
 pub use recorder::Recorder;
 pub use redact::Secrets;

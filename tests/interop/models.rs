@@ -66,7 +66,7 @@ impl Api {
         spec.stream = stream;
         spec.retries = 0;
         let env = move |_: &str| Some(key.to_owned());
-        let outside = Outside { http: rehearsal::net::client().unwrap(), env: Arc::new(env) };
+        let outside = Outside::new(rehearsal::net::client().unwrap(), Arc::new(env));
         llm::build(&spec, &outside)?.complete(request, &super::log()).await
     }
 }

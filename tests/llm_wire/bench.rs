@@ -119,7 +119,7 @@ impl Bench {
 
     pub(crate) async fn ask(&self, request: &ChatRequest) -> Result<ChatReply, Fault> {
         let env = |name: &str| (name == "TEST_KEY").then(|| format!("{KEY}\n"));
-        let outside = Outside { http: self.http.clone(), env: Arc::new(env) };
+        let outside = Outside::new(self.http.clone(), Arc::new(env));
         let outcome = llm::build(&self.spec, &outside)?.complete(request, &self.log).await;
         assert_eq!(*self.api.wrong.lock().unwrap(), Vec::<String>::new());
         let seen = format!("{outcome:?} {:?}", self.failed());
