@@ -12,9 +12,10 @@ use super::{Interval, Tally};
 /// The t interval of the mean of `values`, one per case: mean +- t sd/sqrt(n), n - 1 degrees of freedom (Student 1908).
 ///
 /// Applies to 30 cases or more with mild skew. Fails near the edges of [0, 1], where it leaves them and covers too
-/// little, and for equal values, where it has no width. `None` for fewer than two values or one that is not finite.
+/// little. `None` for fewer than two values, one that is not finite, and when all are equal: no spread was seen, which
+/// does not mean that there is none.
 pub fn t_interval(values: &[f64], conf: f64) -> Option<Interval> {
-    if values.len() < 2 || !all_finite(values) {
+    if values.len() < 2 || !all_finite(values) || values.iter().all(|value| *value == values[0]) {
         return None;
     }
     let half = student_t_quantile(upper(conf)?, values.len() as f64 - 1.0)? * standard_error(values);

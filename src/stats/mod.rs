@@ -4,6 +4,8 @@
 //! values in `tests/fixtures/stat-vectors.json`. A change is always candidate minus baseline, negative is worse; a
 //! pass is 1. P-values are one-sided towards "worse" unless their name says otherwise, and never 0.
 
+use serde::{Deserialize, Serialize};
+
 pub mod allocation;
 pub mod anytime;
 pub mod belief;
@@ -35,7 +37,7 @@ pub struct Interval {
 }
 
 /// What the judged trials of one case gave. Invalid trials are missing data and not part of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Judged trials.
     pub trials: u64,

@@ -1,5 +1,6 @@
 //! Differences per case, tested by their signs, by flipping them, or by Student's t.
 
+use super::Interval;
 use super::lattice::Lattice;
 use super::mean::{all_finite, mean};
 use super::proportion::standard_error;
@@ -85,26 +86,26 @@ pub struct PairedT {
     pub mean: f64,
     /// Its standard error.
     pub se: f64,
-    /// The one-sided lower bound.
-    pub low: f64,
-    /// The one-sided upper bound.
-    pub high: f64,
-    /// One-sided: this much worse or more by chance.
-    pub p_worse: f64,
+    /// The one-sided bounds; `None` when all differences are equal.
+    pub bounds: Option<Interval>,
+    /// One-sided: this much worse or more by chance; `None` when all differences are equal.
+    pub p_worse: Option<f64>,
 }
 
 /// The paired t test over case differences (Student 1908), with one-sided bounds at `conf` each.
 ///
 /// Applies to "which is better on cases like these", 30 cases or more. Fails as a gate: five broken cases inflate the
-/// spread and hide themselves. `None` for fewer than two differences, one that is not finite, and when all are equal.
+/// spread and hide themselves. `None` for fewer than two differences, one that is not finite, or conf outside (0, 1).
 pub fn paired_t(diffs: &[f64], conf: f64) -> Option<PairedT> {
     let mean = mean(diffs).filter(|_| diffs.len() > 1 && all_finite(diffs))?;
     let (se, df) = (standard_error(diffs), diffs.len() as f64 - 1.0);
-    if se <= f64::EPSILON * mean.abs() {
-        return None;
+    let quantile = student_t_quantile(conf, df)?;
+    if diffs.iter().all(|diff| *diff == diffs[0]) {
+        return Some(PairedT { mean, se: 0.0, bounds: None, p_worse: None });
     }
-    let reach = student_t_quantile(conf, df)? * se;
-    Some(PairedT { mean, se, low: mean - reach, high: mean + reach, p_worse: student_t_cdf(mean / se, df)? })
+    let reach = quantile * se;
+    let bounds = Some(Interval { low: mean - reach, high: mean + reach });
+    Some(PairedT { mean, se, bounds, p_worse: student_t_cdf(mean / se, df) })
 }
 
 #[cfg(test)]
@@ -124,7 +125,7 @@ mod tests {
         assert_eq!(signflip_exact(&[1.0; 41]), None);
         assert_eq!(sign_test(&[f64::NAN]), None);
         assert_eq!(paired_t(&[0.1], 0.95), None);
-        assert_eq!(paired_t(&[0.1, 0.1, 0.1], 0.95), None);
+        assert_eq!(paired_t(&[0.1; 3], 0.95).map(|test| (test.bounds, test.p_worse)), Some((None, None)));
     }
 
     #[test]

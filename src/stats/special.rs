@@ -4,17 +4,11 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-use statrs::function::{erf, gamma};
-
 /// ln of the gamma function at `x`; `None` unless x > 0 and finite.
 ///
-/// Lanczos' approximation (1964), from the library. Good to 1e-13 relative; beside the zeros at 1 and 2 the error is
-/// that small in absolute terms only.
+/// The approximations of FreeBSD's mathematical library, good to the last digit or two, beside the zeros at 1 and 2 too.
 pub fn ln_gamma(x: f64) -> Option<f64> {
-    if !(x > 0.0 && x.is_finite()) {
-        return None;
-    }
-    Some(if x == 1.0 || x == 2.0 { 0.0 } else { gamma::ln_gamma(x) })
+    (x > 0.0 && x.is_finite()).then(|| libm::lgamma(x)).filter(|value| value.is_finite())
 }
 
 /// The normal distribution function P(Z <= z); `None` for NaN. By the complementary error function, so that the deep
@@ -25,7 +19,7 @@ pub fn norm_cdf(z: f64) -> Option<f64> {
 
 /// P(Z <= z) of a number that is one. The upper tail is `normal(-z)`.
 pub(super) fn normal(z: f64) -> f64 {
-    0.5 * erf::erfc(-z / SQRT_2)
+    0.5 * libm::erfc(-z / SQRT_2)
 }
 
 /// The normal quantile, z with P(Z <= z) = `p`; `None` outside 0 < p < 1.
@@ -110,10 +104,44 @@ pub fn chi2_sf(x: f64, df: f64) -> Option<f64> {
     if x.is_infinite() {
         return Some(0.0);
     }
-    if df == 1.0 {
-        return Some(erf::erfc((x / 2.0).sqrt()));
+    Some(if df == 1.0 { libm::erfc((x / 2.0).sqrt()) } else { upper_gamma(df / 2.0, x / 2.0) })
+}
+
+/// The regularised upper incomplete gamma function Q(a, x): by its series below the mean, by Lentz's continued fraction
+/// above.
+fn upper_gamma(a: f64, x: f64) -> f64 {
+    let away = (x - a) / a;
+    // x^a e^-x / gamma(a), in the form that stays exact for large a.
+    let front = (0.5 * (a / (2.0 * PI)).ln() - a * (away - away.ln_1p()) - stirling_rest(a)).exp();
+    if x < a + 1.0 {
+        let (mut term, mut sum, mut k) = (1.0 / a, 1.0 / a, a);
+        while term > sum * 1e-17 {
+            k += 1.0;
+            term *= x / k;
+            sum += term;
+        }
+        return (1.0 - front * sum).clamp(0.0, 1.0);
     }
-    gamma::checked_gamma_ur(df / 2.0, x / 2.0).ok().filter(|tail| tail.is_finite())
+    let mut b = x + 1.0 - a;
+    let (mut c, mut d) = (1e300, 1.0 / b);
+    let mut product = d;
+    for step in 1..100_000_u32 {
+        let k = f64::from(step);
+        let term = -k * (k - a);
+        b += 2.0;
+        d = 1.0 / away_from_zero(term * d + b);
+        c = away_from_zero(b + term / c);
+        product *= c * d;
+        if (c * d - 1.0).abs() < 1e-16 {
+            break;
+        }
+    }
+    (front * product).clamp(0.0, 1.0)
+}
+
+/// Lentz's method divides by what may vanish on the way.
+fn away_from_zero(value: f64) -> f64 {
+    if value.abs() < 1e-300 { 1e-300 } else { value }
 }
 
 /// The regularised incomplete beta function I(x; a, b), with `y` = 1 - x given apart so that neither end loses digits.
@@ -148,7 +176,7 @@ pub(super) fn front(x: f64, y: f64, a: f64, b: f64) -> f64 {
 /// ln gamma(x) minus Stirling's formula (x - 1/2) ln x - x + ln(2 pi)/2.
 fn stirling_rest(x: f64) -> f64 {
     if x < 12.0 {
-        return gamma::ln_gamma(x) - ((x - 0.5) * x.ln() - x + 0.5 * (2.0 * PI).ln());
+        return libm::lgamma(x) - ((x - 0.5) * x.ln() - x + 0.5 * (2.0 * PI).ln());
     }
     let inverse = 1.0 / (x * x);
     let series = [1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0, -691.0 / 360_360.0];
@@ -158,7 +186,6 @@ fn stirling_rest(x: f64) -> f64 {
 /// The continued fraction of the incomplete beta function, by Lentz's method. It needs some sqrt(max(a, b)) steps; the
 /// cap is far beyond any count of trials.
 fn fraction(x: f64, a: f64, b: f64) -> f64 {
-    let away_from_zero = |value: f64| if value.abs() < 1e-300 { 1e-300 } else { value };
     let (mut c, mut d) = (1.0, 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0)));
     let mut product = d;
     for step in 1..100_000_u32 {
