@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::diag::Origin;
 
+pub mod case_state;
 pub mod cells;
 mod decide;
 pub mod exit;
 pub mod explain;
+pub mod rounds;
 
 pub use decide::{Options, decide, decide_with};
 pub use exit::Exit;

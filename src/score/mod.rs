@@ -12,6 +12,7 @@ use crate::transcript::{End, Fault, Limit, Transcript, View};
 pub mod access;
 pub mod checks;
 pub mod judge;
+pub mod trajectory;
 
 use access::Sight;
 use checks::Check;

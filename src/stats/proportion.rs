@@ -21,7 +21,8 @@ pub fn wilson_neff(p: f64, n_eff: f64, conf: f64) -> Option<Interval> {
     score_interval(p, n_eff, norm_quantile(upper(conf)?)?)
 }
 
-fn score_interval(p: f64, n: f64, quantile: f64) -> Option<Interval> {
+/// Wilson's formula at any quantile.
+pub(super) fn score_interval(p: f64, n: f64, quantile: f64) -> Option<Interval> {
     let defined = (0.0..=1.0).contains(&p) && n > 0.0 && n.is_finite() && quantile.is_finite();
     if !defined {
         return None;
@@ -141,7 +142,7 @@ pub(super) fn standard_error(values: &[f64]) -> f64 {
 }
 
 /// The upper probability of a two-sided level.
-fn upper(conf: f64) -> Option<f64> {
+pub(super) fn upper(conf: f64) -> Option<f64> {
     (conf > 0.0 && conf < 1.0).then(|| 0.5 + conf / 2.0)
 }
 

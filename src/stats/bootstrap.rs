@@ -1,0 +1,162 @@
+//! Bootstrap over cases or groups of cases, never over trials. Replicates are drawn from one SplitMix64 stream in
+//! order, n draws each, and each worker jumps to its place in it, so the numbers do not depend on the machine.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::Interval;
+use super::mean::{all_finite, mean};
+use super::proportion::upper;
+use super::random::SplitMix64;
+use super::special::{norm_quantile, normal};
+
+/// How a bootstrap draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resampling {
+    /// How many replicates; 2000 is the default of reports.
+    pub replicates: usize,
+    /// Where the stream of chance begins.
+    pub seed: u64,
+}
+
+/// More replicates than this are refused: they would take memory and no longer change a digit anyone reads.
+const MOST_REPLICATES: usize = 10_000_000;
+
+/// The means of `replicates` samples of `values` with replacement (Efron 1979), in the order drawn.
+///
+/// Applies to case means of any distribution. Fails below ten values, where the samples repeat each other. `None`
+/// without values or replicates, or with a value that is not finite.
+pub fn bootstrap_means(values: &[f64], resampling: Resampling) -> Option<Vec<f64>> {
+    if values.is_empty() || !all_finite(values) {
+        return None;
+    }
+    replicate(values.len(), resampling, |rng| {
+        let sum: f64 = (0..values.len()).map(|_| values[rng.index(values.len())]).sum();
+        sum / values.len() as f64
+    })
+}
+
+/// The means of samples of whole clusters: G clusters are drawn, in ascending order of their keys, and all their
+/// values count.
+///
+/// Applies when cases share a cause. Fails below ten clusters: use the t interval with G - 1 degrees of freedom.
+pub fn cluster_bootstrap_means<K: Ord + Copy>(
+    values: &[(K, f64)],
+    resampling: Resampling,
+) -> Option<Vec<f64>> {
+    let mut clusters: BTreeMap<K, (f64, f64)> = BTreeMap::new();
+    for (cluster, value) in values {
+        let (sum, count) = clusters.entry(*cluster).or_default();
+        *sum += value;
+        *count += 1.0;
+    }
+    let clusters: Vec<(f64, f64)> = clusters.into_values().collect();
+    if clusters.is_empty() || clusters.iter().any(|(sum, _)| !sum.is_finite()) {
+        return None;
+    }
+    replicate(clusters.len(), resampling, |rng| {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for _ in 0..clusters.len() {
+            let drawn = clusters[rng.index(clusters.len())];
+            sum += drawn.0;
+            count += drawn.1;
+        }
+        sum / count
+    })
+}
+
+fn replicate(
+    draws: usize,
+    resampling: Resampling,
+    one: impl Fn(&mut SplitMix64) -> f64 + Sync,
+) -> Option<Vec<f64>> {
+    let Resampling { replicates, seed } = resampling;
+    if replicates == 0 || replicates > MOST_REPLICATES {
+        return None;
+    }
+    let start = SplitMix64::new(seed);
+    let drawn = |at: usize| one(&mut start.skip(at as u64 * draws as u64));
+    Some((0..replicates).into_par_iter().with_min_len(256).map(drawn).collect())
+}
+
+/// The `p` quantile of `sorted` values with linear interpolation (type 7 of Hyndman and Fan 1996). `None` without
+/// values or outside 0 <= p <= 1.
+pub fn quantile(sorted: &[f64], p: f64) -> Option<f64> {
+    if !(0.0..=1.0).contains(&p) {
+        return None;
+    }
+    let at = p * (sorted.len().checked_sub(1)?) as f64;
+    let low = sorted.get(at.floor() as usize)?;
+    let high = sorted.get(at.ceil() as usize)?;
+    Some(low + (high - low) * (at - at.floor()))
+}
+
+/// A bias-corrected and accelerated bootstrap interval, with everything needed to check it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bca {
+    /// How far the median of the replicates lies from the estimate, in standard deviations.
+    pub bias: f64,
+    /// How fast the spread changes with the estimate.
+    pub acceleration: f64,
+    /// The levels at which the replicates are read.
+    pub levels: [f64; 2],
+    /// The interval.
+    pub interval: Interval,
+}
+
+/// The BCa interval of a mean (Efron 1987): quantiles of the bootstrap means at levels moved by bias and skew.
+///
+/// Applies to scores in [0, 1] and other bounded values over ten cases or more. Fails below that by being noisier than
+/// t. `None` for fewer than two values, when all are equal (show the point and say so), and when every replicate lies
+/// on one side of the estimate.
+pub fn bca_interval(values: &[f64], resampling: Resampling, conf: f64) -> Option<Bca> {
+    let n = values.len() as f64;
+    if values.len() < 2 || values.iter().all(|value| *value == values[0]) {
+        return None;
+    }
+    let mut replicates = bootstrap_means(values, resampling)?;
+    let estimate = mean(values)?;
+    let below = replicates.iter().filter(|mean| **mean < estimate).count() as f64;
+    let ties = replicates.iter().filter(|mean| **mean == estimate).count() as f64;
+    let bias = norm_quantile((below + 0.5 * ties) / replicates.len() as f64)?;
+    let sum: f64 = values.iter().sum();
+    let jackknife: Vec<f64> = values.iter().map(|value| (sum - value) / (n - 1.0)).collect();
+    let center = mean(&jackknife)?;
+    let moment = |power| jackknife.iter().map(|mean| (center - mean).powi(power)).sum::<f64>();
+    let acceleration = moment(3) / (6.0 * moment(2).powf(1.5));
+    let level = |z: f64| normal(bias + (bias + z) / (1.0 - acceleration * (bias + z)));
+    let z = norm_quantile(upper(conf)?)?;
+    let levels = [level(-z), level(z)];
+    replicates.sort_unstable_by(f64::total_cmp);
+    let interval =
+        Interval { low: quantile(&replicates, levels[0])?, high: quantile(&replicates, levels[1])? };
+    Some(Bca { bias, acceleration, levels, interval })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOME: Resampling = Resampling { replicates: 100, seed: 1 };
+
+    #[test]
+    fn nothing_to_resample_is_undefined() {
+        assert_eq!(bootstrap_means(&[], SOME), None);
+        assert_eq!(bootstrap_means(&[1.0, f64::NAN], SOME), None);
+        assert_eq!(bootstrap_means(&[1.0], Resampling { replicates: 0, seed: 1 }), None);
+        assert_eq!(cluster_bootstrap_means::<u8>(&[], SOME), None);
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn equal_values_have_no_interval() {
+        assert_eq!(bca_interval(&[0.5; 12], SOME, 0.95), None);
+    }
+
+    #[test]
+    fn a_quantile_lies_between_its_neighbours() {
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 1.0), Some(4.0));
+    }
+}

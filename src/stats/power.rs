@@ -1,0 +1,137 @@
+//! What a suite and a budget can see, before money is spent.
+
+use super::special::norm_quantile;
+
+/// The two risks of a one-sided test.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Risks {
+    /// The chance of a false alarm.
+    pub alpha: f64,
+    /// The chance to see what is there.
+    pub power: f64,
+}
+
+impl Risks {
+    /// z(1 - alpha) + z(power); `None` unless both lie within (0, 1) and the sum is positive.
+    fn reach(self) -> Option<f64> {
+        let reach = norm_quantile(1.0 - self.alpha)? + norm_quantile(self.power)?;
+        (reach > 0.0).then_some(reach)
+    }
+}
+
+/// How many cases a paired comparison needs: ((z + z) sd / effect)^2 (Miller 2024, arXiv 2411.00640). Round up for use.
+///
+/// Applies to the mean of case differences. Fails by trusting `sd`, which comes from history. `None` for an effect of 0.
+pub fn n_paired_mean(sd: f64, effect: f64, risks: Risks) -> Option<f64> {
+    let needed = (risks.reach()? * sd / effect).powi(2);
+    (sd >= 0.0 && needed.is_finite()).then_some(needed)
+}
+
+/// A comparison of two arms over the same cases.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Design {
+    /// Cases.
+    pub cases: f64,
+    /// The variance of true changes between cases; 0 for the gate on a fixed suite.
+    pub true_diff: f64,
+    /// The variance of one candidate trial within its case.
+    pub within_candidate: f64,
+    /// The variance of one baseline trial within its case.
+    pub within_baseline: f64,
+    /// Candidate trials per case.
+    pub k_candidate: f64,
+    /// Baseline trials per case.
+    pub k_baseline: f64,
+}
+
+/// What a part of the variance is due to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floor {
+    /// Too few candidate trials: more of them help.
+    Candidate,
+    /// Too thin a baseline: pool more of it.
+    Baseline,
+    /// Too few cases: add some.
+    Cases,
+}
+
+impl Design {
+    /// Which part of the variance is the largest, and so what would help most.
+    pub fn binding(&self) -> Floor {
+        let [cases, candidate, baseline] = self.parts();
+        if candidate >= cases && candidate >= baseline {
+            Floor::Candidate
+        } else if baseline >= cases {
+            Floor::Baseline
+        } else {
+            Floor::Cases
+        }
+    }
+
+    /// The variance of one case's difference: of true changes, of the candidate's trials, of the baseline's.
+    fn parts(&self) -> [f64; 3] {
+        [self.true_diff, self.within_candidate / self.k_candidate, self.within_baseline / self.k_baseline]
+    }
+
+    fn is_sound(&self) -> bool {
+        let positive = [self.cases, self.k_candidate, self.k_baseline].iter().all(|value| *value > 0.0);
+        positive && self.parts().iter().all(|part| *part >= 0.0 && part.is_finite())
+    }
+}
+
+/// The smallest drop that `design` sees with the given risks: (z + z) sqrt((w^2 + s_c^2/k_c + s_b^2/k_b)/n) (Miller
+/// 2024).
+///
+/// Applies before a run, with variances from history. Fails below 20 cases or so, where the normal law flatters. `None`
+/// for a design without cases or trials.
+pub fn mde_paired(design: &Design, risks: Risks) -> Option<f64> {
+    let variance = design.parts().iter().sum::<f64>() / design.cases;
+    design.is_sound().then_some(risks.reach()? * variance.sqrt())
+}
+
+/// Candidate trials per case to see `effect`; the design's own `k_candidate` is not used. Round up for use.
+///
+/// `None` when no number of trials reaches it, because the baseline or the number of cases is the floor.
+pub fn k_needed(design: &Design, effect: f64, risks: Risks) -> Option<f64> {
+    let [true_diff, _, baseline] = Design { k_candidate: 1.0, ..*design }.parts();
+    let room = design.cases * (effect / risks.reach()?).powi(2) - true_diff - baseline;
+    let sound = Design { k_candidate: 1.0, ..*design }.is_sound();
+    (sound && room > 0.0).then(|| design.within_candidate / room).filter(|needed| needed.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RISKS: Risks = Risks { alpha: 0.01, power: 0.8 };
+    const DESIGN: Design = Design {
+        cases: 100.0,
+        true_diff: 0.0,
+        within_candidate: 0.045,
+        within_baseline: 0.045,
+        k_candidate: 3.0,
+        k_baseline: 15.0,
+    };
+
+    #[test]
+    fn what_cannot_be_reached_is_none() {
+        assert_eq!(k_needed(&DESIGN, 0.001, RISKS), None);
+        assert_eq!(n_paired_mean(0.3, 0.0, RISKS), None);
+        assert_eq!(mde_paired(&Design { cases: 0.0, ..DESIGN }, RISKS), None);
+        assert_eq!(mde_paired(&DESIGN, Risks { alpha: 0.0, power: 0.8 }), None);
+    }
+
+    #[test]
+    fn the_trials_needed_see_the_effect_they_were_asked_for() {
+        let k = k_needed(&DESIGN, 0.05, RISKS).expect("reachable");
+        let seen = mde_paired(&Design { k_candidate: k, ..DESIGN }, RISKS).expect("sound");
+        assert!((seen - 0.05).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_binding_floor_is_named() {
+        assert_eq!(DESIGN.binding(), Floor::Candidate);
+        assert_eq!(Design { k_candidate: 30.0, ..DESIGN }.binding(), Floor::Baseline);
+        assert_eq!(Design { true_diff: 0.1, ..DESIGN }.binding(), Floor::Cases);
+    }
+}
