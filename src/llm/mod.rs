@@ -15,6 +15,7 @@ use crate::ids::{Digest, ModelName, ToolName};
 use crate::transcript::{Fault, Loss, Recorder, Side, ToolCall, Usage};
 use crate::units::Period;
 
+mod api;
 mod estimate;
 pub mod lexical;
 pub mod loader;

@@ -54,7 +54,6 @@ pub mod revision;
 mod rounds;
 mod session;
 pub mod shape;
-pub mod sse;
 mod steps;
 mod status;
 mod stdio;
