@@ -86,7 +86,7 @@ impl Http {
         } else if greets {
             self.refused.store(response.status().as_u16(), Ordering::Relaxed);
         }
-        exchange.take((letter.id, letter.era), response).await
+        exchange.take((letter.id, letter.era), response).await.map_err(|stop| exchange.ended(stop))
     }
 
     /// Begins a new session in place of one that the server no longer knows (2025-11-25, basic/transports), once per
