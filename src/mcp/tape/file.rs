@@ -26,7 +26,7 @@ pub(super) struct Contents {
 }
 
 /// Writes a tape.
-pub(super) fn write(url: Option<&str>, sessions: &[(About, Vec<Item>)]) -> String {
+pub(super) fn write(url: Option<&str>, sessions: &[(About, Vec<(u32, Item)>)]) -> String {
     let by = format!("rehearsal {}", env!("CARGO_PKG_VERSION"));
     let mut text = sealed(json!({"tape": KIND, "schema": SCHEMA, "by": by, "url": url}));
     for (index, (about, items)) in sessions.iter().enumerate() {
@@ -35,8 +35,8 @@ pub(super) fn write(url: Option<&str>, sessions: &[(About, Vec<Item>)]) -> Strin
         extend(&mut head, serde_json::to_value(about));
         text += &sealed(head);
         let mut era = None;
-        for item in items {
-            let mut line = json!({"of": session});
+        for (seq, item) in items {
+            let mut line = json!({"of": session, "seq": seq});
             if let Item::Wire(message) = item {
                 describe(&mut line, message, &mut era);
             }
@@ -89,7 +89,7 @@ fn sealed(mut line: Value) -> String {
 pub(super) fn read(bytes: &[u8]) -> Result<Contents, String> {
     let mut url = None;
     let mut torn = false;
-    let mut sessions: Vec<(About, Vec<Item>)> = vec![];
+    let mut sessions: Vec<(About, Vec<(u32, Item)>)> = vec![];
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         if !line.ends_with(b"\n") {
             // Only what a process wrote last can be unfinished.
@@ -114,8 +114,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Contents, String> {
         let Some((_, items)) = of.and_then(|of| sessions.get_mut(of.checked_sub(1)?)) else {
             return Err(at("it belongs to no session"));
         };
+        let seq = map.get("seq").and_then(Value::as_u64).and_then(|seq| u32::try_from(seq).ok());
         map.retain(|key, _| matches!(key.as_str(), "wire" | "beside" | "fault"));
-        items.push(serde_json::from_value(Value::Object(map)).map_err(|error| at(&error.to_string()))?);
+        let item = serde_json::from_value(Value::Object(map)).map_err(|error| at(&error.to_string()))?;
+        items.push((seq.unwrap_or_default(), item));
     }
     if sessions.is_empty() {
         return Err("holds no session".to_owned());

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -15,6 +16,12 @@ use super::track::{Item, Track, Turn};
 use super::{Deck, wants_answer};
 use crate::transcript::{Fault, Recorder, What};
 
+/// How long what nobody takes in is waited for.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// How often the record is looked at.
+const TICK: Duration = Duration::from_millis(1);
+
 /// See the module.
 pub(in crate::mcp) struct Hand {
     pub(super) deck: Arc<Deck>,
@@ -22,6 +29,7 @@ pub(in crate::mcp) struct Hand {
     others: Vec<usize>,
     state: Mutex<State>,
     moved: Notify,
+    log: Recorder,
 }
 
 #[derive(Default)]
@@ -36,6 +44,20 @@ struct State {
     /// What is to come on the server's own stream.
     mail: Vec<(Turned, usize)>,
     broken: Option<Fault>,
+    /// Set when the record is no longer the one that the tape was made of.
+    strayed: bool,
+}
+
+impl State {
+    /// Whether the client has done what it did before this came.
+    fn is_prepared(&self, track: &Track, own: Option<usize>, place: usize) -> bool {
+        let Some((index, turn)) = track.last_turn_before(place) else { return true };
+        let taken = own.is_some_and(|own| self.used.contains(&Turned { track: own, turn: index }));
+        // Another request may never come; an answer of the client does, or breaks the session.
+        let owner = track.turns.iter().find(|turn| turn.received.contains(&place));
+        let waits = matches!(turn.said.kind, Kind::Answer(_)) || owner.is_some_and(Turn::is_open_end);
+        taken || !waits
+    }
 }
 
 /// A turn of a track that is played.
@@ -47,8 +69,12 @@ pub(super) struct Turned {
 
 impl Hand {
     /// The answers of `own`, if there is a recorded session of this trial, and of `others`.
-    pub(super) fn new(deck: Arc<Deck>, own: Option<usize>, others: Vec<usize>) -> Arc<Self> {
-        Arc::new(Self { deck, own, others, state: Mutex::default(), moved: Notify::new() })
+    pub(super) fn new(
+        deck: Arc<Deck>,
+        (own, others): (Option<usize>, Vec<usize>),
+        log: Recorder,
+    ) -> Arc<Self> {
+        Arc::new(Self { deck, own, others, state: Mutex::default(), moved: Notify::new(), log })
     }
 
     /// Every session that it may draw from, best first.
@@ -95,6 +121,8 @@ impl Hand {
         state.last = Some(turned);
         if anew && self.own == Some(turned.track) {
             state.open.extend(&turn.received);
+        } else {
+            state.strayed = true;
         }
         if let (Kind::Request(recorded), Ok(now)) = (&turn.said.kind, serde_json::from_str::<Value>(text))
             && let Some(id) = now.get("id")
@@ -233,34 +261,82 @@ impl Hand {
         if Some(turned.track) != self.own {
             return;
         }
+        let turn = self.turn(turned);
+        if turn.is_open_end() || !wants_answer(&turn.said.kind) {
+            // Nobody waits for it, so it came at any time; here it comes when it did.
+            let due = async {
+                while !self.is_due(place) {
+                    tokio::time::sleep(TICK).await;
+                }
+            };
+            if tokio::time::timeout(LINGER, due).await.is_err() {
+                self.state().strayed = true;
+            }
+        }
         // Requests that leave together are all on their way before the first answer comes.
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;
         loop {
             let mut moved = pin!(self.moved.notified());
             moved.as_mut().enable();
-            if self.may(turned, place) {
+            if self.may(place) {
                 return;
             }
             moved.await;
         }
     }
 
-    fn may(&self, turned: Turned, place: usize) -> bool {
+    /// Whether as much has happened in this trial as had when what stands at a place came.
+    fn is_due(&self, place: usize) -> bool {
+        let recorded = self.track().and_then(|track| track.seqs.get(place).copied());
+        self.state().strayed || recorded.is_none_or(|seq| self.log.len() >= seq as usize)
+    }
+
+    fn may(&self, place: usize) -> bool {
         let state = self.state();
         let Some(track) = self.track() else { return true };
-        let prepared = |place: usize| match track.last_turn_before(place) {
-            None => true,
-            Some(turn) => {
-                let index = track.turns.iter().position(|other| other.sent == turn.sent).unwrap_or_default();
-                let taken = state.used.contains(&Turned { track: turned.track, turn: index });
-                // Another request may never come; an answer of the client does, or breaks the session.
-                let owner = track.turns.iter().find(|turn| turn.received.contains(&place));
-                let waits = matches!(turn.said.kind, Kind::Answer(_)) || owner.is_some_and(Turn::is_open_end);
-                taken || !waits
+        let prepared = |place: usize| state.is_prepared(track, self.own, place);
+        state.broken.is_some() || (prepared(place) && !state.open.range(..place).any(|open| prepared(*open)))
+    }
+
+    /// Waits until everything was played that stands before a turn, so that it is recorded where it was. What nobody
+    /// takes in is not waited for long.
+    pub(super) async fn settled_before(&self, turned: Turned) {
+        if Some(turned.track) == self.own {
+            self.settled(self.turn(turned).sent).await;
+        }
+    }
+
+    /// The same for everything that can be played by now.
+    pub(in crate::mcp) async fn quiet(&self) {
+        self.settled(usize::MAX).await;
+    }
+
+    async fn settled(&self, place: usize) {
+        let waiting = async {
+            loop {
+                let mut moved = pin!(self.moved.notified());
+                moved.as_mut().enable();
+                if !self.is_owed(place) {
+                    return;
+                }
+                moved.await;
             }
         };
-        state.broken.is_some() || (prepared(place) && !state.open.range(..place).any(|open| prepared(*open)))
+        let _ = tokio::time::timeout(LINGER, waiting).await;
+    }
+
+    fn is_owed(&self, before: usize) -> bool {
+        let Some(track) = self.track() else { return false };
+        let open: Vec<usize> = {
+            let state = self.state();
+            if state.broken.is_some() {
+                return false;
+            }
+            let prepared = |place: &usize| state.is_prepared(track, self.own, *place);
+            state.open.range(..before).copied().filter(prepared).collect()
+        };
+        open.into_iter().any(|place| self.is_due(place))
     }
 
     /// What stands at a place has been played.

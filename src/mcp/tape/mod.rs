@@ -159,7 +159,9 @@ impl Deck {
 
     /// The fault of a request that is not on the tape.
     fn miss(&self, said: &message::Said, why: &str) -> Fault {
-        self.missed.fetch_add(1, Ordering::Relaxed);
+        if !matches!(said.kind, Kind::Bare) {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
         let message = format!("`{}` has no answer to {}: {why}", self.path.display(), said.words());
         Fault::new(Side::Harness, "tape.miss", message)
     }
@@ -179,20 +181,20 @@ pub fn written<'a>(
     looks: &[(crate::ids::PersonaName, Vec<WireMessage>)],
     transcripts: impl IntoIterator<Item = &'a Transcript>,
 ) -> String {
-    let mut sessions: Vec<(About, Vec<Item>)> = vec![];
+    let mut sessions: Vec<(About, Vec<(u32, Item)>)> = vec![];
     for (persona, messages) in looks {
         let about = About { case: None, persona: persona.clone(), client: None, model: None, trial: 0 };
-        sessions.push((about, messages.iter().cloned().map(Item::Wire).collect()));
+        sessions.push((about, (0..).zip(messages.iter().cloned().map(Item::Wire)).collect()));
     }
     for transcript in transcripts {
         sessions.extend(of(transcript));
     }
-    sessions.retain(|(_, items)| items.iter().any(|item| matches!(item, Item::Wire(_))));
+    sessions.retain(|(_, items)| items.iter().any(|(_, item)| matches!(item, Item::Wire(_))));
     file::write(url, &sessions)
 }
 
 /// The sessions of a trial: the first one, then those aside.
-fn of(transcript: &Transcript) -> Vec<(About, Vec<Item>)> {
+fn of(transcript: &Transcript) -> Vec<(About, Vec<(u32, Item)>)> {
     let header = &transcript.header;
     let about = |persona: &crate::ids::PersonaName| About {
         case: Some(header.case.to_string()),
@@ -214,12 +216,12 @@ fn of(transcript: &Transcript) -> Vec<(About, Vec<Item>)> {
             sessions.push((number, about(persona), vec![]));
             sessions.len() - 1
         });
-        sessions[place].2.push(item);
+        sessions[place].2.push((event.seq, item));
     }
     if let (End::Faulted(fault), Some((_, _, items))) = (&transcript.end, sessions.first_mut())
         && fault.side.counts_against_target()
     {
-        items.push(Item::Fault(fault.clone()));
+        items.push((transcript.events.len() as u32, Item::Fault(fault.clone())));
     }
     sessions.into_iter().map(|(_, about, items)| (about, items)).collect()
 }

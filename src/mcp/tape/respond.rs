@@ -40,6 +40,7 @@ impl Hand {
                 return Err(fault);
             }
         };
+        self.settled_before(turned).await;
         self.tell_beside(turned, log);
         sent(self.track_of(turned).headers(self.turn(turned)));
         self.come(turned).await
@@ -127,7 +128,7 @@ fn own(hand: Arc<Hand>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'stati
             hand.done(turned, place);
         }
         let (turned, place) = hand.next_mail().await;
-        let event = event(&hand.text(turned, place), true);
+        let event = event(&hand.text(turned, place), false);
         Some((Ok(event), (hand, Some((turned, place)))))
     })
 }

@@ -71,7 +71,7 @@ fn begins_with_a_stream(deck: &Deck) -> bool {
 }
 
 impl Played {
-    fn hand(&self, how: Opening<'_>) -> Arc<Hand> {
+    fn hand(&self, how: Opening<'_>, log: &Recorder) -> Arc<Hand> {
         let nth = how.scene.map_or(0, |scene| {
             let place = (scene.persona, scene.case.map(|case| case.key.to_string()));
             let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,12 +79,11 @@ impl Played {
             *nth += 1;
             *nth - 1
         });
-        let (own, others) = self.deck.sessions(how.scene, how.profile, nth);
-        Hand::new(Arc::clone(&self.deck), own, others)
+        Hand::new(Arc::clone(&self.deck), self.deck.sessions(how.scene, how.profile, nth), log.clone())
     }
 
     async fn over_stdio(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
-        let hand = self.hand(how);
+        let hand = self.hand(how, &log);
         let shared = hand.track().is_some_and(|track| !track.opens());
         let terms = self.speech.terms(how, Over::Stdio);
         let line = |hand: &Arc<Hand>, log: &Recorder| {
@@ -102,7 +101,8 @@ impl Played {
         }
         // The process was shared, and somebody else had opened it: what it said then is not of this trial.
         let aside = Recorder::new(log.clock().clone(), Secrets::default());
-        let first = line(&Hand::new(Arc::clone(&self.deck), None, hand.all()), &aside);
+        let others = Hand::new(Arc::clone(&self.deck), (None, hand.all()), aside.clone());
+        let first = line(&others, &aside);
         let Opened::Ready(facts, _) = self.speech.open(&first, &terms).await? else {
             return Err(first.broke(unopened()));
         };
@@ -123,7 +123,7 @@ impl Target for Played {
             // Credentials are on the tape, masked; nobody needs real ones.
             let nobody: Identity = Arc::new(crate::mcp::Anonymous);
             let how = Opening { identity: &nobody, ..how };
-            let site = Site { hand: Some(self.hand(how)), ..site.clone() };
+            let site = Site { hand: Some(self.hand(how, &log)), ..site.clone() };
             Door::new(site, Arc::clone(&self.speech), self.two_ways).open(how, &log).await
         })
     }

@@ -41,6 +41,8 @@ pub(super) enum Item {
 pub(super) struct Track {
     pub(super) about: About,
     pub(super) items: Vec<Item>,
+    /// The number of each item in the record of its trial.
+    pub(super) seqs: Vec<u32>,
     pub(super) turns: Vec<Turn>,
 }
 
@@ -72,9 +74,10 @@ impl Turn {
 }
 
 impl Track {
-    pub(super) fn new(about: About, items: Vec<Item>) -> Self {
+    pub(super) fn new(about: About, items: Vec<(u32, Item)>) -> Self {
+        let (seqs, items): (Vec<u32>, Vec<Item>) = items.into_iter().unzip();
         let turns = turns(&items);
-        Self { about, items, turns }
+        Self { about, items, seqs, turns }
     }
 
     /// A message from the target.
@@ -104,8 +107,8 @@ impl Track {
     }
 
     /// What the client sent last before a place.
-    pub(super) fn last_turn_before(&self, place: usize) -> Option<&Turn> {
-        self.turns.iter().rev().find(|turn| turn.sent < place)
+    pub(super) fn last_turn_before(&self, place: usize) -> Option<(usize, &Turn)> {
+        self.turns.iter().enumerate().rev().find(|(_, turn)| turn.sent < place)
     }
 
     /// Whether it begins with a handshake, or with the question that takes its place.
