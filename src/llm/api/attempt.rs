@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{Api, FAREWELL, LONGEST_SILENCE, answer};
-use crate::ids::Digest;
-use crate::llm::retry::{Failure, Policy};
+use crate::llm::retry::{Failure, Taken};
 use crate::llm::{ChatReply, ModelSpec};
 use crate::net::sse::{Decoder, EVENT_CAP};
 use crate::net::{self, BODY_CAP, BodyError};
@@ -16,6 +15,9 @@ use crate::units::Period;
 
 /// What a dialect makes of an answer, whole or piece by piece.
 pub(in crate::llm) trait Reading: Default + Send {
+    /// Tokens read and written, if the provider has said so: what its allowance was charged.
+    fn tokens(&self) -> Option<u64>;
+
     /// Reads a whole answer.
     fn whole(&mut self, body: &[u8]) -> Result<(), Failure>;
 
@@ -100,15 +102,17 @@ impl<R> Answer<R> {
     }
 }
 
+impl<R: Reading> Taken for Answer<R> {
+    fn tokens(&self) -> Option<u64> {
+        self.reading.tokens()
+    }
+}
+
 impl Question<'_> {
     /// Asks until an attempt succeeds or nothing can help.
     pub(in crate::llm) async fn ask<R: Reading>(self) -> Result<Answer<R>, Fault> {
         self.api.register_key(self.log);
-        let policy = Policy {
-            model: self.spec.name.as_str(),
-            retries: self.spec.retries,
-            seed: Digest::of(self.body.get().as_bytes()).as_u64(),
-        };
+        let policy = self.api.policy(self.spec, self.body);
         policy.run(self.log, || Box::pin(self.attempt())).await
     }
 
@@ -131,14 +135,14 @@ impl Question<'_> {
     }
 
     async fn whole<R: Reading>(self) -> Result<R, Failure> {
-        let response = self.api.send(self.path, self.body).await?;
+        let response = self.api.send(self.path, self.body, self.log).await?;
         let mut reading = R::default();
         reading.whole(&answer::whole(response).await?)?;
         Ok(reading)
     }
 
     async fn streamed<R: Reading>(self, begun: Duration) -> Result<(R, Option<u64>), Failure> {
-        let response = self.api.send(self.path, self.body).await?;
+        let response = self.api.send(self.path, self.body, self.log).await?;
         if !answer::is_event_stream(&response) {
             return Err(answer::no_stream(response).await);
         }

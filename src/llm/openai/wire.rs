@@ -18,6 +18,7 @@ use secrecy::SecretString;
 
 use crate::llm::api::{Api, answer};
 use crate::llm::retry::Failure;
+use crate::net::asked::Asked;
 use crate::net::{self, BODY_CAP, BodyError};
 
 /// Longest line of a stream, in bytes: room for long arguments in one piece.

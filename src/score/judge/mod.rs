@@ -12,7 +12,7 @@ use super::{Finding, Grade, Weight};
 use crate::diag::Located;
 use crate::display::excerpt;
 use crate::ids::Digest;
-use crate::llm::{ChatModel, ModelSpec};
+use crate::llm::{self, ChatModel, ModelSpec};
 use crate::transcript::{Fault, Recorder, Side, Transcript, Usage};
 
 mod lines;
@@ -21,6 +21,7 @@ pub mod reply;
 pub mod screen;
 
 pub use lines::BUDGET;
+use lines::Lines;
 use prompt::{Frame, Question};
 use reply::{Decision, Ground};
 
@@ -148,11 +149,12 @@ impl Judge {
         let ids: Vec<&str> = questions.iter().map(|question| question.id).collect();
         let mut last =
             Fault::new(Side::Judge, "judge.frame", "the transcript contains the secrets of the frame");
+        let model = llm::at(&self.model, &transcript.header);
         for attempt in 0..ATTEMPTS {
             let frame = frame(transcript, questions, attempt);
             let Ok(prompt) = prompt::write(transcript, questions, &self.rubric, &frame) else { continue };
             judged.calls += 1;
-            let reply = match self.model.complete(&prompt.request, log).await {
+            let reply = match model.complete(&prompt.request, log).await {
                 Ok(reply) => reply,
                 Err(fault) => {
                     last = Fault { side: Side::Judge, ..fault };
@@ -171,11 +173,13 @@ impl Judge {
     }
 }
 
-/// The secrets of a prompt, derived from everything that is judged: whoever wrote a part of the transcript could only
-/// know them by inverting the digest of the whole, and judging the same again asks the same.
+/// The secrets of a prompt, derived from everything that the judge is shown: whoever wrote a part of it could only know
+/// them by inverting the digest of the whole. Times are no part of it, so judging the same again asks the same, also
+/// when a trial was replayed.
 fn frame(transcript: &Transcript, questions: &[Question<'_>], attempt: u32) -> Frame {
     let statements: Vec<&str> = questions.iter().map(|question| question.statement).collect();
-    let whole = Digest::of_json(&(transcript, &statements, attempt)).to_string();
+    let Lines { lines, .. } = lines::of(transcript);
+    let whole = Digest::of_json(&(transcript.header.key, lines, &statements, attempt)).to_string();
     let digest = |purpose: &str| Digest::of_json(&(purpose, &whole)).to_string();
     Frame { nonce: digest("judge frame"), canary: digest("judge canary") }
 }
