@@ -4,9 +4,12 @@
 //! Every function names its formula, its source, when it applies and how it fails, and is checked against reference
 //! values in `tests/fixtures/stats/vectors.json`.
 
+pub mod agreement;
+pub mod correction;
 pub mod proportion;
 pub mod reliability;
 pub mod special;
+pub mod votes;
 
 /// A two-sided interval; `low <= high`.
 #[derive(Clone, Copy, Debug, PartialEq)]
