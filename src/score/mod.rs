@@ -15,6 +15,7 @@ pub mod judge;
 
 use access::Sight;
 use checks::Check;
+use judge::Ruling;
 
 /// The result of one check or criterion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Finding {
     /// What it shows of access, if it is about that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sights: Vec<Sight>,
+    /// What the judge ruled, if it is about a criterion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Box<Ruling>>,
 }
 
 /// What a check or criterion says.
@@ -214,5 +218,6 @@ pub fn examine_end(transcript: &Transcript) -> Option<Finding> {
         origin,
         weight: Weight::Must,
         sights: vec![],
+        ruling: None,
     })
 }
