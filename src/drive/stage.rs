@@ -16,7 +16,7 @@ use super::{Journal, Stopping, World, auth};
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::ids::{Digest, PersonaName};
-use crate::llm::{self, ChatModel};
+use crate::llm::{self, ChatModel, ModelSpec};
 use crate::mcp::connect::{self, Keeper};
 use crate::mcp::launch::{self, Launch};
 use crate::mcp::process::guard::Guard;
@@ -24,7 +24,7 @@ use crate::mcp::revision::Choice;
 use crate::mcp::{ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
-use crate::score::judge::Judge;
+use crate::score::judge::{Examiner, Judge, Others};
 use crate::suite::answers::Sampling;
 use crate::suite::{JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
@@ -216,6 +216,18 @@ struct Models {
     samplers: HashMap<Digest, Arc<Sampler>>,
 }
 
+/// Builds the models that judge.
+pub fn examiners(spec: &JudgeSpec, outside: &llm::Outside) -> Result<Judge, Fault> {
+    let examiner = |spec: &ModelSpec| Ok(Examiner { model: llm::build(spec, outside)?, spec: spec.clone() });
+    let others = match (&spec.second, &spec.panel[..]) {
+        (Some(second), _) => Others::Second(examiner(second)?, spec.escalate),
+        (None, []) => Others::Nobody,
+        (None, panel) => Others::Panel(panel.iter().map(examiner).collect::<Result<_, Fault>>()?),
+    };
+    let (rubric, grouping) = (spec.rubric.clone(), spec.calls);
+    Ok(Judge { first: examiner(&spec.model)?, others, rubric, grouping, verdicts: None })
+}
+
 /// Builds every model of the plan once. All missing keys are named together.
 fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Option<Judge>), Fault> {
     let (env, secrets) = (Arc::clone(&outside.env), outside.secrets.clone());
@@ -250,11 +262,8 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
     let judged = plan.cases.iter().any(|case| !case.criteria.is_empty());
     let mut judge = None;
     if let Some(spec) = suite.judge.as_ref().filter(|_| judged) {
-        match llm::build(&spec.value.model, &outside) {
-            Ok(model) => {
-                let JudgeSpec { model: spec, rubric } = spec.value.clone();
-                judge = Some(Judge { model, spec, rubric });
-            }
+        match examiners(&spec.value, &outside) {
+            Ok(built) => judge = Some(built),
             Err(fault) => note(fault),
         }
     }

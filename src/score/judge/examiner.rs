@@ -59,6 +59,8 @@ pub struct Asked<'a> {
     pub questions: Vec<Question<'a>>,
     /// What a yes must cite, question by question.
     pub cites: Vec<&'a [Role]>,
+    /// The answer that meets the criterion, question by question; `None` where the answer is only reported.
+    pub wanted: Vec<Option<bool>>,
 }
 
 /// A decision, or why there is none.

@@ -30,6 +30,7 @@ impl Fingerprint {
         let model = (
             (&model.dialect, model.api_id(), &model.base_url),
             (&model.temperature, &model.max_tokens, &model.seed, &model.extra, script),
+            (&model.reasoning, &model.headers),
         );
         let rubric = (rubric.version, rubric.instructions.trim());
         let form = Expected {
@@ -42,9 +43,13 @@ impl Fingerprint {
         Self(Digest::of_json(&(model, rubric, asks)))
     }
 
-    /// The fingerprint of several judges that decide together.
-    pub fn together(parts: &[Self], policy: &impl Serialize) -> Self {
-        Self(Digest::of_json(&(parts, policy)))
+    /// The fingerprint of judges that decide together in a certain way. One judge alone that is asked in the usual way
+    /// (`policy` is `None`) is itself.
+    pub fn together(parts: &[Self], policy: Option<&impl Serialize>) -> Self {
+        match (parts, policy) {
+            ([one], None) => *one,
+            _ => Self(Digest::of_json(&(parts, policy))),
+        }
     }
 }
 
@@ -67,7 +72,7 @@ mod tests {
     fn what_can_move_a_verdict_changes_it_and_nothing_else_does() {
         let model = ModelSpec::new("m", "openai");
         let base = Fingerprint::of(&model, &rubric());
-        let priced = ModelSpec { price: Some(Price { input: 1.0, output: 1.0, cached: None }), ..model.clone() };
+        let priced = ModelSpec { price: Some(Price { input: 1.0, output: 1.0, ..Price::default() }), ..model.clone() };
         assert_eq!(Fingerprint::of(&priced, &rubric()), base);
         let told = Rubric { description: "better".into(), ..rubric() };
         assert_eq!(Fingerprint::of(&model, &told), base);
@@ -78,7 +83,8 @@ mod tests {
         let strict = Rubric { instructions: "Decide strictly.".into(), ..rubric() };
         assert_ne!(Fingerprint::of(&model, &strict), base);
         assert_ne!(Fingerprint::of(&model, &Rubric { version: 2, ..rubric() }), base);
-        assert_ne!(Fingerprint::together(&[base], &"a"), Fingerprint::together(&[base], &"b"));
+        assert_eq!(Fingerprint::together(&[base], None::<&str>.as_ref()), base);
+        assert_ne!(Fingerprint::together(&[base], Some(&"a")), Fingerprint::together(&[base], Some(&"b")));
     }
 
     #[test]

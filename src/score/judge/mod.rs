@@ -184,16 +184,18 @@ impl Judge {
             Others::Nobody if suspect => (first.iter().map(panel::alone).collect(), false),
             Others::Nobody => (first, false),
             Others::Second(second, when) => {
-                let doubtful = |opinion: &Opinion| match opinion {
-                    Ok(decision) if decision.says().is_some() => suspect || *when == Escalate::Fail,
-                    _ => true,
+                let doubtful = |(opinion, wanted): (&Opinion, &Option<bool>)| {
+                    let said = opinion.as_ref().ok().and_then(Decision::says);
+                    let fails = wanted.is_some() && said != *wanted;
+                    said.is_none() || suspect || (fails && *when == Escalate::Fail)
                 };
-                if !first.iter().any(doubtful) {
+                let doubts: Vec<bool> = first.iter().zip(&asked.wanted).map(doubtful).collect();
+                if !doubts.contains(&true) {
                     return (first, false);
                 }
                 let seconds = second.opinions(matter, asked, bill).await;
-                let pairs = first.into_iter().zip(seconds);
-                let settled = pairs.map(|(one, other)| match doubtful(&one) {
+                let pairs = first.into_iter().zip(seconds).zip(doubts);
+                let settled = pairs.map(|((one, other), doubted)| match doubted {
                     true => panel::with_second(&one, other, suspect),
                     false => one,
                 });
@@ -247,6 +249,11 @@ fn questions<'a>(batch: &Batch, criteria: &'a [Located<Criterion>]) -> Asked<'a>
         for statement in statements {
             asked.questions.push(Question { statement, reference });
             asked.cites.push(&criterion.cites);
+            asked.wanted.push(match criterion.kind() {
+                Kind::Must => Some(true),
+                Kind::MustNot => Some(false),
+                Kind::Info => None,
+            });
         }
     }
     asked
