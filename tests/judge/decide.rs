@@ -56,7 +56,7 @@ fn verdicts_become_grades_by_kind() {
     assert_eq!((judged.calls, double.calls(), judged.usage.input), (3, 3, 3_000));
     assert!((judged.cost.unwrap() - 0.006).abs() < 1e-12);
     let ruling = judged.findings[1].ruling.as_ref().unwrap();
-    assert_eq!((ruling.criterion.as_str(), ruling.holds, ruling.met()), ("Invents a reason.", Some(true), Some(false)));
+    assert_eq!((ruling.criterion.text().as_str(), ruling.holds, ruling.met()), ("Invents a reason.", Some(true), Some(false)));
     let judged = decide(&alone(says("a", "no")).0, &late_order());
     assert_eq!(grades(&judged.findings), ["fail", "pass", "fail"]);
     let judged = decide(&alone(says("a", "unsure")).0, &late_order());

@@ -39,6 +39,18 @@ impl Default for Bill {
     }
 }
 
+impl Bill {
+    /// Adds what something else cost.
+    pub fn add(&mut self, other: &Self) {
+        self.calls = self.calls.saturating_add(other.calls);
+        // Adding nothing would otherwise turn reported numbers into estimated ones.
+        if other.calls > 0 {
+            self.usage += other.usage;
+        }
+        self.cost = self.cost.zip(other.cost).map(|(ours, theirs)| ours + theirs);
+    }
+}
+
 /// What is asked about, and where attempts are noted.
 #[derive(Clone, Copy)]
 pub struct Matter<'a> {

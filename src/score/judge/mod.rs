@@ -13,10 +13,17 @@ use crate::diag::Located;
 use crate::ids::ModelName;
 use crate::transcript::{Recorder, Transcript, Usage};
 
+pub mod bridge;
+pub mod calibration;
+pub mod canary;
 mod criterion;
 mod examiner;
 mod fingerprint;
+pub mod frozen;
+pub mod labels;
 mod lines;
+pub mod mutation;
+pub mod pairwise;
 mod panel;
 pub mod phrases;
 pub mod prompt;
@@ -237,26 +244,34 @@ fn size(criterion: &Criterion) -> usize {
 }
 
 fn questions<'a>(batch: &Batch, criteria: &'a [Located<Criterion>]) -> Asked<'a> {
-    let mut asked = Asked::default();
+    let mut all = Asked::default();
     for index in &batch.criteria {
-        let criterion = &criteria[*index].value;
-        let reference = criterion.reference.as_deref();
-        let statements: Vec<&str> = match criterion.asks() {
-            Some(Asks::Statement(_, statement)) => vec![statement],
-            Some(Asks::Claims(claims, _)) => claims.iter().map(String::as_str).collect(),
-            None => vec![],
-        };
-        for statement in statements {
-            asked.questions.push(Question { statement, reference });
-            asked.cites.push(&criterion.cites);
-            asked.wanted.push(match criterion.kind() {
-                Kind::Must => Some(true),
-                Kind::MustNot => Some(false),
-                Kind::Info => None,
-            });
-        }
+        let Asked { questions, cites, wanted } = asked_of(&criteria[*index].value);
+        all.questions.extend(questions);
+        all.cites.extend(cites);
+        all.wanted.extend(wanted);
     }
-    asked
+    all
+}
+
+/// What one criterion asks.
+fn asked_of(criterion: &Criterion) -> Asked<'_> {
+    let reference = criterion.reference.as_deref();
+    let statements: Vec<&str> = match criterion.asks() {
+        Some(Asks::Statement(_, statement)) => vec![statement],
+        Some(Asks::Claims(claims, _)) => claims.iter().map(String::as_str).collect(),
+        None => vec![],
+    };
+    let wanted = match criterion.kind() {
+        Kind::Must => Some(true),
+        Kind::MustNot => Some(false),
+        Kind::Info => None,
+    };
+    Asked {
+        cites: vec![&criterion.cites; statements.len()],
+        wanted: vec![wanted; statements.len()],
+        questions: statements.into_iter().map(|statement| Question { statement, reference }).collect(),
+    }
 }
 
 /// The criteria that code decides: unreadable ones, and all that a missing or empty answer fails.

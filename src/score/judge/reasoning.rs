@@ -39,7 +39,9 @@ pub(super) fn without(text: &str) -> Cow<'_, str> {
 
 /// Where a tag stands, whatever its case.
 fn find(text: &str, tag: &str) -> Option<usize> {
-    text.as_bytes().windows(tag.len()).position(|window| window.eq_ignore_ascii_case(tag.as_bytes()))
+    let first = tag.chars().next()?;
+    let matches = |at: usize| text.as_bytes()[at..].get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag.as_bytes()));
+    text.match_indices(first).map(|(at, _)| at).find(|at| matches(*at))
 }
 
 #[cfg(test)]

@@ -13,10 +13,8 @@ use crate::transcript::{Fault, Side};
 /// What a judge ruled, kept beside the finding so that people's labels can be held against it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ruling {
-    /// The criterion in one line.
-    pub criterion: String,
-    /// What it is for.
-    pub kind: Kind,
+    /// The criterion, whole: the record is enough to ask another judge.
+    pub criterion: Criterion,
     /// `true`: the statement holds, or enough claims do; `false`: not; `None`: undecided.
     pub holds: Option<bool>,
     /// Whether a judge was asked; code decided otherwise.
@@ -29,7 +27,7 @@ pub struct Ruling {
 impl Ruling {
     /// Whether the criterion is met: what must hold holds, what must not hold does not.
     pub fn met(&self) -> Option<bool> {
-        self.holds.map(|holds| holds != (self.kind == Kind::MustNot))
+        self.holds.map(|holds| holds != (self.criterion.kind() == Kind::MustNot))
     }
 }
 
@@ -98,17 +96,16 @@ pub(super) fn finding(criterion: &Located<Criterion>, opinion: Opinion, escalate
             (Grade::Unscored(fault), said, vec![])
         }
     };
-    let ruling = Ruling { criterion: criterion.value.text(), kind, holds, asked: true, escalated };
+    let ruling = Ruling { criterion: criterion.value.clone(), holds, asked: true, escalated };
     Finding { grade, why, evidence, ..blank(criterion, kind, ruling) }
 }
 
 /// The finding of a criterion that code fails without a judge.
 pub(super) fn settled(criterion: &Located<Criterion>, why: &str, event: Option<u32>) -> Finding {
     let kind = criterion.value.kind();
-    let text = criterion.value.text();
-    let why = format!("{}: {why}", quoted(&text));
+    let why = format!("{}: {why}", quoted(&criterion.value.text()));
     let holds = Some(kind == Kind::MustNot);
-    let ruling = Ruling { criterion: text, kind, holds, asked: false, escalated: false };
+    let ruling = Ruling { criterion: criterion.value.clone(), holds, asked: false, escalated: false };
     Finding { why, evidence: event.into_iter().collect(), ..blank(criterion, kind, ruling) }
 }
 
@@ -116,13 +113,7 @@ pub(super) fn settled(criterion: &Located<Criterion>, why: &str, event: Option<u
 pub(super) fn malformed(criterion: &Located<Criterion>) -> Finding {
     let why = "a criterion has exactly one of `must`, `must_not`, `info` and `claims`";
     let fault = Fault::new(Side::Harness, "suite.bad-criterion", why);
-    let ruling = Ruling {
-        criterion: String::new(),
-        kind: Kind::Must,
-        holds: None,
-        asked: false,
-        escalated: false,
-    };
+    let ruling = Ruling { criterion: criterion.value.clone(), holds: None, asked: false, escalated: false };
     Finding {
         grade: Grade::Unscored(fault),
         why: why.to_owned(),
