@@ -19,7 +19,7 @@ use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::ids::{Digest, PersonaName};
 use crate::llm::tape::{self, Role};
-use crate::llm::{self, ChatModel};
+use crate::llm::{self, ChatModel, ModelSpec};
 use crate::mcp::connect::{self, Keeper};
 use crate::mcp::launch::{self, Launch};
 use crate::mcp::process::guard::Guard;
@@ -28,7 +28,7 @@ use crate::mcp::tape::Deck;
 use crate::mcp::{Anonymous, ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
-use crate::score::judge::Judge;
+use crate::score::judge::{Examiner, Judge, Others};
 use crate::suite::answers::Sampling;
 use crate::suite::{JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
@@ -239,6 +239,21 @@ struct Models {
     samplers: HashMap<Digest, Arc<Sampler>>,
 }
 
+/// Builds the models that judge.
+pub fn examiners(
+    spec: &JudgeSpec,
+    build: impl Fn(&ModelSpec) -> Result<Arc<dyn ChatModel>, Fault>,
+) -> Result<Judge, Fault> {
+    let examiner = |spec: &ModelSpec| Ok(Examiner { model: build(spec)?, spec: spec.clone() });
+    let others = match (&spec.second, &spec.panel[..]) {
+        (Some(second), _) => Others::Second(examiner(second)?, spec.escalate),
+        (None, []) => Others::Nobody,
+        (None, panel) => Others::Panel(panel.iter().map(examiner).collect::<Result<_, Fault>>()?),
+    };
+    let (rubric, grouping) = (spec.rubric.clone(), spec.calls);
+    Ok(Judge { first: examiner(&spec.model)?, others, rubric, grouping, verdicts: None })
+}
+
 /// Builds every model of the plan once. All missing keys are named together.
 fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Option<Judge>), Fault> {
     let (env, secrets) = (Arc::clone(&outside.env), outside.secrets.clone());
@@ -274,11 +289,8 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
     let judged = plan.cases.iter().any(|case| !case.criteria.is_empty());
     let mut judge = None;
     if let Some(spec) = suite.judge.as_ref().filter(|_| judged) {
-        match tape::build(&spec.value.model, Role::Judge, tapes.judge.as_ref(), &outside) {
-            Ok(model) => {
-                let JudgeSpec { model: spec, rubric } = spec.value.clone();
-                judge = Some(Judge { model, spec, rubric });
-            }
+        match examiners(&spec.value, |spec| tape::build(spec, Role::Judge, tapes.judge.as_ref(), &outside)) {
+            Ok(built) => judge = Some(built),
             Err(fault) => note(fault),
         }
     }

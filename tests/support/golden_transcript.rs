@@ -187,6 +187,7 @@ pub(crate) fn golden() -> (Transcript, Verdict) {
         origin: at(line),
         weight,
         sights: vec![],
+        ruling: None,
     };
     let unsure = Fault::new(Side::Judge, "judge.unsure", "unsure");
     let findings = vec![

@@ -151,6 +151,7 @@ pub(crate) fn verdict(outcome: Outcome) -> Verdict {
         origin: origin(30),
         weight: Weight::Must,
         sights: vec![],
+        ruling: None,
     };
     Verdict { score_key: ScoreKey(Digest::of(b"score")), findings: vec![finding] }
 }
