@@ -16,7 +16,7 @@ pub(crate) use headers::masked;
 pub use host::Host;
 pub use terms::Pace;
 
-use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
+use crate::transcript::{Fault, Recorder, ServerFacts, Side, ToolFact};
 
 pub mod connect;
 mod busy;
@@ -48,6 +48,7 @@ mod per_call;
 pub mod process;
 pub mod profile;
 mod refusal;
+pub mod relay;
 mod remote;
 mod request;
 pub mod revision;
@@ -73,6 +74,17 @@ pub trait Target: Send + Sync {
 
     /// The URL of the MCP endpoint, over HTTP.
     fn url(&self) -> Option<&url::Url>;
+
+    /// A recording proxy before the target, for one trial of a program that brings its own MCP client. Over standard
+    /// streams every connection gets a process of its own.
+    ///
+    /// # Errors
+    /// Targets that cannot be passed on to: HTTP+SSE has two addresses, and the second is the server's word.
+    fn relay(&self, _relaying: relay::Relaying) -> BoxFuture<'_, Result<relay::Relay, Fault>> {
+        let message =
+            "agents cannot be put before this target: it is spoken to over neither Streamable HTTP nor stdio";
+        Box::pin(std::future::ready(Err(Fault::new(Side::Harness, "agent.no-relay", message))))
+    }
 
     /// Ends everything the target holds (shared processes). Called once, at the end of a run.
     fn close(&self) -> BoxFuture<'_, ()>;
