@@ -15,6 +15,7 @@ use crate::ids::{Digest, ModelName, ToolName};
 use crate::transcript::{Fault, Loss, Recorder, Side, ToolCall, Usage};
 use crate::units::Period;
 
+pub mod command;
 mod estimate;
 pub mod lexical;
 pub mod loader;
@@ -92,6 +93,12 @@ pub struct ModelSpec {
     /// What a scripted dialect follows; its shape belongs to the dialect.
     #[serde(default)]
     pub script: Option<Value>,
+    /// The command line of an agent that is a program, with placeholders such as `{prompt}`; for `dialect: command`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// How that program works on a prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<command::AgentSpec>,
 }
 
 fn unnamed() -> ModelName {
@@ -169,6 +176,8 @@ impl ModelSpec {
             retries: retries(),
             extra: BTreeMap::new(),
             script: None,
+            command: vec![],
+            agent: None,
         }
     }
 
@@ -386,7 +395,7 @@ pub struct Dialect {
 
 /// Every dialect.
 pub static DIALECTS: &[Dialect] =
-    &[openai::DIALECT, lexical::DIALECT, scripted::DIALECT, scripted_judge::DIALECT];
+    &[openai::DIALECT, lexical::DIALECT, scripted::DIALECT, scripted_judge::DIALECT, command::DIALECT];
 
 /// The dialect of a name.
 pub fn dialect(name: &str) -> Option<&'static Dialect> {
