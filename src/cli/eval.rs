@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::purse::Purse;
 use super::several::Several;
 use super::signal::Signals;
-use super::{Context, check};
+use super::{Context, check, exec};
 use crate::diag::{Diagnostic, Origin};
 use crate::drive::World;
 use crate::drive::stage::{self, Stage};
@@ -143,6 +143,7 @@ fn prepare(names: &[String], args: &EvalArgs, kinds: &[&str], context: &Context)
         return Err(failure);
     }
     for one in &mut prepared {
+        exec::allowed(&one.plan, args.allow_exec)?;
         if let Some(flaw) = &args.flaw {
             pass_flaw(&mut one.suite, flaw)?;
         }

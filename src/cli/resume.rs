@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::Context;
+use super::{Context, exec};
 use super::args::{EvalArgs, ResumeArgs};
 use super::conclude::{self, conclude};
 use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
@@ -30,7 +30,8 @@ pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
     let signals = Signals::listen(context.printer);
     let drift = if args.accept_drift { Drift::Accepted } else { Drift::Refused };
     let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
-    let how = How { format: &args.format, width, max_cost, max_rps, drift };
+    let exec = args.allow_exec;
+    let how = How { format: &args.format, width, max_cost, max_rps, exec, drift };
     continue_run(&file, &how, &signals, context).await
 }
 
@@ -50,7 +51,8 @@ pub(super) async fn latest_or(run: &str, args: &EvalArgs, signals: &Signals, con
     let name = suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
     let file = super::runs::resolve(&name, &args.out, context)?;
     let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
-    let how = How { format: &args.format, width, max_cost, max_rps, drift: Drift::Refused };
+    let exec = args.allow_exec;
+    let how = How { format: &args.format, width, max_cost, max_rps, exec, drift: Drift::Refused };
     continue_run(&file, &how, signals, context).await
 }
 
@@ -60,6 +62,7 @@ struct How<'a> {
     width: usize,
     max_cost: Option<f64>,
     max_rps: Option<u32>,
+    exec: bool,
     drift: Drift,
 }
 
@@ -84,6 +87,7 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
     }
     let left = subtract(plan.clone(), &record, &reader)?;
     drop(reader);
+    exec::allowed(&Plan { cases: left.cases.clone(), seed: plan.seed }, how.exec)?;
     let (again, rescored) = (left.cases.len(), left.unscored.len());
     let concluded = if again + rescored == 0 {
         context.printer.talk(&format!("nothing is missing of run {}; nothing was run", manifest.run));

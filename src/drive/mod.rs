@@ -19,6 +19,8 @@ pub mod access;
 pub mod agent;
 pub mod auth;
 pub mod fit;
+mod foreign;
+pub mod hands;
 pub mod host;
 pub mod issuer;
 pub mod ledger;
@@ -31,6 +33,7 @@ pub mod steps;
 pub mod surface;
 pub mod trial;
 mod turning;
+mod user;
 pub mod visit;
 
 /// Keeps what was paid for before anything is done with it. Implemented by `store`; waiting for it is part of the loop.
@@ -47,6 +50,8 @@ pub struct World {
     pub models: HashMap<Digest, Arc<dyn ChatModel>>,
     /// The models that answer for the client when the server asks for words, by [`sampling::Sampler::key`].
     pub samplers: HashMap<Digest, Arc<sampling::Sampler>>,
+    /// What trials need besides models and the target: programs, players, variables.
+    pub hands: hands::Hands,
     /// The identities, by persona.
     pub identities: HashMap<PersonaName, Identity>,
     /// What each persona sees, learned before the first trial; arguments of access probes are made from it.

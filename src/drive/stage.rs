@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hands::Hands;
 use super::issuer::Standing;
 use super::sampling::Sampler;
 use super::surface::{self, Prelude, Surfaces};
@@ -16,6 +17,7 @@ use super::{Journal, Stopping, World, auth};
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::ids::{Digest, PersonaName};
+use crate::llm::command::{self, Agent};
 use crate::llm::{self, ChatModel};
 use crate::mcp::connect::{self, Keeper};
 use crate::mcp::launch::{self, Launch};
@@ -26,7 +28,7 @@ use crate::net;
 use crate::plan::{Plan, Work};
 use crate::score::judge::Judge;
 use crate::suite::answers::Sampling;
-use crate::suite::{JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, vars};
+use crate::suite::{JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, Turn, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 /// How long a started server may take until it accepts connections, unless the suite says otherwise.
@@ -67,6 +69,8 @@ pub struct Stage {
     lab: Option<auth::Lab>,
     clock: Clock,
     secrets: Secrets,
+    program: PathBuf,
+    root: PathBuf,
 }
 
 /// What has to be taken down at the end.
@@ -81,6 +85,10 @@ pub struct Set {
     route: net::Route,
     /// Whether it is pinned to the revision whose servers may be their own authorization servers.
     old_servers: bool,
+    /// Who ends child processes when we cannot.
+    guard: Guard,
+    /// Values of `${…}`.
+    variables: BTreeMap<String, String>,
 }
 
 impl Set {
@@ -138,6 +146,12 @@ impl Stage {
             target: Arc::clone(&self.set.target),
             models: self.models.tested,
             samplers: self.models.samplers,
+            hands: Hands {
+                agents: self.models.agents,
+                players: self.models.players,
+                variables: self.set.variables.clone(),
+                ..Hands::bare(self.set.http.clone(), self.set.guard.clone(), self.program, self.root)
+            },
             identities: self.identities,
             surfaces: self.surfaces,
             prelude: self.prelude,
@@ -173,6 +187,8 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
             lab,
             clock: outside.clock.clone(),
             secrets: outside.secrets.clone(),
+            program: outside.program.clone(),
+            root: outside.root.clone(),
         }),
         Err(fault) => {
             set.strike().await;
@@ -196,10 +212,11 @@ pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, Stri
         Endpoint::Http { headers, .. } | Endpoint::HttpSse { headers, .. } => headers.clone(),
         Endpoint::Stdio(_) => BTreeMap::new(),
     };
-    let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
+    let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard.clone()));
     let old_servers =
         matches!(suite.target.protocol, Choice::Pinned(revision) if revision.name == "2025-03-26");
-    let set = Set { issuer, target, headers, http: place.http, route: place.route, old_servers };
+    let (http, route, variables) = (place.http, place.route, place.variables);
+    let set = Set { issuer, target, headers, http, route, old_servers, guard, variables };
     let description = match &set.issuer {
         Some(issuer) => issuer.described(place.description),
         None => place.description,
@@ -214,6 +231,10 @@ struct Models {
     tested: HashMap<Digest, Arc<dyn ChatModel>>,
     /// Those that answer for the client.
     samplers: HashMap<Digest, Arc<Sampler>>,
+    /// Programs under test, by the same digest.
+    agents: HashMap<Digest, Arc<Agent>>,
+    /// Those that play users.
+    players: HashMap<Digest, Arc<dyn ChatModel>>,
 }
 
 /// Builds every model of the plan once. All missing keys are named together.
@@ -231,7 +252,22 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
     };
     for case in &plan.cases {
         let Work::Use(work) = &case.work else { continue };
-        if let Entry::Vacant(entry) = models.tested.entry(case.header.key.model) {
+        for user in work.turns.iter().filter_map(Turn::player) {
+            if let Entry::Vacant(entry) = models.players.entry(Digest::of_json(&user.model)) {
+                match llm::build(&user.model, &outside) {
+                    Ok(model) => _ = entry.insert(model),
+                    Err(fault) => note(fault),
+                }
+            }
+        }
+        if command::is_agent(&work.model) {
+            if let Entry::Vacant(entry) = models.agents.entry(case.header.key.model) {
+                match Agent::new(&work.model, &outside.env) {
+                    Ok(agent) => _ = entry.insert(Arc::new(agent)),
+                    Err(fault) => note(fault),
+                }
+            }
+        } else if let Entry::Vacant(entry) = models.tested.entry(case.header.key.model) {
             match llm::build(&work.model, &outside) {
                 Ok(model) => _ = entry.insert(model),
                 Err(fault) => note(fault),
@@ -279,6 +315,8 @@ struct Place {
     description: String,
     http: reqwest::Client,
     route: net::Route,
+    /// Every variable that has a value.
+    variables: BTreeMap<String, String>,
 }
 
 /// The client that reaches the target: the one of the run, unless there are certificates of its own or a proxy.
@@ -355,7 +393,9 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
     let TargetSource::Command(command) = &target.source else {
         let url = url.take().ok_or_else(|| wrong("", &"empty"))?;
         let description = net::shown(&url);
-        return Ok(Place { endpoint: endpoint(url, headers), launch: None, description, http, route });
+        known.insert("target.url".to_owned(), url.to_string());
+        let endpoint = endpoint(url, headers);
+        return Ok(Place { endpoint, launch: None, description, http, route, variables: known });
     };
     let mut words = command.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
     let description = words.join(" ");
@@ -373,9 +413,13 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
         Some(url) => {
             let launch =
                 Launch { program, url: url.clone(), ready: target.ready.map_or(READY, |ready| ready.0) };
-            Place { endpoint: endpoint(url, headers), launch: Some(launch), description, http, route }
+            let endpoint = endpoint(url, headers);
+            Place { endpoint, launch: Some(launch), description, http, route, variables: known }
         }
-        None => Place { endpoint: Endpoint::Stdio(program), launch: None, description, http, route },
+        None => {
+            let endpoint = Endpoint::Stdio(program);
+            Place { endpoint, launch: None, description, http, route, variables: known }
+        }
     })
 }
 

@@ -73,7 +73,8 @@ pub enum FileText {
     ByWay {
         /// For a server at the URL `{url}`.
         http: String,
-        /// For a server that is started with `{program}`, `{args}` and `{env}`.
+        /// For a server that is started with `{program}` and `{args}`, and with `{address}` in the variable
+        /// `REHEARSAL_RELAY` and `{secret}` in `REHEARSAL_RELAY_SECRET`.
         stdio: String,
     },
 }

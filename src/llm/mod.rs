@@ -23,6 +23,7 @@ pub mod openai;
 mod retry;
 pub mod scripted;
 pub mod scripted_judge;
+pub mod scripted_user;
 
 /// A model as a file in `evals/models` describes it. `provider:id` without a file gives one with defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -395,7 +396,7 @@ pub struct Dialect {
 
 /// Every dialect.
 pub static DIALECTS: &[Dialect] =
-    &[openai::DIALECT, lexical::DIALECT, scripted::DIALECT, scripted_judge::DIALECT, command::DIALECT];
+    &[openai::DIALECT, lexical::DIALECT, scripted::DIALECT, scripted_judge::DIALECT, scripted_user::DIALECT, command::DIALECT];
 
 /// The dialect of a name.
 pub fn dialect(name: &str) -> Option<&'static Dialect> {

@@ -132,10 +132,12 @@ impl Page {
 
     fn event(&mut self, event: &Event) {
         match &event.what {
-            What::UserSaid { text } => {
-                self.heading(event, Tone::Strong, "user");
+            What::UserSaid { text, simulated } => {
+                let who = if *simulated { "user (played by a model)" } else { "user" };
+                self.heading(event, Tone::Strong, who);
                 self.words(text);
             }
+            What::UserPlayed { .. } | What::AgentRan { .. } => self.around(event),
             What::ModelSaid { .. } => self.model(event),
             What::ToolCalled { .. }
             | What::ToolReturned { .. }
@@ -193,6 +195,32 @@ impl Page {
         for call in calls {
             let name = display::excerpt(call.name.as_str(), 80);
             self.line(&format!("  asks for `{name}`"));
+        }
+    }
+
+    /// What is no part of the conversation itself: who plays the user, how a program ended.
+    fn around(&mut self, event: &Event) {
+        match &event.what {
+            What::UserPlayed { model, over, usage, cost, took_ms, .. } => {
+                let (tokens, money) = (format!("{} in, {} out", usage.input, usage.output), figures::money(*cost, 0));
+                let facts = format!("{tokens}, {took_ms} ms, {money}, not counted for the trial");
+                self.heading(event, Tone::Dim, &format!("`{model}` plays the user ({facts})"));
+                if let Some(why) = over {
+                    self.words(&format!("is done: {why}"));
+                }
+            }
+            What::AgentRan { ended, stdout, stderr, bytes, took_ms } => {
+                let facts = format!("{bytes} bytes on stdout, {took_ms} ms");
+                self.heading(event, Tone::Dim, &format!("the agent {ended} ({facts})"));
+                if self.look.detail == Detail::Wire {
+                    self.words(stdout);
+                }
+                if !stderr.trim().is_empty() {
+                    self.line("  stderr");
+                    self.words(stderr);
+                }
+            }
+            _ => {}
         }
     }
 

@@ -228,6 +228,34 @@ pub struct CaseSpec {
 pub enum Turn {
     /// Fixed words.
     User(String),
+    /// A user played by a model, for as many turns as it takes.
+    Simulate(Box<Simulate>),
+}
+
+impl Turn {
+    /// The user whom a model plays, if one does.
+    pub fn player(&self) -> Option<&Simulate> {
+        match self {
+            Self::User(_) => None,
+            Self::Simulate(user) => Some(user),
+        }
+    }
+}
+
+/// A user whom a model plays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simulate {
+    /// Who the user is and how they speak, in words for the model.
+    pub persona: String,
+    /// What the user wants.
+    pub goal: String,
+    /// When the user is done, besides having what they want.
+    pub stop: Option<String>,
+    /// Most turns of this user.
+    pub max_turns: u32,
+    /// The model.
+    pub model: ModelSpec,
 }
 
 /// A failure that is known and must keep happening; when the case starts to pass, that is reported and fails the gate.
@@ -258,6 +286,13 @@ impl Step {
             Self::Tool(step) => step.name.as_str(),
             Self::Resource(step) => &step.uri,
             Self::Prompt(step) => &step.name,
+        }
+    }
+
+    /// Whether it is the target that is asked.
+    pub fn asks_target(&self) -> bool {
+        match self {
+            Self::Tool(_) | Self::Resource(_) | Self::Prompt(_) => true,
         }
     }
 

@@ -58,6 +58,41 @@ pub enum What {
     UserSaid {
         /// The words.
         text: String,
+        /// Whether a model plays the user.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        simulated: bool,
+    },
+    /// The model that plays the user was asked for its next words. It is paid work, but none of the trial's: it counts
+    /// neither for checks nor for limits.
+    UserPlayed {
+        /// The model.
+        model: ModelName,
+        /// What the user says next; `None` when there is nothing left to say.
+        say: Option<String>,
+        /// Why nothing is left to say, in its own words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<String>,
+        /// Tokens of this call.
+        usage: Usage,
+        /// Cost of this call in US dollars; `None` when the model has no price.
+        cost: Option<f64>,
+        /// The model id the provider reported.
+        model_id: Option<String>,
+        /// Milliseconds from request to the end of the answer.
+        took_ms: u64,
+    },
+    /// An agent that is a program has worked on a prompt.
+    AgentRan {
+        /// How it ended, in words.
+        ended: String,
+        /// Its standard output: the end of it, where it is long.
+        stdout: String,
+        /// The end of its standard error.
+        stderr: String,
+        /// Bytes of its standard output in all.
+        bytes: u64,
+        /// Milliseconds from its start to its end.
+        took_ms: u64,
     },
     /// A request went to the model.
     ModelAsked {
@@ -254,6 +289,15 @@ pub enum What {
 }
 
 impl What {
+    /// Tokens and price in US dollars of an event that is paid for and no part of what is measured: a model that plays the
+    /// user.
+    pub fn paid_aside(&self) -> Option<(Usage, Option<f64>)> {
+        match self {
+            Self::UserPlayed { usage, cost, .. } => Some((*usage, *cost)),
+            _ => None,
+        }
+    }
+
     /// Tokens and price in US dollars of an event that is a model's answer, whoever it answered.
     pub fn paid(&self) -> Option<(Usage, Option<f64>)> {
         match self {

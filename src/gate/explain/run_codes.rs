@@ -42,6 +42,18 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("model.bad-definition", "The definition of a model cannot be used: an unknown dialect, a missing id, or parameters that contradict each other. Mend the file in `evals/models`."),
     ("model.script-left", "A scripted model was asked for more answers than its script holds, or the script is for another conversation. Extend `script:` in the case; the trial is invalid."),
     ("model.none", "A use case has no model to run with. Name one under `models:` in the suite, or pass `--model`."),
+    // agents and played users
+    ("agent.no-relay", "The recording relay between an agent and the target could not be put up, or not be reached. Agents can be put before targets over Streamable HTTP and over standard streams, not over HTTP+SSE."),
+    ("agent.no-room", "The temporary folder in which an agent works could not be made. Look at the disk and at the permissions of the folder for temporary files (`TMPDIR`)."),
+    ("agent.unstarted", "The program of an agent could not be started. Install it, or write its full path in the `command` of its definition. The trial is invalid."),
+    ("agent.died", "The program of an agent ended with an error, or was ended by a signal, without saying why in its output. The trial is invalid: nothing is known of the server. Its last words are in the message, all of its stderr is in the transcript."),
+    ("agent.failed", "The program of an agent says itself that it could not do its work, for example because its model's API refused it. The trial is invalid."),
+    ("agent.output", "The program of an agent wrote more than 16 MiB for one prompt and was ended. The trial is invalid."),
+    ("agent.timeout", "The program of an agent was still at work when the time of the case was over, and it was not the server that it waited for. The trial is invalid; give the case more time with `limits: {time: …}`, since agents are slower than models."),
+    ("agent.unconnected", "The program of an agent gave an answer and never spoke to the server, not even to list its tools. Most often its definition names the MCP configuration in a way that the program does not read. The trial is invalid, since an agent without the server says nothing about it."),
+    ("agent.one-prompt", "The case has several turns and the agent has no command line for a second prompt. Give its definition `agent.then`, or another model for the case."),
+    ("user.unreadable", "The model that plays the user gave twice something that is no message of a user. The trial is invalid: nothing is known of the assistant."),
+    ("run.not-allowed", "The plan starts programs that the suite names: agents, or commands of steps and checks. A suite may come from anywhere, so that needs `--allow-exec` on the command line; nothing was started."),
     // judge
     ("judge.unsure", "The judge answered `unsure` to a criterion, or gave no usable reason. That is missing data: the trial is invalid unless a check has failed it already. Make the criterion more concrete, one observable statement each."),
     ("judge.unusable", "The judge did not give a readable answer: its API failed, or its reply did not follow the format. Never counted as a pass or a failure. `rehearsal resume RUN` asks again without driving the trial again."),

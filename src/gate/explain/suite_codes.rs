@@ -44,6 +44,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("suite.contradiction", "Two expectations cannot both hold, for example a tool that a persona must see and must never see. The message shows both places."),
     ("suite.not-yet", "The key belongs to the suite format, but this version of rehearsal does not act on it yet. It is refused rather than ignored, so that no expectation is silently dropped. Remove it."),
     ("suite.unreadable", "A file of the suite could not be read: it is absent, or permissions forbid it. The message names the path as it was written."),
+    ("suite.one-prompt", "A case has several turns, or a user played by a model, and one of its models is an agent that can be given one prompt only. Name other models for the case, or give the agent's definition `agent.then`: the command line that goes on with a conversation."),
+    ("suite.agent", "Something in a case has no effect, or another one than it seems, for an agent that is a program: it is an MCP client of its own, answers the server's questions by itself, and over stdio has a process of its own. It is only a warning."),
     ("suite.undeclared", "A case scripts an answer (elicitation, sampling or roots) and one of its clients does not declare that capability, so a server that keeps to the protocol does not ask there. It is only a warning, because what a server does without is worth measuring. A client profile without `capabilities` declares what the case answers."),
     ("suite.self-judge", "The judge is the model under test. Models favour their own answers; name another judge, or accept it knowingly where the message says how."),
 ];

@@ -28,7 +28,8 @@ const NAMES: &[(&str, Option<Place>)] = &[
     ("url", Some(Place::File)),
     ("program", Some(Place::File)),
     ("args", Some(Place::File)),
-    ("env", Some(Place::File)),
+    ("address", Some(Place::File)),
+    ("secret", Some(Place::File)),
 ];
 
 /// The placeholders of a place.

@@ -122,6 +122,7 @@ impl Output {
             cached: tokens(&self.cached).unwrap_or(0),
             reasoning: tokens(&self.reasoning).unwrap_or(0),
             reported: input.is_some() || output.is_some(),
+            ..Usage::default()
         };
         let cost = self.cost.as_ref().and_then(|path| sum(&document, std::slice::from_ref(path)));
         Said { answer: last(&self.answer), failed, out_of_turns, model: last(&self.model), cost, usage }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::super::jsonrpc::{self, Answer, Message, RpcError};
 use super::super::shape::{self, Kind};
@@ -26,6 +27,7 @@ pub struct Ear {
     log: Recorder,
     most: u32,
     heard: Mutex<Heard>,
+    exhausted: CancellationToken,
 }
 
 /// A conversation of the client: its MCP session, or its connection.
@@ -42,7 +44,6 @@ struct Heard {
     tools: HashMap<Line, Vec<ToolFact>>,
     calls: u32,
     spoken: bool,
-    exhausted: bool,
 }
 
 /// A request on its way.
@@ -77,7 +78,7 @@ enum Until {
 impl Ear {
     /// Listens for a trial of which at most so many tool calls may reach the target.
     pub fn new(log: Recorder, most: u32) -> Self {
-        Self { log, most, heard: Mutex::default() }
+        Self { log, most, heard: Mutex::default(), exhausted: CancellationToken::new() }
     }
 
     /// Whether the client has said anything to the server.
@@ -87,7 +88,12 @@ impl Ear {
 
     /// Whether the client has asked for more tool calls than it may make.
     pub fn is_exhausted(&self) -> bool {
-        self.heard().exhausted
+        self.exhausted.is_cancelled()
+    }
+
+    /// Waits until it has.
+    pub async fn exhausted(&self) {
+        self.exhausted.cancelled().await;
     }
 
     /// Whether the client waits for the server.
@@ -104,7 +110,7 @@ impl Ear {
             |message: &&Message| matches!(message, Message::Request { method, .. } if method == "tools/call");
         let wanted = messages.iter().filter(calls).count() as u32;
         if wanted > 0 && heard.calls.saturating_add(wanted) > self.most {
-            heard.exhausted = true;
+            self.exhausted.cancel();
             return false;
         }
         for message in messages {

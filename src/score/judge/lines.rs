@@ -118,7 +118,7 @@ fn line(event: &Event, answers: &HashSet<u32>, harness: &HashSet<&CallId>) -> Op
     };
     let none = || ("", Value::Null);
     match &event.what {
-        What::UserSaid { text } => make(Rank::User, "user", "prompt", none(), text),
+        What::UserSaid { text, .. } => make(Rank::User, "user", "prompt", none(), text),
         What::ModelSaid { text, .. } => {
             let text = text.as_deref().filter(|text| !text.trim().is_empty())?;
             match answers.contains(&seq) {

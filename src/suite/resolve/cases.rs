@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clients::Clients;
-use super::{Context, Layer, Models, answers, first, models};
+use super::{Context, Layer, Models, answers, first, models, user};
 use crate::auth::Persona;
 use crate::diag::{Diagnostic, Located, Origin};
 use crate::ids::{CaseName, ClientName, ModelName, PersonaName};
@@ -175,11 +175,7 @@ impl Cases<'_, '_> {
     fn turn(&mut self, turn: &At<wire::Turn>) -> Option<Turn> {
         match &turn.value {
             wire::Turn::User(text) => Some(Turn::User(text.clone())),
-            wire::Turn::Simulate(_) => {
-                let hint = "write the user's words, turn by turn: `- user: …`";
-                self.context.not_yet(turn.origin(self.file), "a user played by a model (`simulate`)", hint);
-                None
-            }
+            wire::Turn::Simulate(part) => user::resolve(self.context, self.file, part, turn.origin(self.file)),
         }
     }
 

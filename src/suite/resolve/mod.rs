@@ -25,6 +25,7 @@ mod judge;
 mod models;
 mod servers;
 mod target;
+mod user;
 
 use context::Context;
 

@@ -69,7 +69,8 @@ fn paths(case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Prompts are sent as they are; a variable there would be sent as its name.
 fn variables(case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
-    for Turn::User(text) in &case.turns {
+    for turn in &case.turns {
+        let Turn::User(text) = turn else { continue };
         if vars::names(&Template(text.clone())).is_ok_and(|names| !names.is_empty()) {
             let message =
                 format!("case `{}` has a variable in its words, where none is filled in", case.id.value);

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Answers;
+use crate::llm::ModelSpec;
 use crate::score::checks::Check;
 use crate::score::judge::Criterion;
 use crate::suite::text_or::TextOr;
@@ -83,9 +84,30 @@ pub struct Case {
 pub enum Turn {
     /// Fixed words.
     User(String),
-    /// A user played by a model; not supported yet.
-    #[schemars(skip)]
-    Simulate(Value),
+    /// A user played by a model.
+    Simulate(SimulatePart),
+}
+
+/// A user played by a model with a goal, for as many turns as it takes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatePart {
+    /// Who the user is and how they speak.
+    #[serde(default)]
+    pub persona: String,
+    /// What the user wants.
+    pub goal: String,
+    /// The model that plays the user: a name, `provider:id`, or a definition.
+    pub model: At<TextOr<ModelSpec>>,
+    /// When the user is done, besides having what they want.
+    #[serde(default)]
+    pub stop: Option<String>,
+    /// Most turns of this user. Default 8.
+    #[serde(default)]
+    pub max_turns: Option<u32>,
+    /// What a `scripted_user` says, turn by turn.
+    #[serde(default)]
+    pub script: Option<Value>,
 }
 
 /// Limits of a trial; what is not given comes from the defaults.
