@@ -43,7 +43,7 @@ pub(super) async fn run(case: &Case, work: &UseWork, agent: &Agent, world: &Worl
         Ok(host) => Arc::new(host),
         Err(fault) => return End::Faulted(fault),
     };
-    let (relay, room) = match raise(case, agent, world, log, work.limits.tool_calls).await {
+    let (relay, room) = match raise((case, work), agent, world, log).await {
         Ok(raised) => raised,
         Err(fault) => return End::Faulted(fault),
     };
@@ -86,17 +86,18 @@ async fn close(session: Box<dyn Session>) {
 
 /// The relay before the target, and the room in which the agent works.
 async fn raise(
-    case: &Case,
+    (case, work): (&Case, &UseWork),
     agent: &Agent,
     world: &World,
     log: &Recorder,
-    calls: u32,
 ) -> Result<(Relay, Room), Fault> {
     world.prelude.tell(&case.persona.name, log);
     let identity = Arc::clone(world.identity(&case.persona.name)?);
     let secret = crate::auth::random_text()?;
+    let calls = work.limits.tool_calls;
     let relay = world.target.relay(Relaying { identity, log: log.clone(), secret, calls }).await?;
-    let room = Room::furnish(agent, &relay.way, &world.hands.program, &server_name(case, world))?;
+    let named = server_name(case, world);
+    let room = Room::furnish(agent, &relay.way, &world.hands.program, (&named, work.limits.turns))?;
     Ok((relay, room))
 }
 
@@ -154,8 +155,7 @@ impl Shift<'_> {
             let message = format!("agent `{}` works on one prompt only", self.agent.spec.name);
             End::Faulted(Fault::new(Side::Harness, "agent.one-prompt", message))
         })?;
-        let turns = self.work.limits.turns;
-        let (program, secrets, stdin) = self.room.prompt(self.agent, command, (text, turns));
+        let (program, secrets, stdin) = self.room.prompt(self.agent, command, text);
         self.log.note(What::ModelAsked {
             offered: vec![],
             messages: number as u32 * 2 - 1,

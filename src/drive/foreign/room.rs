@@ -37,7 +37,7 @@ impl Room {
         agent: &Agent,
         way: &Way,
         program: &Path,
-        server: &str,
+        (server, turns): (&str, u32),
     ) -> Result<Self, Fault> {
         let failed = |error: io::Error| {
             let message = format!("cannot furnish a folder for agent `{}`: {error}", agent.spec.name);
@@ -54,6 +54,7 @@ impl Room {
             ("mcp_config", text(&config)),
             ("model", json!(agent.spec.api_id())),
             ("server", json!(server)),
+            ("max_turns", json!(turns)),
         ]);
         let entry = entry(way, program, &mut values);
         let room = Self { folder, values };
@@ -87,11 +88,10 @@ impl Room {
         &self,
         agent: &Agent,
         command: &[String],
-        (prompt, turns): (&str, u32),
+        prompt: &str,
     ) -> (Program, Vec<(String, SecretString)>, String) {
         let mut values = self.values.clone();
         values.insert("prompt", json!(prompt));
-        values.insert("max_turns", json!(turns));
         let word = |text: &String| fill(text, &values, Place::Word);
         let home = self.path("home");
         let mut env: BTreeMap<String, String> =

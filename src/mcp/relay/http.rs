@@ -188,8 +188,6 @@ impl Door {
     /// Gives an answer back: an event stream event by event, anything else whole.
     async fn back(self: &Arc<Self>, response: reqwest::Response, line: String, asked: String) -> Response {
         let (status, headers) = (response.status(), returned(response.headers()));
-        // The answer to `initialize` begins the conversation that it names.
-        let line = if line.is_empty() { session(response.headers()) } else { line };
         let is_stream = kind(response.headers()) == Kind::Stream && status.is_success();
         let body = if is_stream {
             let begun =
