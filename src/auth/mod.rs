@@ -32,11 +32,11 @@ pub use facts::{
 pub use flaw::Flaw;
 pub use identity::{Authority, identity};
 pub use issuer::Issuer;
+pub(crate) use keys::random_text;
 pub use machine::{
     ClientCredentials, IdJag, IdProvider, Login, PrivateKeyJwt, RefreshToken, SecretAuth, Workload,
 };
 pub use minted::{Minted, ScopeClaim, SigningAlg, TokenFormat, TokenType};
-pub(crate) use keys::random_text;
 pub use prober::{Figure, ProbeSetup, Prober};
 
 /// A spoofed identity, as a file in `evals/personas` or a suite describes it.

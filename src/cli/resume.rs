@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::{Context, exec};
 use super::args::{EvalArgs, ResumeArgs};
 use super::conclude::{self, conclude};
 use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
 use super::failure::{Failure, Outcome};
 use super::signal::Signals;
+use super::{Context, exec};
 use crate::gate::Exit;
 use crate::ids::CaseKey;
 use crate::plan::{Case, Plan};

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::World;
 use super::host::TrialHost;
 use super::ledger::Ledger;
 use super::steps::{self, Around};
 use super::user::Players;
-use super::World;
 use crate::ids::Digest;
 use crate::llm::command::Agent;
 use crate::llm::command::output::Said;

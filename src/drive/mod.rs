@@ -18,6 +18,7 @@ use crate::transcript::{CaseHeader, Clock, Event, Fault, Recorder, Secrets, Side
 pub mod access;
 pub mod agent;
 pub mod auth;
+mod errands;
 pub mod fit;
 mod foreign;
 pub mod hands;

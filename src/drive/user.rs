@@ -65,7 +65,9 @@ impl<'a> Players<'a> {
     /// What the user says next, recorded; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<String>, End> {
         loop {
-            if let Some(Playing { user, said }) = self.playing.take().filter(|now| now.said < now.user.max_turns) {
+            if let Some(Playing { user, said }) =
+                self.playing.take().filter(|now| now.said < now.user.max_turns)
+            {
                 if let Next::Say(text) = self.play(user).await? {
                     self.playing = Some(Playing { user, said: said + 1 });
                     return Ok(Some(self.say(text, true)));
@@ -112,7 +114,8 @@ impl<'a> Players<'a> {
                 Err(why) => wrong = why,
             }
         }
-        let message = format!("the model `{}` that plays the user gave no readable answer: {wrong}", user.model.name);
+        let message =
+            format!("the model `{}` that plays the user gave no readable answer: {wrong}", user.model.name);
         Err(End::Faulted(Fault::new(Side::Model, "user.unreadable", message)))
     }
 
@@ -165,7 +168,8 @@ fn role(user: &Simulate, mark: &str) -> String {
         "" => "an ordinary person",
         persona => persona,
     };
-    let stop = user.stop.as_deref().map(|stop| format!("\nYou are also done when: {stop}")).unwrap_or_default();
+    let stop =
+        user.stop.as_deref().map(|stop| format!("\nYou are also done when: {stop}")).unwrap_or_default();
     format!(
         "You play a person who writes to an assistant. You are never the assistant.\n\
          Who you are: {persona}\n\
@@ -187,7 +191,8 @@ fn framed(lines: &[(Who, String)], mark: &str, wrong: &str) -> String {
         json!({"who": who, "says": cut(text)}).to_string()
     };
     let lines: Vec<String> = lines.iter().map(line).collect();
-    let begun = if lines.is_empty() { "(nobody has spoken yet; you begin)".to_owned() } else { lines.join("\n") };
+    let begun =
+        if lines.is_empty() { "(nobody has spoken yet; you begin)".to_owned() } else { lines.join("\n") };
     let again = match wrong {
         "" => String::new(),
         wrong => format!("\nYour last answer could not be used: {wrong}."),
@@ -218,7 +223,8 @@ fn read(text: &str, mark: &str) -> Result<Next, String> {
     let text = text.trim();
     let inner = text.strip_prefix("```json").or_else(|| text.strip_prefix("```"));
     let text = inner.and_then(|inner| inner.strip_suffix("```")).unwrap_or(text);
-    let answer: Value = serde_json::from_str(text.trim()).map_err(|_| "it is not one JSON object".to_owned())?;
+    let answer: Value =
+        serde_json::from_str(text.trim()).map_err(|_| "it is not one JSON object".to_owned())?;
     let words = |key: &str| {
         let text = answer.get(key).and_then(Value::as_str).map(str::trim);
         text.filter(|text| !text.is_empty()).map(str::to_owned)
@@ -240,8 +246,13 @@ mod tests {
     #[test]
     fn an_answer_says_something_or_is_the_end() {
         assert_eq!(read(r#"{"say": "hi", "over": null}"#, "m"), Ok(Next::Say("hi".into())));
-        assert_eq!(read("```json\n{\"say\": null, \"over\": \"done\"}\n```", "m"), Ok(Next::Over("done".into())));
-        for bad in ["hello", "[]", "{}", r#"{"say": "a", "over": "b"}"#, r#"{"say": " "}"#, r#"{"say": "the m"}"#] {
+        assert_eq!(
+            read("```json\n{\"say\": null, \"over\": \"done\"}\n```", "m"),
+            Ok(Next::Over("done".into()))
+        );
+        for bad in
+            ["hello", "[]", "{}", r#"{"say": "a", "over": "b"}"#, r#"{"say": " "}"#, r#"{"say": "the m"}"#]
+        {
             assert!(read(bad, "m").is_err(), "{bad}");
         }
         assert!(read(&json!({"say": "x".repeat(WORDS + 1)}).to_string(), "m").is_err());

@@ -395,8 +395,14 @@ pub struct Dialect {
 }
 
 /// Every dialect.
-pub static DIALECTS: &[Dialect] =
-    &[openai::DIALECT, lexical::DIALECT, scripted::DIALECT, scripted_judge::DIALECT, scripted_user::DIALECT, command::DIALECT];
+pub static DIALECTS: &[Dialect] = &[
+    openai::DIALECT,
+    lexical::DIALECT,
+    scripted::DIALECT,
+    scripted_judge::DIALECT,
+    scripted_user::DIALECT,
+    command::DIALECT,
+];
 
 /// The dialect of a name.
 pub fn dialect(name: &str) -> Option<&'static Dialect> {

@@ -22,6 +22,7 @@ use crate::transcript::{Fault, Recorder, Side};
 
 pub mod ear;
 mod http;
+mod open;
 pub mod shim;
 mod stdio;
 

@@ -202,12 +202,14 @@ impl Page {
     fn around(&mut self, event: &Event) {
         match &event.what {
             What::UserPlayed { model, over, usage, cost, took_ms, .. } => {
-                let (tokens, money) = (format!("{} in, {} out", usage.input, usage.output), figures::money(*cost, 0));
-                let facts = format!("{tokens}, {took_ms} ms, {money}, not counted for the trial");
-                self.heading(event, Tone::Dim, &format!("`{model}` plays the user ({facts})"));
-                if let Some(why) = over {
-                    self.words(&format!("is done: {why}"));
-                }
+                let facts = format!("{} in, {} out, {took_ms} ms", usage.input, usage.output);
+                let money = figures::money(*cost, 0);
+                self.heading(
+                    event,
+                    Tone::Dim,
+                    &format!("`{model}` plays the user ({facts}, {money}, apart)"),
+                );
+                self.words(&over.as_ref().map(|why| format!("is done: {why}")).unwrap_or_default());
             }
             What::AgentRan { ended, stdout, stderr, bytes, took_ms } => {
                 let facts = format!("{bytes} bytes on stdout, {took_ms} ms");
@@ -215,10 +217,7 @@ impl Page {
                 if self.look.detail == Detail::Wire {
                     self.words(stdout);
                 }
-                if !stderr.trim().is_empty() {
-                    self.line("  stderr");
-                    self.words(stderr);
-                }
+                self.words(stderr.trim());
             }
             _ => {}
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::diag::Origin;
 use crate::ids::{CaseKey, CaseName, ClientName, ModelName, PersonaName, Pool, SuiteName};
 
+mod body;
 pub mod clock;
 pub mod event;
 mod reach;

@@ -4,8 +4,8 @@
 #![expect(clippy::disallowed_methods, reason = "owns the folders of agents")]
 
 use std::collections::BTreeMap;
-use std::{fs, io};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -105,7 +105,10 @@ impl Room {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.values.get(name).and_then(Value::as_str).map_or_else(|| self.folder.path().join(name), PathBuf::from)
+        self.values
+            .get(name)
+            .and_then(Value::as_str)
+            .map_or_else(|| self.folder.path().join(name), PathBuf::from)
     }
 }
 

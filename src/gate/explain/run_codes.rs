@@ -54,6 +54,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("agent.one-prompt", "The case has several turns and the agent has no command line for a second prompt. Give its definition `agent.then`, or another model for the case."),
     ("user.unreadable", "The model that plays the user gave twice something that is no message of a user. The trial is invalid: nothing is known of the assistant."),
     ("run.not-allowed", "The plan starts programs that the suite names: agents, or commands of steps and checks. A suite may come from anywhere, so that needs `--allow-exec` on the command line; nothing was started."),
+    ("check.command", "The program of a `command` check gave no finding: it did not start, did not end with exit code 0 in time, or wrote no JSON object with a `grade`. That is missing data, so the trial is invalid; the message has its last words."),
     // judge
     ("judge.unsure", "The judge answered `unsure` to a criterion, or gave no usable reason. That is missing data: the trial is invalid unless a check has failed it already. Make the criterion more concrete, one observable statement each."),
     ("judge.unusable", "The judge did not give a readable answer: its API failed, or its reply did not follow the format. Never counted as a pass or a failure. `rehearsal resume RUN` asks again without driving the trial again."),

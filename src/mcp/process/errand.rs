@@ -73,7 +73,8 @@ impl Fate {
 impl Ran {
     /// `; its last words were: ...`, or nothing if its standard error was silent.
     pub fn last_words(&self) -> String {
-        let lines: Vec<&str> = self.stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+        let lines: Vec<&str> =
+            self.stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         let last = &lines[lines.len().saturating_sub(3)..];
         let last: Vec<String> = last.iter().map(|line| display::whole_words(line, 300)).collect();
         if last.is_empty() { String::new() } else { format!("; its last words were: {}", last.join(" / ")) }
@@ -143,8 +144,12 @@ impl Errand<'_> {
         let name = self.program.command.first().map_or("", String::as_str);
         let name = display::excerpt(name, 120);
         match error.kind() {
-            ErrorKind::NotFound => format!("cannot start `{name}`: no such program; install it, or write its full path"),
-            ErrorKind::PermissionDenied => format!("cannot start `{name}`: permission denied; make it executable"),
+            ErrorKind::NotFound => {
+                format!("cannot start `{name}`: no such program; install it, or write its full path")
+            }
+            ErrorKind::PermissionDenied => {
+                format!("cannot start `{name}`: permission denied; make it executable")
+            }
             ErrorKind::ArgumentListTooLong => format!("cannot start `{name}`: its command line is too long"),
             _ => format!("cannot start `{name}`: {error}"),
         }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::jsonrpc::{self, Answer, Message, RpcError};
 use super::super::shape::{self, Kind};
 use super::super::{ToolOutcome, facts};
+use super::open::{Call, Open, Parked, Until, id_of, take_task, task_of};
 use crate::display;
 use crate::ids::{CallId, ToolName};
 use crate::transcript::event::Caller;
@@ -44,35 +45,6 @@ struct Heard {
     tools: HashMap<Line, Vec<ToolFact>>,
     calls: u32,
     spoken: bool,
-}
-
-/// A request on its way.
-#[derive(Clone)]
-struct Open {
-    method: String,
-    /// What it is about: the tool, the page of a list, the id of a task, the revision.
-    about: Option<String>,
-    call: Option<Call>,
-}
-
-/// A tool call on its way.
-#[derive(Clone)]
-struct Call {
-    id: CallId,
-    begun: u64,
-}
-
-/// A request that goes on later.
-struct Parked {
-    open: Open,
-    until: Until,
-}
-
-enum Until {
-    /// The client sends it again with answers to these questions, and with this state.
-    Answered { questions: Value, state: Value },
-    /// This task ends.
-    Task(String),
 }
 
 impl Ear {
@@ -278,7 +250,7 @@ impl Ear {
                 None => self.returned(open.call, result, bytes),
             },
             "tasks/result" => {
-                if let Some(open) = take_task(heard, open.about.as_deref()) {
+                if let Some(open) = take_task(&mut heard.parked, open.about.as_deref()) {
                     self.returned(open.call, result, bytes);
                 }
             }
@@ -292,12 +264,12 @@ impl Ear {
         let id = task.get("taskId").and_then(Value::as_str);
         match task.get("status").and_then(Value::as_str) {
             Some("completed") if task.get("result").is_some() => {
-                if let (Some(open), Some(result)) = (take_task(heard, id), task.get("result")) {
+                if let (Some(open), Some(result)) = (take_task(&mut heard.parked, id), task.get("result")) {
                     self.returned(open.call, result.clone(), result.to_string().len() as u64);
                 }
             }
             Some("failed") if task.get("error").is_some() => {
-                let call = take_task(heard, id).and_then(|open| open.call);
+                let call = take_task(&mut heard.parked, id).and_then(|open| open.call);
                 if let (Some(call), Some(error)) = (call, task.get("error")) {
                     self.failed(&call, jsonrpc::rpc_error(error));
                 }
@@ -354,26 +326,6 @@ impl Ear {
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The id of an answer, written as that of its request is.
-fn id_of(answer: &Answer) -> String {
-    serde_json::from_str(&answer.raw_id).map_or_else(|_| answer.raw_id.clone(), |id: Value| id.to_string())
-}
-
-/// The task that stands in place of a result: the core's of 2025-11-25, or the extension's.
-fn task_of(result: &Value) -> Option<String> {
-    let task = match shape::kind(result) {
-        Kind::Task => result,
-        _ => result.get("task")?,
-    };
-    task.get("taskId").and_then(Value::as_str).map(str::to_owned)
-}
-
-fn take_task(heard: &mut Heard, id: Option<&str>) -> Option<Open> {
-    let is = |parked: &Parked| matches!(&parked.until, Until::Task(known) if Some(known.as_str()) == id);
-    let place = heard.parked.iter().position(is)?;
-    Some(heard.parked.swap_remove(place).open)
 }
 
 #[cfg(test)]

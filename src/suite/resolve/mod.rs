@@ -24,6 +24,7 @@ mod issuer;
 mod judge;
 mod models;
 mod servers;
+mod steps;
 mod target;
 mod user;
 

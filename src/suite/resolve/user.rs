@@ -23,7 +23,10 @@ pub(super) fn resolve(
         context.push(Diagnostic::error("suite.invalid-value", at.clone(), message).hint(hint));
     };
     if part.goal.trim().is_empty() {
-        wrong("the user that is played has no goal".to_owned(), "say what the user wants: `goal: a refund for order 1042`");
+        wrong(
+            "the user that is played has no goal".to_owned(),
+            "say what the user wants: `goal: a refund for order 1042`",
+        );
     }
     let max_turns = part.max_turns.unwrap_or(TURNS);
     if !(1..=MOST).contains(&max_turns) {
@@ -44,12 +47,16 @@ pub(super) fn resolve(
             return None;
         }
         scripted_user::NAME => {
-            for problem in scripted_user::problems(model.script.as_ref().unwrap_or(&serde_json::Value::Null)) {
+            for problem in scripted_user::problems(model.script.as_ref().unwrap_or(&serde_json::Value::Null))
+            {
                 wrong(problem, "write what the user says: `script: [{say: …}]`");
             }
         }
         other if part.script.is_some() => {
-            let message = format!("`script` is for a scripted user, and `{}` is a model of the dialect `{other}`", model.name);
+            let message = format!(
+                "`script` is for a scripted user, and `{}` is a model of the dialect `{other}`",
+                model.name
+            );
             wrong(message, "use `model: scripted-user`, or remove the script");
         }
         _ => {}

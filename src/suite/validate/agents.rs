@@ -33,10 +33,12 @@ pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
                 "case `{id}` has several turns, and the agent `{name}` works on one prompt only: its definition has no `agent.then`"
             );
             let hint = "name other models for this case, or give the agent a command line that goes on with a conversation";
-            diagnostics.push(Diagnostic::error("suite.one-prompt", case.id.origin.clone(), message).hint(hint));
+            diagnostics
+                .push(Diagnostic::error("suite.one-prompt", case.id.origin.clone(), message).hint(hint));
         }
         if suite.target.transport == Transport::Sse {
-            let message = format!("the agent `{name}` cannot be put before a target that is spoken to over HTTP+SSE");
+            let message =
+                format!("the agent `{name}` cannot be put before a target that is spoken to over HTTP+SSE");
             let diagnostic = Diagnostic::error("suite.contradiction", case.id.origin.clone(), message);
             diagnostics.push(diagnostic.hint("use `transport: http` or `stdio`"));
         }
@@ -66,7 +68,9 @@ pub(super) fn advise(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
             warn(at, message, "keep `answers` for cases with other models");
         }
         if case.clients.len() > 1 {
-            let message = format!("the agent `{name}` is a client of its own; each of the case's clients gives the same trials");
+            let message = format!(
+                "the agent `{name}` is a client of its own; each of the case's clients gives the same trials"
+            );
             warn(at, message, "name one client for cases with agents");
         }
         let apart = suite.target.transport == Transport::Stdio && suite.target.isolation == Isolation::Trial;

@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::Answers;
 use crate::llm::ModelSpec;
 use crate::score::checks::Check;
+use crate::score::checks::short::Written;
 use crate::score::judge::Criterion;
 use crate::suite::text_or::TextOr;
 use crate::suite::yaml::At;
-use crate::suite::{Limits, PromptStep, ResourceStep, ToolStep};
+use crate::suite::{CommandStep, HttpStep, Limits, PromptStep, ResourceStep, ToolStep};
 use crate::units::Period;
 
 /// A use case: what the user says, and what must come of it.
@@ -165,19 +166,17 @@ pub enum StepPart {
     Resource(TextOr<ResourceStep>),
     /// A prompt that the harness gets: its name, or that with arguments and a persona.
     Prompt(TextOr<PromptStep>),
-    /// An HTTP call; not supported yet.
-    #[schemars(skip)]
-    Http(Value),
-    /// A command; not supported yet.
-    #[schemars(skip)]
-    Command(Value),
+    /// An HTTP call: its URL, or a map.
+    Http(Written<HttpStep>),
+    /// A program that is run to its end: its command line, or a map. Needs `--allow-exec`.
+    Command(Written<CommandStep>),
 }
 
 /// A step after the trial whose result is checked.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyPart {
-    /// A tool call. Exactly one of `tool`, `resource` and `prompt` is named.
+    /// A tool call. Exactly one of `tool`, `resource`, `prompt`, `http` and `command` is named.
     #[serde(default)]
     pub tool: Option<ToolStep>,
     /// A resource to read: its URI, or that with a persona.
@@ -186,14 +185,16 @@ pub struct VerifyPart {
     /// A prompt to get: its name, or that with arguments and a persona.
     #[serde(default)]
     pub prompt: Option<TextOr<PromptStep>>,
+    /// An HTTP call: its URL, or a map.
+    #[serde(default)]
+    pub http: Option<Written<HttpStep>>,
+    /// A program that is run to its end: its command line, or a map. Needs `--allow-exec`.
+    #[serde(default)]
+    pub command: Option<Written<CommandStep>>,
     /// An RFC 9535 JSONPath into the result; the whole result when absent.
     #[serde(default)]
     pub path: Option<String>,
     /// What must be found there; the same matchers as `args` of `tool_called`.
     #[serde(default)]
     pub equals: Option<Value>,
-    /// An HTTP call; not supported yet.
-    #[serde(default)]
-    #[schemars(skip)]
-    pub http: Option<Value>,
 }
