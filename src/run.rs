@@ -181,8 +181,10 @@ impl Brake {
     }
 }
 
+/// US dollars of a trial, a played user included.
 fn cost_of(transcript: &Transcript) -> f64 {
-    crate::transcript::View::of(transcript).cost().unwrap_or(0.0)
+    let aside = transcript.events.iter().filter_map(|event| event.what.paid_aside()?.1).sum::<f64>();
+    crate::transcript::View::of(transcript).cost().unwrap_or(0.0) + aside
 }
 
 /// What grading needs.

@@ -110,6 +110,9 @@ pub(super) enum Command {
     /// Kills the process groups named on stdin when stdin closes.
     #[command(hide = true)]
     Guard,
+    /// Stands where an agent starts a server, and passes on to the relay that its variables name.
+    #[command(hide = true)]
+    Relay,
 }
 
 /// What is run.
@@ -159,6 +162,9 @@ pub(super) struct EvalArgs {
     /// Requests per second of auth checks at most. Default: 5, and no limit for a target on this machine.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_rps: Option<u32>,
+    /// Let the run start programs that the suite names beside its target: agents, and commands of steps and checks.
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
@@ -291,6 +297,9 @@ pub(super) struct ResumeArgs {
     /// Requests per second of auth checks at most. Default: 5, and no limit for a target on this machine.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_rps: Option<u32>,
+    /// Let the run start programs that the suite names beside its target: agents, and commands of steps and checks.
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
@@ -308,6 +317,9 @@ pub(super) struct MergeArgs {
     /// The runs: ids or the starts of them, or paths.
     #[arg(required = true, num_args = 2..)]
     pub runs: Vec<String>,
+    /// Let the run start programs that the suite names beside its target: agents, and commands of steps and checks.
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,

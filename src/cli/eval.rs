@@ -11,7 +11,7 @@ use super::purse::Purse;
 use super::several::Several;
 use super::signal::Signals;
 use super::tape::Session;
-use super::{Context, check};
+use super::{Context, check, exec};
 use crate::diag::{Diagnostic, Origin};
 use crate::drive::World;
 use crate::drive::stage::{self, Stage};
@@ -159,6 +159,7 @@ fn prepare(names: &[String], args: &EvalArgs, kinds: &[&str], context: &Context)
         return Err(failure);
     }
     for one in &mut prepared {
+        exec::allowed(&one.plan, args.allow_exec)?;
         if let Some(flaw) = &args.flaw {
             pass_flaw(&mut one.suite, flaw)?;
         }

@@ -21,6 +21,7 @@ mod clients;
 mod conclude;
 mod demo;
 mod eval;
+mod exec;
 mod explain;
 mod failure;
 mod forecast;
@@ -163,6 +164,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
             context.printer.data(&script)?;
             Ok(Exit::Pass)
         }
+        Command::Relay => wait(exec::relay()),
         Command::Guard => wait(async {
             crate::mcp::process::guard::run();
             Ok(Exit::Pass)

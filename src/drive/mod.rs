@@ -18,7 +18,11 @@ use crate::transcript::{CaseHeader, Clock, Event, Fault, Recorder, Secrets, Side
 pub mod access;
 pub mod agent;
 pub mod auth;
+pub mod cast;
+mod errands;
 pub mod fit;
+mod foreign;
+pub mod hands;
 pub mod host;
 pub mod issuer;
 pub mod ledger;
@@ -32,6 +36,7 @@ pub mod surface;
 pub mod tapes;
 pub mod trial;
 mod turning;
+mod user;
 pub mod visit;
 
 /// Keeps what was paid for before anything is done with it. Implemented by `store`; waiting for it is part of the loop.
@@ -48,6 +53,8 @@ pub struct World {
     pub models: HashMap<Digest, Arc<dyn ChatModel>>,
     /// The models that answer for the client when the server asks for words, by [`sampling::Sampler::key`].
     pub samplers: HashMap<Digest, Arc<sampling::Sampler>>,
+    /// What trials need besides models and the target: programs, players, variables.
+    pub hands: hands::Hands,
     /// The identities, by persona.
     pub identities: HashMap<PersonaName, Identity>,
     /// What each persona sees, learned before the first trial; arguments of access probes are made from it.

@@ -20,6 +20,7 @@ mod expand;
 mod expectations;
 mod key;
 mod order;
+pub mod programs;
 mod select;
 mod shard;
 

@@ -24,7 +24,9 @@ mod issuer;
 mod judge;
 mod models;
 mod servers;
+mod steps;
 mod target;
+mod user;
 
 use context::Context;
 

@@ -20,7 +20,7 @@ mod target;
 
 pub use access::{AccessRow, Others, PromptRow, ResourceRow};
 pub use answers::{Answers, Replies, ReplyPart, RootPart, SamplingPart};
-pub use case::{Case, ExpectedFailurePart, LimitsPart, StepPart, Turn, VerifyPart};
+pub use case::{Case, ExpectedFailurePart, LimitsPart, SimulatePart, StepPart, Turn, VerifyPart};
 pub use target::{Ready, ServerRef, Target, TlsFiles};
 
 /// A suite: which server, what to ask as whom with which models, what to expect, when the run passes.
