@@ -65,6 +65,7 @@ pub struct Stage {
     models: Models,
     judge: Option<Judge>,
     identities: HashMap<PersonaName, Identity>,
+    authority: Authority,
     surfaces: Surfaces,
     prelude: Prelude,
     lab: Option<auth::Lab>,
@@ -159,6 +160,7 @@ impl Stage {
                 ..Hands::bare(self.set.http.clone(), self.set.guard.clone(), self.program, self.root)
             },
             identities: self.identities,
+            authority: self.authority,
             surfaces: self.surfaces,
             prelude: self.prelude,
             lab: self.lab,
@@ -183,6 +185,7 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     let (set, description) = raise(suite, outside).await?;
     match dress(suite, plan, outside, &set).await {
         Ok((identities, (surfaces, prelude), lab)) => Ok(Stage {
+            authority: set.authority(outside),
             set,
             description,
             models,
@@ -284,8 +287,15 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     for name in &suite.env {
         if let Some(value) = (outside.env)(&name.value) {
-            // A declared variable may hold a credential; better one placeholder too many in a report than a leak.
-            outside.secrets.register(&name.value, &value);
+            // Nothing about a value tells that it is harmless: a URL may be a webhook, a word a password. So the suite
+            // must say so; better one placeholder too many in a report than a leak.
+            if suite.public.iter().all(|public| public.value != name.value) {
+                outside.secrets.register(&name.value, &value);
+            } else if let Some(password) = url::Url::parse(&value).ok().as_ref().and_then(url::Url::password)
+            {
+                outside.secrets.register(&name.value, &value);
+                outside.secrets.register(&name.value, password);
+            }
             known.insert(name.value.clone(), value);
         }
     }
@@ -403,7 +413,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let mut identities: HashMap<PersonaName, Identity> = identities.into_iter().collect();
     for case in &plan.cases {
         let Work::Access(work) = &case.work else { continue };
-        for turn in &work.becomes {
+        for turn in work.becomes.iter().filter(|turn| turn.change.is_none()) {
             identities.insert(turn.persona.name.clone(), identity(&turn.persona)?);
         }
     }

@@ -12,6 +12,7 @@ use crate::auth::{Facts, Persona};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::judge::{Escalate, Grouping, Rubric};
+use crate::units::Offset;
 
 mod access;
 mod answers;
@@ -40,9 +41,10 @@ pub struct Document {
     /// this file does not give them.
     #[serde(default)]
     pub extends: Option<At<String>>,
-    /// Environment variables that the suite may read; `${NAME}` in the target stands for their values.
+    /// Environment variables that the suite may read; `${NAME}` in the target stands for their values. They are taken for
+    /// secrets and left out of everything that is kept or shown, but for those written as `{public: NAME}`.
     #[serde(default)]
-    pub env: Vec<At<String>>,
+    pub env: Vec<At<TextOr<PublicPart>>>,
     /// The server under test.
     #[serde(default)]
     pub target: Option<At<Target>>,
@@ -90,6 +92,14 @@ pub struct Document {
     pub cleanup: Vec<At<StepPart>>,
 }
 
+/// An environment variable whose value may be seen by everybody, such as a URL.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublicPart {
+    /// The name of the variable.
+    pub public: At<String>,
+}
+
 /// Who issues tokens.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +121,10 @@ pub struct IssuerPart {
     /// Whether it speaks HTTPS; `${issuer.ca}` names the file with its authority. Default false.
     #[serde(default)]
     pub tls: Option<bool>,
+    /// How far its clock is ahead, `-2h` for behind: for a target whose clock differs, or whose leeway is in question.
+    /// Default 0s.
+    #[serde(default)]
+    pub clock_offset: Option<Offset>,
 }
 
 /// Who judges criteria.
