@@ -15,8 +15,10 @@ use crate::ids::{Digest, ModelName, ToolName};
 use crate::transcript::{CaseHeader, Fault, Loss, Recorder, Side, ToolCall, Usage};
 use crate::units::Period;
 
+pub mod anthropic;
 mod api;
 mod estimate;
+pub mod gemini;
 pub mod lexical;
 pub mod loader;
 pub mod openai;
@@ -409,8 +411,14 @@ pub struct Dialect {
 }
 
 /// Every dialect.
-pub static DIALECTS: &[Dialect] =
-    &[openai::DIALECT, lexical::DIALECT, scripted::DIALECT, scripted_judge::DIALECT];
+pub static DIALECTS: &[Dialect] = &[
+    openai::DIALECT,
+    anthropic::DIALECT,
+    gemini::DIALECT,
+    lexical::DIALECT,
+    scripted::DIALECT,
+    scripted_judge::DIALECT,
+];
 
 /// The dialect of a name.
 pub fn dialect(name: &str) -> Option<&'static Dialect> {

@@ -140,7 +140,12 @@ async fn what_cannot_be_mended_is_not_repeated() {
     for (status, body, code) in table {
         let bench = Bench::new(vec![ResponseTemplate::new(status).set_body_json(body)]).await;
         let fault = bench.ask(&hello()).await.unwrap_err();
-        assert_eq!((fault.code.as_str(), fault.retryable, bench.requests()), (code, false, 1));
+        assert_eq!(
+            (fault.code.as_str(), fault.retryable, bench.requests()),
+            (code, false, 1),
+            "{status}: {:?}",
+            bench.failed()
+        );
         lines.push(fault.message);
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"

@@ -147,6 +147,45 @@ pub(in crate::llm) static ANTHROPIC: Rules = Rules {
     ..COMPATIBLE
 };
 
+/// Structured answers of Anthropic: "JSON Schema limitations" of the guide to structured outputs.
+pub(in crate::llm) static ANTHROPIC_STRICT: Rules = Rules {
+    api: "Anthropic's structured output",
+    keywords: Some(&[
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "allOf",
+        "$ref",
+        "$defs",
+        "definitions",
+        "description",
+        "title",
+        "format",
+    ]),
+    formats: Some(&[
+        "date-time",
+        "time",
+        "date",
+        "duration",
+        "email",
+        "hostname",
+        "uri",
+        "ipv4",
+        "ipv6",
+        "uuid",
+    ]),
+    references: References::Alone,
+    one_of: false,
+    booleans: false,
+    closed: true,
+    ..COMPATIBLE
+};
+
 /// `parameters` of Gemini's function declarations: a subset of OpenAPI 3.0, `Schema` in the reference of the API.
 pub(in crate::llm) static GEMINI: Rules = Rules {
     api: "Gemini's API",
@@ -181,6 +220,48 @@ pub(in crate::llm) static GEMINI: Rules = Rules {
     unions: Unions::Nullable,
     booleans: false,
     text_enums: true,
+    ..COMPATIBLE
+};
+
+/// `parametersJsonSchema` of Gemini's function declarations and `responseJsonSchema`: the keywords that the reference of
+/// the API lists for either form of a schema. References would be taken, alone; older models refuse them.
+pub(in crate::llm) static GEMINI_JSON: Rules = Rules {
+    api: "Gemini's API",
+    keywords: Some(&[
+        "$anchor",
+        "$defs",
+        "$id",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "default",
+        "description",
+        "enum",
+        "example",
+        "format",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "minimum",
+        "nullable",
+        "pattern",
+        "prefixItems",
+        "properties",
+        "propertyOrdering",
+        "required",
+        "title",
+        "type",
+    ]),
+    formats: Some(&["float", "double", "int32", "int64", "enum", "date-time", "date", "time"]),
+    references: References::Inlined,
+    all_of: false,
+    one_of: false,
+    booleans: false,
     ..COMPATIBLE
 };
 
