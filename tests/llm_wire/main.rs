@@ -1,4 +1,4 @@
-//! The `openai` dialect on the wire: real sockets, hostile and broken providers, visible retries, no key anywhere.
+//! The dialects of remote models on the wire: real sockets, hostile and broken providers, visible retries, no key anywhere.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -12,9 +12,15 @@ use wiremock::ResponseTemplate;
 use self::bench::{Act, Bench, KEY, hello, raw, request};
 use self::completions::said;
 
+mod anthropic;
 mod bench;
 #[path = "../support/completions.rs"]
 mod completions;
+mod gemini;
+#[path = "../support/generate_content.rs"]
+mod generate_content;
+#[path = "../support/messages.rs"]
+mod messages;
 mod streams;
 
 fn ok(body: &Value) -> ResponseTemplate {
