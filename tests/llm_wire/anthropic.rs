@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::bench::{Act, Bench, KEY, Kind, header, hello, raw, request};
-use crate::messages::{
-    self, begun, call_stream, calls, delta, overloaded, refusal, text, text_stream, unclosed_stream,
-};
+use crate::messages::{self, begun, call_stream, calls, delta, refusal, text, text_stream, unclosed_stream};
 use crate::{ok, soon};
 
 const STREAM: &[u8] =
@@ -87,6 +85,11 @@ fn violations(body: &Value) -> Vec<String> {
         wrong.push("more than four marks".into());
     }
     wrong
+}
+
+/// The error event of the documentation ("Streaming messages", "Error events").
+fn overloaded() -> String {
+    messages::event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}))
 }
 
 async fn bench(answers: Vec<ResponseTemplate>) -> Bench {

@@ -10,7 +10,7 @@ use wiremock::ResponseTemplate;
 
 use crate::bench::{Act, Bench, KEY, Kind, header, hello, raw, request};
 use crate::generate_content::{
-    answer, blocked, call_stream, calls, event, piece, quota, text, text_stream, unsafe_answer,
+    answer, blocked, call_stream, calls, event, piece, text, text_stream, unsafe_answer,
 };
 use crate::ok;
 
@@ -56,6 +56,14 @@ fn violations(body: &Value) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// The error of an account whose quota is used up for now, with the details of `google.rpc` that the API adds.
+fn quota(delay: &str) -> Value {
+    json!({"error": {"code": 429, "message": "You exceeded your current quota.", "status": "RESOURCE_EXHAUSTED",
+        "details": [{"@type": "type.googleapis.com/google.rpc.QuotaFailure",
+            "violations": [{"quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests"}]},
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}]}})
 }
 
 async fn bench(answers: Vec<ResponseTemplate>) -> Bench {

@@ -1,8 +1,8 @@
 //! Answers of Gemini's generateContent. Shapes and most values are those of Google's documentation, as of November 2026:
 //! "Thought signatures" (<https://ai.google.dev/gemini-api/docs/thought-signatures>: calls side by side, of which the first
-//! is signed; a signature in an empty last text), "Generating content" (<https://ai.google.dev/api/generate-content>: usage,
-//! blocked prompts, reasons to stop), "Rate limits" and `google.rpc.RetryInfo` (the error). Texts that are cut within a
-//! character are ours. The official client validates them in `tests/interop/native.rs`.
+//! is signed; a signature in an empty last text) and "Generating content" (<https://ai.google.dev/api/generate-content>:
+//! usage, blocked prompts, reasons to stop). Texts that are cut between characters are ours. The official client validates
+//! them in `tests/interop/native.rs`.
 
 use serde_json::{Value, json};
 
@@ -40,14 +40,6 @@ pub(crate) fn blocked() -> Value {
 pub(crate) fn unsafe_answer() -> Value {
     json!({"candidates": [{"finishReason": "SAFETY", "index": 0, "finishMessage": "The answer was blocked."}],
         "usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9}})
-}
-
-/// The error of an account whose quota is used up for now.
-pub(crate) fn quota(delay: &str) -> Value {
-    json!({"error": {"code": 429, "message": "You exceeded your current quota.", "status": "RESOURCE_EXHAUSTED",
-        "details": [{"@type": "type.googleapis.com/google.rpc.QuotaFailure",
-            "violations": [{"quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests"}]},
-            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}]}})
 }
 
 /// One event of a stream.

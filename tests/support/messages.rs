@@ -1,8 +1,7 @@
 //! Answers of the Messages API. Shapes and most values are those of Anthropic's documentation, as of November 2026:
-//! "Streaming messages" (<https://platform.claude.com/docs/en/build-with-claude/streaming>: the streamed call, the streamed
-//! thought, the error event), "Stop reasons" (`.../handling-stop-reasons`: the whole answer, the refusal), "Prompt caching"
-//! (`.../prompt-caching`: usage). Two calls instead of one, and texts that are cut within a character, are ours. The
-//! official client validates them in `tests/interop/native.rs`.
+//! "Streaming messages" (<https://platform.claude.com/docs/en/build-with-claude/streaming>: the streamed call and thought),
+//! "Stop reasons" (`.../handling-stop-reasons`: the whole answer, the refusal) and "Prompt caching" (`.../prompt-caching`:
+//! usage). The second call and the texts are ours. The official client validates them in `tests/interop/native.rs`.
 
 use serde_json::{Value, json};
 
@@ -117,9 +116,4 @@ pub(crate) fn call_stream() -> String {
         event(&json!({"type": "message_stop"})),
     ]
     .concat()
-}
-
-/// The error event of the documentation.
-pub(crate) fn overloaded() -> String {
-    event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}))
 }
