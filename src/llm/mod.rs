@@ -12,14 +12,17 @@ use serde_json::{Value, json};
 use crate::ids::{Digest, ToolName};
 use crate::transcript::{CaseHeader, Fault, Loss, Recorder, Side, ToolCall, Usage};
 
+pub mod anthropic;
 mod api;
 pub mod command;
 mod estimate;
+pub mod gemini;
 pub mod lexical;
 pub mod loader;
 pub mod openai;
 pub mod pace;
 mod retry;
+mod schema;
 pub mod scripted;
 pub mod scripted_judge;
 pub mod scripted_user;
@@ -224,6 +227,8 @@ pub struct Dialect {
 /// Every dialect.
 pub static DIALECTS: &[Dialect] = &[
     openai::DIALECT,
+    anthropic::DIALECT,
+    gemini::DIALECT,
     lexical::DIALECT,
     scripted::DIALECT,
     scripted_judge::DIALECT,

@@ -1,4 +1,4 @@
-//! The `openai` dialect on the wire: real sockets, hostile and broken providers, visible retries, no key anywhere.
+//! The dialects of remote models on the wire: real sockets, hostile and broken providers, visible retries, no key anywhere.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -12,9 +12,15 @@ use wiremock::ResponseTemplate;
 use self::bench::{Act, Bench, KEY, hello, raw, request};
 use self::completions::said;
 
+mod anthropic;
 mod bench;
 #[path = "../support/completions.rs"]
 mod completions;
+mod gemini;
+#[path = "../support/generate_content.rs"]
+mod generate_content;
+#[path = "../support/messages.rs"]
+mod messages;
 mod streams;
 
 fn ok(body: &Value) -> ResponseTemplate {
@@ -140,7 +146,12 @@ async fn what_cannot_be_mended_is_not_repeated() {
     for (status, body, code) in table {
         let bench = Bench::new(vec![ResponseTemplate::new(status).set_body_json(body)]).await;
         let fault = bench.ask(&hello()).await.unwrap_err();
-        assert_eq!((fault.code.as_str(), fault.retryable, bench.requests()), (code, false, 1));
+        assert_eq!(
+            (fault.code.as_str(), fault.retryable, bench.requests()),
+            (code, false, 1),
+            "{status}: {:?}",
+            bench.failed()
+        );
         lines.push(fault.message);
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"

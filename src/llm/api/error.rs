@@ -39,7 +39,8 @@ impl Problem {
     pub(in crate::llm) fn failure(self, status: u16, wait: Option<Asked>) -> Failure {
         let own = self.code.parse().ok().filter(|code| (400..600).contains(code));
         let named = || STATUSES.iter().find(|(kind, _)| *kind == self.kind).map(|(_, status)| *status);
-        let status = if status >= 400 { status } else { own.or_else(named).unwrap_or(500) };
+        let success = (200..300).contains(&status);
+        let status = if success { own.or_else(named).unwrap_or(500) } else { status };
         let wait = wait.or(self.wait.map(Asked::For));
         Failure::Status { status, wait, kind: format!("{} {}", self.code, self.kind), text: self.message }
     }
