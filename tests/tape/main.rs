@@ -45,7 +45,7 @@ fn cut_off() -> Option<Command> {
 }
 
 /// Records with everything up, replays with everything down, and compares.
-fn plays_the_same(target: &str, shop: Option<Shop>) {
+fn plays_the_same(target: &str, shop: Option<Shop>, same: fn(&str) -> String) {
     let model = double::model();
     let dir = project(&suite(target), model.port);
     let first = run(program(), dir.path(), &RECORD, Some(KEY));
@@ -65,7 +65,8 @@ fn plays_the_same(target: &str, shop: Option<Shop>) {
         let again = run(command, dir.path(), &[&REPLAY[..], &[flag.as_str()]].concat(), None);
         assert_eq!(again.code, Some(0), "{out}: {}", again.talk);
         for ((name, then), (_, now)) in recorded.iter().zip(transcripts(&dir.path().join(out))) {
-            assert!(*then == now, "{out}: {name}: {}", difference(then, &now));
+            let (then, now) = (same(then), same(&now));
+            assert!(then == now, "{out}: {name}: {}", difference(&then, &now));
         }
         assert_eq!(usage(&first), usage(&again), "{out}");
     }
@@ -102,7 +103,7 @@ fn difference(then: &str, now: &str) -> String {
     let parts: Vec<String> = lines
         .filter(|(_, (then, now))| then != now)
         .take(3)
-        .map(|(number, (then, now))| format!("line {number}: recorded {then}, now {now}"))
+        .map(|(number, (then, now))| format!("line {number}: recorded {then:.300}, now {now:.300}"))
         .collect();
     format!("{} and {} lines; {}", then.lines().count(), now.lines().count(), parts.join("; "))
 }
@@ -111,25 +112,30 @@ fn difference(then: &str, now: &str) -> String {
 fn a_server_with_sessions_is_played() {
     let shop = Shop::open();
     let target = format!("{{url: \"http://127.0.0.1:{}/mcp\", protocol: 2025-11-25}}", shop.port);
-    plays_the_same(&target, Some(shop));
+    plays_the_same(&target, Some(shop), str::to_owned);
 }
 
 #[test]
 fn a_server_without_sessions_is_played() {
     let shop = Shop::open();
     let target = format!("{{url: \"http://127.0.0.1:{}/mcp\", protocol: 2026-07-28}}", shop.port);
-    plays_the_same(&target, Some(shop));
+    plays_the_same(&target, Some(shop), str::to_owned);
 }
 
 #[test]
 fn a_server_over_standard_streams_is_played() {
-    plays_the_same("{command: [rehearsal, demo-server, --transport, stdio], transport: stdio}", None);
+    let target = "{command: [rehearsal, demo-server, --transport, stdio], transport: stdio}";
+    plays_the_same(target, None, str::to_owned);
 }
 
 #[test]
 fn a_server_that_trials_share_is_played() {
     let target = "{command: [rehearsal, demo-server, --transport, stdio], transport: stdio, isolation: run}";
-    plays_the_same(target, None);
+    // The ids of requests count over all trials that share a process.
+    plays_the_same(target, None, |text| {
+        let ids = regex::Regex::new(r#"(\\"(?:id|progressToken)\\":)\d+"#).unwrap();
+        ids.replace_all(text, "${1}0").into_owned()
+    });
 }
 
 /// A project whose recording is there, over standard streams.
@@ -290,5 +296,5 @@ fn every_line_of_a_tape_fits_its_schema() {
             lines += 1;
         }
     }
-    assert!(lines > 100, "{lines}");
+    assert!(lines > 50, "{lines}");
 }
