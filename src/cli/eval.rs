@@ -195,6 +195,8 @@ async fn one(
     };
     let out = context.root.join(&args.out);
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
+    let budget = suite.max_cost;
+    let expected = super::forecast::expected(&suite, &plan, &out, &tapes);
     // The plan holds what trials need; a large suite would only take memory from here on.
     drop(suite);
     let rows: Vec<Planned> = plan.cases.iter().map(Planned::from).collect();
@@ -211,12 +213,15 @@ async fn one(
         "running {trials} of {}, {} at a time; run {}",
         manifest.suite, args.concurrency, manifest.run
     ));
+    if let Some(text) = expected {
+        context.printer.talk(&text);
+    }
     let work = Work {
         cases: plan.cases,
         unscored: vec![],
-        spent,
+        spent: if args.max_cost.is_some() { spent } else { 0.0 },
         width: args.concurrency.into(),
-        max_cost: args.max_cost,
+        max_cost: args.max_cost.or(budget),
         tapes,
         record_server: args.tapes.recorded().map(|file| context.root.join(file)),
     };

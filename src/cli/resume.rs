@@ -120,7 +120,13 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
             return Err(failure);
         }
         let record_server = how.tapes.recorded().map(|file| context.root.join(file));
-        let work = Work { width: how.width, max_cost: how.max_cost, tapes, record_server, ..left };
+        let work = Work {
+            width: how.width,
+            max_cost: how.max_cost.or(suite.max_cost),
+            tapes,
+            record_server,
+            ..left
+        };
         finish(Running { stage, store, file: file.to_owned() }, work, (signals, context)).await?
     };
     concluded.print(how.format, context)?;

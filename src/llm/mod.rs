@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::ids::{Digest, ToolName};
 use crate::transcript::{CaseHeader, Fault, Loss, Recorder, Side, ToolCall, Usage};
@@ -264,28 +264,12 @@ pub fn required_env(spec: &ModelSpec) -> Option<&str> {
 /// The digest of everything the model sees and everything that shapes its answer: dialect, id, address, parameters,
 /// script, conversation, tools, answer schema and the number of the trial. Prices, deadlines and retries are no part.
 pub fn request_digest(spec: &ModelSpec, request: &ChatRequest) -> Digest {
-    Digest::of_json(&(parameters(spec), request))
-}
-
-/// Everything of a definition that shapes answers.
-pub fn parameters(spec: &ModelSpec) -> Value {
-    let mut all = json!({
-        "dialect": spec.dialect,
-        "id": spec.api_id(),
-        "base_url": spec.base_url,
-        "temperature": spec.temperature,
-        "max_tokens": spec.max_tokens,
-        "seed": spec.seed,
-        "extra": spec.extra,
-        "script": spec.script,
-        "reasoning": spec.reasoning,
-        "parallel_tools": spec.parallel_tools,
-        "headers": spec.headers,
-    });
-    if let Some(all) = all.as_object_mut() {
-        all.retain(|_, value| !value.is_null());
-    }
-    all
+    Digest::of_json(&(
+        (&spec.dialect, spec.api_id(), &spec.base_url, &spec.temperature, &spec.max_tokens),
+        (&spec.seed, &spec.extra, &spec.script),
+        (&spec.reasoning, spec.parallel_tools, &spec.headers),
+        request,
+    ))
 }
 
 /// A field of a definition that makes no sense.

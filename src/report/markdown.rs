@@ -292,8 +292,22 @@ fn table(summary: &Summary) -> Option<String> {
     Some(out)
 }
 
+/// Who spent what, where anything cost anything.
+fn spending(summary: &Summary) -> Option<String> {
+    let lines = summary.spending.lines();
+    if lines.is_empty() {
+        return None;
+    }
+    let mut out = "| spent by | cost | |\n|---|---|---|\n".to_owned();
+    for [who, cost, rest] in lines {
+        out.push_str(&format!("| {} | {cost} | {rest} |\n", cell(&who)));
+    }
+    out.push('\n');
+    Some(out)
+}
+
 fn tail(summary: &Summary) -> String {
-    let mut out = String::new();
+    let mut out = spending(summary).unwrap_or_default();
     if !summary.next.is_empty() {
         let commands: Vec<&str> = summary.next.iter().take(10).map(String::as_str).collect();
         out.push_str(&fence(&commands.join("\n")));

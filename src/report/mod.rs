@@ -18,6 +18,7 @@ pub mod junit;
 pub mod markdown;
 pub mod paint;
 pub mod questions;
+pub mod spending;
 pub mod summary;
 mod tally;
 pub mod terminal;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::access::Grid;
 use super::fit::Clients;
+use super::spending::Spending;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
 use crate::transcript::CaseKind;
@@ -53,6 +54,8 @@ pub struct Summary {
     pub clients: Option<Clients>,
     /// What was spent.
     pub usage: Spent,
+    /// By whom.
+    pub spending: Spending,
     /// The judge; `None` when nothing is judged.
     pub judge: Option<JudgeStamp>,
     /// Where the run file is.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::Grid;
+use super::spending::Spending;
 use super::summary::{
     Failure, FaultLine, FindingLine, JudgeStamp, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary,
     Tokens, Totals, TrialLine, word,
@@ -52,6 +53,7 @@ impl Summary {
             access: Grid::of(&cells, &seen(manifest)),
             clients: fit::clients(&view.fits, &named(run)),
             usage: spent(run),
+            spending: Spending::of(run, &cells),
             judge,
             run_file: name(&view.run_file),
             program: name(&view.program),

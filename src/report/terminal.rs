@@ -135,6 +135,9 @@ impl<'a> Page<'a> {
             self.fact("clients", &text);
         }
         self.fact("spent", &figures::spent(&summary.usage));
+        for [who, cost, rest] in summary.spending.lines() {
+            self.fact("", &format!("{who} {cost}: {rest}"));
+        }
         self.fact("run file", &summary.run_file);
         self.blank();
     }

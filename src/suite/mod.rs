@@ -72,6 +72,8 @@ pub struct Suite {
     pub judge: Option<Located<JudgeSpec>>,
     /// Trials of each use case.
     pub trials: u32,
+    /// The budget of a run in US dollars, if there is one.
+    pub max_cost: Option<f64>,
     /// The cases, in order.
     pub cases: Vec<CaseSpec>,
     /// The access matrix, in order.

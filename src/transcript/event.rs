@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use super::body::{Body, HttpSide};
+pub use super::subject::Refused;
 use super::{Aside, Loss, Subject, Usage};
 use crate::ids::{CallId, ModelName, PersonaName, ToolName};
 
@@ -310,19 +311,6 @@ impl What {
             _ => None,
         }
     }
-}
-
-/// How a target refused what is no tool call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Refused {
-    /// JSON-RPC error code, if there was one.
-    pub code: Option<i64>,
-    /// HTTP status, over HTTP.
-    pub status: Option<u16>,
-    /// The message.
-    pub message: String,
-    /// The `WWW-Authenticate` header, if there was one.
-    pub challenge: Option<String>,
 }
 
 /// Who asked for a tool call.

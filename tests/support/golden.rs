@@ -205,6 +205,8 @@ pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
             surfaces: vec![],
             clients: vec![],
             flaw: None,
+            tapes: vec![],
+            url: None,
             inputs: BTreeMap::from([(FILE.to_owned(), SUITE.to_owned())]),
         },
         results: trials.into_iter().map(|trial| trial.0).collect(),

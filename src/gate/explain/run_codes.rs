@@ -71,6 +71,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("judge.canary", "The judge did not give back the token that it was told to repeat: it did not follow its instructions, perhaps because something in the transcript has taken control of it. Its answers to this trial are refused."),
     ("judge.frame", "The transcript contains the random marks that separate data from instructions, so a frame could not be built safely. The criteria of this trial are unscored."),
     // store
+    // tapes
+    ("tape.miss", "A tape stands in place of a model or of the target, and what was asked is not on it. The message names the nearest recorded request and the first thing in which the two differ. Nothing is made up: the trial is invalid, never failed. Record again, let `--tape-mode extend` ask for what is missing, or undo the change."),
+    ("tape.missing", "There is no tape to play at this path. `--tape-mode record` makes one of model calls; `rehearsal runs tape RUN --to FILE` makes one of what was said with a target. Nothing ran and nothing was spent."),
+    ("tape.broken", "A tape cannot be read: it is no tape, was made by a newer version, or a line of it was changed by hand and its digest no longer fits. A last line that was broken off is no such damage: it is left out, with a warning. Nothing ran and nothing was spent."),
+    ("tape.busy", "Another process writes to this tape. Two runs cannot add to one tape at a time: wait for the other one, or give each its own folder."),
+    ("store.tape", "A tape cannot be written: the disk is full, or the folder is not writable. The run stops before more is spent, because an answer that is not kept would be paid for twice."),
     ("store.credentials", "The file of stored logins, `rehearsal/credentials.json` below `$XDG_CONFIG_HOME` or `~/.config`, cannot be read or written, or others than its owner may read it. Nothing was sent anywhere; the message says what to do."),
     ("store.write", "The run file could not be written; most often the disk is full. Everything stored before is intact, and nothing more was spent. Free space, then `rehearsal resume RUN`."),
     ("store.locked", "Another process is writing this run. Wait for it or stop it; two writers never share a run file."),

@@ -35,6 +35,16 @@ pub(super) fn trials(context: &mut Context<'_>, file: &Arc<str>, trials: &At<u32
     trials.value.max(1)
 }
 
+/// US dollars; nothing can be done with less than any.
+pub(super) fn budget(context: &mut Context<'_>, file: &Arc<str>, budget: &At<f64>) -> f64 {
+    if !(budget.value.is_finite() && budget.value > 0.0) {
+        let message = "a budget is an amount in US dollars above zero";
+        let hint = "write it like `max_cost: 2.50`, or leave it out";
+        context.push(Diagnostic::error("suite.invalid-value", budget.origin(file), message).hint(hint));
+    }
+    budget.value
+}
+
 pub(super) fn resolve(
     context: &mut Context<'_>,
     layers: &[Layer],

@@ -126,6 +126,8 @@ fn assemble(
     let mut models = models(context, layers, request);
     let judge = judge::resolve(context, layers);
     let trials = document.trials.as_ref().map_or(1, |trials| cases::trials(context, file, trials));
+    let budget = first(layers, |document| document.max_cost.as_ref());
+    let max_cost = budget.map(|(file, budget)| cases::budget(context, file, budget));
     let gate = first(layers, |document| document.gate.as_ref()).map(|(_, gate)| gate.clone());
     let cases = cases::resolve(
         context,
@@ -150,6 +152,7 @@ fn assemble(
         models: models.all,
         judge,
         trials,
+        max_cost,
         cases,
         access,
         auth_checks,

@@ -66,6 +66,9 @@ pub struct Document {
     /// Trials of each use case. Default 1.
     #[serde(default)]
     pub trials: Option<At<u32>>,
+    /// Stop starting trials when this many US dollars are spent; `--max-cost` takes its place.
+    #[serde(default)]
+    pub max_cost: Option<At<f64>>,
     /// What cases use unless they say otherwise.
     #[serde(default)]
     pub defaults: Option<Defaults>,
