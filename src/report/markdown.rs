@@ -7,6 +7,7 @@ use std::io::Write;
 
 use super::access::mark;
 use super::paint::Style;
+use super::judging::JudgeStamp;
 use super::summary::{Failure, Row, Summary, urgency};
 use super::{ReportError, figures};
 use crate::display;
@@ -286,9 +287,11 @@ fn tail(summary: &Summary) -> String {
         let commands: Vec<&str> = summary.next.iter().take(10).map(String::as_str).collect();
         out.push_str(&fence(&commands.join("\n")));
     }
+    for note in summary.judge.iter().flat_map(JudgeStamp::notes) {
+        out.push_str(&format!("- judge: {}\n", code(&note)));
+    }
     let judge = summary.judge.as_ref().map(|judge| {
-        let stamp = if judge.calibrated { "calibrated" } else { "uncalibrated" };
-        format!(" · judge {} ({stamp})", code(&judge.model))
+        format!(" · judge {} ({})", code(&judge.model), judge.word())
     });
     out.push_str(&format!(
         "{} · run {} · rehearsal {}{}\n",

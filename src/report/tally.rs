@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::Grid;
+use super::judging::JudgeStamp;
 use super::summary::{
-    Failure, FaultLine, FindingLine, JudgeStamp, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary,
+    Failure, FaultLine, FindingLine, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary,
     Tokens, Totals, TrialLine, word,
 };
 use super::{View, figures, fit};
@@ -32,8 +33,6 @@ impl Summary {
         let run = view.run;
         let cells = cells::cells(run);
         let manifest = &run.manifest;
-        let judge =
-            manifest.judge.as_deref().map(|model| JudgeStamp { model: name(model), calibrated: false });
         Self {
             schema: SCHEMA,
             suite: name(manifest.suite.as_str()),
@@ -52,7 +51,7 @@ impl Summary {
             access: Grid::of(&cells),
             clients: fit::clients(&view.fits, &named(run)),
             usage: spent(run),
-            judge,
+            judge: JudgeStamp::of(run),
             run_file: name(&view.run_file),
             program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),

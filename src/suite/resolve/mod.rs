@@ -27,6 +27,7 @@ mod servers;
 mod target;
 
 use context::Context;
+pub(super) use models::lone as model;
 
 /// Path and text of a file.
 type File = (Arc<str>, Arc<str>);
