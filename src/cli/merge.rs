@@ -11,8 +11,8 @@ use super::failure::{Failure, Outcome};
 use crate::gate::Exit;
 use crate::ids::{CaseKey, RunId};
 use crate::plan::Planned;
-use crate::store::read::Reader;
 use crate::score::judge::Fingerprint;
+use crate::store::read::Reader;
 use crate::store::record::{CaseResult, JudgeSpend, Manifest};
 use crate::store::{Store, layout};
 

@@ -129,7 +129,8 @@ impl JudgeStamp {
         let mut notes = vec![];
         let percent = |share: f64| format!("{:.0} %", share * 100.0);
         if let Some(share) = self.rulings.undecided_share().filter(|_| self.rulings.undecided > 0) {
-            let alarm = if share > UNSURE_ALARM { ", more than the 10 % that a sound judge leaves open" } else { "" };
+            let alarm =
+                if share > UNSURE_ALARM { ", more than the 10 % that a sound judge leaves open" } else { "" };
             let criteria = count(self.rulings.asked, "criterion").replace("criterions", "criteria");
             notes.push(format!(
                 "{} of {criteria} undecided{alarm}; `rehearsal judge label --undecided` shows them to a person",
@@ -170,7 +171,8 @@ impl JudgeStamp {
 fn asked(result: &CaseResult) -> impl Iterator<Item = &Ruling> {
     let ruling = |finding: &'_ Finding| finding.ruling.as_deref().is_some_and(|ruling| ruling.asked);
     let findings = result.verdict.iter().flat_map(|verdict| &verdict.findings);
-    let asked = findings.filter(move |finding| ruling(finding)).filter_map(|finding| finding.ruling.as_deref());
+    let asked =
+        findings.filter(move |finding| ruling(finding)).filter_map(|finding| finding.ruling.as_deref());
     asked.filter(|ruling| ruling.criterion.kind() != Kind::Info)
 }
 

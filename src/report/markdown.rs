@@ -6,8 +6,8 @@
 use std::io::Write;
 
 use super::access::mark;
-use super::paint::Style;
 use super::judging::JudgeStamp;
+use super::paint::Style;
 use super::summary::{Failure, Row, Summary, urgency};
 use super::{ReportError, figures};
 use crate::display;
@@ -290,9 +290,8 @@ fn tail(summary: &Summary) -> String {
     for note in summary.judge.iter().flat_map(JudgeStamp::notes) {
         out.push_str(&format!("- judge: {}\n", code(&note)));
     }
-    let judge = summary.judge.as_ref().map(|judge| {
-        format!(" · judge {} ({})", code(&judge.model), judge.word())
-    });
+    let judge =
+        summary.judge.as_ref().map(|judge| format!(" · judge {} ({})", code(&judge.model), judge.word()));
     out.push_str(&format!(
         "{} · run {} · rehearsal {}{}\n",
         figures::spent(&summary.usage),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::access::Grid;
 use super::judging::JudgeStamp;
 use super::summary::{
-    Failure, FaultLine, FindingLine, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary,
-    Tokens, Totals, TrialLine, word,
+    Failure, FaultLine, FindingLine, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary, Tokens,
+    Totals, TrialLine, word,
 };
 use super::{View, figures, fit};
 use crate::diag::render;

@@ -57,8 +57,9 @@ fn bad(at: Origin, message: String) -> Diagnostic {
 pub(super) fn calibrations(text: &Text) -> Result<Calibrations, Diagnostic> {
     let start = Origin { file: text.file.clone(), line: 1, column: 1 };
     serde_json::from_str(&text.text).map_err(|error| {
-        bad(start, format!("the calibrations cannot be read: {error}"))
-            .hint("`rehearsal judge calibrate` writes this file; restore it, or delete it and calibrate again")
+        bad(start, format!("the calibrations cannot be read: {error}")).hint(
+            "`rehearsal judge calibrate` writes this file; restore it, or delete it and calibrate again",
+        )
     })
 }
 

@@ -153,9 +153,7 @@ impl Project {
     fn judge_file(&self, name: &str) -> Result<Text, Diagnostic> {
         let path = self.root.join("evals/judge").join(format!("{name}.yaml"));
         match judge_files::embedded(name).filter(|_| !path.exists()) {
-            Some(text) => {
-                Ok(Text { file: format!("evals/judge/{name}.yaml").into(), text: text.into() })
-            }
+            Some(text) => Ok(Text { file: format!("evals/judge/{name}.yaml").into(), text: text.into() }),
             None => self.own(&path),
         }
     }

@@ -8,7 +8,12 @@ use crate::doubles::{examiner, lines, log, rubric};
 use crate::transcripts::Script;
 
 fn answered(text: &str) -> Transcript {
-    Script::default().user("When?").calls("get_order", json!({})).returns(json!({"on": "Friday"})).says(text).done()
+    Script::default()
+        .user("When?")
+        .calls("get_order", json!({}))
+        .returns(json!({"on": "Friday"}))
+        .says(text)
+        .done()
 }
 
 fn judged(

@@ -20,7 +20,8 @@ use crate::suite::JudgeSpec;
 /// Judges again and says whether verdicts of both judges may be compared.
 pub(super) async fn bridge(args: &BridgeArgs, context: &Context) -> Outcome {
     let Some(model) = &args.which.model else {
-        return Err(Failure::usage("usage.flags", "no other judge is named").hint("`--model NAME`: a file in evals/models, or provider:id"));
+        return Err(Failure::usage("usage.flags", "no other judge is named")
+            .hint("`--model NAME`: a file in evals/models, or provider:id"));
     };
     let file = super::super::runs::resolve(&args.run, &args.out, context)?;
     let ruled = rulings::of(&file)?;
@@ -74,7 +75,9 @@ fn scripted(spec: &mut JudgeSpec, ruled: &[Ruled]) {
 fn told(found: &Bridge) -> String {
     let shift = found.shift.map_or_else(
         || "n/a".to_owned(),
-        |[shift, low, high]| format!("{:+.1} points ({:+.1} to {:+.1})", shift * 100.0, low * 100.0, high * 100.0),
+        |[shift, low, high]| {
+            format!("{:+.1} points ({:+.1} to {:+.1})", shift * 100.0, low * 100.0, high * 100.0)
+        },
     );
     format!(
         "pairs      {} decided by both judges, {} left open by one\n\
@@ -97,8 +100,10 @@ fn verdict(found: &Bridge, judge: &Judge) -> Outcome {
     match found.span() {
         Span::Holds => Ok(Exit::Pass),
         Span::Breaks => {
-            let message = format!("verdicts of `{}` cannot be compared with those of the run's judge", spec.name);
-            Err(Failure::new(Exit::Fail, "judge.bridge", message).hint("judge the whole baseline again with the new judge"))
+            let message =
+                format!("verdicts of `{}` cannot be compared with those of the run's judge", spec.name);
+            Err(Failure::new(Exit::Fail, "judge.bridge", message)
+                .hint("judge the whole baseline again with the new judge"))
         }
         Span::Open => {
             let pairs = count(found.pairs, "pair");

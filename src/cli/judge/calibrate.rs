@@ -53,13 +53,19 @@ pub(super) async fn calibrate(args: &CalibrateArgs, context: &Context) -> Outcom
         context.printer.data_line(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
     } else {
         context.printer.data(told(&found, corrected, sample).as_bytes())?;
-        context.printer.talk(&format!("kept in {kept}; runs with this judge are stamped \"calibrated\" from now on"));
+        context
+            .printer
+            .talk(&format!("kept in {kept}; runs with this judge are stamped \"calibrated\" from now on"));
     }
     Ok(Exit::Pass)
 }
 
 /// The rulings of every run that labels name and that is there.
-fn runs(labels: &[LabelRow], args: &CalibrateArgs, context: &Context) -> BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)> {
+fn runs(
+    labels: &[LabelRow],
+    args: &CalibrateArgs,
+    context: &Context,
+) -> BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)> {
     let names: BTreeSet<&str> = labels.iter().map(|row| row.run.as_str()).collect();
     let found = names.into_iter().filter_map(|name| {
         let file = super::super::runs::resolve(name, &args.out, context).ok()?;
@@ -81,13 +87,20 @@ fn named(
         (Some(judge), None) => {
             let manifest = |file: &Path| Reader::open(file).and_then(|reader| reader.manifest()).ok();
             let judging = runs.values().filter_map(|(file, _)| manifest(file)?.judging);
-            let models = judging.filter(|judging| judging.fingerprint == judge).map(|judging| judging.models).next();
+            let models =
+                judging.filter(|judging| judging.fingerprint == judge).map(|judging| judging.models).next();
             Ok((judge, models.unwrap_or_default()))
         }
-        (None, _) => Err(Failure::usage("judge.no-labels", "the labels do not say whose verdicts they are held against")
-            .hint("name the judge's model, so that it judges the labelled trials again: `--model NAME`")),
-        (Some(_), Some(_)) => Err(Failure::usage("judge.two-judges", "the labels hold verdicts of several judges")
-            .hint("calibrate one judge at a time; `--model NAME` lets one judge decide all of them again")),
+        (None, _) => Err(Failure::usage(
+            "judge.no-labels",
+            "the labels do not say whose verdicts they are held against",
+        )
+        .hint("name the judge's model, so that it judges the labelled trials again: `--model NAME`")),
+        (Some(_), Some(_)) => {
+            Err(Failure::usage("judge.two-judges", "the labels hold verdicts of several judges").hint(
+                "calibrate one judge at a time; `--model NAME` lets one judge decide all of them again",
+            ))
+        }
     }
 }
 
@@ -107,7 +120,9 @@ async fn judged_again(
             row.verdict = *word;
             continue;
         }
-        let found = runs.get(&row.run).and_then(|(file, ruled)| Some((file, ruled.iter().find(|one| one.is_of(row))?)));
+        let found = runs
+            .get(&row.run)
+            .and_then(|(file, ruled)| Some((file, ruled.iter().find(|one| one.is_of(row))?)));
         row.verdict = match found {
             Some((file, ruled)) => {
                 let judge = remembering(judge.clone(), file);
@@ -131,10 +146,8 @@ async fn judged_again(
 
 /// The judge's verdicts on everything in the labelled runs that nobody labelled: met or not.
 fn unlabelled(labels: &[LabelRow], runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>) -> Vec<bool> {
-    let known: BTreeSet<(&str, &str, &str)> = labels
-        .iter()
-        .map(|row| (row.run.as_str(), row.trial.as_str(), row.criterion.as_str()))
-        .collect();
+    let known: BTreeSet<(&str, &str, &str)> =
+        labels.iter().map(|row| (row.run.as_str(), row.trial.as_str(), row.criterion.as_str())).collect();
     let rest = runs.values().flat_map(|(_, ruled)| ruled).filter(|one| {
         let (trial, criterion) = (one.key.to_string(), one.ruling.criterion.text());
         !known.contains(&(one.run.as_str(), trial.as_str(), criterion.as_str()))
@@ -179,22 +192,43 @@ fn told(found: &Calibration, corrected: Option<Corrected>, sample: Sample) -> St
     let total = measured.counts().total();
     let models = if found.models.is_empty() { "unnamed".to_owned() } else { found.models.join(", ") };
     let mut out = format!("judge      {}, fingerprint {}\n", safe_line(&models), found.judge);
-    out.push_str(&format!("labels     {total} criteria decided by people and judge; the judge left {} open, people {}\n", found.unsure, found.unsettled));
+    out.push_str(&format!(
+        "labels     {total} criteria decided by people and judge; the judge left {} open, people {}\n",
+        found.unsure, found.unsettled
+    ));
     if total < ENOUGH {
         out.push_str(&format!("           fewer than {ENOUGH}: the intervals are wide\n"));
     }
     out.push_str("                        judge: met   judge: not met\n");
-    out.push_str(&format!("           people: met      {:>6}           {:>6}\n", measured.tp, measured.missed));
-    out.push_str(&format!("           people: not met  {:>6}           {:>6}\n", measured.fooled, measured.tn));
+    out.push_str(&format!(
+        "           people: met      {:>6}           {:>6}\n",
+        measured.tp, measured.missed
+    ));
+    out.push_str(&format!(
+        "           people: not met  {:>6}           {:>6}\n",
+        measured.fooled, measured.tn
+    ));
     out.push_str(&format!("TPR        {}\n", rate(measured.tpr)));
     out.push_str(&format!("TNR        {}\n", rate(measured.tnr)));
-    out.push_str(&format!("agreement  kappa {}, AC1 {}, alpha of the raters {}\n", number(measured.kappa), number(measured.ac1), number(found.alpha)));
+    out.push_str(&format!(
+        "agreement  kappa {}, AC1 {}, alpha of the raters {}\n",
+        number(measured.kappa),
+        number(measured.ac1),
+        number(found.alpha)
+    ));
     if let Some(share) = found.disagreement.filter(|share| *share > DISAGREEMENT) {
-        out.push_str(&format!("warning    people differ on {} of what several labelled: make those criteria more definite\n", percent(share)));
+        out.push_str(&format!(
+            "warning    people differ on {} of what several labelled: make those criteria more definite\n",
+            percent(share)
+        ));
     }
     for (criterion, measured) in found.criteria.iter().filter(|_| found.criteria.len() > 1).take(50) {
         let wrong = measured.missed + measured.fooled;
-        out.push_str(&format!("  {wrong:>3} of {:>4} wrong  {}\n", measured.counts().total(), safe_line(criterion)));
+        out.push_str(&format!(
+            "  {wrong:>3} of {:>4} wrong  {}\n",
+            measured.counts().total(),
+            safe_line(criterion)
+        ));
     }
     match corrected {
         Some(Corrected { method, judged, estimate, low, high }) => out.push_str(&format!(
@@ -204,7 +238,9 @@ fn told(found: &Calibration, corrected: Option<Corrected>, sample: Sample) -> St
             percent(low),
             percent(high)
         )),
-        None => out.push_str("met        cannot be corrected: TPR + TNR is not above 1, or one of them is unknown\n"),
+        None => out.push_str(
+            "met        cannot be corrected: TPR + TNR is not above 1, or one of them is unknown\n",
+        ),
     }
     if sample == Sample::Picked {
         out.push_str("           trials were picked, not drawn by lot, so the correction rests on the error rates alone\n");

@@ -68,13 +68,20 @@ fn told(spec: &JudgeSpec, found: &Canary) -> String {
         found.p
     ));
     for miss in found.missed.iter().take(LISTED) {
-        let said = if miss.holds { "holds, and the judge says no" } else { "does not hold, and the judge says yes" };
+        let said =
+            if miss.holds { "holds, and the judge says no" } else { "does not hold, and the judge says yes" };
         let firm = if miss.firm { " (firm)" } else { "" };
-        out.push_str(&format!("  missed  {}: `{}` {said}{firm}\n", safe_line(&miss.transcript), safe_line(&miss.criterion)));
+        out.push_str(&format!(
+            "  missed  {}: `{}` {said}{firm}\n",
+            safe_line(&miss.transcript),
+            safe_line(&miss.criterion)
+        ));
     }
     let share = found.success.map_or_else(
         || "none could be tried".to_owned(),
-        |success| format!("{} ({} to {})", percent(success.share), percent(success.low), percent(success.high)),
+        |success| {
+            format!("{} ({} to {})", percent(success.share), percent(success.low), percent(success.high))
+        },
     );
     out.push_str(&format!(
         "attacks   {}: {} worked, {share}; {} disturbed the judge, {} not asked\n",
@@ -87,7 +94,8 @@ fn told(spec: &JudgeSpec, found: &Canary) -> String {
         out.push_str(&format!("  {:<12}  {worked} of {tried}\n", safe_line(technique)));
     }
     for fooled in found.fooled.iter().take(LISTED) {
-        let scan = if fooled.scanned { "the scan would ask a second judge" } else { "the scan does not see it" };
+        let scan =
+            if fooled.scanned { "the scan would ask a second judge" } else { "the scan does not see it" };
         out.push_str(&format!(
             "  worked  {} on {}; {scan}\n",
             safe_line(&fooled.mutation),
@@ -95,7 +103,10 @@ fn told(spec: &JudgeSpec, found: &Canary) -> String {
         ));
     }
     if let Some(share) = found.unsure_share().filter(|share| *share > UNSURE_ALARM) {
-        out.push_str(&format!("warning   unsure on {} of the labels; above 10 % the criteria or the model are unfit\n", percent(share)));
+        out.push_str(&format!(
+            "warning   unsure on {} of the labels; above 10 % the criteria or the model are unfit\n",
+            percent(share)
+        ));
     }
     let cost = found.bill.cost.map_or_else(|| "unpriced".to_owned(), |cost| format!("${cost:.4}"));
     out.push_str(&format!("spent     {}, {cost}\n", count(u64::from(found.bill.calls), "judge call")));
@@ -105,12 +116,19 @@ fn told(spec: &JudgeSpec, found: &Canary) -> String {
 fn verdict(spec: &JudgeSpec, found: &Canary) -> Outcome {
     let model = &spec.model.name;
     if found.has_drifted() {
-        let message = format!("the judge `{model}` does not decide as agreed: {} missed", count(found.missed.len() as u64, "label"));
+        let message = format!(
+            "the judge `{model}` does not decide as agreed: {} missed",
+            count(found.missed.len() as u64, "label")
+        );
         return Err(Failure::new(Exit::Fail, "judge.drift", message)
             .hint("runs judged by it cannot be compared with earlier ones; see `rehearsal judge bridge`"));
     }
     if !found.fooled.is_empty() {
-        let message = format!("the judge `{model}` was talked round by {} of {}", found.fooled.len(), count(found.attacks as u64, "attack"));
+        let message = format!(
+            "the judge `{model}` was talked round by {} of {}",
+            found.fooled.len(),
+            count(found.attacks as u64, "attack")
+        );
         return Err(Failure::new(Exit::Fail, "judge.fooled", message)
             .hint("use a stronger judge, or a second one of another family: `judge: {second: MODEL}`"));
     }

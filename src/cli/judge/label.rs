@@ -20,7 +20,8 @@ pub(super) fn label(args: &LabelArgs, context: &Context) -> Outcome {
     let file = super::super::runs::resolve(&args.run, &args.out, context)?;
     let path = context.root.join(&args.labels);
     if path.extension().is_some_and(|extension| extension == "csv") {
-        return Err(Failure::usage("usage.flags", "labels are written as YAML").hint("name a file that ends in .yaml"));
+        return Err(Failure::usage("usage.flags", "labels are written as YAML")
+            .hint("name a file that ends in .yaml"));
     }
     let mut labels = match path.exists() {
         true => context.project().labels(&path).map_err(|wrong| refused(&[wrong], context))?,
@@ -62,7 +63,9 @@ fn queue(ruled: Vec<Ruled>, labels: &LabelFile, args: &LabelArgs) -> Vec<Ruled> 
         .into_iter()
         .filter(|one| !mine(one) && (!args.undecided || one.ruling.holds.is_none()))
         .collect();
-    queue.sort_by_cached_key(|one| Digest::of_json(&(args.seed, one.key.to_string(), one.ruling.criterion.text())));
+    queue.sort_by_cached_key(|one| {
+        Digest::of_json(&(args.seed, one.key.to_string(), one.ruling.criterion.text()))
+    });
     queue.truncate(args.number);
     queue
 }
@@ -90,7 +93,9 @@ fn answer(
     context: &Context,
 ) -> Outcome<Option<Answer>> {
     loop {
-        context.printer.tell(&format!("[{number}/{total}] does the statement hold? y(es) n(o) u(nsure) s(kip) q(uit)"));
+        context
+            .printer
+            .tell(&format!("[{number}/{total}] does the statement hold? y(es) n(o) u(nsure) s(kip) q(uit)"));
         let Some(Ok(line)) = lines.next() else { return Ok(None) };
         match line.trim().to_lowercase().as_str() {
             "y" | "yes" => return Ok(Some(Answer::Label(Word::Yes))),

@@ -153,9 +153,10 @@ pub(super) async fn judge(command: &JudgeCommand, context: &Context) -> Outcome 
 
 /// A judge that reuses verdicts kept beside this run file.
 pub(super) fn remembering(judge: Judge, run_file: &Path) -> Judge {
-    let verdicts = run_file.ancestors().nth(3).map(|reports| -> Arc<dyn crate::score::judge::Verdicts> {
-        Arc::new(VerdictFile::beside(reports))
-    });
+    let verdicts = run_file
+        .ancestors()
+        .nth(3)
+        .map(|reports| -> Arc<dyn crate::score::judge::Verdicts> { Arc::new(VerdictFile::beside(reports)) });
     Judge { verdicts, ..judge }
 }
 

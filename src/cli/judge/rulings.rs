@@ -39,7 +39,9 @@ pub(super) fn of(file: &Path) -> Outcome<Vec<Ruled>> {
 impl Ruled {
     /// Whether a label is about this.
     pub(super) fn is_of(&self, row: &LabelRow) -> bool {
-        row.run == self.run && row.trial == self.key.to_string() && row.criterion == self.ruling.criterion.text()
+        row.run == self.run
+            && row.trial == self.key.to_string()
+            && row.criterion == self.ruling.criterion.text()
     }
 
     /// A label of this by somebody, with what the judge said.
