@@ -63,7 +63,7 @@ fn a_judge_that_reads_no_orders_survives() {
         .map(|(statement, matches)| json!({"statement": statement, "matches": matches}))
         .collect();
     let spec = ModelSpec { script: Some(rules.into()), ..ModelSpec::new("scripted-judge", "scripted_judge") };
-    let outside = rehearsal::llm::Outside { http: reqwest::Client::new(), env: Arc::new(|_| None) };
+    let outside = rehearsal::llm::Outside::new(reqwest::Client::new(), Arc::new(|_| None));
     let found = run(Examiner { model: rehearsal::llm::build(&spec, &outside).unwrap(), spec });
     assert_eq!((found.labels, found.missed.clone(), found.unsure, found.silent), (30, vec![], 0, 0));
     assert!(found.survived() && !found.has_drifted() && !found.is_thin(), "{:?}", found.fooled);

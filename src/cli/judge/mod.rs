@@ -219,8 +219,8 @@ fn built(spec: &JudgeSpec, context: &Context) -> Outcome<Judge> {
     let (env, secrets) = (Arc::clone(&context.env), context.secrets.clone());
     let keys: stage::Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
     let outside = super::eval::outside(context)?;
-    let outside = llm::Outside { http: outside.http, env: keys };
-    stage::examiners(spec, &outside).map_err(|fault| Failure::from_fault(&fault))
+    let outside = llm::Outside::new(outside.http, keys);
+    stage::examiners(spec, |spec| llm::build(spec, &outside)).map_err(|fault| Failure::from_fault(&fault))
 }
 
 /// Where failed attempts of judges are noted that belong to no trial.
