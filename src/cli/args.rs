@@ -83,6 +83,9 @@ pub(super) enum Command {
     /// The stored runs.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// The judge itself: against people's labels, against attacks, against another judge.
+    #[command(subcommand)]
+    Judge(super::judge::JudgeCommand),
     /// Look at a server's tools, and at what each client hides, cuts or renames of them. Needs no model.
     Tools(ToolsArgs),
     /// Show the client profiles that suites may name, and where their values are from.

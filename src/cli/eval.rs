@@ -321,7 +321,7 @@ pub(super) async fn finish(
             .map(|(case, transcript)| (Arc::new(case), Arc::new(transcript)))
             .collect(),
         world: Arc::new(world),
-        judge: judge.map(Arc::new),
+        judge: judge.map(|judge| Arc::new(super::judge::remembering(judge, &file))),
         store: store.clone(),
         max_cost: work.max_cost,
         spent: work.spent,
@@ -372,6 +372,7 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         instruments: suite.instruments.clone(),
         gate: suite.gate.clone(),
         judge: suite.judge.as_ref().map(|judge| judge.value.model.name.to_string()),
+        judging: super::judge::judging(suite, context),
         target: context.secrets.redact(stage.description()).into_owned(),
         flaw: None,
         tapes: vec![],

@@ -26,6 +26,7 @@ mod explain;
 mod failure;
 mod forecast;
 mod issuer;
+mod judge;
 mod login;
 mod merge;
 mod output;
@@ -129,6 +130,7 @@ fn machine(command: &Command) -> bool {
         Command::Plan(args) => return args.format == args::PlanFormat::Json,
         Command::Clients(args) => return args.format == args::PlanFormat::Json,
         Command::Tools(args) => return args.format == args::PlanFormat::Json,
+        Command::Judge(command) => return command.is_machine(),
         Command::Resume(args) => &args.format,
         Command::Merge(args) => &args.format,
         _ => return false,
@@ -150,6 +152,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Show(args) => show::show(&args, context),
         Command::Clients(args) => clients::clients(&args, context),
         Command::Tools(args) => wait(tools::tools(&args, context)),
+        Command::Judge(command) => wait(judge::judge(&command, context)),
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),
         Command::Issuer(args) => wait(issuer::issuer(&args, context)),

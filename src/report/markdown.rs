@@ -6,6 +6,7 @@
 use std::io::Write;
 
 use super::access::{Grid, mark};
+use super::judging::JudgeStamp;
 use super::paint::Style;
 use super::summary::{Failure, Row, Summary, urgency};
 use super::{ReportError, figures};
@@ -312,10 +313,11 @@ fn tail(summary: &Summary) -> String {
         let commands: Vec<&str> = summary.next.iter().take(10).map(String::as_str).collect();
         out.push_str(&fence(&commands.join("\n")));
     }
-    let judge = summary.judge.as_ref().map(|judge| {
-        let stamp = if judge.calibrated { "calibrated" } else { "uncalibrated" };
-        format!(" · judge {} ({stamp})", code(&judge.model))
-    });
+    for note in summary.judge.iter().flat_map(JudgeStamp::notes) {
+        out.push_str(&format!("- judge: {}\n", code(&note)));
+    }
+    let judge =
+        summary.judge.as_ref().map(|judge| format!(" · judge {} ({})", code(&judge.model), judge.word()));
     out.push_str(&format!(
         "{} · run {} · rehearsal {}{}\n",
         figures::spent(&summary.usage),

@@ -14,6 +14,7 @@ pub mod clients;
 pub mod figures;
 pub mod fit;
 pub mod json;
+pub mod judging;
 pub mod junit;
 pub mod markdown;
 pub mod paint;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::access::Grid;
 use super::fit::Clients;
+use super::judging::JudgeStamp;
 use super::spending::Spending;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
@@ -347,15 +348,6 @@ pub struct Spent {
     pub tool_calls: u64,
     /// Seconds over all trials; with concurrency more than the clock on the wall shows.
     pub seconds: f64,
-}
-
-/// The judge of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct JudgeStamp {
-    /// Its model.
-    pub model: String,
-    /// Whether it was calibrated against human labels; until then reports say "uncalibrated".
-    pub calibrated: bool,
 }
 
 /// The word of a state in reports and files.

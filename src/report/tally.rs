@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::Grid;
+use super::judging::JudgeStamp;
 use super::spending::Spending;
 use super::summary::{
-    Failure, FaultLine, FindingLine, JudgeStamp, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary,
-    Tokens, Totals, TrialLine, word,
+    Failure, FaultLine, FindingLine, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary, Tokens,
+    Totals, TrialLine, word,
 };
 use super::{View, figures, fit};
 use crate::diag::render;
@@ -33,8 +34,6 @@ impl Summary {
         let run = view.run;
         let cells = cells::cells(run);
         let manifest = &run.manifest;
-        let judge =
-            manifest.judge.as_deref().map(|model| JudgeStamp { model: name(model), calibrated: false });
         Self {
             schema: SCHEMA,
             suite: name(manifest.suite.as_str()),
@@ -54,7 +53,7 @@ impl Summary {
             clients: fit::clients(&view.fits, &named(run)),
             usage: spent(run),
             spending: Spending::of(run, &cells),
-            judge,
+            judge: JudgeStamp::of(run),
             run_file: name(&view.run_file),
             program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),

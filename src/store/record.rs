@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::ids::{Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
 use crate::plan::{Planned, Selection, Shard};
+use crate::score::judge::Fingerprint;
+use crate::score::judge::calibration::Measured;
 use crate::score::{Outcome, Verdict};
 use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
 use crate::transcript::{CaseHeader, End, ToolFact, Transcript, Usage, View, What, WireMessage};
@@ -41,6 +43,9 @@ pub struct Manifest {
     pub gate: GatePolicy,
     /// The judge's model, if any criterion is judged.
     pub judge: Option<String>,
+    /// Who judges, exactly, and how well that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judging: Option<Judging>,
     /// How the target was reached, in words, without secrets.
     pub target: String,
     /// The URL of the target, without what may be secret in it; none over standard streams.
@@ -61,6 +66,34 @@ pub struct Manifest {
     pub tapes: Vec<String>,
     /// Every text that was read, by path: enough to show excerpts without the project.
     pub inputs: BTreeMap<String, String>,
+}
+
+/// Who judges a run, and how well that is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judging {
+    /// The models that judge, the first one first.
+    pub models: Vec<String>,
+    /// The rubric.
+    pub rubric: String,
+    /// What makes this judge this one and no other.
+    pub fingerprint: Fingerprint,
+    /// Models under test that are of the same family as a judge, or are judges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kin: Vec<String>,
+    /// How it decided against people, if this very judge was calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibrated>,
+}
+
+/// A calibration as the record of a run keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// The day of the calibration.
+    pub on: String,
+    /// How people and judge decided.
+    pub measured: Measured,
+    /// Whether its verdicts may gate.
+    pub may_gate: bool,
 }
 
 /// What one persona saw of the target before the first trial.
@@ -109,6 +142,8 @@ pub struct CaseResult {
     pub judge_cost: Option<f64>,
     /// Milliseconds from start to end.
     pub took_ms: u64,
+    /// Characters of the last answer; `None`: there is none, or an older version wrote the file.
+    pub answer_chars: Option<u64>,
 }
 
 /// A run as reports and the gate see it.
@@ -204,6 +239,8 @@ pub(super) struct Facts {
     pub(super) tool_calls: Vec<String>,
     pub(super) spend: Spend,
     pub(super) took_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) answer_chars: Option<u64>,
 }
 
 impl Facts {
@@ -214,6 +251,7 @@ impl Facts {
             tool_calls: view.model_calls().map(|call| call.name.to_string()).collect(),
             spend: Spend::of(transcript.events.iter().map(|event| &event.what)),
             took_ms: transcript.took_ms,
+            answer_chars: view.answer().map(|(_, text)| text.chars().count() as u64),
         }
     }
 
@@ -233,6 +271,7 @@ impl Facts {
             judge_usage: nothing.usage,
             judge_cost: nothing.cost,
             took_ms: self.took_ms,
+            answer_chars: self.answer_chars,
         }
     }
 }

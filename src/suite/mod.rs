@@ -28,6 +28,7 @@ pub mod answers;
 mod builtin;
 pub mod catalog;
 mod entries;
+pub mod judge_files;
 pub mod made;
 mod one_or_many;
 pub mod read;

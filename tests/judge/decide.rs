@@ -284,7 +284,7 @@ fn the_scripted_judge_reads_this_prompt() {
         {"statement": "Invents a reason.", "matches": "because"},
         {"statement": "Says sorry.", "matches": "(?i)sorry"},
     ]));
-    let outside = rehearsal::llm::Outside { http: reqwest::Client::new(), env: Arc::new(|_| None) };
+    let outside = rehearsal::llm::Outside::new(reqwest::Client::new(), Arc::new(|_| None));
     let model = rehearsal::llm::build(&spec, &outside).unwrap();
     let judge = Judge::alone(Examiner { model, spec }, rubric());
     let judged = decide(&judge, &late_order());

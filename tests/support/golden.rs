@@ -84,6 +84,7 @@ impl Trial {
             judge_usage: Usage::default(),
             judge_cost: None,
             took_ms: 412,
+            answer_chars: None,
         })
     }
 
@@ -201,6 +202,7 @@ pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
             instruments: vec![],
             gate: GatePolicy::default(),
             judge: Some("scripted-judge".to_owned()),
+            judging: None,
             target: "rehearsal demo-server over http".to_owned(),
             surfaces: vec![],
             clients: vec![],

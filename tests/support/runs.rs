@@ -36,6 +36,7 @@ pub(crate) fn manifest(run: &str) -> Manifest {
         }],
         gate: GatePolicy::default(),
         judge: Some("scripted-judge".to_owned()),
+        judging: None,
         target: "rehearsal demo-server".to_owned(),
         url: None,
         surfaces: vec![],

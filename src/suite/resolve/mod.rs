@@ -30,6 +30,7 @@ mod target;
 mod user;
 
 use context::Context;
+pub(super) use models::lone as model;
 
 /// Path and text of a file.
 type File = (Arc<str>, Arc<str>);

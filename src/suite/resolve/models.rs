@@ -7,7 +7,7 @@ use crate::diag::{Diagnostic, Located, Origin, suggest};
 use crate::ids::ModelName;
 use crate::llm::{DIALECTS, Dialect, ModelSpec};
 use crate::suite::Request;
-use crate::suite::catalog::Kind;
+use crate::suite::catalog::{Catalog, Kind};
 use crate::suite::text_or::TextOr;
 use crate::suite::yaml::At;
 
@@ -60,6 +60,14 @@ pub(super) fn named(context: &mut Context<'_>, name: &Located<String>) -> Option
         }
         None => context.named(name),
     }
+}
+
+/// A model by name or as `provider:id`, outside of any suite; `None` when there is none.
+pub(in crate::suite) fn lone(catalog: &Catalog, name: &str) -> Option<Result<ModelSpec, Diagnostic>> {
+    if let Some(found) = catalog.find::<ModelSpec>(name) {
+        return Some(found.map(|found| found.definition));
+    }
+    from_provider(name, DIALECTS)?.ok().map(Ok)
 }
 
 /// `provider:id` to a definition: `None` without a colon, `Err` with the provider when it is unknown.
