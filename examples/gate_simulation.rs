@@ -50,11 +50,36 @@ const fn suite(cases: usize, rate: f64, icc: f64) -> Suite {
 }
 
 const SUITES: &[Suite] = &[
-    Suite { fails: [0.003, 0.05, 0.46, 0.96, 0.92, 0.83], passes: 0.58, trials: 209.0, ..suite(50, 0.90, 0.5) },
-    Suite { fails: [0.001, 0.16, 0.78, 1.00, 0.98, 0.95], passes: 0.89, trials: 173.0, ..suite(50, 0.97, 0.5) },
-    Suite { fails: [0.003, 0.12, 0.81, 1.00, 0.99, 0.82], passes: 0.93, trials: 279.0, ..suite(100, 0.90, 0.5) },
-    Suite { fails: [0.002, 0.35, 0.98, 1.00, 1.00, 0.94], passes: 1.00, trials: 177.0, ..suite(100, 0.97, 0.5) },
-    Suite { fails: [0.004, 0.07, 0.68, 1.00, 0.99, 0.75], passes: 0.86, trials: 321.0, ..suite(100, 0.90, 0.3) },
+    Suite {
+        fails: [0.003, 0.05, 0.46, 0.96, 0.92, 0.83],
+        passes: 0.58,
+        trials: 209.0,
+        ..suite(50, 0.90, 0.5)
+    },
+    Suite {
+        fails: [0.001, 0.16, 0.78, 1.00, 0.98, 0.95],
+        passes: 0.89,
+        trials: 173.0,
+        ..suite(50, 0.97, 0.5)
+    },
+    Suite {
+        fails: [0.003, 0.12, 0.81, 1.00, 0.99, 0.82],
+        passes: 0.93,
+        trials: 279.0,
+        ..suite(100, 0.90, 0.5)
+    },
+    Suite {
+        fails: [0.002, 0.35, 0.98, 1.00, 1.00, 0.94],
+        passes: 1.00,
+        trials: 177.0,
+        ..suite(100, 0.97, 0.5)
+    },
+    Suite {
+        fails: [0.004, 0.07, 0.68, 1.00, 0.99, 0.75],
+        passes: 0.86,
+        trials: 321.0,
+        ..suite(100, 0.90, 0.3)
+    },
     Suite {
         mode: Mode::Pr,
         fails: [0.003, f64::NAN, 0.30, 0.83, 0.83, 0.81],
@@ -123,7 +148,8 @@ fn main() -> ExitCode {
             };
             let share = |count: f64| count / sums.runs;
             let failed = share(sums.failed);
-            let holds = if unchanged { failed <= 0.01 } else { held_to.is_nan() || (failed - held_to).abs() <= 0.03 };
+            let holds =
+                if unchanged { failed <= 0.01 } else { held_to.is_nan() || (failed - held_to).abs() <= 0.03 };
             within &= holds;
             let mode = if suite.mode == Mode::Pr { "pr" } else { "nightly" };
             let held = if held_to.is_nan() { "  -  ".to_owned() } else { format!("{held_to:.3}") };
@@ -135,7 +161,11 @@ fn main() -> ExitCode {
                 if holds { " " } else { "!" },
                 share(sums.passed),
                 share(sums.trials),
-                if unchanged { format!("  (held to {:.2} and {:.0})", suite.passes, suite.trials) } else { String::new() },
+                if unchanged {
+                    format!("  (held to {:.2} and {:.0})", suite.passes, suite.trials)
+                } else {
+                    String::new()
+                },
             );
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::inputs::Inputs;
 
-pub fn ruling(i: Inputs<'_>) -> Result<Value, String> {
+pub(crate) fn ruling(i: Inputs<'_>) -> Result<Value, String> {
     let split = <[f64; 3]>::try_from(i.list("split")?).map_err(|_| "`split` is not three")?;
     let settings = Settings {
         margin: i.f("delta")?,

@@ -51,10 +51,10 @@ use super::inputs::{Inputs, ends};
 type Got = Result<Value, String>;
 
 /// A function by name: inputs in, what the program computes out.
-pub type Row = (&'static str, fn(Inputs<'_>) -> Got);
+pub(crate) type Row = (&'static str, fn(Inputs<'_>) -> Got);
 
 /// All of them.
-pub const TABLE: &[Row] = &[
+pub(crate) const TABLE: &[Row] = &[
     ("ln_gamma", |i| Ok(json!(ln_gamma(i.f("x")?)))),
     ("norm_cdf", |i| Ok(json!(norm_cdf(i.f("x")?)))),
     ("norm_quantile", |i| Ok(json!(norm_quantile(i.f("p")?)))),
