@@ -71,7 +71,7 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
     let plan = plan::expand(&suite, &Selection::default(), 1).unwrap();
     let case = &plan.cases[0];
     let Work::Use(work) = &case.work else { panic!("a use case") };
-    let outside = llm::Outside { http: net::client().unwrap(), env: Arc::new(|_| None) };
+    let outside = llm::Outside::new(net::client().unwrap(), Arc::new(|_| None));
     let mut samplers = HashMap::new();
     if let Some(Sampling::Model(spec)) = work.answers.sampling.as_ref().map(|block| &block.value) {
         samplers.insert(Sampler::key(spec), Arc::new(Sampler::new(spec, &outside).unwrap()));

@@ -23,6 +23,7 @@ use rehearsal::mcp::{
 };
 use rehearsal::net;
 use rehearsal::transcript::{Clock, Recorder, Secrets, What};
+use rehearsal::units::Period;
 use rustix::process::{Pid, test_kill_process_group};
 use serde_json::{Value, json};
 
@@ -51,7 +52,10 @@ fn log() -> Recorder {
 
 async fn open(target: &Arc<dyn Target>, log: &Recorder) -> Box<dyn Session> {
     let identity: Identity = Arc::new(Anonymous);
-    let profile = ClientProfile::reference();
+    let mut profile = ClientProfile::reference();
+    // An interpreter may take its time to start on a busy machine; that is not what is tested.
+    let probe = profile.wire.probe.get_or_insert_default();
+    probe.timeout = Some(Period::secs(20));
     let how = Opening::new(&identity, &profile);
     target.open(how, log.clone()).await.unwrap_or_else(|fault| panic!("{}: {fault}", fault.code))
 }

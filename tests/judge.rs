@@ -259,6 +259,7 @@ impl ChatModel for Canned {
             usage,
             model_id: None,
             stop: "stop".into(),
+            refused: false,
             took_ms: 1,
             first_token_ms: None,
         };
@@ -295,7 +296,7 @@ fn criteria() -> Vec<Located<Criterion>> {
 fn decide(transcript: &Transcript, replies: Vec<Canning>) -> (Judged, Vec<String>) {
     let model = Arc::new(Canned { replies, asked: Mutex::default() });
     let mut spec = ModelSpec::new("judge", "canned");
-    spec.price = Some(Price { input: 1.0, output: 10.0, cached: None });
+    spec.price = Some(Price { input: 1.0, output: 10.0, ..Price::default() });
     let judge = Judge { model: model.clone(), spec, rubric: rubric() };
     let log = Recorder::new(Clock::system(), Secrets::default());
     let judged = futures::executor::block_on(judge.decide(transcript, &criteria(), &log));
@@ -389,7 +390,7 @@ fn the_scripted_judge_reads_this_prompt() {
         {"statement": "Says sorry.", "matches": "(?i)sorry"},
     ]));
     let dialect = rehearsal::llm::DIALECTS.iter().find(|dialect| dialect.name == "scripted_judge").unwrap();
-    let outside = rehearsal::llm::Outside { http: reqwest::Client::new(), env: Arc::new(|_| None) };
+    let outside = rehearsal::llm::Outside::new(reqwest::Client::new(), Arc::new(|_| None));
     let model = (dialect.build)(&spec, &outside).unwrap();
     let judge = Judge { model, spec, rubric: rubric() };
     let log = Recorder::new(Clock::system(), Secrets::default());

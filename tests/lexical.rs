@@ -11,7 +11,7 @@ use rehearsal::transcript::{Clock, Recorder, Secrets};
 use serde_json::{Value, json};
 
 fn model() -> Arc<dyn ChatModel> {
-    let outside = Outside { http: rehearsal::net::client().unwrap(), env: Arc::new(|_| None) };
+    let outside = Outside::new(rehearsal::net::client().unwrap(), Arc::new(|_| None));
     llm::build(&ModelSpec::new("lexical", "lexical"), &outside).unwrap()
 }
 
@@ -51,8 +51,8 @@ impl Talk {
             system: Some("You help.".into()),
             messages: self.messages.clone(),
             tools: self.tools.clone(),
-            answer_schema: None,
             trial: 1,
+            ..ChatRequest::default()
         };
         let log = Recorder::new(Clock::system(), Secrets::default());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -75,7 +75,7 @@ impl Talk {
     fn result(&mut self, text: &str, is_error: bool) -> String {
         let Some(Message::Assistant { calls, .. }) = self.messages.last() else { panic!("no call") };
         let call = calls[0].clone();
-        self.messages.push(Message::Tool { call, text: text.to_owned(), is_error });
+        self.messages.push(Message::Tool { call, text: text.to_owned(), is_error, media: vec![] });
         shown(&self.ask())
     }
 }

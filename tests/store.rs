@@ -24,7 +24,7 @@ fn files(dir: &Path) -> BTreeSet<String> {
 }
 
 fn judged() -> JudgeSpend {
-    let usage = Usage { input: 50, output: 5, cached: 0, reasoning: 0, reported: true };
+    let usage = Usage { input: 50, output: 5, cached: 0, reasoning: 0, reported: true, ..Usage::default() };
     JudgeSpend { calls: 1, usage, cost: Some(0.25) }
 }
 

@@ -49,6 +49,7 @@ fn usage() -> impl Strategy<Value = Usage> {
         cached: u64::from(input / 2),
         reasoning: 0,
         reported,
+        cache_written: u64::from(input / 4),
     })
 }
 
@@ -78,6 +79,7 @@ fn said() -> impl Strategy<Value = What> {
                 cost,
                 model_id: None,
                 stop,
+                refused: false,
                 took_ms: 5,
                 first_token_ms: Some(1),
             }

@@ -15,7 +15,7 @@ use super::offer::{self, Menu, search};
 use super::steps::Around;
 use super::{World, steps};
 use crate::ids::{Digest, ToolName};
-use crate::llm::{ChatModel, ChatReply, ChatRequest, Message, ToolOffer};
+use crate::llm::{ChatModel, ChatReply, ChatRequest, Media, Message, ToolOffer};
 use crate::mcp::profile::Results;
 use crate::mcp::{Host, Refusal, Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
@@ -47,20 +47,35 @@ pub async fn run(case: &Case, work: &UseWork, world: &World, log: &Recorder) -> 
     };
     let around = Around { case, world, log, session: session.as_ref(), host: &host };
     let talk = Talk { work, around, model: model.as_ref(), ledger: &ledger };
-    let end = match tokio::time::timeout(work.limits.time.0, talk.whole()).await {
-        Ok(Ok(())) => End::Done,
-        Ok(Err(end)) => end,
-        Err(_) if ledger.is_asking() => {
+    let end = match within(work.limits.time.0, log, talk.whole()).await {
+        Some(Ok(())) => End::Done,
+        Some(Err(end)) => end,
+        None if ledger.is_asking() => {
             let message =
                 format!("the model's API had not answered when the case's {} were over", work.limits.time);
             End::Faulted(Fault::new(Side::Model, "model.timeout", message).retryable())
         }
-        Err(_) => End::OutOf(Limit::Time),
+        None => End::OutOf(Limit::Time),
     };
     steps::cleanup(work, around).await;
     // A server that does not let go must not hold up the run; its process group is killed when the handle drops.
     let _ = tokio::time::timeout(Duration::from_secs(10), session.close()).await;
     end
+}
+
+/// Waits for work until its time is over. Time in which the trial was held by a provider's limits does not count.
+async fn within<T>(limit: Duration, log: &Recorder, work: impl Future<Output = T>) -> Option<T> {
+    /// How often it is looked whether the trial is still held.
+    const LOOK: Duration = Duration::from_millis(20);
+    let begun = log.clock().elapsed();
+    let left = || limit.checked_sub(log.clock().elapsed().saturating_sub(begun).saturating_sub(log.held()));
+    tokio::pin!(work);
+    while let Some(left) = left().filter(|left| !left.is_zero()) {
+        if let Ok(done) = tokio::time::timeout(left.max(LOOK), &mut work).await {
+            return Some(done);
+        }
+    }
+    None
 }
 
 /// One conversation in progress.
@@ -81,8 +96,8 @@ impl Talk<'_> {
             system: offer::system(&self.around.case.client.menu, self.server(), instructions),
             messages: vec![],
             tools: shop.menu.offers.clone(),
-            answer_schema: None,
             trial: self.around.case.header.trial,
+            ..ChatRequest::default()
         };
         let mut called = 0;
         for Turn::User(text) in &self.work.turns {
@@ -148,8 +163,8 @@ impl Talk<'_> {
             }
             let message = format!("the client makes at most {most} tool calls for one prompt");
             told.extend(beyond.iter().map(|call| self.reject(call, message.clone())));
-            for (call, Told { text, is_error, loads }) in calls.into_iter().zip(told) {
-                request.messages.push(Message::Tool { call, text, is_error });
+            for (call, Told { text, is_error, media, loads }) in calls.into_iter().zip(told) {
+                request.messages.push(Message::Tool { call, text, is_error, media });
                 for offer in loads {
                     if request.tools.iter().all(|known| known.name != offer.name) {
                         request.tools.push(offer);
@@ -163,6 +178,7 @@ impl Talk<'_> {
     }
 
     async fn ask(&self, request: &ChatRequest) -> Result<ChatReply, End> {
+        self.ledger.lost(self.model.losses(&request.tools), self.around.log);
         self.around.log.note(What::ModelAsked {
             offered: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             messages: request.messages.len() as u32,
@@ -172,7 +188,7 @@ impl Talk<'_> {
         let reply = self.model.complete(request, self.around.log).await;
         drop(asking);
         let reply = reply.map_err(End::Faulted)?;
-        let cost = self.work.model.price.map(|price| price.of(&reply.usage));
+        let cost = self.work.model.price.as_ref().map(|price| price.of(&reply.usage));
         let seq = self.around.log.note(What::ModelSaid {
             text: reply.text.clone(),
             reasoning: reply.reasoning.clone(),
@@ -181,6 +197,7 @@ impl Talk<'_> {
             cost,
             model_id: reply.model_id.clone(),
             stop: reply.stop.clone(),
+            refused: reply.refused,
             took_ms: reply.took_ms,
             first_token_ms: reply.first_token_ms,
         });
@@ -211,7 +228,7 @@ impl Talk<'_> {
             let (text, loads) = (search::told(&found), found.into_iter().cloned().collect());
             let (id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
             self.around.log.note(What::ClientAnswered { call: id, name, args, text: text.clone() });
-            return Ok(Told { text, is_error: false, loads });
+            return Ok(Told { text, is_error: false, media: vec![], loads });
         }
         // The server gets its own name for the tool, and none of what the client added to the schema.
         let name = offer.server_name().clone();
@@ -221,7 +238,7 @@ impl Talk<'_> {
         self.around.log.note(What::ToolCalled { call: id, name, args, by: Caller::Model });
         let shown =
             perform(self.around.session, &call, self.around.log, &self.around.case.client.result).await;
-        let Shown { text, is_error, .. } = shown.map_err(|fault| match fault.code.as_str() {
+        let Shown { text, is_error, media, .. } = shown.map_err(|fault| match fault.code.as_str() {
             // The server could not answer because a model that it was promised did not.
             "target.timeout" if self.ledger.is_asking() => {
                 let message =
@@ -230,14 +247,14 @@ impl Talk<'_> {
             }
             _ => End::Faulted(fault),
         })?;
-        Ok(Told { text, is_error, loads: vec![] })
+        Ok(Told { text, is_error, media, loads: vec![] })
     }
 
     /// A call that does not leave the harness.
     fn reject(&self, call: &ToolCall, message: String) -> Told {
         let (id, name) = (call.id.clone(), call.name.clone());
         self.around.log.note(What::ToolRejected { call: id, name, message: message.clone() });
-        Told { text: message, is_error: true, loads: vec![] }
+        Told { text: message, is_error: true, media: vec![], loads: vec![] }
     }
 }
 
@@ -245,6 +262,7 @@ impl Talk<'_> {
 struct Told {
     text: String,
     is_error: bool,
+    media: Vec<Media>,
     loads: Vec<ToolOffer>,
 }
 

@@ -214,7 +214,7 @@ impl TrialHost {
     /// Paid work is on disk before anything is done with it.
     async fn charged(&self, paid: &Paid, reply: ChatReply) -> Answer {
         let spec = &paid.sampler.spec;
-        let cost = spec.price.map(|price| price.of(&reply.usage));
+        let cost = spec.price.as_ref().map(|price| price.of(&reply.usage));
         let seq = self.log.note(What::SamplingAnswered {
             model: spec.name.clone(),
             text: reply.text.clone(),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::suite::Limits;
-use crate::transcript::{End, Fault, Limit, Usage};
+use crate::transcript::{End, Fault, Limit, Loss, Recorder, Usage, What};
 
 /// Tokens and money of one trial, who waits for a model, and what broke on the side.
 pub struct Ledger {
@@ -18,6 +18,7 @@ struct Spent {
     usage: Usage,
     cost: f64,
     fault: Option<Fault>,
+    losses: Vec<Loss>,
 }
 
 /// Somebody waits for a model's API until this is dropped.
@@ -40,6 +41,15 @@ impl Ledger {
         let mut spent = self.spent();
         spent.usage += usage;
         spent.cost += cost.unwrap_or(0.0);
+    }
+
+    /// Notes what the model does not see of the tools, if that is other than before.
+    pub fn lost(&self, losses: Vec<Loss>, log: &Recorder) {
+        let mut spent = self.spent();
+        if spent.losses != losses {
+            spent.losses.clone_from(&losses);
+            log.note(What::OfferLost { losses });
+        }
     }
 
     /// Something broke beside the conversation; the first such fault ends the trial.

@@ -221,7 +221,7 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
     let (env, secrets) = (Arc::clone(&outside.env), outside.secrets.clone());
     // Whatever a model definition reads from the environment is a credential.
     let keys: Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
-    let outside = llm::Outside { http: outside.http.clone(), env: keys };
+    let outside = llm::Outside::new(outside.http.clone(), keys);
     let mut models = Models::default();
     let mut faults: Vec<Fault> = Vec::new();
     let mut note = |fault: Fault| {

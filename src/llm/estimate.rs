@@ -1,6 +1,6 @@
 //! Tokens where nobody reports them: four characters each, marked as estimated. Never used when a provider reports.
 
-use super::{ChatRequest, Message};
+use super::{ChatRequest, Message, ModelSpec};
 use crate::transcript::{ToolCall, Usage};
 
 /// Characters of one token in English text and JSON, roughly; the rule of thumb of the common tokenisers.
@@ -9,6 +9,13 @@ const CHARS_PER_TOKEN: u64 = 4;
 /// Tokens of a text of this many bytes; at least one when there is any text.
 pub(super) fn tokens(bytes: u64) -> u64 {
     bytes.div_ceil(CHARS_PER_TOKEN)
+}
+
+/// Tokens that a request of so many bytes and its answer are thought to take of an allowance, before it is sent.
+pub(super) fn weight(spec: &ModelSpec, bytes: usize) -> u64 {
+    /// An answer of a model in the middle of its work.
+    const ANSWER: u64 = 500;
+    tokens(bytes as u64).saturating_add(spec.max_tokens.map_or(ANSWER, |most| ANSWER.min(u64::from(most))))
 }
 
 /// Bytes that an answer holds.

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{Digest, ModelName, ToolName};
-use crate::transcript::{Fault, Recorder, Side, ToolCall, Usage};
+use crate::transcript::{Fault, Loss, Recorder, Side, ToolCall, Usage};
 use crate::units::Period;
 
 mod estimate;
 pub mod lexical;
 pub mod loader;
 pub mod openai;
+pub mod pace;
 mod retry;
 pub mod scripted;
 pub mod scripted_judge;
@@ -56,6 +57,27 @@ pub struct ModelSpec {
     /// Whether answers are streamed. Streaming gives time to first token.
     #[serde(default)]
     pub stream: bool,
+    /// Who made the model, e.g. `anthropic`: a judge of the same family as the candidate is warned of.
+    #[serde(default)]
+    pub family: Option<String>,
+    /// How much it thinks before it answers; the provider's default when absent.
+    #[serde(default)]
+    pub reasoning: Option<Reasoning>,
+    /// Whether it may call several tools at once; the provider's default when absent.
+    #[serde(default)]
+    pub parallel_tools: Option<bool>,
+    /// Whether requests mark what the provider may cache, where it wants marks. Default: they do.
+    #[serde(default = "yes")]
+    pub cache: bool,
+    /// The header that carries the key, e.g. `api-key`. Default: the dialect's own.
+    #[serde(default)]
+    pub key_header: Option<String>,
+    /// Further headers of each request. No secrets: they are stored with the run.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// What the model and its provider bear.
+    #[serde(default)]
+    pub limits: ModelLimits,
     /// Prices; unpriced when absent, never zero by accident.
     #[serde(default)]
     pub price: Option<Price>,
@@ -85,6 +107,43 @@ fn retries() -> u32 {
     4
 }
 
+fn yes() -> bool {
+    true
+}
+
+/// How much a model thinks. Providers take one of the two; the dialect says which.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reasoning {
+    /// The provider's word, e.g. `none`, `minimal`, `low`, `medium`, `high`, `xhigh`.
+    #[serde(default)]
+    pub effort: Option<String>,
+    /// Most tokens of thought.
+    #[serde(default)]
+    pub budget: Option<u32>,
+}
+
+/// What a model bears, and what its provider allows to one account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelLimits {
+    /// Tokens that fit into one request and its answer.
+    #[serde(default)]
+    pub context: Option<u64>,
+    /// Tokens of the longest answer.
+    #[serde(default)]
+    pub output: Option<u64>,
+    /// Requests a minute.
+    #[serde(default)]
+    pub requests_per_minute: Option<u32>,
+    /// Tokens a minute, read and written together.
+    #[serde(default)]
+    pub tokens_per_minute: Option<u32>,
+    /// Requests at once. Default: grows until the provider says that it is too much.
+    #[serde(default)]
+    pub concurrency: Option<u32>,
+}
+
 impl ModelSpec {
     /// A definition with defaults, as `provider:id` gives it.
     pub fn new(name: &str, dialect: &str) -> Self {
@@ -99,6 +158,13 @@ impl ModelSpec {
             max_tokens: None,
             seed: None,
             stream: false,
+            family: None,
+            reasoning: None,
+            parallel_tools: None,
+            cache: yes(),
+            key_header: None,
+            headers: BTreeMap::new(),
+            limits: ModelLimits::default(),
             price: None,
             timeout: attempt_deadline(),
             retries: retries(),
@@ -114,7 +180,7 @@ impl ModelSpec {
 }
 
 /// US dollars per million tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// Per million tokens read.
@@ -124,22 +190,30 @@ pub struct Price {
     /// Per million tokens read from the provider's cache; the input price when absent.
     #[serde(default)]
     pub cached: Option<f64>,
+    /// Per million tokens written to the provider's cache; the input price when absent.
+    #[serde(default)]
+    pub cache_write: Option<f64>,
+    /// The day on which somebody last compared these prices with the provider's, e.g. `2026-11-21`.
+    #[serde(default)]
+    pub verified: Option<String>,
 }
 
 impl Price {
     /// US dollars for this usage.
     pub fn of(&self, usage: &Usage) -> f64 {
         let cached = usage.cached.min(usage.input);
-        let fresh = usage.input - cached;
+        let written = usage.cache_written.min(usage.input - cached);
+        let fresh = usage.input - cached - written;
         let sum = fresh as f64 * self.input
             + cached as f64 * self.cached.unwrap_or(self.input)
+            + written as f64 * self.cache_write.unwrap_or(self.input)
             + usage.output as f64 * self.output;
         sum / 1e6
     }
 }
 
 /// What goes to a model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ChatRequest {
     /// The system prompt, if any.
     pub system: Option<String>,
@@ -147,10 +221,33 @@ pub struct ChatRequest {
     pub messages: Vec<Message>,
     /// The tools offered.
     pub tools: Vec<ToolOffer>,
+    /// Whether it must call one of them.
+    #[serde(skip_serializing_if = "ToolChoice::is_auto")]
+    pub choice: ToolChoice,
     /// A JSON Schema the answer must follow (the judge's); `None` for free text.
     pub answer_schema: Option<Value>,
     /// The number of the trial, from 1: part of the identity of a call, and the seed of scripted models.
     pub trial: u32,
+}
+
+/// Whether a model must call a tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum ToolChoice {
+    /// As it likes.
+    #[default]
+    Auto,
+    /// It must not.
+    Never,
+    /// It must call one or more.
+    Required,
+    /// It must call this one.
+    Only(ToolName),
+}
+
+impl ToolChoice {
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
 }
 
 /// A tool as a model sees it.
@@ -198,7 +295,26 @@ pub enum Message {
         text: String,
         /// Whether it is an error.
         is_error: bool,
+        /// Images and sounds beside the text, where the client passes them on as such.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        media: Vec<Media>,
     },
+}
+
+/// An image or a sound of a tool's result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Media {
+    /// The media type, e.g. `image/png`, as the server named it.
+    pub mime: String,
+    /// The bytes in base64, as the server sent them.
+    pub data: Arc<str>,
+}
+
+impl Media {
+    /// Whether it is an image; else a sound.
+    pub fn is_image(&self) -> bool {
+        self.mime.starts_with("image/")
+    }
 }
 
 /// What a model answered.
@@ -218,6 +334,8 @@ pub struct ChatReply {
     pub model_id: Option<String>,
     /// Why it stopped, in the provider's word.
     pub stop: String,
+    /// Whether it, or its provider's filter, refused to answer.
+    pub refused: bool,
     /// Milliseconds of the attempt that succeeded.
     pub took_ms: u64,
     /// Milliseconds to the first token, when streamed.
@@ -233,6 +351,11 @@ pub trait ChatModel: Send + Sync {
         request: &'a ChatRequest,
         log: &'a Recorder,
     ) -> BoxFuture<'a, Result<ChatReply, Fault>>;
+
+    /// What of these tools its API does not take, in their order. Pure.
+    fn losses(&self, _tools: &[ToolOffer]) -> Vec<Loss> {
+        vec![]
+    }
 }
 
 /// Looks up an environment variable.
@@ -248,6 +371,15 @@ pub struct Outside {
     pub http: reqwest::Client,
     /// Looks up a declared environment variable; never the whole environment.
     pub env: Lookup,
+    /// How fast each provider may be asked; shared by all models of a run.
+    pub paces: Arc<pace::Paces>,
+}
+
+impl Outside {
+    /// With paces of its own.
+    pub fn new(http: reqwest::Client, env: Lookup) -> Self {
+        Self { http, env, paces: Arc::default() }
+    }
 }
 
 /// A way of talking to a model.
@@ -297,6 +429,7 @@ pub fn request_digest(spec: &ModelSpec, request: &ChatRequest) -> Digest {
     Digest::of_json(&(
         (&spec.dialect, spec.api_id(), &spec.base_url, &spec.temperature, &spec.max_tokens),
         (&spec.seed, &spec.extra, &spec.script),
+        (&spec.reasoning, spec.parallel_tools, &spec.headers),
         request,
     ))
 }
@@ -311,7 +444,7 @@ mod tests {
     use super::*;
 
     fn outside() -> Outside {
-        Outside { http: crate::net::client().unwrap(), env: Arc::new(|_| None) }
+        Outside::new(crate::net::client().unwrap(), Arc::new(|_| None))
     }
 
     #[test]
@@ -339,15 +472,14 @@ mod tests {
         let request = ChatRequest {
             system: None,
             messages: vec![Message::User("hi".into())],
-            tools: vec![],
-            answer_schema: None,
             trial: 1,
+            ..ChatRequest::default()
         };
         let spec = ModelSpec::new("m", "lexical");
         let digest = request_digest(&spec, &request);
         let mut same = spec.clone();
         same.retries = 9;
-        same.price = Some(Price { input: 1.0, output: 1.0, cached: None });
+        same.price = Some(Price { input: 1.0, output: 1.0, ..Price::default() });
         assert_eq!(request_digest(&same, &request), digest);
         let mut warmer = spec.clone();
         warmer.temperature = Some(1.0);

@@ -1,19 +1,27 @@
 //! The one retry policy: turns failed attempts into waits, events and, at the end, one fault.
 //!
 //! Waits double from half a second with jitter that depends on the request alone, and are never shorter than what the
-//! provider asks for. Every failed attempt is an event. Nothing that a repetition cannot mend is repeated, and no text
+//! provider asks for. A busy provider is waited for with patience of its own. Every failed attempt is an event. Nothing that a repetition cannot mend is repeated, and no text
 //! of a provider is shown beyond its first 200 characters, redacted before it is cut.
 
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+use super::ChatReply;
+use super::pace::Pace;
 use crate::display;
 use crate::net::asked::Asked;
 use crate::transcript::{Fault, Recorder, Side, What};
 
+/// The longest wait of our own choice.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// The longest wait that is honoured. A provider that asks for more gets its fault at once.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
+
+/// How long one call waits altogether for a provider that is busy, which is no failed attempt: a limit is nobody's fault.
+const PATIENCE: Duration = Duration::from_secs(1_200);
 
 /// The first wait when the provider does not ask for one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -75,6 +83,15 @@ impl Failure {
         }
     }
 
+    /// The provider is fine and has too much to do: its limit is reached, or it is overloaded and says for how long.
+    fn is_busy(&self) -> bool {
+        match self {
+            Self::Status { status: 429 | 529, .. } => !self.out_of_quota(),
+            Self::Status { status: 503, wait, .. } => wait.is_some(),
+            _ => false,
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             _ if self.out_of_quota() => "credentials.refused",
@@ -112,6 +129,23 @@ pub(super) struct Policy<'a> {
     pub(super) retries: u32,
     /// The digest of the request as a number.
     pub(super) seed: u64,
+    /// How fast its provider may be asked.
+    pub(super) pace: &'a Pace,
+    /// About how many tokens the request and its answer take.
+    pub(super) weight: u64,
+}
+
+/// What an answer took of the provider's allowance.
+pub(super) trait Taken {
+    /// Tokens read and written, as the provider counts them; `None` when it does not say.
+    fn tokens(&self) -> Option<u64>;
+}
+
+impl Taken for ChatReply {
+    fn tokens(&self) -> Option<u64> {
+        let usage = &self.usage;
+        usage.reported.then(|| usage.input.saturating_add(usage.output))
+    }
 }
 
 impl Policy<'_> {
@@ -128,8 +162,9 @@ impl Policy<'_> {
         }
     }
 
-    /// Attempts until one succeeds, nothing can help, or the repetitions are used up.
-    pub(super) async fn run<'f, T>(
+    /// Attempts until one succeeds, nothing can help, or the repetitions are used up. A busy provider uses up none of
+    /// them, only patience. Waits are no time of the trial.
+    pub(super) async fn run<'f, T: Taken>(
         self,
         log: &Recorder,
         attempt: impl FnMut() -> BoxFuture<'f, Result<T, Failure>>,
@@ -138,25 +173,43 @@ impl Policy<'_> {
     }
 
     /// The same with another way to wait, so that tests need no time.
-    async fn run_waiting<'f, T, W: Future<Output = ()>>(
+    async fn run_waiting<'f, T: Taken, W: Future<Output = ()>>(
         self,
         log: &Recorder,
         mut attempt: impl FnMut() -> BoxFuture<'f, Result<T, Failure>>,
         sleep: impl Fn(Duration) -> W,
     ) -> Result<T, Fault> {
-        let mut number = 1;
+        let (mut number, mut failed, mut busy) = (1, 0, 0);
+        let mut patience = PATIENCE;
         loop {
+            let turn = self.pace.turn(self.weight, log).await;
             let failure = match attempt().await {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    turn.answered(value.tokens(), log.clock().elapsed());
+                    return Ok(value);
+                }
                 Err(failure) => failure,
             };
+            turn.failed(failure.is_busy());
             let asked = match &failure {
                 Failure::Status { wait: Some(asked), .. } => Some(asked.wait(log.clock().wall())),
                 _ => None,
             };
-            let wait = self.wait(number, asked);
-            let too_long = asked.is_some_and(|asked| asked > LONGEST_WAIT);
-            let again = failure.retryable() && !too_long && number <= self.retries;
+            let (wait, left) = match failure.is_busy() {
+                true => {
+                    busy += 1;
+                    let wait = self.wait(busy, asked);
+                    let left = patience.checked_sub(wait);
+                    patience = left.unwrap_or_default();
+                    (wait, self.retries > 0 && left.is_some())
+                }
+                false => {
+                    failed += 1;
+                    (self.wait(failed, asked), failed <= self.retries)
+                }
+            };
+            let too_long = asked.is_some_and(|asked| asked > LONGEST_ASKED);
+            let again = failure.retryable() && !too_long && left;
             let line = failure.line(log);
             log.note(What::ModelAttemptFailed {
                 attempt: number,
@@ -167,7 +220,9 @@ impl Policy<'_> {
             if !again {
                 return Err(self.fault(&failure, &line, number, asked.filter(|_| too_long)));
             }
+            let held = log.hold();
             sleep(wait).await;
+            drop(held);
             number += 1;
         }
     }
@@ -178,7 +233,7 @@ impl Policy<'_> {
             let asked = asked.as_secs();
             message.push_str(&format!(
                 "; it asks for a wait of {asked}s, more than {}s",
-                LONGEST_WAIT.as_secs()
+                LONGEST_ASKED.as_secs()
             ));
         } else if attempts > 1 {
             message.push_str(&format!(" ({attempts} attempts)"));
@@ -208,7 +263,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::llm::ModelSpec;
+    use crate::llm::pace::Paces;
     use crate::transcript::{Clock, Secrets};
+
+    impl Taken for () {
+        fn tokens(&self) -> Option<u64> {
+            None
+        }
+    }
 
     fn status(status: u16, wait: Option<Asked>, kind: &str) -> Failure {
         Failure::Status { status, wait, kind: kind.into(), text: "slow down".into() }
@@ -258,7 +321,8 @@ mod tests {
         let log = Recorder::new(clock, Secrets::default());
         let made = AtomicU32::new(0);
         let slept = std::sync::Mutex::new(vec![]);
-        let policy = Policy { model: "m", retries, seed };
+        let pace = Paces::default().of(&ModelSpec::new("m", "openai"));
+        let policy = Policy { model: "m", retries, seed, pace: &pace, weight: 1 };
         let attempt = || -> BoxFuture<'static, Result<(), Failure>> {
             let failure = next(made.fetch_add(1, Ordering::Relaxed) + 1);
             Box::pin(async move { failure.map_or(Ok(()), Err) })

@@ -229,6 +229,7 @@ pub(super) fn local_reply(
         calls,
         carry: None,
         model_id: Some(id.to_owned()),
+        refused: false,
         took_ms: 0,
         first_token_ms: None,
     }
@@ -275,8 +276,8 @@ mod tests {
             system: None,
             messages,
             tools: vec![tool("weather"), tool("mail")],
-            answer_schema: None,
             trial: 1,
+            ..ChatRequest::default()
         }
     }
 
@@ -293,7 +294,7 @@ mod tests {
         assert_eq!((reply.stop.as_str(), reply.usage.reported), ("tool_calls", false));
         messages.push(Message::Assistant { text: None, calls: reply.calls.clone(), carry: None });
         let call = reply.calls[0].clone();
-        messages.push(Message::Tool { call, text: "rain, 9 degrees".into(), is_error: false });
+        messages.push(Message::Tool { call, text: "rain, 9 degrees".into(), is_error: false, media: vec![] });
         let reply = model.answer(&request(messages.clone())).unwrap();
         assert_eq!(reply.text.as_deref(), Some("It is: rain, 9 degrees"));
         messages.push(Message::Assistant { text: reply.text, calls: vec![], carry: None });

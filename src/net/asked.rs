@@ -27,11 +27,27 @@ impl Asked {
                 None => date(after).map(Self::Until),
             };
         }
-        let resets = ["requests", "tokens"].into_iter().filter_map(|limit| {
-            let used_up = text(&format!("x-ratelimit-remaining-{limit}"))? == "0";
-            text(&format!("x-ratelimit-reset-{limit}")).filter(|_| used_up).and_then(span)
+        Self::announced(headers)
+    }
+
+    /// Until when an allowance is used up, as any answer may announce: `x-ratelimit-reset-*` as a span (OpenAI), and
+    /// `anthropic-ratelimit-*-reset` as a moment, each beside a `remaining` of 0.
+    pub fn announced(headers: &HeaderMap) -> Option<Self> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        let used_up = |name: String| text(&name).is_some_and(|left| left == "0");
+        let spans = ["requests", "tokens"].into_iter().filter_map(|limit| {
+            let reset = text(&format!("x-ratelimit-reset-{limit}"))?;
+            span(reset).filter(|_| used_up(format!("x-ratelimit-remaining-{limit}")))
         });
-        resets.max().map(Self::For)
+        if let Some(longest) = spans.max() {
+            return Some(Self::For(longest));
+        }
+        let moments =
+            ["requests", "tokens", "input-tokens", "output-tokens"].into_iter().filter_map(|limit| {
+                let reset = text(&format!("anthropic-ratelimit-{limit}-reset"))?;
+                reset.parse().ok().filter(|_| used_up(format!("anthropic-ratelimit-{limit}-remaining")))
+            });
+        moments.max().map(Self::Until)
     }
 
     /// The wait, seen from a moment.

@@ -123,8 +123,12 @@ fn shaping(model: &ModelSpec) -> ModelSpec {
     let plain = ModelSpec::new("", "");
     ModelSpec {
         description: String::new(),
+        family: None,
+        limits: plain.limits,
+        cache: plain.cache,
         price: None,
         key: None,
+        key_header: None,
         timeout: plain.timeout,
         retries: plain.retries,
         ..model.clone()

@@ -12,7 +12,7 @@ use crate::display;
 use crate::score::{Grade, Outcome, Verdict, Weight};
 use crate::transcript::event::{AuthMessage, Caller};
 use crate::transcript::view::text_of;
-use crate::transcript::{Body, End, Event, HttpSide, Transcript, What, WireMessage};
+use crate::transcript::{Body, End, Event, HttpSide, Loss, Transcript, What, WireMessage};
 
 /// Most characters of one block of words.
 const BLOCK: usize = 4000;
@@ -153,7 +153,9 @@ impl Page {
             | What::ServerNoted { .. }
             | What::ServerOdd { .. }
             | What::ServerStderr { .. } => self.server(event),
-            What::ModelAsked { .. } | What::ModelAttemptFailed { .. } => self.asking(event),
+            What::ModelAsked { .. } | What::OfferLost { .. } | What::ModelAttemptFailed { .. } => {
+                self.asking(event);
+            }
             What::Exchanged { label, request, response, took_ms } => {
                 self.heading(event, Tone::Strong, &format!("probe {label} ({took_ms} ms)"));
                 self.exchange(request, response);
@@ -330,6 +332,12 @@ impl Page {
                 let text =
                     format!("to the model: {messages}, {}", figures::count(offered.len() as u64, "tool"));
                 self.heading(event, Tone::Dim, &text);
+            }
+            What::OfferLost { losses } if self.look.detail == Detail::Wire => {
+                self.heading(event, Tone::Dim, "the model's API does not take all that the tools say");
+                for Loss { tool, place, what } in losses {
+                    self.words(&format!("{tool} {place}: {what}"));
+                }
             }
             What::ModelAttemptFailed { attempt, status, message, wait_ms } => {
                 let status = status.map(|status| format!(" HTTP {status}")).unwrap_or_default();

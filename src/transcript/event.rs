@@ -4,7 +4,7 @@ use base64::Engine;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Subject, Usage};
+use super::{Loss, Subject, Usage};
 use crate::ids::{CallId, ModelName, PersonaName, ToolName};
 
 /// One thing that happened.
@@ -68,6 +68,11 @@ pub enum What {
         /// The digest of everything the model saw, as 32 hexadecimal digits.
         request: String,
     },
+    /// The model's API does not take everything that the offered tools say. Noted when the losses change.
+    OfferLost {
+        /// What the model does not see.
+        losses: Vec<Loss>,
+    },
     /// An attempt at a model call failed and may be repeated.
     ModelAttemptFailed {
         /// The number of the attempt, from 1.
@@ -95,6 +100,9 @@ pub enum What {
         model_id: Option<String>,
         /// Why it stopped, in the provider's word.
         stop: String,
+        /// Whether it, or its provider's filter, refused to answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        refused: bool,
         /// Milliseconds from request to the end of the answer.
         took_ms: u64,
         /// Milliseconds to the first token, when streamed.

@@ -10,6 +10,7 @@ use crate::ids::{CaseKey, CaseName, ClientName, ModelName, PersonaName, Pool, Su
 
 pub mod clock;
 pub mod event;
+mod hold;
 mod reach;
 pub mod recorder;
 pub mod redact;
@@ -18,6 +19,7 @@ pub mod view;
 
 pub use clock::Clock;
 pub use event::{Body, Event, HttpSide, ServerFacts, ToolCall, ToolFact, What, WireMessage};
+pub use hold::Hold;
 pub use reach::Attempt;
 pub use recorder::Recorder;
 pub use redact::Secrets;
@@ -200,6 +202,17 @@ impl Fault {
     }
 }
 
+/// Something of a tool that a model's API does not take, so that the model sees less than the server says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Loss {
+    /// The tool.
+    pub tool: crate::ids::ToolName,
+    /// Where in its definition, as a JSON pointer, e.g. `/inputSchema/properties/id/minimum`.
+    pub place: String,
+    /// What became of it, e.g. `left out: the API takes no minimum`.
+    pub what: String,
+}
+
 /// Tokens of one or several model calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -209,10 +222,17 @@ pub struct Usage {
     pub output: u64,
     /// Part of `input` that the provider served from its cache.
     pub cached: u64,
+    /// Part of `input` that the provider stored in its cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_written: u64,
     /// Part of `output` spent on reasoning.
     pub reasoning: u64,
     /// Whether the provider reported these numbers; `false` means estimated by rehearsal.
     pub reported: bool,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl std::ops::AddAssign for Usage {
@@ -221,6 +241,7 @@ impl std::ops::AddAssign for Usage {
         self.input = self.input.saturating_add(other.input);
         self.output = self.output.saturating_add(other.output);
         self.cached = self.cached.saturating_add(other.cached);
+        self.cache_written = self.cache_written.saturating_add(other.cache_written);
         self.reasoning = self.reasoning.saturating_add(other.reasoning);
         self.reported = other.reported && (first || self.reported);
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::hold::{Hold, Holds};
 use super::{CaseHeader, Clock, End, Event, Fault, SCHEMA, Secrets, Side, Transcript, What};
 
 /// Stands where something could not be redacted.
@@ -23,6 +24,7 @@ struct Inner {
     clock: Clock,
     secrets: Secrets,
     begun: Duration,
+    holds: Holds,
     started: String,
     events: Mutex<Vec<Event>>,
 }
@@ -32,7 +34,9 @@ impl Recorder {
     pub fn new(clock: Clock, secrets: Secrets) -> Self {
         let begun = clock.elapsed();
         let started = clock.stamp();
-        Self { inner: Arc::new(Inner { clock, secrets, begun, started, events: Mutex::new(Vec::new()) }) }
+        let holds = Holds::new(clock.clone());
+        let events = Mutex::new(Vec::new());
+        Self { inner: Arc::new(Inner { clock, secrets, begun, holds, started, events }) }
     }
 
     /// Records what happened, redacted, and returns its number.
@@ -50,6 +54,16 @@ impl Recorder {
     /// Milliseconds since the trial began.
     pub fn elapsed_ms(&self) -> u64 {
         self.inner.clock.elapsed().saturating_sub(self.inner.begun).as_millis() as u64
+    }
+
+    /// Holds the trial until the guard is dropped: that time is not its own.
+    pub fn hold(&self) -> Hold {
+        self.inner.holds.hold()
+    }
+
+    /// How long the trial was held so far.
+    pub fn held(&self) -> Duration {
+        self.inner.holds.total()
     }
 
     /// The clock of this record.

@@ -66,7 +66,7 @@ impl Api {
         spec.stream = stream;
         spec.retries = 0;
         let env = move |_: &str| Some(key.to_owned());
-        let outside = Outside { http: rehearsal::net::client().unwrap(), env: Arc::new(env) };
+        let outside = Outside::new(rehearsal::net::client().unwrap(), Arc::new(env));
         llm::build(&spec, &outside)?.complete(request, &super::log()).await
     }
 }
@@ -87,8 +87,8 @@ fn request(messages: Vec<Message>) -> ChatRequest {
         system: Some("Be brief.".into()),
         messages,
         tools: tools.into(),
-        answer_schema: None,
         trial: 1,
+        ..ChatRequest::default()
     }
 }
 
@@ -120,7 +120,7 @@ async fn aimock_answers_whole_and_streamed() {
             carry: reply.carry,
         });
         for call in reply.calls {
-            messages.push(Message::Tool { call, text: "21:00".to_owned(), is_error: false });
+            messages.push(Message::Tool { call, text: "21:00".to_owned(), is_error: false, media: vec![] });
         }
         let reply = api.ask("m", stream, KEY, &request(messages)).await.unwrap();
         assert_eq!(reply.text.as_deref(), Some("Noon in UTC is 21:00 in Tokyo."));

@@ -119,7 +119,7 @@ impl Bench {
 
     pub(crate) async fn ask(&self, request: &ChatRequest) -> Result<ChatReply, Fault> {
         let env = |name: &str| (name == "TEST_KEY").then(|| format!("{KEY}\n"));
-        let outside = Outside { http: self.http.clone(), env: Arc::new(env) };
+        let outside = Outside::new(self.http.clone(), Arc::new(env));
         let outcome = llm::build(&self.spec, &outside)?.complete(request, &self.log).await;
         assert_eq!(*self.api.wrong.lock().unwrap(), Vec::<String>::new());
         let seen = format!("{outcome:?} {:?}", self.failed());
@@ -150,7 +150,13 @@ pub(crate) fn request(messages: Vec<Message>) -> ChatRequest {
         description: "x".into(),
         schema: json!({"type": "object"}),
     });
-    ChatRequest { system: Some("s".into()), messages, tools: tools.into(), answer_schema: None, trial: 1 }
+    ChatRequest {
+        system: Some("s".into()),
+        messages,
+        tools: tools.into(),
+        trial: 1,
+        ..ChatRequest::default()
+    }
 }
 
 pub(crate) fn hello() -> ChatRequest {

@@ -53,7 +53,7 @@ async fn parallel_tools_and_a_tool_error_go_round() {
         Message::Assistant { text: reply.text, calls: reply.calls.clone(), carry: reply.carry },
     ];
     for (index, call) in reply.calls.into_iter().enumerate() {
-        messages.push(Message::Tool { call, text: "not found".into(), is_error: index == 1 });
+        messages.push(Message::Tool { call, text: "not found".into(), is_error: index == 1, media: vec![] });
     }
     assert_eq!(bench.ask(&request(messages)).await.unwrap().text.as_deref(), Some("Done."));
     let bodies = bench.api.bodies.lock().unwrap();

@@ -29,6 +29,7 @@ fn all(words: &str) -> Vec<What> {
         cost: Some(0.0012),
         model_id: Some(words.to_owned()),
         stop: words.to_owned(),
+        refused: false,
         took_ms: 120,
         first_token_ms: None,
     };

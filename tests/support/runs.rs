@@ -81,10 +81,11 @@ fn said(text: Option<&str>, calls: Vec<ToolCall>) -> What {
         text: text.map(str::to_owned),
         reasoning: None,
         calls,
-        usage: Usage { input: 100, output: 20, cached: 10, reasoning: 0, reported: true },
+        usage: Usage { input: 100, output: 20, cached: 10, reasoning: 0, reported: true, ..Usage::default() },
         cost: Some(0.25),
         model_id: Some("lexical-1".to_owned()),
         stop: "end".to_owned(),
+        refused: false,
         took_ms: 3,
         first_token_ms: None,
     }

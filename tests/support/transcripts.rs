@@ -163,6 +163,7 @@ impl Script {
             cost: spent.cost,
             model_id: None,
             stop: stop.to_owned(),
+            refused: false,
             took_ms: 500,
             first_token_ms: spent.first_token_ms,
         })

@@ -1,10 +1,11 @@
 //! What the model reads of a result or an error, as the client passes it on. Pure.
 //!
-//! The conversation carries text, so what a client shows natively stands there as a short mark.
+//! What a client shows natively stands in the text as a short mark, and beside it as it is.
 
 use serde_json::{Value, json};
 
 use super::cut;
+use crate::llm::Media;
 use crate::mcp::profile::{ErrorForm, MediaForm, Results, StructuredUse, TextForm};
 
 /// What a tool returned.
@@ -27,6 +28,8 @@ pub struct Shown {
     pub is_error: bool,
     /// Bytes that the client cut off; `None` when it cut nothing.
     pub cut: Option<u64>,
+    /// Images and sounds that the client passes on as such; the text has a mark for each.
+    pub media: Vec<Media>,
 }
 
 /// The call that a text belongs to.
@@ -60,7 +63,7 @@ pub fn shown(returned: Returned<'_>, rules: &Results, called: Called<'_>) -> Sho
         Some(form) if is_error => as_error(form, text, called),
         _ => (text, is_error),
     };
-    Shown { text, is_error, cut }
+    Shown { text, is_error, cut, media: native(returned, rules) }
 }
 
 /// A JSON-RPC error or an HTTP status as the model reads it.
@@ -69,7 +72,31 @@ pub fn refused(message: &str, rules: &Results, called: Called<'_>) -> Shown {
         None => (format!("error: {message}"), true),
         Some(form) => as_error(form, message.to_owned(), called),
     };
-    Shown { text, is_error, cut: None }
+    Shown { text, is_error, cut: None, media: vec![] }
+}
+
+/// What the client gives to the model as an image or a sound.
+fn native(returned: Returned<'_>, rules: &Results) -> Vec<Media> {
+    if rules.text == Some(TextForm::WholeJson) {
+        return vec![];
+    }
+    let for_model = |block: &&Value| !rules.audience.unwrap_or(false) || is_for_model(block);
+    let passed = |block: &&Value| match kind(block) {
+        "image" => matches!(
+            rules.image.unwrap_or(MediaForm::Native),
+            MediaForm::Native | MediaForm::NativeAndFile | MediaForm::ImagesOnly
+        ),
+        "audio" => {
+            matches!(rules.audio.unwrap_or(MediaForm::Native), MediaForm::Native | MediaForm::NativeAndFile)
+        }
+        _ => false,
+    };
+    let media = returned.content.iter().filter(for_model).filter(passed);
+    media
+        .filter_map(|block| {
+            Some(Media { mime: field(block, "mimeType")?.to_owned(), data: field(block, "data")?.into() })
+        })
+        .collect()
 }
 
 fn as_error(form: ErrorForm, text: String, called: Called<'_>) -> (String, bool) {

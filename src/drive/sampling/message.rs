@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::display::excerpt;
 use crate::ids::{CallId, ToolName};
-use crate::llm::{ChatReply, ChatRequest, Message, ToolOffer};
+use crate::llm::{ChatReply, ChatRequest, Message, ToolChoice, ToolOffer};
 use crate::transcript::ToolCall;
 
 /// Most messages and tools of one request.
@@ -60,8 +60,9 @@ pub fn read(params: &Value, tools: bool, trial: u32) -> Result<Wanted, Refused> 
         system: params.get("systemPrompt").and_then(Value::as_str).map(str::to_owned),
         messages: said,
         tools: offers(offered, params)?,
-        answer_schema: None,
+        choice: choice(params),
         trial,
+        ..ChatRequest::default()
     };
     let max_tokens = params.get("maxTokens").and_then(Value::as_u64);
     if max_tokens == Some(0) {
@@ -109,7 +110,7 @@ fn user(blocks: &[Value], said: &mut Vec<Message>) -> Result<(), Refused> {
                     None => parts.iter().map(text_of).collect::<Vec<_>>().join("\n"),
                 };
                 let is_error = block.get("isError").and_then(Value::as_bool).unwrap_or(false);
-                said.push(Message::Tool { call, text, is_error });
+                said.push(Message::Tool { call, text, is_error, media: vec![] });
             }
             _ => return Err(unserved(block)),
         }
@@ -144,6 +145,11 @@ fn assistant(blocks: &[Value]) -> Result<Message, Refused> {
     Ok(Message::Assistant { text: (!words.is_empty()).then(|| words.join("\n")), calls, carry: None })
 }
 
+fn choice(params: &Value) -> ToolChoice {
+    let mode = params.get("toolChoice").and_then(|choice| choice.get("mode")).and_then(Value::as_str);
+    if mode == Some("required") { ToolChoice::Required } else { ToolChoice::Auto }
+}
+
 fn offers(offered: Option<&Value>, params: &Value) -> Result<Vec<ToolOffer>, Refused> {
     let mode = params.get("toolChoice").and_then(|choice| choice.get("mode")).and_then(Value::as_str);
     let Some(offered) = offered else { return Ok(vec![]) };
@@ -151,7 +157,7 @@ fn offers(offered: Option<&Value>, params: &Value) -> Result<Vec<ToolOffer>, Ref
     let tools =
         tools.ok_or_else(|| Refused::Malformed("`tools` is no list of at most 1000 tools".to_owned()))?;
     match mode {
-        None | Some("auto") => {}
+        None | Some("auto" | "required") => {}
         Some("none") => return Ok(vec![]),
         Some(other) => {
             return Err(Refused::Unserved(format!(
@@ -237,7 +243,7 @@ mod tests {
         let expected = [
             Message::User("Look.".into()),
             Message::Assistant { text: Some("Let me see.".into()), calls: vec![call.clone()], carry: None },
-            Message::Tool { call, text: "found".into(), is_error: false },
+            Message::Tool { call, text: "found".into(), is_error: false, media: vec![] },
             Message::User("And?".into()),
         ];
         assert_eq!(request.messages, expected);
@@ -256,9 +262,9 @@ mod tests {
         for params in [json!({}), json!({"messages": []}), Value::Null] {
             assert!(matches!(read(&params, true, 1), Err(Refused::Malformed(_))));
         }
-        let forced =
-            json!({"messages": [said("user", words("x"))], "tools": [], "toolChoice": {"mode": "required"}});
-        assert!(matches!(read(&forced, true, 1), Err(Refused::Unserved(_))));
+        let forced = |mode: &str| json!({"messages": [said("user", words("x"))], "tools": [], "toolChoice": {"mode": mode}});
+        assert_eq!(read(&forced("required"), true, 1).unwrap().request.choice, ToolChoice::Required);
+        assert!(matches!(read(&forced("sometimes"), true, 1), Err(Refused::Unserved(_))));
     }
 
     fn reply(text: Option<&str>, calls: Vec<ToolCall>, stop: &str) -> ChatReply {
@@ -270,6 +276,7 @@ mod tests {
             usage: Usage::default(),
             model_id: None,
             stop: stop.to_owned(),
+            refused: false,
             took_ms: 1,
             first_token_ms: None,
         }

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_missing_key_is_found_when_the_stage_is_set() {
-        let outside = llm::Outside { http: crate::net::client().unwrap(), env: Arc::new(|_| None) };
+        let outside = llm::Outside::new(crate::net::client().unwrap(), Arc::new(|_| None));
         let spec = ModelSpec { key: Some("SAMPLING_KEY".to_owned()), ..ModelSpec::new("m", "openai") };
         let fault = Sampler::new(&spec, &outside).err().unwrap();
         assert_eq!(fault.code, "credentials.missing-key");

@@ -31,7 +31,7 @@ impl Memory {
         let mut memory = Self::default();
         let mut left = MOST;
         for message in messages.iter().rev() {
-            if let Message::Tool { call, text, is_error: false } = message {
+            if let Message::Tool { call, text, is_error: false, .. } = message {
                 let mut records = vec![];
                 let about = terms(call.name.as_str());
                 collect(&read(text), &about, DEPTH, &mut records);

@@ -59,7 +59,7 @@ fn decide(request: &ChatRequest) -> Decision {
     let results: Vec<(&ToolCall, &str, bool)> = turn
         .iter()
         .filter_map(|message| match message {
-            Message::Tool { call, text, is_error } => Some((call, text.as_str(), *is_error)),
+            Message::Tool { call, text, is_error, .. } => Some((call, text.as_str(), *is_error)),
             _ => None,
         })
         .collect();

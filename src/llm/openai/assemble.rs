@@ -180,6 +180,7 @@ impl Assembly {
             usage,
             model_id: self.model,
             stop,
+            refused,
             took_ms: 0,
             first_token_ms: None,
         }
@@ -236,7 +237,7 @@ mod tests {
     use super::*;
 
     fn request() -> ChatRequest {
-        ChatRequest { system: None, messages: vec![], tools: vec![], answer_schema: None, trial: 1 }
+        ChatRequest { trial: 1, ..ChatRequest::default() }
     }
 
     fn assembled(pieces: &[&str]) -> ChatReply {

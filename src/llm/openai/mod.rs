@@ -16,8 +16,9 @@ use self::assemble::Assembly;
 use self::names::Names;
 use self::reply::Completion;
 use self::wire::{Endpoint, Mode, Seen, Settings, Wire};
+use super::pace::Pace;
 use super::retry::{Failure, Policy};
-use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Outside, bad_definition};
+use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Outside, bad_definition, estimate};
 use crate::display;
 use crate::ids::Digest;
 use crate::transcript::{Fault, Recorder, Side};
@@ -54,6 +55,7 @@ struct OpenAi {
     client: Client<Settings>,
     http: reqwest::Client,
     key: Option<(String, String)>,
+    pace: Arc<Pace>,
 }
 
 fn build(spec: &ModelSpec, outside: &Outside) -> Result<Arc<dyn ChatModel>, Fault> {
@@ -74,7 +76,7 @@ fn build(spec: &ModelSpec, outside: &Outside) -> Result<Arc<dyn ChatModel>, Faul
     })?;
     let http = outside.http.clone();
     let client = Client::build(http.clone(), Settings(Arc::new(endpoint)));
-    Ok(Arc::new(OpenAi { spec: spec.clone(), client, http, key }))
+    Ok(Arc::new(OpenAi { spec: spec.clone(), client, http, key, pace: outside.paces.of(spec) }))
 }
 
 fn key(spec: &ModelSpec, variable: &str, outside: &Outside) -> Result<String, Fault> {
@@ -108,6 +110,8 @@ impl ChatModel for OpenAi {
                 model: self.spec.name.as_str(),
                 retries: self.spec.retries,
                 seed: Digest::of(body.get().as_bytes()).as_u64(),
+                pace: &self.pace,
+                weight: estimate::weight(&self.spec, body.get().len()),
             };
             let call = Call { model: self, request, names: &names, body: &body, log };
             policy.run(log, || Box::pin(call.attempt())).await
@@ -170,9 +174,16 @@ impl Call<'_> {
         (self.model.client.clone().with_http_service(wire), seen)
     }
 
+    fn heed(self, seen: &Seen) {
+        if let Some(asked) = seen.announced() {
+            self.model.pace.heard(asked, self.log);
+        }
+    }
+
     async fn whole(self) -> Result<Assembly, Failure> {
-        let (client, _) = self.client(Mode::Whole);
+        let (client, seen) = self.client(Mode::Whole);
         let answer: Completion = client.chat().create_byot(self.body).await.map_err(failure)?;
+        self.heed(&seen);
         let mut assembly = Assembly::default();
         add(&mut assembly, answer)?;
         match assembly.is_empty() {
@@ -184,6 +195,7 @@ impl Call<'_> {
     async fn streamed(self, begun: Duration) -> Result<(Assembly, Option<u64>), Failure> {
         let (client, seen) = self.client(Mode::Streamed);
         let mut stream = client.chat().create_stream_byot(self.body).await.map_err(failure)?;
+        self.heed(&seen);
         let mut assembly = Assembly::default();
         let mut first = None;
         while let Some(piece) = self.next(&mut stream, &mut assembly, first.is_some()).await {

@@ -94,8 +94,8 @@ mod tests {
             system: None,
             messages: vec![],
             tools: names.iter().map(tool).collect(),
-            answer_schema: None,
             trial: 1,
+            ..ChatRequest::default()
         }
     }
 

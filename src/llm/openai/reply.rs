@@ -105,6 +105,7 @@ impl WireUsage {
             cached: cached.unwrap_or(0).min(input),
             reasoning: reasoning.min(output),
             reported: true,
+            ..Usage::default()
         })
     }
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::names::Names;
-use crate::llm::{ChatRequest, Message, ModelSpec, ToolOffer};
+use crate::llm::{ChatRequest, Message, ModelSpec, ToolChoice, ToolOffer};
 use crate::transcript::ToolCall;
 
 /// The address where the newer name of the token limit is known; compatible providers know the older one.
@@ -46,7 +46,15 @@ impl Serialize for Body<'_> {
         fields.put("messages", &Messages { request, names })?;
         if !request.tools.is_empty() {
             fields.put("tools", &Tools { request, names })?;
-            fields.put("tool_choice", "auto")?;
+            match &request.choice {
+                ToolChoice::Auto => fields.put("tool_choice", "auto")?,
+                ToolChoice::Never => fields.put("tool_choice", "none")?,
+                ToolChoice::Required => fields.put("tool_choice", "required")?,
+                ToolChoice::Only(name) => fields.put(
+                    "tool_choice",
+                    &json!({"type": "function", "function": {"name": names.wire(name)}}),
+                )?,
+            }
         }
         if let Some(schema) = &request.answer_schema {
             fields.put("response_format", &AnswerFormat::new(schema))?;
@@ -218,7 +226,7 @@ fn wire_message<'a>(message: &'a Message, names: &'a Names) -> WireMessage<'a> {
                 reasoning_details: carried("reasoning_details"),
             }
         }
-        Message::Tool { call, text, is_error } => {
+        Message::Tool { call, text, is_error, media: _ } => {
             WireMessage { tool_call_id: Some(call.id.as_str()), ..said("tool", result(text, *is_error)) }
         }
     }
@@ -267,8 +275,8 @@ mod tests {
                     calls: vec![call.clone(), broken.clone()],
                     carry: Some(json!({"extra_content": {"c1": {"sig": "x"}}, "reasoning_details": []})),
                 },
-                Message::Tool { call, text: "late".into(), is_error: false },
-                Message::Tool { call: broken, text: "no JSON".into(), is_error: true },
+                Message::Tool { call, text: "late".into(), is_error: false, media: vec![] },
+                Message::Tool { call: broken, text: "no JSON".into(), is_error: true, media: vec![] },
             ],
             tools: vec![ToolOffer {
                 name: "get.order".into(),
@@ -277,8 +285,8 @@ mod tests {
                 description: String::new(),
                 schema: json!({"type": "object"}),
             }],
-            answer_schema: None,
             trial: 1,
+            ..ChatRequest::default()
         };
         let mut spec = ModelSpec::new("gpt-x", "openai");
         spec.max_tokens = Some(100);
@@ -294,6 +302,7 @@ mod tests {
             tools: vec![],
             answer_schema: Some(json!({"type": "object"})),
             trial: 1,
+            ..ChatRequest::default()
         };
         let mut spec = ModelSpec::new("m", "openai");
         spec.base_url = Some("http://127.0.0.1:1/v1".into());

@@ -4,7 +4,7 @@
 //! ones: total size, length of a line, and whether `[DONE]` came.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use async_openai::config::Config;
@@ -86,12 +86,18 @@ pub(super) enum Mode {
 pub(super) struct Seen {
     done: AtomicBool,
     failure: Mutex<Option<Failure>>,
+    announced: OnceLock<Asked>,
 }
 
 impl Seen {
     /// Whether the stream said `[DONE]`.
     pub(super) fn done(&self) -> bool {
         self.done.load(Ordering::Acquire)
+    }
+
+    /// Until when the allowance is used up, if the answer said so.
+    pub(super) fn announced(&self) -> Option<Asked> {
+        self.announced.get().copied()
     }
 
     /// Why the body broke off, if it did.
@@ -135,6 +141,10 @@ impl tower::Service<HttpRequestFactory> for Wire {
             let response = http.execute(request).await.map_err(|error| unsent(&error))?;
             if !response.status().is_success() {
                 return Err(refused(response).await);
+            }
+            if let Some(asked) = Asked::announced(response.headers()) {
+                // One attempt, one answer.
+                let _ = seen.announced.set(asked);
             }
             match mode {
                 Mode::Whole => {

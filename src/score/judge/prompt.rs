@@ -94,6 +94,7 @@ pub fn write(
         tools: vec![],
         answer_schema: Some(answer_schema()),
         trial: transcript.header.trial,
+        ..ChatRequest::default()
     };
     Ok(Prompt { request, shown })
 }

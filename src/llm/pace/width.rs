@@ -1,0 +1,168 @@
+//! How many requests a provider bears at once: grows until it says that it is too much, then backs off.
+//!
+//! Doubles with every round of answers until the first refusal; from then on it grows by one a round and falls by a
+//! third with a refusal (AIMD, as in RFC 5681). Requests that were under way at a cut do not cut again.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+
+/// Where an unknown provider begins.
+const FIRST: usize = 32;
+
+/// As wide as it ever gets.
+const MOST: usize = 20_000;
+
+/// The seats at one provider.
+#[derive(Debug)]
+pub(super) struct Width {
+    seats: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    limit: usize,
+    fixed: bool,
+    /// Seats to be taken out when their holders leave.
+    owed: usize,
+    doubling: bool,
+    /// Answers since the last step, while it grows by one a round.
+    answered: usize,
+    epoch: u64,
+}
+
+/// A seat taken; left when dropped.
+#[derive(Debug)]
+pub(super) struct Seat<'a> {
+    width: &'a Width,
+    epoch: u64,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut state = self.width.state();
+        if state.owed > 0 {
+            state.owed -= 1;
+        } else {
+            self.width.seats.add_permits(1);
+        }
+    }
+}
+
+impl Width {
+    /// A declared number of seats, which stays; else one that finds itself.
+    pub(super) fn new(declared: Option<u32>) -> Self {
+        let limit = declared.map_or(FIRST, |seats| (seats as usize).clamp(1, MOST));
+        let state =
+            State { limit, fixed: declared.is_some(), owed: 0, doubling: true, answered: 0, epoch: 0 };
+        Self { seats: Semaphore::new(limit), state: Mutex::new(state) }
+    }
+
+    /// Waits for a seat; who came first is served first.
+    pub(super) async fn seat(&self) -> Seat<'_> {
+        // The semaphore is never closed.
+        if let Ok(permit) = self.seats.acquire().await {
+            permit.forget();
+        }
+        Seat { width: self, epoch: self.state().epoch }
+    }
+
+    /// The provider answered.
+    pub(super) fn answered(&self) {
+        let mut state = self.state();
+        if state.fixed || state.limit >= MOST {
+            return;
+        }
+        state.answered += 1;
+        if !state.doubling && state.answered < state.limit {
+            return;
+        }
+        state.answered = 0;
+        state.limit += 1;
+        if state.owed > 0 {
+            state.owed -= 1;
+        } else {
+            self.seats.add_permits(1);
+        }
+    }
+
+    /// The provider said that it is too much. It is never cut below `floor`.
+    pub(super) fn refused(&self, seat: &Seat<'_>, floor: usize) {
+        let mut state = self.state();
+        if state.fixed || seat.epoch != state.epoch {
+            return;
+        }
+        state.epoch += 1;
+        state.doubling = false;
+        state.answered = 0;
+        let left = (state.limit * 2 / 3).max(floor).clamp(1, state.limit);
+        let fewer = state.limit - left;
+        state.limit = left;
+        state.owed += fewer - self.seats.forget_permits(fewer);
+    }
+
+    /// How many it is now.
+    #[cfg(test)]
+    pub(super) fn limit(&self) -> usize {
+        self.state().limit
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn take(width: &Width) -> Option<Seat<'_>> {
+        width.seat().now_or_never()
+    }
+
+    fn free(width: &Width) -> usize {
+        std::iter::from_fn(|| take(width)).collect::<Vec<_>>().len()
+    }
+
+    #[test]
+    fn it_doubles_with_every_round_until_the_first_refusal() {
+        let width = Width::new(None);
+        (0..FIRST).for_each(|_| width.answered());
+        assert_eq!((width.limit(), free(&width)), (2 * FIRST, 2 * FIRST));
+        let seat = take(&width).unwrap();
+        width.refused(&seat, 1);
+        drop(seat);
+        let left = 2 * FIRST * 2 / 3;
+        assert_eq!((width.limit(), free(&width)), (left, left));
+        (0..left).for_each(|_| width.answered());
+        assert_eq!((width.limit(), free(&width)), (left + 1, left + 1));
+    }
+
+    #[test]
+    fn a_burst_of_refusals_cuts_once_and_seats_under_way_are_taken_out_later() {
+        let width = Width::new(None);
+        let mut seats: Vec<_> = std::iter::from_fn(|| take(&width)).collect();
+        seats.iter().for_each(|seat| width.refused(seat, 1));
+        assert_eq!(width.limit(), FIRST * 2 / 3);
+        seats.truncate(FIRST * 2 / 3);
+        assert!(take(&width).is_none());
+        seats.pop();
+        assert!(take(&width).is_some());
+    }
+
+    #[test]
+    fn a_floor_and_a_declared_number_hold() {
+        let width = Width::new(None);
+        (0..50).for_each(|_| width.refused(&take(&width).unwrap(), 7));
+        assert_eq!((width.limit(), free(&width)), (7, 7));
+        (0..50).for_each(|_| width.refused(&take(&width).unwrap(), 1));
+        assert_eq!((width.limit(), free(&width)), (1, 1));
+        let declared = Width::new(Some(3));
+        declared.refused(&take(&declared).unwrap(), 1);
+        (0..50).for_each(|_| declared.answered());
+        assert_eq!((declared.limit(), free(&declared)), (3, 3));
+    }
+}
