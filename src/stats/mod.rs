@@ -6,11 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod agreement;
 pub mod allocation;
 pub mod anytime;
 pub mod belief;
 pub mod bootstrap;
 pub mod change;
+pub mod correction;
 pub mod drift;
 pub mod exact;
 mod lattice;
@@ -26,6 +28,7 @@ pub mod reliability;
 pub mod sequential;
 pub mod signs;
 pub mod special;
+pub mod votes;
 
 /// A two-sided interval; `low <= high`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 mod gate;
 mod inputs;
+mod judges;
 mod table;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,10 @@ use std::fmt;
 use serde_json::Value;
 
 use inputs::Inputs;
-pub(crate) use table::TABLE;
+/// Every function that reference values may name.
+pub(crate) fn rows() -> impl Iterator<Item = &'static table::Row> {
+    table::TABLE.iter().chain(judges::TABLE)
+}
 
 /// How a function fared.
 #[derive(Default)]
@@ -80,8 +84,7 @@ pub(crate) fn check(text: &str) -> Result<Report, String> {
 /// The error of a vector that holds, or the error and a complaint.
 fn examine(function: &str, vector: &Value) -> Result<f64, (f64, String)> {
     let fail = |complaint: String| (f64::INFINITY, complaint);
-    let (_, compute) = TABLE
-        .iter()
+    let (_, compute) = rows()
         .find(|(name, _)| *name == function)
         .ok_or_else(|| fail(format!("no function is called `{function}`")))?;
     let tolerance = vector["tolerance"].as_f64().ok_or_else(|| fail("no tolerance".to_owned()))?;

@@ -1,4 +1,4 @@
-//! Every function that reference values may name, a line or two each.
+//! The functions of intervals, tests, power, drift, trajectories and the gate, a line or two each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,7 @@ use serde_json::{Value, json};
 use super::gate;
 use super::inputs::{Inputs, ends};
 
-type Got = Result<Value, String>;
+pub(crate) type Got = Result<Value, String>;
 
 /// A function by name: inputs in, what the program computes out.
 pub(crate) type Row = (&'static str, fn(Inputs<'_>) -> Got);
