@@ -206,7 +206,7 @@ fn simulate(suite: &Suite, world: World, rng: &mut SplitMix64) -> Result<Sums, G
     rates.iter_mut().enumerate().filter(|(at, _)| hit(*at)).for_each(|(_, rate)| *rate *= 1.0 - lost);
     let mut gate = Gate::new(Settings::new(suite.mode, Knobs::default())?, cases)?;
     loop {
-        let wanted = match gate.next() {
+        let wanted = match gate.advance() {
             Next::Round(wanted) | Next::Confirm(wanted) => wanted,
             Next::Decided(ruling) => {
                 let is = |verdict| f64::from(u8::from(ruling.why.verdict() == verdict));

@@ -38,7 +38,7 @@ fn gate(cases: Vec<GateCase>) -> Gate {
 /// Runs a gate to its verdict; `outcome` says what each wanted trial gives.
 fn run(mut gate: Gate, outcome: impl Fn(&Wanted) -> Seen) -> (Ruling, Record) {
     loop {
-        let wanted = match gate.next() {
+        let wanted = match gate.advance() {
             Next::Decided(ruling) => {
                 let record = gate.record();
                 assert_eq!(record.recompute().as_ref(), Ok(&record), "the record gives the verdict again");
@@ -216,7 +216,7 @@ fn new_cases_are_listed_and_not_compared() {
     let mut cases = suite(100, [15, 15]);
     cases.push(case(100, [0, 0]));
     let mut gate = gate(cases);
-    let Next::Round(wanted) = gate.next() else { panic!("a round") };
+    let Next::Round(wanted) = gate.advance() else { panic!("a round") };
     assert_eq!(wanted.len(), 100);
     gate.observe("c100", Slot::Round(1), Seen::Fail).unwrap();
     let (ruling, record) = run(gate, always(Seen::Pass));
@@ -280,10 +280,10 @@ proptest! {
             for (told, (at, slot, seen)) in trials.iter().enumerate() {
                 gate.observe(&format!("c{at:03}"), *slot, *seen).unwrap();
                 if told % ask_every == 0 {
-                    gate.next();
+                    gate.advance();
                 }
             }
-            gate.next();
+            gate.advance();
             gate.record()
         };
         let (one, other) = (ruled(&ordered, usize::MAX), ruled(&shuffled, ask_every));

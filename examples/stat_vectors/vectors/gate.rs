@@ -40,7 +40,7 @@ pub(crate) fn ruling(i: Inputs<'_>) -> Result<Value, String> {
     }
     let mut gate = Gate::new(settings, cases).map_err(|error| error.to_string())?;
     let ruling = loop {
-        let wanted = match gate.next() {
+        let wanted = match gate.advance() {
             Next::Decided(ruling) => break ruling,
             Next::Round(wanted) | Next::Confirm(wanted) => wanted,
         };
