@@ -8,7 +8,7 @@
 use axum::Json;
 use axum::Router;
 use axum::routing::post;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 fn main() -> std::io::Result<()> {
     let mut args = std::env::args().skip_while(|arg| arg != "--port").skip(1);
@@ -43,15 +43,19 @@ fn verdict(prompt: &str) -> Value {
     for line in lines {
         if line["canary"].is_string() {
             canary = line["canary"].clone();
-        } else if line["criterion"].is_string() {
-            ids.push(line["criterion"].clone());
+        } else if let Some(id) = line["criterion"].as_str() {
+            ids.push((id.to_owned(), line["statement"].clone()));
         } else if let Some(event) = line["event"].as_u64() {
             last = event;
         }
     }
-    let one = |id: Value| {
-        let verdict = if id == "counter" { "no" } else { "yes" };
-        json!({"id": id, "verdict": verdict, "evidence": [last], "reason": "The event shows it."})
-    };
-    json!({"canary": canary, "verdicts": ids.into_iter().map(one).collect::<Vec<_>>()})
+    let mut reply = Map::new();
+    reply.insert("canary".into(), canary);
+    for (id, statement) in ids {
+        let verdict = if statement == "The transcript contains no event at all." { "no" } else { "yes" };
+        let one =
+            json!({"evidence": [last], "reason": "The event shows it.", "doubt": "none", "verdict": verdict});
+        reply.insert(id, one);
+    }
+    Value::Object(reply)
 }

@@ -14,6 +14,7 @@ pub mod bare;
 pub mod fence;
 pub mod pem;
 pub mod route;
+pub mod sse;
 
 /// Largest body read from a model API, a target or an authorization server, in bytes: 16 MiB.
 pub const BODY_CAP: usize = 16 * 1024 * 1024;

@@ -35,6 +35,17 @@ pub struct Job {
     pub max_cost: Option<f64>,
     /// What was spent before, when a run is resumed.
     pub spent: f64,
+    /// What is not spent, because its answers are from a tape.
+    pub free: Free,
+}
+
+/// Work whose answers are from a tape: its costs are those of the recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Free {
+    /// The trials.
+    pub trials: bool,
+    /// Judging.
+    pub judging: bool,
 }
 
 /// What a listener hears, in order.
@@ -73,7 +84,7 @@ pub struct Scored {
 
 /// Runs a job to its end and returns why it stopped early, if it did. Every reason is in the store as well.
 pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
-    let Job { cases, unscored, world, judge, store, max_cost, spent } = job;
+    let Job { cases, unscored, world, judge, store, max_cost, spent, free } = job;
     let by_key: HashMap<CaseKey, Arc<Case>> =
         cases.iter().map(|case| (case.header.key, Arc::clone(case))).collect();
     let grader = Arc::new(Grader {
@@ -102,7 +113,7 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
             biased;
             Some(done) = grading.join_next() => {
                 let scored = done.unwrap_or_else(|error| Scored::broken(&error.to_string()));
-                brake.spent += scored.judge_cost;
+                brake.spent += if free.judging { 0.0 } else { scored.judge_cost };
                 on(Step::Scored(&scored));
                 if let Some(fault) = &scored.fatal {
                     brake.stop(Stop { code: fault.code.clone(), message: fault.message.clone() }, &mut on);
@@ -114,7 +125,7 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
                 Some(DriveEvent::Started(header)) => on(Step::Started(&header)),
                 Some(DriveEvent::Finished(transcript)) => {
                     finished += 1;
-                    brake.spent += cost_of(&transcript);
+                    brake.spent += if free.trials { 0.0 } else { cost_of(&transcript) };
                     if finished < planned {
                         brake.check_budget(&mut on);
                     }

@@ -147,7 +147,10 @@ fn end() -> impl Strategy<Value = End> {
 
 fn whole() -> impl Strategy<Value = Transcript> {
     (prop::collection::vec(what(), 0..12), end()).prop_map(|(what, end)| {
-        let events = (0..).zip(what).map(|(seq, what)| Event { seq, at_ms: u64::from(seq), what }).collect();
+        let events = (0..)
+            .zip(what)
+            .map(|(seq, what)| Event { seq, at_ms: u64::from(seq), what, aside: None })
+            .collect();
         Transcript { events, end, ..transcript(0, End::Done) }
     })
 }

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 
 #[allow(dead_code)]
-#[path = "../../src/mcp/sse.rs"]
+#[path = "../../src/net/sse.rs"]
 mod sse;
 
 fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<sse::SseEvent>, Vec<u8>) {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::tape::TapeArgs;
+
 /// The end of `--help`; the first word of each command is how the user starts the program.
 pub(super) fn first_steps(program: &str) -> String {
     [
@@ -163,6 +165,9 @@ pub(super) struct EvalArgs {
     /// What to print on stdout: `human`, `json`, `junit` or `markdown`. Reports are written to files in any case.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: String,
+    /// Recordings to make, or to play in place of the outside.
+    #[command(flatten)]
+    pub tapes: TapeArgs,
     /// Break one thing in the built-in demo server, to see it caught.
     #[arg(long, value_name = "NAME")]
     pub flaw: Option<String>,
@@ -292,6 +297,9 @@ pub(super) struct ResumeArgs {
     /// What to print on stdout: `human`, `json`, `junit` or `markdown`.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: String,
+    /// Recordings to make, or to play in place of the outside.
+    #[command(flatten)]
+    pub tapes: TapeArgs,
 }
 
 /// Arguments of `merge`.
@@ -358,6 +366,15 @@ pub(super) enum RunsCommand {
     Info(RunArg),
     /// Check the invariants of a run file.
     Check(RunArg),
+    /// Write what was said with the target as a tape that `eval --server-tape` plays.
+    Tape {
+        /// The run.
+        #[command(flatten)]
+        run: RunArg,
+        /// Where to write it. Default: stdout.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
 }
 
 /// Arguments of `login`.

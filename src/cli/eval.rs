@@ -10,11 +10,13 @@ use super::progress::Progress;
 use super::purse::Purse;
 use super::several::Several;
 use super::signal::Signals;
+use super::tape::Session;
 use super::{Context, check};
 use crate::diag::{Diagnostic, Origin};
 use crate::drive::World;
 use crate::drive::stage::{self, Stage};
 use crate::drive::surface::Surface;
+use crate::drive::tapes::Tapes;
 use crate::gate::Exit;
 use crate::ids::{ModelName, PersonaName, RunId, ToolName};
 use crate::mcp::ClientProfile;
@@ -38,7 +40,9 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
         return super::resume::latest_or(run, args, &signals, context).await;
     }
     let names = check::selected(&args.select.suites, &context.project())?;
+    let kinds = if args.tapes.played().is_some() { unprobed(kinds)? } else { kinds };
     let mut prepared = prepare(&names, args, kinds, context)?;
+    args.tapes.fits(prepared.len())?;
     if prepared.len() == 1 {
         let concluded = one(prepared.remove(0), args, 0.0, (&signals, context)).await?;
         concluded.print(&args.format, context)?;
@@ -60,6 +64,18 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
         }
     }
     several.end(context)
+}
+
+/// The kinds of cases that a tape can answer: auth checks are about the target itself.
+fn unprobed<'a>(kinds: &'a [&'a str]) -> Outcome<&'a [&'a str]> {
+    match kinds {
+        [] => Ok(&["access", "use"]),
+        kinds if kinds.contains(&"auth") => {
+            let message = "auth checks probe the target itself; a tape in its place cannot answer them";
+            Err(Failure::usage("usage.flags", message).hint("leave `--server-tape` out"))
+        }
+        kinds => Ok(kinds),
+    }
 }
 
 /// What the command line selects.
@@ -165,13 +181,17 @@ async fn one(
     (signals, context): (&Signals, &Context),
 ) -> Outcome<Concluded> {
     let Prepared { suite, plan, selection } = prepared;
+    let tapes = args.tapes.open(&suite.name, Session::First, context)?;
     let stage = tokio::select! {
         biased;
-        stage = set(&suite, &plan, args.max_rps, context) => stage?,
+        stage = set(&suite, &plan, (args.max_rps, &tapes), context) => stage?,
         failure = signals.before_anything_ran() => return Err(failure),
     };
-    let manifest =
-        Manifest { flaw: args.flaw.clone(), ..manifest(&suite, &plan, selection, &stage, context) };
+    let manifest = Manifest {
+        flaw: args.flaw.clone(),
+        tapes: args.tapes.words(),
+        ..manifest(&suite, &plan, selection, &stage, context)
+    };
     let out = context.root.join(&args.out);
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
     // The plan holds what trials need; a large suite would only take memory from here on.
@@ -196,6 +216,8 @@ async fn one(
         spent,
         width: args.concurrency.into(),
         max_cost: args.max_cost,
+        tapes,
+        record_server: args.tapes.recorded().map(|file| context.root.join(file)),
     };
     drop((rows, manifest));
     finish(Running { stage, store, file }, work, (signals, context)).await
@@ -214,17 +236,18 @@ pub(super) fn outside(context: &Context) -> Outcome<stage::Outside> {
         root: context.root.clone(),
         wallet: Arc::new(Purse::new(&context.env)),
         max_rps: None,
+        tapes: Tapes::default(),
     })
 }
 
-/// Sets the stage for a plan. `max_rps` is how often per second auth checks may ask.
+/// Sets the stage for a plan. `max_rps` is how often per second auth checks may ask; `tapes` stand before the outside.
 pub(super) async fn set(
     suite: &Suite,
     plan: &Plan,
-    max_rps: Option<u32>,
+    (max_rps, tapes): (Option<u32>, &Tapes),
     context: &Context,
 ) -> Outcome<Stage> {
-    let outside = stage::Outside { max_rps, ..outside(context)? };
+    let outside = stage::Outside { max_rps, tapes: tapes.clone(), ..outside(context)? };
     let stage = stage::set(suite, plan, &outside).await;
     for name in context.secrets.take_too_short() {
         context.printer.tell(&format!(
@@ -268,6 +291,10 @@ pub(super) struct Work {
     pub(super) spent: f64,
     pub(super) width: usize,
     pub(super) max_cost: Option<f64>,
+    /// What stands before the outside.
+    pub(super) tapes: Tapes,
+    /// Where what was said with the target is written.
+    pub(super) record_server: Option<PathBuf>,
 }
 
 /// Drives, scores, closes the file, decides and writes the reports.
@@ -292,10 +319,12 @@ pub(super) async fn finish(
         store: store.clone(),
         max_cost: work.max_cost,
         spent: work.spent,
+        free: run::Free { trials: work.tapes.trials_are_free(), judging: work.tapes.judging_is_free() },
     };
     let world: Arc<World> = Arc::clone(&job.world);
     let stops = run::run(job, |step| progress.step(&step)).await;
     progress.end();
+    super::tape::tell(&work.tapes, context);
     if let Some(stop) = signals.reason() {
         let _ = store.stopped(&stop).await;
     }
@@ -312,6 +341,9 @@ pub(super) async fn finish(
         return Err(Failure::new(Exit::LocalIo, stop.code.clone(), stop.message.clone()).hint(
             "nothing more was spent; finished trials are kept: free some space, then `rehearsal resume`",
         ));
+    }
+    if let Some(path) = &work.record_server {
+        super::runs::write_tape(&file, path, context)?;
     }
     let concluded = concluded?;
     concluded.write_reports(context)?;
@@ -336,6 +368,8 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         judge: suite.judge.as_ref().map(|judge| judge.value.model.name.to_string()),
         target: context.secrets.redact(stage.description()).into_owned(),
         flaw: None,
+        tapes: vec![],
+        url: stage.url().map(crate::net::shown),
         surfaces: surfaces(stage, context),
         clients: suite.clients.iter().filter_map(|client| kept(&client.value, &context.secrets)).collect(),
         inputs: suite
@@ -364,9 +398,10 @@ fn seen(persona: &PersonaName, surface: &Result<Surface, Fault>, secrets: &Secre
             // A server may name its tools after what it was given.
             let name = |tool: &ToolFact| ToolName::new(secrets.redact(tool.name.as_str()).into_owned());
             let tools = surface.tools.iter().map(name).collect();
-            SurfaceSeen { persona, tools, later: surface.later.clone(), digest: Some(surface.digest()) }
+            let (later, look) = (surface.later.clone(), surface.wire.clone());
+            SurfaceSeen { persona, tools, later, digest: Some(surface.digest()), look }
         }
-        Err(_) => SurfaceSeen { persona, tools: vec![], later: vec![], digest: None },
+        Err(_) => SurfaceSeen { persona, tools: vec![], later: vec![], digest: None, look: vec![] },
     }
 }
 

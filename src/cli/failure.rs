@@ -66,6 +66,7 @@ impl Failure {
         let exit = match (fault.side, fault.code.as_str()) {
             (_, code) if code.starts_with("credentials.") => Exit::Credentials,
             (_, code) if code.starts_with("store.") => Exit::LocalIo,
+            (_, code) if code.starts_with("tape.") => Exit::Usage,
             (_, "target.unauthorized") => Exit::Credentials,
             (Side::Server | Side::Auth, _) => Exit::Target,
             (Side::Model | Side::Judge, _) => Exit::Inconclusive,

@@ -37,6 +37,7 @@ mod runs;
 mod several;
 mod show;
 mod signal;
+mod tape;
 mod tools;
 
 use args::{Cli, Command};

@@ -10,6 +10,8 @@ use super::conclude::{self, conclude};
 use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
 use super::failure::{Failure, Outcome};
 use super::signal::Signals;
+use super::tape::{Session, TapeArgs};
+use crate::drive::tapes::Tapes;
 use crate::gate::Exit;
 use crate::ids::CaseKey;
 use crate::plan::{Case, Plan};
@@ -30,7 +32,7 @@ pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
     let signals = Signals::listen(context.printer);
     let drift = if args.accept_drift { Drift::Accepted } else { Drift::Refused };
     let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
-    let how = How { format: &args.format, width, max_cost, max_rps, drift };
+    let how = How { format: &args.format, width, max_cost, max_rps, drift, tapes: &args.tapes };
     continue_run(&file, &how, &signals, context).await
 }
 
@@ -50,7 +52,8 @@ pub(super) async fn latest_or(run: &str, args: &EvalArgs, signals: &Signals, con
     let name = suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
     let file = super::runs::resolve(&name, &args.out, context)?;
     let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
-    let how = How { format: &args.format, width, max_cost, max_rps, drift: Drift::Refused };
+    let how =
+        How { format: &args.format, width, max_cost, max_rps, drift: Drift::Refused, tapes: &args.tapes };
     continue_run(&file, &how, signals, context).await
 }
 
@@ -61,6 +64,7 @@ struct How<'a> {
     max_cost: Option<f64>,
     max_rps: Option<u32>,
     drift: Drift,
+    tapes: &'a TapeArgs,
 }
 
 /// What to do when the target's tools have changed since the run began.
@@ -97,9 +101,10 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
             manifest.run, manifest.suite, left.spent
         ));
         let store = Store::open(file)?;
+        let tapes = how.tapes.open(&suite.name, Session::Resumed, context)?;
         let stage = tokio::select! {
             biased;
-            stage = set(&suite, &plan, how.max_rps, context) => stage?,
+            stage = set(&suite, &plan, (how.max_rps, &tapes), context) => stage?,
             failure = signals.before_anything_ran() => return Err(failure),
         };
         let drifted = match how.drift {
@@ -110,7 +115,8 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
             stage.strike().await;
             return Err(failure);
         }
-        let work = Work { width: how.width, max_cost: how.max_cost, ..left };
+        let record_server = how.tapes.recorded().map(|file| context.root.join(file));
+        let work = Work { width: how.width, max_cost: how.max_cost, tapes, record_server, ..left };
         finish(Running { stage, store, file: file.to_owned() }, work, (signals, context)).await?
     };
     concluded.print(how.format, context)?;
@@ -146,8 +152,15 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
         return Err(Failure::new(Exit::Usage, "run.changed", message)
             .hint("start a new run with `rehearsal eval`; expectations may be edited, prompts, personas and models may not"));
     }
-    let mut work =
-        Work { cases: vec![], unscored: vec![], spent: spent(record, reader)?, width: 1, max_cost: None };
+    let mut work = Work {
+        cases: vec![],
+        unscored: vec![],
+        spent: spent(record, reader)?,
+        width: 1,
+        max_cost: None,
+        tapes: Tapes::default(),
+        record_server: None,
+    };
     let results: HashMap<CaseKey, &CaseResult> =
         record.results.iter().map(|result| (result.header.key, result)).collect();
     for case in plan.cases {

@@ -18,6 +18,7 @@ pub(super) fn runs(command: &RunsCommand, context: &Context) -> Outcome {
         RunsCommand::List { out } => list(&context.root.join(out), context),
         RunsCommand::Info(args) => info(args, context),
         RunsCommand::Check(args) => invariants(args, context),
+        RunsCommand::Tape { run, to } => print_tape(run, to.as_deref(), context),
     }
 }
 
@@ -63,6 +64,7 @@ fn word(state: RunState, complete: bool) -> String {
 fn info(args: &RunArg, context: &Context) -> Outcome {
     let file = resolve(&args.run, &args.out, context)?;
     let mut manifest = Reader::open(&file)?.manifest()?;
+    manifest.surfaces.iter_mut().for_each(|seen| seen.look.clear());
     manifest.inputs.values_mut().for_each(|text| *text = format!("{} bytes", text.len()));
     context.printer.data_line(&serde_json::to_string_pretty(&manifest).unwrap_or_default())?;
     Ok(Exit::Pass)
@@ -83,4 +85,51 @@ fn invariants(args: &RunArg, context: &Context) -> Outcome {
     }
     let message = format!("{} broken in {}", count(broken.len() as u64, "invariant"), file.display());
     Err(Failure::new(Exit::LocalIo, "store.unreadable", message))
+}
+
+/// Writes what was said with the target of a run as a tape, beside itself first, so that no reader ever sees half of it.
+#[expect(clippy::disallowed_methods, reason = "writes tapes where the user wants them")]
+pub(super) fn write_tape(run: &Path, to: &Path, context: &Context) -> Outcome<()> {
+    let text = tape(run)?;
+    let failed = |error: std::io::Error| {
+        let message = format!("the tape `{}` cannot be written: {error}", to.display());
+        Failure::new(Exit::LocalIo, "store.tape", message)
+    };
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut new = to.as_os_str().to_owned();
+    new.push(".new");
+    std::fs::write(&new, &text).and_then(|()| std::fs::rename(&new, to)).map_err(failed)?;
+    let path = display::safe_line(&to.display().to_string());
+    context.printer.talk(&format!(
+        "tape of the target: {} written ({path})",
+        count(text.lines().count() as u64, "line")
+    ));
+    Ok(())
+}
+
+/// What was said with the target of a run.
+fn tape(run: &Path) -> Outcome<String> {
+    let reader = Reader::open(run)?;
+    let manifest = reader.manifest()?;
+    let looks: Vec<_> = manifest.surfaces.into_iter().map(|seen| (seen.persona, seen.look)).collect();
+    let mut transcripts = vec![];
+    for planned in reader.planned()? {
+        transcripts.extend(reader.transcript(planned.header.key)?);
+    }
+    Ok(crate::mcp::tape::written(manifest.url.as_deref(), &looks, &transcripts))
+}
+
+fn print_tape(args: &RunArg, to: Option<&Path>, context: &Context) -> Outcome {
+    let file = resolve(&args.run, &args.out, context)?;
+    match to {
+        Some(to) => write_tape(&file, &context.root.join(to), context)?,
+        None => {
+            for line in tape(&file)?.lines() {
+                context.printer.data_line(line)?;
+            }
+        }
+    }
+    Ok(Exit::Pass)
 }

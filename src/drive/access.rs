@@ -6,7 +6,7 @@ use super::turning::Turning;
 use super::{World, agent, surface};
 use crate::ids::CallId;
 use crate::mcp::profile::Results;
-use crate::mcp::{Identity, Opening, Refusal, Session, example, facts};
+use crate::mcp::{Identity, Opening, Refusal, Scene, Session, example, facts};
 use crate::plan::{AccessCall, AccessWork, Case};
 use crate::transcript::event::{Caller, Refused};
 use crate::transcript::{End, Fault, Recorder, Subject, ToolCall, What};
@@ -28,7 +28,9 @@ pub async fn run(case: &Case, work: &AccessWork, world: &World, log: &Recorder) 
         let then = work.becomes.iter().map(|turn| world.identity(&turn.persona.name).cloned());
         let turning = Turning::new(first, then.collect::<Result<Vec<_>, _>>()?);
         let identity: Identity = turning.clone();
-        let session = world.target.open(Opening::new(&identity, &case.client), log.clone()).await?;
+        let scene = Scene { persona: &case.persona.name, case: Some(&case.header) };
+        let opening = Opening::new(&identity, &case.client).in_scene(scene);
+        let session = world.target.open(opening, log.clone()).await?;
         Ok((turning, session))
     };
     let (turning, session) = match trial.await {

@@ -15,7 +15,7 @@ use super::offer::{self, Menu, search};
 use super::steps::Around;
 use super::{World, steps};
 use crate::ids::{Digest, ToolName};
-use crate::llm::{ChatModel, ChatReply, ChatRequest, Media, Message, ToolOffer};
+use crate::llm::{self, ChatModel, ChatReply, ChatRequest, Media, Message, ToolOffer};
 use crate::mcp::profile::Results;
 use crate::mcp::{Host, Refusal, Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
@@ -33,6 +33,7 @@ pub async fn run(case: &Case, work: &UseWork, world: &World, log: &Recorder) -> 
             "the plan names a model that was not built",
         ));
     };
+    let model = llm::at(model, &case.header);
     let ledger = Arc::new(Ledger::new(work.limits));
     // Whatever the host still does when the trial is over, it stops doing.
     let over = CancellationToken::new();

@@ -12,14 +12,13 @@ use super::ledger::Ledger;
 use super::sampling::{Sampler, message};
 use super::script::Script;
 use super::{Journal, World};
-use crate::ids::CaseKey;
-use crate::llm::ChatReply;
+use crate::llm::{self, ChatReply};
 use crate::mcp::host::conducted::Conducted;
 use crate::mcp::host::elicitation::{self, Mode};
 use crate::mcp::host::{Answer, Host};
 use crate::plan::{Case, UseWork};
 use crate::suite::answers::{Action, Reply, Root, Sampling};
-use crate::transcript::{Fault, Recorder, Side, What};
+use crate::transcript::{CaseHeader, Fault, Recorder, Side, What};
 
 /// JSON-RPC's code for parameters that make no sense, and what the specification wants for an undeclared mode.
 const INVALID_PARAMS: i64 = -32602;
@@ -49,8 +48,7 @@ enum Source {
 struct Paid {
     sampler: Arc<Sampler>,
     journal: Arc<dyn Journal>,
-    key: CaseKey,
-    trial: u32,
+    header: CaseHeader,
     /// Answers the trial may still have of it: as many as tool calls. Nobody else bounds what a server asks for.
     left: AtomicU32,
 }
@@ -84,9 +82,9 @@ impl TrialHost {
                     )
                 })?;
                 let journal = Arc::clone(&world.journal);
-                let (key, trial) = (case.header.key, case.header.trial);
+                let header = case.header.clone();
                 let left = AtomicU32::new(work.limits.tool_calls);
-                Some(Source::Model(Paid { sampler, journal, key, trial, left }))
+                Some(Source::Model(Paid { sampler, journal, header, left }))
             }
         };
         Ok(Self {
@@ -179,7 +177,7 @@ impl TrialHost {
     async fn model(&self, paid: &Paid, params: &Value) -> Answer {
         const METHOD: &str = "sampling/createMessage";
         let tools = self.capabilities.get("sampling").is_some_and(|sampling| sampling.get("tools").is_some());
-        let wanted = match message::read(params, tools, paid.trial) {
+        let wanted = match message::read(params, tools, paid.header.trial) {
             Ok(wanted) => wanted,
             Err(message::Refused::Malformed(why)) => {
                 self.log.note(What::ServerOdd { message: format!("`{METHOD}`: {why}") });
@@ -197,7 +195,7 @@ impl TrialHost {
         }
         let asking = self.ledger.asking();
         let reply = match paid.sampler.capped(wanted.max_tokens) {
-            Ok(model) => model.complete(&wanted.request, &self.log).await,
+            Ok(model) => llm::at(&model, &paid.header).complete(&wanted.request, &self.log).await,
             Err(fault) => Err(fault),
         };
         drop(asking);
@@ -227,7 +225,7 @@ impl TrialHost {
         });
         self.ledger.charge(reply.usage, cost);
         if let Some(event) = self.log.event(seq)
-            && let Err(fault) = paid.journal.model_replied(paid.key, &event).await
+            && let Err(fault) = paid.journal.model_replied(paid.header.key, &event).await
         {
             self.ledger.broke(fault);
             return Err(error(REJECTED, "the answer could not be kept"));

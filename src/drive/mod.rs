@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ids::{CaseKey, Digest, PersonaName};
 use crate::llm::ChatModel;
-use crate::mcp::{Host, Identity, Opening, Session, Target};
+use crate::mcp::{Host, Identity, Opening, Scene, Session, Target};
 use crate::plan::Case;
 use crate::transcript::{CaseHeader, Clock, Event, Fault, Recorder, Secrets, Side, Transcript};
 
@@ -29,6 +29,7 @@ pub mod script;
 pub mod stage;
 pub mod steps;
 pub mod surface;
+pub mod tapes;
 pub mod trial;
 mod turning;
 pub mod visit;
@@ -86,7 +87,8 @@ impl World {
         host: Option<&Arc<dyn Host>>,
     ) -> Result<Box<dyn Session>, Fault> {
         self.prelude.tell(persona, log);
-        let opening = Opening { host, ..Opening::new(self.identity(persona)?, &case.client) };
+        let scene = Scene { persona, case: Some(&case.header) };
+        let opening = Opening { host, ..Opening::new(self.identity(persona)?, &case.client).in_scene(scene) };
         self.target.open(opening, log.clone()).await
     }
 }

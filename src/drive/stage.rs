@@ -12,19 +12,23 @@ use std::time::Duration;
 use super::issuer::Standing;
 use super::sampling::Sampler;
 use super::surface::{self, Prelude, Surfaces};
+use super::tapes::Tapes;
 use super::{Journal, Stopping, World, auth};
+use crate::auth::Persona;
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
 use crate::ids::{Digest, PersonaName};
-use crate::llm::{self, ChatModel};
+use crate::llm::tape::{self, Role};
+use crate::llm::{self, ChatModel, ModelSpec};
 use crate::mcp::connect::{self, Keeper};
 use crate::mcp::launch::{self, Launch};
 use crate::mcp::process::guard::Guard;
 use crate::mcp::revision::Choice;
-use crate::mcp::{ClientProfile, Endpoint, Identity, Program, Target};
+use crate::mcp::tape::Deck;
+use crate::mcp::{Anonymous, ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
-use crate::score::judge::Judge;
+use crate::score::judge::{Examiner, Judge, Others};
 use crate::suite::answers::Sampling;
 use crate::suite::{JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
@@ -53,6 +57,8 @@ pub struct Outside {
     pub wallet: Arc<dyn Wallet>,
     /// How often per second auth checks may ask the target; `None` as in [`crate::auth::Prober::paced`].
     pub max_rps: Option<u32>,
+    /// Recordings that are made, or played in place of the outside.
+    pub tapes: Tapes,
 }
 
 /// Everything a run needs of the outside, up and answering.
@@ -122,6 +128,11 @@ impl Stage {
         &self.description
     }
 
+    /// The URL of the target; none over standard streams.
+    pub fn url(&self) -> Option<&url::Url> {
+        self.set.target.url()
+    }
+
     /// What each persona sees.
     pub fn surfaces(&self) -> &Surfaces {
         &self.surfaces
@@ -183,6 +194,9 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
 
 /// Starts issuer and target, and says in words how the target is reached.
 pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, String), Fault> {
+    if let Some(deck) = &outside.tapes.server {
+        return taped(suite, deck, outside);
+    }
     let issuer = Standing::raise(suite, outside).await?;
     let guard = Guard::new(outside.program.clone(), &["guard"]);
     let place = place(suite, issuer.as_ref(), outside)?;
@@ -207,6 +221,15 @@ pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, Stri
     Ok((set, description))
 }
 
+/// A tape in the place of the target: nothing is started, and nobody needs to be known.
+fn taped(suite: &Suite, deck: &Arc<Deck>, outside: &Outside) -> Result<(Set, String), Fault> {
+    let http = outside.http.clone();
+    let target = deck.target(suite.target.protocol, http.clone())?;
+    let (headers, route) = (BTreeMap::new(), net::Route::default());
+    let set = Set { issuer: None, target, headers, http, route, old_servers: false };
+    Ok((set, format!("the tape {}", deck.path().display())))
+}
+
 /// Every model of a plan but the judge.
 #[derive(Default)]
 struct Models {
@@ -216,11 +239,27 @@ struct Models {
     samplers: HashMap<Digest, Arc<Sampler>>,
 }
 
+/// Builds the models that judge.
+pub fn examiners(
+    spec: &JudgeSpec,
+    build: impl Fn(&ModelSpec) -> Result<Arc<dyn ChatModel>, Fault>,
+) -> Result<Judge, Fault> {
+    let examiner = |spec: &ModelSpec| Ok(Examiner { model: build(spec)?, spec: spec.clone() });
+    let others = match (&spec.second, &spec.panel[..]) {
+        (Some(second), _) => Others::Second(examiner(second)?, spec.escalate),
+        (None, []) => Others::Nobody,
+        (None, panel) => Others::Panel(panel.iter().map(examiner).collect::<Result<_, Fault>>()?),
+    };
+    let (rubric, grouping) = (spec.rubric.clone(), spec.calls);
+    Ok(Judge { first: examiner(&spec.model)?, others, rubric, grouping, verdicts: None })
+}
+
 /// Builds every model of the plan once. All missing keys are named together.
 fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Option<Judge>), Fault> {
     let (env, secrets) = (Arc::clone(&outside.env), outside.secrets.clone());
     // Whatever a model definition reads from the environment is a credential.
     let keys: Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
+    let tapes = &outside.tapes;
     let outside = llm::Outside::new(outside.http.clone(), keys);
     let mut models = Models::default();
     let mut faults: Vec<Fault> = Vec::new();
@@ -232,7 +271,7 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
     for case in &plan.cases {
         let Work::Use(work) = &case.work else { continue };
         if let Entry::Vacant(entry) = models.tested.entry(case.header.key.model) {
-            match llm::build(&work.model, &outside) {
+            match tape::build(&work.model, Role::Candidate, tapes.models.as_ref(), &outside) {
                 Ok(model) => _ = entry.insert(model),
                 Err(fault) => note(fault),
             }
@@ -241,7 +280,7 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
             continue;
         };
         if let Entry::Vacant(entry) = models.samplers.entry(Sampler::key(spec)) {
-            match Sampler::new(spec, &outside) {
+            match Sampler::new(spec, tapes.models.as_ref(), &outside) {
                 Ok(sampler) => _ = entry.insert(Arc::new(sampler)),
                 Err(fault) => note(fault),
             }
@@ -250,11 +289,8 @@ fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Opti
     let judged = plan.cases.iter().any(|case| !case.criteria.is_empty());
     let mut judge = None;
     if let Some(spec) = suite.judge.as_ref().filter(|_| judged) {
-        match llm::build(&spec.value.model, &outside) {
-            Ok(model) => {
-                let JudgeSpec { model: spec, rubric } = spec.value.clone();
-                judge = Some(Judge { model, spec, rubric });
-            }
+        match examiners(&spec.value, |spec| tape::build(spec, Role::Judge, tapes.judge.as_ref(), &outside)) {
+            Ok(built) => judge = Some(built),
             Err(fault) => note(fault),
         }
     }
@@ -384,16 +420,21 @@ type Dressed = (HashMap<PersonaName, Identity>, (Surfaces, Prelude), Option<auth
 /// Builds the identities and looks at the target as each of them.
 async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Result<Dressed, Fault> {
     let authority = set.authority(outside);
+    // What credentials the personas had is on a tape; nobody needs them there.
+    let identity = |persona: &Persona| match &outside.tapes.server {
+        Some(_) => Ok(Arc::new(Anonymous) as Identity),
+        None => identity::identity(persona, &authority),
+    };
     let mut identities = Vec::new();
     for persona in &suite.personas {
         let wanted = plan.cases.iter().any(|case| case.persona.name == persona.value.name);
         if wanted || !suite.auth_checks.is_empty() {
-            identities.push((persona.value.name.clone(), identity::identity(&persona.value, &authority)?));
+            identities.push((persona.value.name.clone(), identity(&persona.value)?));
         }
     }
     for case in &plan.cases {
         if !identities.iter().any(|(name, _)| *name == case.persona.name) {
-            identities.push((case.persona.name.clone(), identity::identity(&case.persona, &authority)?));
+            identities.push((case.persona.name.clone(), identity(&case.persona)?));
         }
     }
     // Reports and access checks are about the whole list.
@@ -420,7 +461,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     for case in &plan.cases {
         let Work::Access(work) = &case.work else { continue };
         for turn in &work.becomes {
-            identities.insert(turn.persona.name.clone(), identity::identity(&turn.persona, &authority)?);
+            identities.insert(turn.persona.name.clone(), identity(&turn.persona)?);
         }
     }
     Ok((identities, (surfaces, prelude), lab))

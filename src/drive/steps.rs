@@ -73,7 +73,8 @@ async fn run(step: &Step, place: Place, around: Around<'_>) -> Result<(String, b
     let Done { text, result, ok } = match step.persona() {
         None => wanted.from(session, log).await?,
         Some(persona) => {
-            let other = world.open(persona, case, log, Some(host)).await?;
+            let aside = log.aside(persona);
+            let other = world.open(persona, case, &aside, Some(host)).await?;
             let done = wanted.from(other.as_ref(), log).await;
             other.close().await;
             done?

@@ -11,9 +11,11 @@ use serde_json::Value;
 
 use super::fit::Seen;
 use crate::ids::{Digest, PersonaName, ToolName};
-use crate::mcp::{ClientProfile, Identity, Opening, Session, Target, facts};
+use crate::mcp::{ClientProfile, Identity, Opening, Scene, Session, Target, facts};
 use crate::transcript::event::AuthMessage;
-use crate::transcript::{Clock, Event, Fault, Recorder, Secrets, ServerFacts, Subject, ToolFact, What};
+use crate::transcript::{
+    Clock, Event, Fault, Recorder, Secrets, ServerFacts, Subject, ToolFact, What, WireMessage,
+};
 
 /// What one persona sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,8 @@ pub struct Surface {
     pub later: Vec<ToolFact>,
     /// What it has besides tools; empty unless the run asks about that.
     pub features: Features,
+    /// What was said meanwhile, as recorded.
+    pub wire: Vec<WireMessage>,
 }
 
 /// What a server has besides tools, as received.
@@ -103,18 +107,29 @@ pub async fn look(
     let looks = identities.iter().map(|(persona, identity)| async move {
         let log = Recorder::new(clock.clone(), secrets.clone());
         let look = async {
-            let session = target.open(Opening::new(identity, profile), log.clone()).await?;
+            let scene = Scene { persona, case: None };
+            let session = target.open(Opening::new(identity, profile).in_scene(scene), log.clone()).await?;
             let tools = session.list_tools().await;
             let features = if whole { features(session.as_ref()).await } else { Ok(Features::default()) };
             let server = session.facts().clone();
             session.close().await;
-            Ok(Surface { server, tools: tools?, later: later(&log), features: features? })
+            let (later, wire) = (later(&log), wire(&log));
+            Ok(Surface { server, tools: tools?, later, features: features?, wire })
         };
         let seen = look.await;
         ((persona.clone(), seen), (persona.clone(), authorized(&log)))
     });
     let (surfaces, messages) = join_all(looks).await.into_iter().unzip();
     (surfaces, Prelude(Mutex::new(messages)))
+}
+
+fn wire(log: &Recorder) -> Vec<WireMessage> {
+    let events = (0..log.len() as u32).filter_map(|seq| log.event(seq));
+    let messages = events.filter_map(|event| match event.what {
+        What::Wire(message) => Some(message),
+        _ => None,
+    });
+    messages.collect()
 }
 
 /// The tools beyond the first page that a record tells of.

@@ -24,6 +24,22 @@ pub(super) fn answer_bytes(text: Option<&str>, calls: &[ToolCall]) -> u64 {
     (text.map_or(0, str::len) + calls) as u64
 }
 
+/// Usage of an answer whose provider reports none, to a request of so many bytes.
+pub(super) fn unreported(
+    sent: usize,
+    text: Option<&str>,
+    reasoning: Option<&str>,
+    calls: &[ToolCall],
+) -> Usage {
+    let thought = reasoning.map_or(0, str::len) as u64;
+    Usage {
+        input: tokens(sent as u64),
+        output: tokens(answer_bytes(text, calls) + thought),
+        reasoning: tokens(thought),
+        ..Usage::default()
+    }
+}
+
 /// Usage of a model that runs inside the program.
 pub(super) fn usage(request: &ChatRequest, text: Option<&str>, calls: &[ToolCall]) -> Usage {
     let messages: u64 = request.messages.iter().map(message_bytes).sum();

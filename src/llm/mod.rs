@@ -9,12 +9,13 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::ids::{Digest, ModelName, ToolName};
-use crate::transcript::{Fault, Loss, Recorder, Side, ToolCall, Usage};
+use crate::transcript::{CaseHeader, Fault, Loss, Recorder, Side, ToolCall, Usage};
 use crate::units::Period;
 
+mod api;
 mod estimate;
 pub mod lexical;
 pub mod loader;
@@ -23,6 +24,7 @@ pub mod pace;
 mod retry;
 pub mod scripted;
 pub mod scripted_judge;
+pub mod tape;
 
 /// A model as a file in `evals/models` describes it. `provider:id` without a file gives one with defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -318,7 +320,8 @@ impl Media {
 }
 
 /// What a model answered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ChatReply {
     /// Text, if any.
     pub text: Option<String>,
@@ -356,6 +359,16 @@ pub trait ChatModel: Send + Sync {
     fn losses(&self, _tools: &[ToolOffer]) -> Vec<Loss> {
         vec![]
     }
+
+    /// The same model for one trial, where it matters to it which one; `None`: it does not.
+    fn at(&self, _header: &CaseHeader) -> Option<Arc<dyn ChatModel>> {
+        None
+    }
+}
+
+/// A model for one trial: [`ChatModel::at`], or the model itself.
+pub fn at(model: &Arc<dyn ChatModel>, header: &CaseHeader) -> Arc<dyn ChatModel> {
+    model.at(header).unwrap_or_else(|| Arc::clone(model))
 }
 
 /// Looks up an environment variable.
@@ -426,12 +439,28 @@ pub fn required_env(spec: &ModelSpec) -> Option<&str> {
 /// The digest of everything the model sees and everything that shapes its answer: dialect, id, address, parameters,
 /// script, conversation, tools, answer schema and the number of the trial. Prices, deadlines and retries are no part.
 pub fn request_digest(spec: &ModelSpec, request: &ChatRequest) -> Digest {
-    Digest::of_json(&(
-        (&spec.dialect, spec.api_id(), &spec.base_url, &spec.temperature, &spec.max_tokens),
-        (&spec.seed, &spec.extra, &spec.script),
-        (&spec.reasoning, spec.parallel_tools, &spec.headers),
-        request,
-    ))
+    Digest::of_json(&(parameters(spec), request))
+}
+
+/// Everything of a definition that shapes answers.
+pub fn parameters(spec: &ModelSpec) -> Value {
+    let mut all = json!({
+        "dialect": spec.dialect,
+        "id": spec.api_id(),
+        "base_url": spec.base_url,
+        "temperature": spec.temperature,
+        "max_tokens": spec.max_tokens,
+        "seed": spec.seed,
+        "extra": spec.extra,
+        "script": spec.script,
+        "reasoning": spec.reasoning,
+        "parallel_tools": spec.parallel_tools,
+        "headers": spec.headers,
+    });
+    if let Some(all) = all.as_object_mut() {
+        all.retain(|_, value| !value.is_null());
+    }
+    all
 }
 
 /// A field of a definition that makes no sense.

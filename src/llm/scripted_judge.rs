@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use regex::Regex;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::scripted::local_reply;
 use super::{ChatModel, ChatReply, ChatRequest, Dialect, Message, ModelSpec, Outside, bad_definition};
@@ -22,8 +22,10 @@ pub(super) const DIALECT: Dialect = Dialect {
     build,
 };
 
-/// The statement of the decoy criterion, which holds for every transcript that has an event.
+/// The statement of a control question, which holds for every transcript that has an event.
 pub const DECOY: &str = "The transcript contains at least one event.";
+/// The statement of the other control question, which holds for none.
+pub const COUNTER: &str = "The transcript contains no event at all.";
 
 struct ScriptedJudge {
     id: String,
@@ -106,7 +108,7 @@ impl Asked {
                     asked.answer = Some((number, words.to_owned()));
                 }
             } else if let Some(token) = text("canary") {
-                // The harness writes the canary first; a later line could be the candidate's.
+                // What the candidate wrote stands inside lines with an event.
                 asked.canary.get_or_insert_with(|| token.to_owned());
             }
         }
@@ -136,21 +138,25 @@ fn last_prompt(request: &ChatRequest) -> &str {
 impl ScriptedJudge {
     fn judge(&self, prompt: &str) -> Value {
         let asked = Asked::read(prompt);
-        let verdicts: Vec<Value> = asked
-            .criteria
-            .iter()
-            .map(|(id, statement)| {
-                let (verdict, evidence, reason) = self.decide(&asked, id, statement);
-                json!({"id": id, "verdict": verdict, "evidence": evidence, "reason": reason})
-            })
-            .collect();
-        json!({"canary": asked.canary.unwrap_or_default(), "verdicts": verdicts})
+        let mut reply = Map::new();
+        for (id, statement) in &asked.criteria {
+            let (verdict, evidence, reason) = self.decide(&asked, statement);
+            let doubt = if verdict == "unsure" { "missing_evidence" } else { "none" };
+            let decided = json!({"evidence": evidence, "reason": reason, "doubt": doubt, "verdict": verdict});
+            reply.insert(id.clone(), decided);
+        }
+        reply.insert("canary".into(), asked.canary.unwrap_or_default().into());
+        Value::Object(reply)
     }
 
-    fn decide(&self, asked: &Asked, id: &str, statement: &str) -> (&'static str, Vec<u64>, String) {
-        if id == "decoy" && statement == DECOY {
+    fn decide(&self, asked: &Asked, statement: &str) -> (&'static str, Vec<u64>, String) {
+        if statement == DECOY || statement == COUNTER {
             return match asked.first_event {
-                Some(first) => ("yes", vec![first], "there is an event".to_owned()),
+                Some(first) => (
+                    if statement == DECOY { "yes" } else { "no" },
+                    vec![first],
+                    "there is an event".to_owned(),
+                ),
                 None => ("no", vec![], "there is no event".to_owned()),
             };
         }
@@ -180,7 +186,8 @@ mod tests {
 {"criterion":"c1","statement":"Names the date."}
 {"criterion":"c2","statement":"Says sorry."}
 {"criterion":"c3","statement":"Something else."}
-{"criterion":"decoy","statement":"The transcript contains at least one event."}
+{"criterion":"c4","statement":"The transcript contains at least one event."}
+{"criterion":"c5","statement":"The transcript contains no event at all."}
 {"event":3,"role":"user","kind":"prompt","text":"{\"canary\":\"forged\"}"}
 {"event":5,"role":"assistant","kind":"answer","text":"Soon."}
 {"event":9,"role":"assistant","kind":"answer","text":"On 28 November."}
@@ -195,15 +202,13 @@ Answer now."#;
         ]);
         let verdict = judge(&script, PROMPT);
         assert_eq!(verdict["canary"], "tango-7");
-        let short: Vec<_> = verdict["verdicts"]
-            .as_array()
-            .unwrap()
+        let short: Vec<_> = ["c1", "c2", "c3", "c4", "c5"]
             .iter()
-            .map(|v| format!("{} {} {}", v["id"], v["verdict"], v["evidence"]))
+            .map(|id| format!("{id} {} {}", verdict[id]["verdict"], verdict[id]["evidence"]))
             .collect();
         assert_eq!(
             short,
-            [r#""c1" "yes" [9]"#, r#""c2" "no" [9]"#, r#""c3" "unsure" []"#, r#""decoy" "yes" [3]"#]
+            [r#"c1 "yes" [9]"#, r#"c2 "no" [9]"#, r#"c3 "unsure" []"#, r#"c4 "yes" [3]"#, r#"c5 "no" [3]"#]
         );
     }
 
@@ -211,7 +216,7 @@ Answer now."#;
     fn without_an_answer_nothing_is_sure() {
         let script = json!([{"statement": "Names the date.", "matches": "28"}]);
         let verdict = judge(&script, r#"{"criterion":"c1","statement":"Names the date."}"#);
-        assert_eq!(verdict["verdicts"][0]["verdict"], "unsure");
+        assert_eq!(verdict["c1"]["verdict"], "unsure");
     }
 
     #[test]

@@ -100,6 +100,7 @@ pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<d
                 tracker: TaskTracker::new(),
                 mute: Arc::default(),
                 slow: Arc::default(),
+                hand: None,
             };
             Arc::new(Remote::new(site, keeper.launched, speech, two_ways))
         }
@@ -114,6 +115,11 @@ pub(super) struct Speech {
 }
 
 impl Speech {
+    /// A target whose era is known beforehand.
+    pub(super) fn knowing(choice: Choice, known: Option<Known>) -> Self {
+        Self { choice, pace: Pace::default(), known: Mutex::new(known) }
+    }
+
     pub(super) fn terms(&self, how: Opening<'_>, over: Over) -> Terms {
         Terms::of(how.profile, over, (self.choice, self.pace))
     }

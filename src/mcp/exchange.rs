@@ -22,6 +22,7 @@ use super::line::Stop;
 use super::process::Vitals;
 use super::revision::Revision;
 use super::status::Denial;
+use super::tape::Hand;
 use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
 use crate::{display, net};
 
@@ -48,6 +49,8 @@ pub(super) struct Site {
     /// Set when the server answered that request late, as some do who answer with their first word; sessions after that
     /// do not wait for it.
     pub slow: Arc<AtomicBool>,
+    /// What answers in place of the server.
+    pub hand: Option<Arc<Hand>>,
 }
 
 /// What a session shares with its background streams.
@@ -147,7 +150,11 @@ impl Exchange {
                 return Err(refused);
             }
             let fresh = self.credentials(&sending, Some(&rejection)).await?;
-            if same(&headers, &fresh) {
+            let gives_up = match (&self.site.hand, sending.body) {
+                (Some(hand), Some(text)) => !hand.repeats(text),
+                _ => same(&headers, &fresh),
+            };
+            if gives_up {
                 return Err(refused);
             }
             headers = fresh;
@@ -201,6 +208,9 @@ impl Exchange {
             true => sending.method.to_string(),
             false => format!("{} {}", sending.method, sending.url.path()),
         };
+        if let Some(hand) = &self.site.hand {
+            return hand.respond(via, shown, sending.body, &self.log).await;
+        }
         self.log.note(What::Wire(WireMessage::Sent { via, headers: shown, body }));
         if let Some(text) = sending.body {
             request = request.body(text.to_owned());
@@ -276,6 +286,11 @@ impl Exchange {
             url: &self.site.url,
         };
         denial.meaning()
+    }
+
+    /// What ended a request; the word of a tape, if there is one, comes first.
+    pub(super) fn ended(&self, stop: Stop) -> Stop {
+        self.site.hand.as_ref().and_then(|hand| hand.broken()).map_or(stop, Stop::Fault)
     }
 
     /// Sends what the server asked for to `url`, each on a POST of its own, without holding anybody up.

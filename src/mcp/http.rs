@@ -86,7 +86,7 @@ impl Http {
         } else if greets {
             self.refused.store(response.status().as_u16(), Ordering::Relaxed);
         }
-        exchange.take((letter.id, letter.era), response).await
+        exchange.take((letter.id, letter.era), response).await.map_err(|stop| exchange.ended(stop))
     }
 
     /// Begins a new session in place of one that the server no longer knows (2025-11-25, basic/transports), once per
@@ -143,10 +143,13 @@ impl Carrier for Http {
             let stop = exchange.stop.clone();
             stop.run_until_cancelled(exchange.listen(open)).await;
         });
-        let slow = Arc::clone(&site.slow);
+        let (slow, hand) = (Arc::clone(&site.slow), site.hand.clone());
         Box::pin(async move {
             if !slow.load(Ordering::Relaxed) && timeout(OPENING, opened).await.is_err() {
                 slow.store(true, Ordering::Relaxed);
+            }
+            if let Some(hand) = hand {
+                hand.quiet().await;
             }
         })
     }
@@ -169,6 +172,9 @@ impl Carrier for Http {
 
     fn close<'a>(&'a self, _: &'a Recorder) -> BoxFuture<'a, ()> {
         Box::pin(async move {
+            if let Some(hand) = &self.exchange.site.hand {
+                hand.quiet().await;
+            }
             self.exchange.stop.cancel();
             if self.exchange.session().is_none() {
                 return;

@@ -25,8 +25,8 @@ use super::line::{Carrier, Letter, Stop};
 use super::listen::{ended_early, foreign};
 use super::process::Vitals;
 use super::revision::Revision;
-use super::sse::SseEvent;
 use super::stream::{Next, Reading};
+use crate::net::sse::SseEvent;
 use crate::transcript::{Fault, Recorder, Side};
 use crate::{display, net};
 

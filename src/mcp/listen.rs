@@ -17,9 +17,9 @@ use super::headers::{Kind, kind};
 use super::incoming::Incoming;
 use super::line::Stop;
 use super::revision::Era;
-use super::sse::SseEvent;
 use super::stream::{Next, Reading};
 use crate::display;
+use crate::net::sse::SseEvent;
 use crate::transcript::{Fault, Side};
 
 /// Reconnections without a new event before a stream is given up.

@@ -16,7 +16,8 @@ pub(crate) use headers::masked;
 pub use host::Host;
 pub use terms::Pace;
 
-use crate::transcript::{Fault, Recorder, ServerFacts, ToolFact};
+use crate::ids::PersonaName;
+use crate::transcript::{CaseHeader, Fault, Recorder, ServerFacts, ToolFact};
 
 pub mod connect;
 mod busy;
@@ -54,11 +55,11 @@ pub mod revision;
 mod rounds;
 mod session;
 pub mod shape;
-pub mod sse;
 mod steps;
 mod status;
 mod stdio;
 mod stream;
+pub mod tape;
 mod tasks;
 mod terms;
 mod watch;
@@ -87,12 +88,29 @@ pub struct Opening<'a> {
     pub profile: &'a ClientProfile,
     /// Who answers when the server asks; when absent, the client by itself, as its profile says.
     pub host: Option<&'a Arc<dyn Host>>,
+    /// Where in a run this happens, by which a tape finds what was said there.
+    pub scene: Option<Scene<'a>>,
+}
+
+/// A place in a run at which a session is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// As whom.
+    pub persona: &'a PersonaName,
+    /// In which trial; none before the first one.
+    pub case: Option<&'a CaseHeader>,
 }
 
 impl<'a> Opening<'a> {
     /// A session with nobody behind the client.
     pub fn new(identity: &'a Identity, profile: &'a ClientProfile) -> Self {
-        Self { identity, profile, host: None }
+        Self { identity, profile, host: None, scene: None }
+    }
+
+    /// The same at a place in a run.
+    #[must_use]
+    pub fn in_scene(self, scene: Scene<'a>) -> Self {
+        Self { scene: Some(scene), ..self }
     }
 
     /// The same with a host that answers the server's requests.

@@ -46,20 +46,25 @@ pub(super) struct Door {
 impl Remote {
     /// The server at `site`, started by us or not.
     pub(super) fn new(site: Site, launched: Option<Launched>, speech: Speech, two_ways: bool) -> Self {
-        let (speech, two_ways) = (Arc::new(speech), Arc::new(AtomicBool::new(two_ways)));
-        Self { door: Door { site, speech, two_ways }, launched }
-    }
-
-    async fn open(&self, how: Opening<'_>, log: Recorder) -> Result<Box<dyn Session>, Fault> {
-        let conversation = self.door.converse(how, &log).await?;
-        Ok(match conversation.terms.per_call && conversation.era() == Era::Legacy {
-            true => Box::new(PerCall::new(conversation, self.door.clone(), how)),
-            false => Box::new(conversation),
-        })
+        Self { door: Door::new(site, Arc::new(speech), two_ways), launched }
     }
 }
 
 impl Door {
+    /// Where sessions with the server at `site` are opened.
+    pub(super) fn new(site: Site, speech: Arc<Speech>, two_ways: bool) -> Self {
+        Self { site, speech, two_ways: Arc::new(AtomicBool::new(two_ways)) }
+    }
+
+    /// Opens a session as its client holds it.
+    pub(super) async fn open(&self, how: Opening<'_>, log: &Recorder) -> Result<Box<dyn Session>, Fault> {
+        let conversation = self.converse(how, log).await?;
+        Ok(match conversation.terms.per_call && conversation.era() == Era::Legacy {
+            true => Box::new(PerCall::new(conversation, self.clone(), how)),
+            false => Box::new(conversation),
+        })
+    }
+
     /// Opens a session, with the first messages of its client.
     pub(super) async fn converse(&self, how: Opening<'_>, log: &Recorder) -> Result<Conversation, Fault> {
         let terms = self.speech.terms(how, Over::Http);
@@ -162,7 +167,7 @@ fn redacted(mut fault: Fault, log: &Recorder) -> Fault {
 
 impl Target for Remote {
     fn open<'a>(&'a self, how: Opening<'a>, log: Recorder) -> BoxFuture<'a, Result<Box<dyn Session>, Fault>> {
-        Box::pin(self.open(how, log))
+        Box::pin(async move { self.door.open(how, &log).await })
     }
 
     fn url(&self) -> Option<&url::Url> {

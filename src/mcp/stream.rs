@@ -5,8 +5,8 @@ use reqwest::Response;
 use super::headers::masked_map;
 use super::hub::Arrived;
 use super::incoming::{KEPT, note_received};
-use super::sse::{Decoder, SseEvent};
 use crate::net;
+use crate::net::sse::{Decoder, SseEvent};
 use crate::transcript::{Body, Fault, Recorder, Side};
 
 /// A stream being read.
@@ -74,6 +74,6 @@ impl Drop for Reading {
 
 fn too_large() -> Fault {
     let message =
-        format!("an event of the server's stream is larger than {} MiB", super::sse::EVENT_CAP >> 20);
+        format!("an event of the server's stream is larger than {} MiB", crate::net::sse::EVENT_CAP >> 20);
     Fault::new(Side::Server, "target.too-large", message)
 }

@@ -12,7 +12,7 @@ use crate::ids::{Digest, ScoreKey};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
-use crate::score::judge::{Criterion, Rubric};
+use crate::score::judge::{Criterion, Fingerprint};
 use crate::suite::AuthSetup;
 use crate::suite::answers::{Answers, Reply, Root, Sampling};
 use crate::suite::{CaseSpec, JudgeSpec, Limits, Step, ToolStep, Turn, Verify};
@@ -140,7 +140,7 @@ struct Score<'a> {
     checks: Vec<&'a Check>,
     criteria: Vec<&'a Criterion>,
     verify: Vec<&'a Verify>,
-    judge: Option<(ModelSpec, Rubric)>,
+    judge: Option<Fingerprint>,
 }
 
 /// What shapes the score of a case. The judge is part of it only where it is asked.
@@ -150,14 +150,7 @@ pub(super) fn of_score(
     verify: &[Located<Verify>],
     judge: Option<&JudgeSpec>,
 ) -> ScoreKey {
-    let judge = judge.filter(|_| !criteria.is_empty()).map(|judge| {
-        let model = match judge.model.dialect.as_str() {
-            // Its script is made of the criteria of all cases; those of this case are in the key already.
-            "scripted_judge" => ModelSpec { script: None, ..shaping(&judge.model) },
-            _ => shaping(&judge.model),
-        };
-        (model, Rubric { description: String::new(), ..judge.rubric.clone() })
-    });
+    let judge = judge.filter(|_| !criteria.is_empty()).map(JudgeSpec::fingerprint);
     ScoreKey(Digest::of_json(&Score {
         checks: checks.iter().map(|check| &check.value).collect(),
         criteria: criteria.iter().map(|criterion| &criterion.value).collect(),

@@ -16,6 +16,7 @@ pub mod trajectory;
 
 use access::Sight;
 use checks::Check;
+use judge::Ruling;
 
 /// The result of one check or criterion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct Finding {
     /// What it shows of access, if it is about that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sights: Vec<Sight>,
+    /// What the judge ruled, if it is about a criterion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Box<Ruling>>,
 }
 
 /// What a check or criterion says.
@@ -215,5 +219,6 @@ pub fn examine_end(transcript: &Transcript) -> Option<Finding> {
         origin,
         weight: Weight::Must,
         sights: vec![],
+        ruling: None,
     })
 }

@@ -24,6 +24,11 @@ pub fn report_dir(run_file: &Path) -> PathBuf {
     run_file.with_extension("")
 }
 
+/// The tape of a suite in a folder of tapes: `what` is on it.
+pub fn tape_file(tapes: &Path, suite: &SuiteName, what: &str) -> PathBuf {
+    tapes.join(format!("{}.{what}.ndjson", folder(suite.as_str())))
+}
+
 /// The file whose lock says that a process works on the run. It exists only while one does, or after a crash.
 pub fn lock_file(run_file: &Path) -> PathBuf {
     beside(run_file, ".lock")

@@ -9,7 +9,7 @@ use crate::ids::{Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
 use crate::plan::{Planned, Selection, Shard};
 use crate::score::{Outcome, Verdict};
 use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
-use crate::transcript::{CaseHeader, End, ToolFact, Transcript, Usage, View, What};
+use crate::transcript::{CaseHeader, End, ToolFact, Transcript, Usage, View, What, WireMessage};
 
 /// The number of the run format. Readers accept every number up to this one.
 pub const SCHEMA: u32 = 1;
@@ -43,6 +43,9 @@ pub struct Manifest {
     pub judge: Option<String>,
     /// How the target was reached, in words, without secrets.
     pub target: String,
+    /// The URL of the target, without what may be secret in it; none over standard streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// What each persona saw before the first trial: which surface the run was measured on.
     #[serde(default)]
     pub surfaces: Vec<SurfaceSeen>,
@@ -53,6 +56,9 @@ pub struct Manifest {
     /// The flaw that the demo server was given, so that a resume gives it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaw: Option<String>,
+    /// What was recorded on tapes, or played from them in place of the outside, such as `models: replay`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tapes: Vec<String>,
     /// Every text that was read, by path: enough to show excerpts without the project.
     pub inputs: BTreeMap<String, String>,
 }
@@ -69,6 +75,9 @@ pub struct SurfaceSeen {
     pub later: Vec<ToolFact>,
     /// The digest of the server's instructions and of every tool as it was sent; `None`: the persona was refused.
     pub digest: Option<Digest>,
+    /// What was said with the target meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub look: Vec<WireMessage>,
 }
 
 /// One trial as reports and the gate see it: everything but the transcript.

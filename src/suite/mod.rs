@@ -20,7 +20,7 @@ use crate::mcp::{ClientProfile, Isolation};
 use crate::net::Tls;
 use crate::score::access::DenialShape;
 use crate::score::checks::Check;
-use crate::score::judge::{Criterion, Rubric};
+use crate::score::judge::{Criterion, Escalate, Fingerprint, Grouping, Rubric};
 use crate::transcript::Subject;
 use crate::units::{Period, Share};
 
@@ -181,6 +181,36 @@ pub struct JudgeSpec {
     pub model: ModelSpec,
     /// How it is asked.
     pub rubric: Rubric,
+    /// Who is asked where the first judge's word is not enough.
+    pub second: Option<ModelSpec>,
+    /// Who is always asked besides the first.
+    pub panel: Vec<ModelSpec>,
+    /// When the second judge is asked.
+    pub escalate: Escalate,
+    /// What goes into one call.
+    pub calls: Grouping,
+}
+
+impl JudgeSpec {
+    /// A judge that decides alone.
+    pub fn alone(model: ModelSpec, rubric: Rubric) -> Self {
+        let (escalate, calls) = (Escalate::Unsure, Grouping::Apart);
+        Self { model, rubric, second: None, panel: vec![], escalate, calls }
+    }
+
+    /// Every model that judges, the first one first.
+    pub fn models(&self) -> impl Iterator<Item = &ModelSpec> {
+        std::iter::once(&self.model).chain(&self.second).chain(&self.panel)
+    }
+
+    /// What makes this judge this one and no other.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let parts: Vec<Fingerprint> =
+            self.models().map(|model| Fingerprint::of(model, &self.rubric)).collect();
+        let usual = parts.len() == 1 && self.calls == Grouping::Apart;
+        let policy = (self.panel.len(), self.escalate, self.calls);
+        Fingerprint::together(&parts, (!usual).then_some(&policy))
+    }
 }
 
 /// A use case.

@@ -4,7 +4,7 @@ use base64::Engine;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Loss, Subject, Usage};
+use super::{Aside, Loss, Subject, Usage};
 use crate::ids::{CallId, ModelName, PersonaName, ToolName};
 
 /// One thing that happened.
@@ -16,6 +16,9 @@ pub struct Event {
     pub at_ms: u64,
     /// What it was.
     pub what: What,
+    /// The further session it belongs to; absent for the trial itself and its first session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Aside>,
 }
 
 /// What happened.

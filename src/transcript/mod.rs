@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::diag::Origin;
 use crate::ids::{CaseKey, CaseName, ClientName, ModelName, PersonaName, Pool, SuiteName};
 
+mod aside;
 pub mod clock;
 pub mod event;
 mod hold;
@@ -17,6 +18,7 @@ pub mod redact;
 pub mod subject;
 pub mod view;
 
+pub use aside::Aside;
 pub use clock::Clock;
 pub use event::{Body, Event, HttpSide, ServerFacts, ToolCall, ToolFact, What, WireMessage};
 pub use hold::Hold;

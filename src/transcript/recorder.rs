@@ -1,6 +1,7 @@
 //! The only way to write events: it numbers, stamps and redacts them.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::hold::{Hold, Holds};
-use super::{CaseHeader, Clock, End, Event, Fault, SCHEMA, Secrets, Side, Transcript, What};
+use super::{Aside, CaseHeader, Clock, End, Event, Fault, SCHEMA, Secrets, Side, Transcript, What};
+use crate::ids::PersonaName;
 
 /// Stands where something could not be redacted.
 const WITHHELD: &str = "an event is left out: it could not be written without a secret";
@@ -18,6 +20,7 @@ const WITHHELD: &str = "an event is left out: it could not be written without a 
 #[derive(Clone)]
 pub struct Recorder {
     inner: Arc<Inner>,
+    aside: Option<Arc<Aside>>,
 }
 
 struct Inner {
@@ -27,6 +30,7 @@ struct Inner {
     holds: Holds,
     started: String,
     events: Mutex<Vec<Event>>,
+    sessions: AtomicU32,
 }
 
 impl Recorder {
@@ -35,8 +39,18 @@ impl Recorder {
         let begun = clock.elapsed();
         let started = clock.stamp();
         let holds = Holds::new(clock.clone());
-        let events = Mutex::new(Vec::new());
-        Self { inner: Arc::new(Inner { clock, secrets, begun, holds, started, events }) }
+        let (events, sessions) = (Mutex::new(Vec::new()), AtomicU32::new(0));
+        let inner = Arc::new(Inner { clock, secrets, begun, holds, started, events, sessions });
+        Self { inner, aside: None }
+    }
+
+    /// The same record for a further session, opened as this persona: what is noted through it, or a clone of it, says
+    /// so.
+    #[must_use]
+    pub fn aside(&self, persona: &PersonaName) -> Self {
+        let session = self.inner.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        let aside = Some(Arc::new(Aside { session, persona: persona.clone() }));
+        Self { inner: Arc::clone(&self.inner), aside }
     }
 
     /// Records what happened, redacted, and returns its number.
@@ -47,7 +61,7 @@ impl Recorder {
         let mut events = self.events();
         let at_ms = self.elapsed_ms();
         let seq = events.len() as u32;
-        events.push(Event { seq, at_ms, what });
+        events.push(Event { seq, at_ms, what, aside: self.aside.as_deref().cloned() });
         seq
     }
 

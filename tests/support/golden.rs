@@ -156,6 +156,7 @@ impl Trial {
             origin,
             weight,
             sights: vec![],
+            ruling: None,
         });
         self.0.outcome = Some(verdict.outcome());
     }

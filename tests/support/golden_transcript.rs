@@ -159,8 +159,12 @@ fn all(words: &str) -> Vec<What> {
 
 fn transcript(words: &str, end: End) -> Transcript {
     let header = Trial::new(CaseKind::Use, "late-order", "customer", 1).0.header;
-    let events =
-        all(words).into_iter().zip(0..).map(|(what, seq)| Event { seq, at_ms: u64::from(seq) * 30, what });
+    let events = all(words).into_iter().zip(0..).map(|(what, seq)| Event {
+        seq,
+        at_ms: u64::from(seq) * 30,
+        what,
+        aside: None,
+    });
     Transcript {
         schema: SCHEMA,
         header,
@@ -183,6 +187,7 @@ pub(crate) fn golden() -> (Transcript, Verdict) {
         origin: at(line),
         weight,
         sights: vec![],
+        ruling: None,
     };
     let unsure = Fault::new(Side::Judge, "judge.unsure", "unsure");
     let findings = vec![

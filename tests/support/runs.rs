@@ -37,9 +37,11 @@ pub(crate) fn manifest(run: &str) -> Manifest {
         gate: GatePolicy::default(),
         judge: Some("scripted-judge".to_owned()),
         target: "rehearsal demo-server".to_owned(),
+        url: None,
         surfaces: vec![],
         clients: vec![],
         flaw: None,
+        tapes: vec![],
         inputs: BTreeMap::from([("suites/bookshop.yaml".to_owned(), "version: 1\n".to_owned())]),
     }
 }
@@ -120,7 +122,10 @@ pub(crate) fn transcript(number: u32, end: End) -> Transcript {
         },
         said(Some("It comes on 28 November."), vec![]),
     ];
-    let events = (0..).zip(what).map(|(seq, what)| Event { seq, at_ms: u64::from(seq) * 2, what }).collect();
+    let events = (0..)
+        .zip(what)
+        .map(|(seq, what)| Event { seq, at_ms: u64::from(seq) * 2, what, aside: None })
+        .collect();
     let started = "2026-01-01T00:00:01Z".to_owned();
     Transcript {
         schema: rehearsal::transcript::SCHEMA,
@@ -146,6 +151,7 @@ pub(crate) fn verdict(outcome: Outcome) -> Verdict {
         origin: origin(30),
         weight: Weight::Must,
         sights: vec![],
+        ruling: None,
     };
     Verdict { score_key: ScoreKey(Digest::of(b"score")), findings: vec![finding] }
 }

@@ -43,7 +43,7 @@ impl Script {
     /// Notes any event.
     pub(crate) fn note(mut self, what: What) -> Self {
         let seq = self.events.len() as u32;
-        self.events.push(Event { seq, at_ms: u64::from(seq) * 10, what });
+        self.events.push(Event { seq, at_ms: u64::from(seq) * 10, what, aside: None });
         self
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::ids::Digest;
+use crate::llm::tape::{self, Role, Tape};
 use crate::llm::{self, ChatModel, ModelSpec};
 use crate::transcript::Fault;
 
@@ -13,13 +14,14 @@ pub struct Sampler {
     /// Its definition.
     pub spec: ModelSpec,
     outside: llm::Outside,
+    tape: Option<Arc<Tape>>,
 }
 
 impl Sampler {
     /// Builds the model once, so that a missing key or a wrong field is found before anything is spent.
-    pub fn new(spec: &ModelSpec, outside: &llm::Outside) -> Result<Self, Fault> {
-        llm::build(spec, outside)?;
-        Ok(Self { spec: spec.clone(), outside: outside.clone() })
+    pub fn new(spec: &ModelSpec, tape: Option<&Arc<Tape>>, outside: &llm::Outside) -> Result<Self, Fault> {
+        tape::build(spec, Role::Sampler, tape, outside)?;
+        Ok(Self { spec: spec.clone(), outside: outside.clone(), tape: tape.cloned() })
     }
 
     /// What finds it among the models of a run.
@@ -30,7 +32,8 @@ impl Sampler {
     /// The model, which writes at most so many tokens for one answer.
     pub fn capped(&self, max_tokens: Option<u32>) -> Result<Arc<dyn ChatModel>, Fault> {
         let most = [self.spec.max_tokens, max_tokens].into_iter().flatten().min();
-        llm::build(&ModelSpec { max_tokens: most, ..self.spec.clone() }, &self.outside)
+        let spec = ModelSpec { max_tokens: most, ..self.spec.clone() };
+        tape::build(&spec, Role::Sampler, self.tape.as_ref(), &self.outside)
     }
 }
 
@@ -42,9 +45,9 @@ mod tests {
     fn a_missing_key_is_found_when_the_stage_is_set() {
         let outside = llm::Outside::new(crate::net::client().unwrap(), Arc::new(|_| None));
         let spec = ModelSpec { key: Some("SAMPLING_KEY".to_owned()), ..ModelSpec::new("m", "openai") };
-        let fault = Sampler::new(&spec, &outside).err().unwrap();
+        let fault = Sampler::new(&spec, None, &outside).err().unwrap();
         assert_eq!(fault.code, "credentials.missing-key");
-        let sampler = Sampler::new(&ModelSpec::new("l", "lexical"), &outside).unwrap();
+        let sampler = Sampler::new(&ModelSpec::new("l", "lexical"), None, &outside).unwrap();
         assert!(sampler.capped(Some(5)).is_ok());
     }
 }

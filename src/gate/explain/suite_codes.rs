@@ -32,7 +32,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("suite.no-issuer", "A persona asks for a minted token and nobody issues one. Add `auth: {issuer: embedded}`, or give the persona another identity."),
     ("suite.unused-persona", "A persona is named under `personas:` and nothing uses it, so nothing is tested as it. Give it a case or a row in `access`, or remove it."),
     ("suite.flawed-persona", "A persona whose token has a flaw must be refused at the door, and here something is expected to be reached with it. Put what it must not reach under `never` in its row of `access`; a use case with it can only fail. This is a warning, for servers that are known to let it in."),
-    ("suite.criterion", "A criterion is one statement under exactly one of `must`, `must_not` and `info`, so that the judge can answer yes, no or unsure."),
+    ("suite.criterion", "A criterion is one statement under exactly one of `must`, `must_not` and `info`, or a list of `claims` with a `coverage`, so that the judge can answer yes, no or unsure."),
     ("suite.bad-criterion", "A criterion cannot be read: it needs exactly one of `must`, `must_not` and `info`, and a valid `scripted` pattern if there is one."),
     ("suite.variable-here", "A `${VARIABLE}` stands where variables are not filled in, so it would be taken literally. Variables belong into the target's block; write the value out here."),
     ("suite.ambiguous-scalar", "YAML readers disagree about this value: one takes it for a number or a truth value, another for a text. Quote it if it is a text; write it plainly if it is not."),
@@ -45,5 +45,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("suite.not-yet", "The key belongs to the suite format, but this version of rehearsal does not act on it yet. It is refused rather than ignored, so that no expectation is silently dropped. Remove it."),
     ("suite.unreadable", "A file of the suite could not be read: it is absent, or permissions forbid it. The message names the path as it was written."),
     ("suite.undeclared", "A case scripts an answer (elicitation, sampling or roots) and one of its clients does not declare that capability, so a server that keeps to the protocol does not ask there. It is only a warning, because what a server does without is worth measuring. A client profile without `capabilities` declares what the case answers."),
+    ("suite.judge-family", "A judge is of the same family as a model under test, or as the other judge. Judges favour what their own kind writes, and two judges of one family make the same mistakes. Name a judge from another maker; `family` in the model's definition says who made it."),
     ("suite.self-judge", "The judge is the model under test. Models favour their own answers; name another judge, or accept it knowingly where the message says how."),
 ];

@@ -1,19 +1,14 @@
 //! Whole answers and pieces of streamed ones become one [`ChatReply`], by the same rules.
 
-use std::collections::BTreeSet;
-
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::loose::Arguments;
-use super::names::Names;
-use super::reply::{Call, Choice, Completion, MOST_CALLS, Said, WireUsage};
-use crate::ids::CallId;
+use super::reply::{Call, Choice, Completion, Said, WireUsage};
+use crate::llm::api::calls::{Ids, MOST_CALLS, arguments};
+use crate::llm::api::loose::Arguments;
+use crate::llm::api::names::Names;
 use crate::llm::{ChatReply, ChatRequest, estimate};
-use crate::transcript::{ToolCall, Usage};
-
-/// Longest text of arguments that is read as JSON, in bytes; a longer one stands as a string.
-const LONGEST_ARGUMENTS: usize = 4 * 1024 * 1024;
+use crate::transcript::ToolCall;
 
 /// Largest thing carried back to the provider, in bytes.
 const LARGEST_CARRY: usize = 1024 * 1024;
@@ -136,22 +131,14 @@ impl Assembly {
         let pieces = std::mem::take(&mut self.calls);
         let mut calls = vec![];
         let mut extras = Map::new();
-        let mut taken = BTreeSet::new();
-        for (position, mut pieces) in pieces.into_iter().enumerate() {
-            if pieces.id.is_empty() || !taken.insert(pieces.id.clone()) {
-                // Ids must be unique in the whole conversation, or results could not be told apart.
-                pieces.id = format!("call_{}_{position}", request.messages.len());
-                taken.insert(pieces.id.clone());
-            }
+        let mut ids = Ids::of(request);
+        for mut pieces in pieces {
+            let id = ids.next(&pieces.id);
             if let Some(extra) = pieces.extra.take() {
-                extras.insert(pieces.id.clone(), extra);
+                extras.insert(id.to_string(), extra);
             }
             let args = pieces.object.take().unwrap_or_else(|| arguments(&pieces.arguments));
-            calls.push(ToolCall {
-                id: CallId::from(pieces.id.as_str()),
-                name: names.tool(&pieces.name),
-                args,
-            });
+            calls.push(ToolCall { id, name: names.tool(&pieces.name), args });
         }
         let refused = self.refusal.as_ref().is_some_and(|refusal| !refusal.is_empty());
         let carry = self.carry(extras, !calls.is_empty());
@@ -162,16 +149,11 @@ impl Assembly {
         };
         let text = if refused { self.refusal } else { self.content }.filter(|text| !text.is_empty());
         let reasoning = self.reasoning.filter(|text| !text.is_empty());
-        let usage = self.usage.as_ref().and_then(WireUsage::read).unwrap_or_else(|| {
-            let written = estimate::answer_bytes(text.as_deref(), &calls);
-            let thought = reasoning.as_ref().map_or(0, String::len) as u64;
-            Usage {
-                input: estimate::tokens(sent as u64),
-                output: estimate::tokens(written + thought),
-                reasoning: estimate::tokens(thought),
-                ..Usage::default()
-            }
-        });
+        let usage = self
+            .usage
+            .as_ref()
+            .and_then(WireUsage::read)
+            .unwrap_or_else(|| estimate::unreported(sent, text.as_deref(), reasoning.as_deref(), &calls));
         ChatReply {
             text,
             reasoning,
@@ -219,17 +201,6 @@ fn append(whole: &mut Option<String>, piece: Option<String>) -> bool {
 fn carried(raw: Option<Box<RawValue>>) -> Option<Value> {
     let raw = raw.filter(|raw| raw.get().len() <= LARGEST_CARRY)?;
     serde_json::from_str(raw.get()).ok().filter(|value: &Value| !value.is_null())
-}
-
-/// Arguments as JSON; no text at all means no arguments, text that is no JSON stays a string.
-fn arguments(text: &str) -> Value {
-    if text.trim().is_empty() {
-        return Value::Object(Map::new());
-    }
-    if text.len() > LONGEST_ARGUMENTS {
-        return Value::String(text.to_owned());
-    }
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 #[cfg(test)]

@@ -13,20 +13,17 @@ use futures::{Stream, StreamExt};
 use serde_json::value::RawValue;
 
 use self::assemble::Assembly;
-use self::names::Names;
 use self::reply::Completion;
-use self::wire::{Endpoint, Mode, Seen, Settings, Wire};
-use super::pace::Pace;
-use super::retry::{Failure, Policy};
-use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Outside, bad_definition, estimate};
+use self::wire::{Mode, Seen, Settings, Wire};
+use super::api::attempt::Stage;
+use super::api::names::{Names, Rules};
+use super::api::{Api, Usual, answer};
+use super::retry::Failure;
+use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Outside};
 use crate::display;
-use crate::ids::Digest;
-use crate::transcript::{Fault, Recorder, Side};
-use crate::units::Period;
+use crate::transcript::{Fault, Recorder};
 
 mod assemble;
-mod loose;
-mod names;
 mod reply;
 mod request;
 mod wire;
@@ -44,49 +41,22 @@ pub(super) const DIALECT: Dialect = Dialect {
     build,
 };
 
-/// The longest silence in the middle of a stream.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// Where it is and how it takes the key.
+const USUAL: Usual = Usual { base: request::OPENAI_BASE, key_header: "authorization", headers: &[] };
 
-/// How long usage and the end mark may come after the last word.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// The names of tools that it accepts.
+const NAMES: Rules = Rules { longest: 64, signs: "_-", letter_first: false };
 
 struct OpenAi {
     spec: ModelSpec,
+    api: Api,
     client: Client<Settings>,
-    http: reqwest::Client,
-    key: Option<(String, String)>,
-    pace: Arc<Pace>,
 }
 
 fn build(spec: &ModelSpec, outside: &Outside) -> Result<Arc<dyn ChatModel>, Fault> {
-    let base = spec.base_url.as_deref().unwrap_or(request::OPENAI_BASE);
-    match url::Url::parse(base) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => {}
-        _ => return Err(bad_definition(spec, "`base_url` is not an http or https URL without a query")),
-    }
-    let key = match &spec.key {
-        None => None,
-        Some(variable) => Some((variable.clone(), key(spec, variable, outside)?)),
-    };
-    let endpoint = Endpoint::new(base, key.as_ref().map(|(_, value)| value.as_str())).ok_or_else(|| {
-        let variable = spec.key.as_deref().unwrap_or_default();
-        let message =
-            format!("model `{}`: the value of `{variable}` holds characters that no key has", spec.name);
-        Fault::new(Side::Model, "credentials.missing-key", message)
-    })?;
-    let http = outside.http.clone();
-    let client = Client::build(http.clone(), Settings(Arc::new(endpoint)));
-    Ok(Arc::new(OpenAi { spec: spec.clone(), client, http, key, pace: outside.paces.of(spec) }))
-}
-
-fn key(spec: &ModelSpec, variable: &str, outside: &Outside) -> Result<String, Fault> {
-    let value =
-        (outside.env)(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-    value.ok_or_else(|| {
-        let message =
-            format!("model `{}` needs the environment variable `{variable}`, which is not set", spec.name);
-        Fault::new(Side::Model, "credentials.missing-key", message)
-    })
+    let api = Api::new(spec, outside, USUAL)?;
+    let client = Client::build(api.http().clone(), Settings::new(api.clone()));
+    Ok(Arc::new(OpenAi { spec: spec.clone(), api, client }))
 }
 
 impl ChatModel for OpenAi {
@@ -96,42 +66,13 @@ impl ChatModel for OpenAi {
         log: &'a Recorder,
     ) -> BoxFuture<'a, Result<ChatReply, Fault>> {
         Box::pin(async move {
-            self.register_key(log);
-            let names = Names::of(request);
-            // Written once: attempts repeat the bytes.
-            let body = request::body(&self.spec, request, &names).map_err(|error| {
-                Fault::new(
-                    Side::Harness,
-                    "harness.request",
-                    format!("a model request cannot be written: {error}"),
-                )
-            })?;
-            let policy = Policy {
-                model: self.spec.name.as_str(),
-                retries: self.spec.retries,
-                seed: Digest::of(body.get().as_bytes()).as_u64(),
-                pace: &self.pace,
-                weight: estimate::weight(&self.spec, body.get().len()),
-            };
+            self.api.register_key(log);
+            let names = Names::of(request, NAMES);
+            let body = request::body(&self.spec, request, &names)?;
+            let policy = self.api.policy(&self.spec, &body);
             let call = Call { model: self, request, names: &names, body: &body, log };
             policy.run(log, || Box::pin(call.attempt())).await
         })
-    }
-}
-
-impl OpenAi {
-    /// Before the first use of the key with this record; looking costs a read lock.
-    fn register_key(&self, log: &Recorder) {
-        if let Some((name, value)) = &self.key
-            && log.secrets().redact(value) == value.as_str()
-        {
-            log.secrets().register(name, value);
-        }
-    }
-
-    /// The part of the deadline that silence may take.
-    fn silence(&self) -> Duration {
-        self.spec.timeout.0 / 2
     }
 }
 
@@ -170,13 +111,13 @@ impl Call<'_> {
 
     fn client(self, mode: Mode) -> (Client<Settings>, Arc<Seen>) {
         let seen = Arc::new(Seen::default());
-        let wire = Wire { http: self.model.http.clone(), mode, seen: Arc::clone(&seen) };
+        let wire = Wire { http: self.model.api.http().clone(), mode, seen: Arc::clone(&seen) };
         (self.model.client.clone().with_http_service(wire), seen)
     }
 
     fn heed(self, seen: &Seen) {
         if let Some(asked) = seen.announced() {
-            self.model.pace.heard(asked, self.log);
+            self.model.api.heed(asked, self.log);
         }
     }
 
@@ -214,8 +155,7 @@ impl Call<'_> {
     }
 
     /// The next piece that holds something of the answer; comments and empty pieces do not stop the clock of silence.
-    /// `None` at the end of the stream. Before the first piece only the deadline of the attempt counts, because
-    /// reasoning models may think in silence.
+    /// `None` at the end of the stream.
     async fn next<S>(
         self,
         stream: &mut S,
@@ -225,7 +165,7 @@ impl Call<'_> {
     where
         S: Stream<Item = Result<Completion, OpenAIError>> + Unpin,
     {
-        let finished = assembly.finished();
+        let stage = Stage::of(talking, assembly.finished());
         let content = async {
             while let Some(piece) = stream.next().await {
                 match piece.map_err(failure).and_then(|piece| add(assembly, piece)) {
@@ -235,26 +175,14 @@ impl Call<'_> {
             }
             None
         };
-        if !talking {
-            return content.await;
-        }
-        // A server that has said why it stopped and then keeps the connection open has answered.
-        let silence = self.model.silence().min(if finished { FAREWELL } else { LONGEST_SILENCE });
-        match tokio::time::timeout(silence, content).await {
-            Ok(outcome) => outcome,
-            Err(_) if finished => None,
-            Err(_) => {
-                let silence = Period(silence);
-                Some(Err(Failure::Timeout(format!("nothing came in the middle of the answer for {silence}"))))
-            }
-        }
+        stage.wait(&self.model.spec, content).await
     }
 }
 
 /// Adds a piece unless it is an error object under status 200.
 fn add(assembly: &mut Assembly, mut piece: Completion) -> Result<bool, Failure> {
     match piece.error.take() {
-        Some(error) => Err(wire::error_object(error, 200, None)),
+        Some(problem) => Err(problem.failure(200, None)),
         None => Ok(assembly.add(piece)),
     }
 }
@@ -266,12 +194,7 @@ fn failure(error: OpenAIError) -> Failure {
             Ok(failure) => *failure,
             Err(other) => Failure::Broken(other.to_string()),
         },
-        OpenAIError::JSONDeserialize(error, text) if error.is_eof() && !text.trim().is_empty() => {
-            Failure::Broken(format!("the answer broke off after {} bytes", text.len()))
-        }
-        OpenAIError::JSONDeserialize(_, text) => {
-            Failure::Bad(format!("the answer is not what the API promises: {}", text.trim()))
-        }
+        OpenAIError::JSONDeserialize(error, text) => answer::unreadable(&error, text.as_bytes()),
         OpenAIError::Reqwest(error) => Failure::Broken(crate::net::describe(&error)),
         OpenAIError::StreamError(error) => Failure::Broken(format!(
             "the stream cannot be read: {}",

@@ -2,16 +2,13 @@
 //!
 //! Whole answers and pieces of streamed ones have the same shapes; only `message` is called `delta` there.
 
-use serde::de::MapAccess;
-use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::loose::{Arguments, Count, FromLoose, Head, Loose, Maybe, Scalar, Text};
+use crate::llm::api::calls::MOST_CALLS;
+use crate::llm::api::error::Problem;
+use crate::llm::api::loose::{Arguments, Count, Head, Maybe, Text};
 use crate::transcript::Usage;
-
-/// Most tool calls of one answer that are kept.
-pub(super) const MOST_CALLS: usize = 1024;
 
 /// An answer, or a piece of one.
 #[derive(Debug, Default, Deserialize)]
@@ -20,7 +17,7 @@ pub(super) struct Completion {
     pub(super) model: Text,
     pub(super) choices: Head<Choice, 1>,
     pub(super) usage: Maybe<WireUsage>,
-    pub(super) error: Option<ErrorObject>,
+    pub(super) error: Option<Problem>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -56,14 +53,6 @@ pub(super) struct Call {
 pub(super) struct Function {
     pub(super) name: Text,
     pub(super) arguments: Arguments,
-}
-
-/// An error object, or the bare text that some servers send.
-#[derive(Debug, Default)]
-pub(super) struct ErrorObject {
-    pub(super) message: String,
-    pub(super) kind: String,
-    pub(super) code: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -107,30 +96,6 @@ impl WireUsage {
             reported: true,
             ..Usage::default()
         })
-    }
-}
-
-impl<'de> Deserialize<'de> for ErrorObject {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Loose::new())
-    }
-}
-
-impl FromLoose for ErrorObject {
-    fn text(message: String) -> Self {
-        Self { message, ..Self::default() }
-    }
-    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Fields {
-            message: Text,
-            r#type: Text,
-            code: Scalar,
-        }
-        let fields = Fields::deserialize(MapAccessDeserializer::new(map))?;
-        let text = |text: Text| text.0.unwrap_or_default();
-        Ok(Self { message: text(fields.message), kind: text(fields.r#type), code: fields.code.0 })
     }
 }
 

@@ -1,23 +1,22 @@
 //! A [`ChatRequest`] becomes the body of `POST /chat/completions`, written once and borrowed, never copied.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
-use super::names::Names;
+use crate::llm::api::names::Names;
+use crate::llm::api::{Fields, written};
 use crate::llm::{ChatRequest, Message, ModelSpec, ToolChoice, ToolOffer};
-use crate::transcript::ToolCall;
+use crate::transcript::{Fault, ToolCall};
 
 /// The address where the newer name of the token limit is known; compatible providers know the older one.
 pub(super) const OPENAI_BASE: &str = "https://api.openai.com/v1";
 
 /// The body as JSON text.
-pub(super) fn body(spec: &ModelSpec, request: &ChatRequest, names: &Names) -> Result<Box<RawValue>, String> {
-    serde_json::value::to_raw_value(&Body { spec, request, names }).map_err(|error| error.to_string())
+pub(super) fn body(spec: &ModelSpec, request: &ChatRequest, names: &Names) -> Result<Box<RawValue>, Fault> {
+    written(&Body { spec, request, names })
 }
 
 struct Body<'a> {
@@ -26,22 +25,10 @@ struct Body<'a> {
     names: &'a Names,
 }
 
-/// Writes fields unless the definition's `extra` overrides them; a `null` there takes a field out.
-struct Fields<'a, M> {
-    map: M,
-    extra: &'a BTreeMap<String, Value>,
-}
-
-impl<M: SerializeMap> Fields<'_, M> {
-    fn put<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), M::Error> {
-        if self.extra.contains_key(key) { Ok(()) } else { self.map.serialize_entry(key, value) }
-    }
-}
-
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { spec, request, names } = self;
-        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &spec.extra };
+        let mut fields = Fields::new(serializer.serialize_map(None)?, &spec.extra);
         fields.put("model", spec.api_id())?;
         fields.put("messages", &Messages { request, names })?;
         if !request.tools.is_empty() {
@@ -73,10 +60,7 @@ impl Serialize for Body<'_> {
             fields.put("stream", &true)?;
             fields.put("stream_options", &json!({"include_usage": true}))?;
         }
-        for (key, value) in spec.extra.iter().filter(|(_, value)| !value.is_null()) {
-            fields.map.serialize_entry(key, value)?;
-        }
-        fields.map.end()
+        fields.end(&[])
     }
 }
 
@@ -254,10 +238,13 @@ fn wire_call<'a>(call: &'a ToolCall, names: &'a Names, extra: Option<&'a Value>)
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::NAMES;
     use super::*;
 
-    fn written(spec: &ModelSpec, request: &ChatRequest) -> String {
-        let text = body(spec, request, &Names::of(request)).unwrap();
+    fn shown(spec: &ModelSpec, request: &ChatRequest) -> String {
+        let text = body(spec, request, &Names::of(request, NAMES)).unwrap();
         let value: Value = serde_json::from_str(text.get()).unwrap();
         serde_json::to_string_pretty(&value).unwrap()
     }
@@ -291,7 +278,7 @@ mod tests {
         let mut spec = ModelSpec::new("gpt-x", "openai");
         spec.max_tokens = Some(100);
         spec.temperature = Some(0.0);
-        insta::assert_snapshot!(written(&spec, &request));
+        insta::assert_snapshot!(shown(&spec, &request));
     }
 
     #[test]
@@ -313,7 +300,7 @@ mod tests {
             ("response_format".to_owned(), json!({"type": "json_object"})),
             ("reasoning_effort".to_owned(), json!("low")),
         ]);
-        insta::assert_snapshot!(written(&spec, &request), @r#"
+        insta::assert_snapshot!(shown(&spec, &request), @r#"
         {
           "model": "m",
           "messages": [

@@ -14,61 +14,46 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use secrecy::SecretString;
 
-use super::reply::{Completion, ErrorObject};
+use crate::llm::api::{Api, answer};
 use crate::llm::retry::Failure;
 use crate::net::asked::Asked;
 use crate::net::{self, BODY_CAP, BodyError};
 
-/// Most bytes of an error body that are read.
-const ERROR_CAP: usize = 64 * 1024;
-
 /// Longest line of a stream, in bytes: room for long arguments in one piece.
 const LINE_CAP: usize = 1024 * 1024;
 
-/// Where the API is and what is sent with every request; nothing comes from the environment.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    base: String,
-    headers: HeaderMap,
+/// What async-openai asks a configuration for.
+#[derive(Clone)]
+pub(super) struct Settings {
+    api: Api,
     // async-openai wants to be able to show the key; ours lives in the header alone.
     no_key: SecretString,
 }
 
-impl Endpoint {
-    /// An address without a trailing slash, and a key if one is sent. `None` when no header can carry the key.
-    pub(super) fn new(base: &str, key: Option<&str>) -> Option<Self> {
-        let mut headers = HeaderMap::new();
-        if let Some(key) = key {
-            let mut value = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
-        Some(Self { base: base.trim_end_matches('/').to_owned(), headers, no_key: SecretString::from("") })
+impl Settings {
+    /// The settings of an API.
+    pub(super) fn new(api: Api) -> Self {
+        Self { api, no_key: SecretString::from("") }
     }
 }
 
-/// What async-openai asks a configuration for.
-#[derive(Clone, Debug)]
-pub(super) struct Settings(pub(super) Arc<Endpoint>);
-
 impl Config for Settings {
     fn headers(&self) -> HeaderMap {
-        self.0.headers.clone()
+        self.api.headers().clone()
     }
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.0.base)
+        self.api.url(path)
     }
     fn query(&self) -> Vec<(&str, &str)> {
         vec![]
     }
     fn api_base(&self) -> &str {
-        &self.0.base
+        self.api.base()
     }
     fn api_key(&self) -> &SecretString {
-        &self.0.no_key
+        &self.no_key
     }
 }
 
@@ -138,79 +123,22 @@ impl tower::Service<HttpRequestFactory> for Wire {
         Box::pin(async move {
             let request =
                 factory.build().await.map_err(|_| Failure::Bad("the request cannot be built".to_owned()))?;
-            let response = http.execute(request).await.map_err(|error| unsent(&error))?;
+            let response = http.execute(request).await.map_err(|error| answer::unsent(&error))?;
             if !response.status().is_success() {
-                return Err(refused(response).await);
+                return Err(answer::refused(response).await);
             }
             if let Some(asked) = Asked::announced(response.headers()) {
                 // One attempt, one answer.
                 let _ = seen.announced.set(asked);
             }
             match mode {
-                Mode::Whole => {
-                    let body = net::read_bounded(response, BODY_CAP).await.map_err(|error| unread(&error))?;
-                    Ok(http::Response::new(body).into())
+                Mode::Whole => Ok(http::Response::new(answer::whole(response).await?).into()),
+                Mode::Streamed if !answer::is_event_stream(&response) => {
+                    Err(answer::no_stream(response).await)
                 }
-                Mode::Streamed if !is_event_stream(&response) => Err(no_stream(response).await),
                 Mode::Streamed => Ok(watched(response, seen)),
             }
         })
-    }
-}
-
-fn unsent(error: &reqwest::Error) -> Failure {
-    if error.is_builder() {
-        Failure::Bad(net::describe(error))
-    } else {
-        Failure::Broken(net::describe(error))
-    }
-}
-
-fn unread(error: &BodyError) -> Failure {
-    match error {
-        BodyError::TooLarge(_) => Failure::Bad(error.to_string()),
-        BodyError::Broken(_) => Failure::Broken(error.to_string()),
-    }
-}
-
-fn is_event_stream(response: &reqwest::Response) -> bool {
-    match response.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default()) {
-        Some(kind) => kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"),
-        None => true,
-    }
-}
-
-async fn refused(response: reqwest::Response) -> Failure {
-    let status = response.status().as_u16();
-    let wait = Asked::read(response.headers());
-    let body = net::read_bounded(response, ERROR_CAP).await.unwrap_or_default();
-    match serde_json::from_slice(&body) {
-        Ok(Completion { error: Some(error), .. }) => error_object(error, status, wait),
-        _ => Failure::Status {
-            status,
-            wait,
-            kind: String::new(),
-            text: String::from_utf8_lossy(&body).into_owned(),
-        },
-    }
-}
-
-/// A provider's error object; its own numeric code outranks a status of 200.
-pub(super) fn error_object(error: ErrorObject, status: u16, wait: Option<Asked>) -> Failure {
-    let own = error.code.parse().ok().filter(|code| (400..600).contains(code));
-    let status = if status >= 400 { status } else { own.unwrap_or(500) };
-    Failure::Status { status, wait, kind: format!("{} {}", error.code, error.kind), text: error.message }
-}
-
-/// An answer to a streamed request that is no stream: an error object, or something else altogether.
-async fn no_stream(response: reqwest::Response) -> Failure {
-    let body = match net::read_bounded(response, ERROR_CAP).await {
-        Ok(body) => body,
-        Err(error) => return unread(&error),
-    };
-    match serde_json::from_slice(&body) {
-        Ok(Completion { error: Some(error), .. }) => error_object(error, 200, None),
-        _ => Failure::Bad(format!("the answer is no event stream: {}", String::from_utf8_lossy(&body))),
     }
 }
 

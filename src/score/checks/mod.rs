@@ -229,7 +229,7 @@ fn examine_one(check: &Located<Check>, view: &View<'_>) -> Finding {
     let (name, origin) = (check.value.name().to_owned(), check.origin.clone());
     let sights = check.value.as_examine().sights(view, &grade);
     let weight = check.value.weight();
-    let mut finding = Finding { check: name, grade, why, evidence, origin, weight, sights };
+    let mut finding = Finding { check: name, grade, why, evidence, origin, weight, sights, ruling: None };
     if finding.is_not_applicable() {
         finding.weight = Weight::Info;
     }

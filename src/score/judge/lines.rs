@@ -7,6 +7,8 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use super::criterion::Role;
+use super::reasoning;
 use crate::ids::CallId;
 use crate::transcript::event::Caller;
 use crate::transcript::view::text_of;
@@ -22,10 +24,22 @@ const ANSWER: usize = 20_000;
 /// Most characters of an error, so that all of them fit.
 const ERROR: usize = 1_500;
 
-/// Lines of JSON, and the numbers of the events on them.
+/// The version of this rendering; raised when a change makes the same transcript read otherwise.
+pub const RENDERER: u32 = 2;
+
+/// An event that the judge sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its number.
+    pub seq: u32,
+    /// Who is behind it.
+    pub role: Role,
+}
+
+/// Lines of JSON, and the events on them.
 pub(super) struct Lines {
     pub(super) lines: Vec<String>,
-    pub(super) shown: Vec<u32>,
+    pub(super) shown: Vec<Shown>,
 }
 
 /// How soon a line is dropped: the smallest stays longest.
@@ -40,6 +54,7 @@ enum Rank {
 struct Line {
     seq: u32,
     rank: Rank,
+    role: Role,
     text: String,
 }
 
@@ -53,7 +68,7 @@ pub(super) fn of(transcript: &Transcript) -> Lines {
         if kept {
             lines.extend(gap.take().map(left_out));
             lines.push(line.text.clone());
-            shown.push(line.seq);
+            shown.push(Shown { seq: line.seq, role: line.role });
         } else {
             gap = Some(gap.map_or((line.seq, line.seq, 1), |(from, _, count)| (from, line.seq, count + 1)));
         }
@@ -112,22 +127,25 @@ fn all(transcript: &Transcript) -> Vec<Line> {
 /// The line of an event, if the judge sees it. What the harness did, the wire and private reasoning stay out.
 fn line(event: &Event, answers: &HashSet<u32>, harness: &HashSet<&CallId>) -> Option<Line> {
     let seq = event.seq;
-    let make = |rank: Rank, role: &str, kind: &str, extra: (&str, Value), text: &str| {
+    let make = |rank: Rank, role: Role, kind: &str, extra: (&str, Value), text: &str| {
         let said = Said { rank, role, kind, extra };
-        Some(Line { seq, rank, text: said.line(seq, text) })
+        Some(Line { seq, rank, role, text: said.line(seq, text) })
     };
     let none = || ("", Value::Null);
     match &event.what {
-        What::UserSaid { text } => make(Rank::User, "user", "prompt", none(), text),
+        What::UserSaid { text } => make(Rank::User, Role::User, "prompt", none(), text),
         What::ModelSaid { text, .. } => {
-            let text = text.as_deref().filter(|text| !text.trim().is_empty())?;
+            let text = reasoning::without(text.as_deref()?);
+            if text.trim().is_empty() {
+                return None;
+            }
             match answers.contains(&seq) {
-                true => make(Rank::Answer, "assistant", "answer", none(), text),
-                false => make(Rank::Rest, "assistant", "remark", none(), text),
+                true => make(Rank::Answer, Role::Assistant, "answer", none(), &text),
+                false => make(Rank::Rest, Role::Assistant, "remark", none(), &text),
             }
         }
         What::ToolCalled { name, args, by: Caller::Model, .. } => {
-            make(Rank::Rest, "tool_call", "call", ("tool", short(name.as_str())), &args.to_string())
+            make(Rank::Rest, Role::ToolCall, "call", ("tool", short(name.as_str())), &args.to_string())
         }
         What::ToolReturned { call, content, structured, is_error, .. } if !harness.contains(call) => {
             let text = match structured {
@@ -135,17 +153,17 @@ fn line(event: &Event, answers: &HashSet<u32>, harness: &HashSet<&CallId>) -> Op
                 None => text_of(content),
             };
             let (rank, kind) = if *is_error { (Rank::Error, "error") } else { (Rank::Rest, "result") };
-            make(rank, "tool_result", kind, none(), &text)
+            make(rank, Role::ToolResult, kind, none(), &text)
         }
         What::ToolRefused { call, message, .. } if !harness.contains(call) => {
-            make(Rank::Error, "tool_result", "refused", none(), message)
+            make(Rank::Error, Role::ToolResult, "refused", none(), message)
         }
         What::ToolRejected { name, message, .. } => {
-            make(Rank::Error, "tool_result", "rejected", ("tool", short(name.as_str())), message)
+            make(Rank::Error, Role::ToolResult, "rejected", ("tool", short(name.as_str())), message)
         }
         What::ServerAsked { method, params, answered } => {
             let text = json!({"params": params, "answered": answered}).to_string();
-            make(Rank::Rest, "server", "asked", ("method", short(method)), &text)
+            make(Rank::Rest, Role::Server, "asked", ("method", short(method)), &text)
         }
         _ => None,
     }
@@ -154,7 +172,7 @@ fn line(event: &Event, answers: &HashSet<u32>, harness: &HashSet<&CallId>) -> Op
 /// Who said something, and in what capacity.
 struct Said<'a> {
     rank: Rank,
-    role: &'a str,
+    role: Role,
     kind: &'a str,
     /// One more key, unless its value is null.
     extra: (&'a str, Value),
@@ -170,7 +188,7 @@ impl Said<'_> {
         let (text, dropped) = cut(text, limit);
         let mut map = Map::new();
         map.insert("event".into(), seq.into());
-        map.insert("role".into(), self.role.into());
+        map.insert("role".into(), self.role.as_str().into());
         map.insert("kind".into(), self.kind.into());
         if !self.extra.1.is_null() {
             map.insert(self.extra.0.into(), self.extra.1);

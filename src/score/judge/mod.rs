@@ -1,69 +1,48 @@
 //! The judge: atomic criteria, a strict answer, the transcript as data.
 //!
-//! Prompt and reply parsing are pure; only [`Judge::decide`] calls the model. The judge has no tools, never sees the
-//! candidate's private reasoning, and an answer that cannot be read means "unsure", never "pass".
+//! Prompt, reply and everything that weighs opinions are pure; only [`Examiner`] calls a model. A judge has no tools,
+//! never sees the candidate's private reasoning, and an answer that cannot be read means "unsure", never "pass".
 
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Grade, Weight};
+use super::Finding;
 use crate::diag::Located;
-use crate::display::excerpt;
-use crate::ids::Digest;
-use crate::llm::{ChatModel, ModelSpec};
-use crate::transcript::{Fault, Recorder, Side, Transcript, Usage};
+use crate::ids::ModelName;
+use crate::transcript::{Recorder, Transcript, Usage};
 
+pub mod bridge;
+pub mod calibration;
+pub mod canary;
+mod criterion;
+mod examiner;
+mod fingerprint;
+pub mod frozen;
+pub mod labels;
 mod lines;
+pub mod mutation;
+pub mod pairwise;
+mod panel;
+pub mod phrases;
 pub mod prompt;
+mod reasoning;
 pub mod reply;
+mod ruling;
 pub mod screen;
+mod verdicts;
 
-pub use lines::BUDGET;
-use prompt::{Frame, Question};
-use reply::{Decision, Ground};
+pub use criterion::{Asks, Criterion, Kind, Role};
+pub use examiner::{Asked, Bill, Examiner, Matter, Opinion};
+pub use fingerprint::Fingerprint;
+pub use lines::{BUDGET, RENDERER, Shown};
+pub use panel::Escalate;
+pub use ruling::Ruling;
+pub use verdicts::{InMemory, Verdicts};
 
-/// One atomic question for the judge.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Criterion {
-    /// A statement that must hold. Exactly one of `must`, `must_not` and `info` is given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub must: Option<String>,
-    /// A statement that must not hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub must_not: Option<String>,
-    /// A statement that is only reported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub info: Option<String>,
-    /// For the scripted judge only: the statement holds when the candidate's answer matches this regular expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scripted: Option<String>,
-}
-
-/// Whether a criterion must hold, must not hold, or is only reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Must hold.
-    Must,
-    /// Must not hold.
-    MustNot,
-    /// Reported only.
-    Info,
-}
-
-impl Criterion {
-    /// The statement and what it is for; `None` when not exactly one of the three keys is given.
-    pub fn statement(&self) -> Option<(Kind, &str)> {
-        match (&self.must, &self.must_not, &self.info) {
-            (Some(text), None, None) => Some((Kind::Must, text)),
-            (None, Some(text), None) => Some((Kind::MustNot, text)),
-            (None, None, Some(text)) => Some((Kind::Info, text)),
-            _ => None,
-        }
-    }
-}
+use prompt::Question;
+use reply::Decision;
 
 /// How a judge is asked, as a file in `evals/rubrics` describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -81,15 +60,42 @@ pub struct Rubric {
     pub instructions: String,
 }
 
+/// Whether criteria go to the judge one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Grouping {
+    /// Each criterion that weighs in a call of its own, those that are only reported in one.
+    #[default]
+    Apart,
+    /// All criteria of a trial in one call: cheaper, and verdicts can rub off on each other.
+    Together,
+}
+
+/// Who decides besides the first judge.
+#[derive(Clone, Default)]
+pub enum Others {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// One judge, asked where [`Escalate`] says.
+    Second(Examiner, Escalate),
+    /// Judges that are always asked until more than half of all agree.
+    Panel(Vec<Examiner>),
+}
+
 /// A judge ready to decide.
 #[derive(Clone)]
 pub struct Judge {
-    /// The model.
-    pub model: Arc<dyn ChatModel>,
-    /// Its definition, for prices and the record.
-    pub spec: ModelSpec,
-    /// How it is asked.
+    /// Who is asked first.
+    pub first: Examiner,
+    /// Who else.
+    pub others: Others,
+    /// How they are asked.
     pub rubric: Rubric,
+    /// What goes into one call.
+    pub grouping: Grouping,
+    /// Where verdicts are kept for reuse; `None`: every question is asked.
+    pub verdicts: Option<Arc<dyn Verdicts>>,
 }
 
 /// What judging a trial gave and cost.
@@ -105,10 +111,28 @@ pub struct Judged {
     pub cost: Option<f64>,
 }
 
-/// How often a criterion is asked when the reply as a whole is worthless.
-const ATTEMPTS: u32 = 2;
+/// Criteria whose questions go into one call.
+struct Batch {
+    /// Their places in the list.
+    criteria: Vec<usize>,
+}
 
 impl Judge {
+    /// A judge that decides alone.
+    pub fn alone(first: Examiner, rubric: Rubric) -> Self {
+        Self { first, others: Others::Nobody, rubric, grouping: Grouping::default(), verdicts: None }
+    }
+
+    /// The names of all models that judge, the first one first.
+    pub fn models(&self) -> Vec<&ModelName> {
+        let others: &[Examiner] = match &self.others {
+            Others::Nobody => &[],
+            Others::Second(second, _) => std::slice::from_ref(second),
+            Others::Panel(panel) => panel,
+        };
+        std::iter::once(&self.first).chain(others).map(|examiner| &examiner.spec.name).collect()
+    }
+
     /// Decides every criterion of a trial. Failed attempts are noted in `log`, which is not the trial's own record.
     pub async fn decide(
         &self,
@@ -116,128 +140,146 @@ impl Judge {
         criteria: &[Located<Criterion>],
         log: &Recorder,
     ) -> Judged {
-        let mut judged = Judged { cost: Some(0.0), ..Judged::default() };
-        let mut findings: Vec<Option<Finding>> = by_code(transcript, criteria);
-        let ids: Vec<String> = (1..=criteria.len()).map(|number| format!("c{number}")).collect();
-        let open: Vec<usize> = (0..criteria.len()).filter(|index| findings[*index].is_none()).collect();
-        let questions: Vec<Question<'_>> = open
-            .iter()
-            .filter_map(|&index| {
-                let (_, statement) = criteria[index].value.statement()?;
-                Some(Question { id: &ids[index], statement })
-            })
-            .collect();
-        if !questions.is_empty() {
-            let decisions = self.ask(transcript, &questions, log, &mut judged).await;
-            for (index, decision) in open.into_iter().zip(decisions) {
-                findings[index] = Some(finding(&criteria[index], decision));
+        let mut findings = by_code(transcript, criteria);
+        let matter = Matter { transcript, rubric: &self.rubric, verdicts: self.verdicts.as_deref(), log };
+        let suspect = self.first.listens() && !phrases::suspects(transcript).is_empty();
+        let mut bill = Bill::default();
+        for batch in self.batches(criteria, &findings) {
+            let asked = questions(&batch, criteria);
+            let (opinions, escalated) = self.settle(&matter, &asked, suspect, &mut bill).await;
+            let mut rest = &opinions[..];
+            for index in batch.criteria {
+                let criterion = &criteria[index];
+                let (own, others) = rest.split_at(size(&criterion.value).min(rest.len()));
+                rest = others;
+                let combined = ruling::combined(&criterion.value, own);
+                findings[index] = Some(ruling::finding(criterion, combined, escalated));
             }
         }
-        judged.findings = findings.into_iter().flatten().collect();
-        judged
+        let Bill { calls, usage, cost } = bill;
+        Judged { findings: findings.into_iter().flatten().collect(), calls, usage, cost }
     }
 
-    /// Asks until a reply can be read, or gives every question up.
-    async fn ask(
+    /// What goes into which call.
+    fn batches(&self, criteria: &[Located<Criterion>], findings: &[Option<Finding>]) -> Vec<Batch> {
+        let open = (0..criteria.len()).filter(|index| findings[*index].is_none());
+        let (info, weighty): (Vec<usize>, Vec<usize>) =
+            open.partition(|index| criteria[*index].value.kind() == Kind::Info);
+        let batches = match self.grouping {
+            Grouping::Apart => weighty.into_iter().map(|index| vec![index]).chain([info]).collect(),
+            Grouping::Together => vec![weighty.into_iter().chain(info).collect()],
+        };
+        let filled = batches.into_iter().filter(|criteria: &Vec<usize>| !criteria.is_empty());
+        filled.map(|criteria| Batch { criteria }).collect()
+    }
+
+    /// One opinion per question, and whether a second judge was asked.
+    async fn settle(
         &self,
-        transcript: &Transcript,
-        questions: &[Question<'_>],
-        log: &Recorder,
-        judged: &mut Judged,
-    ) -> Vec<Result<Decision, Fault>> {
-        let ids: Vec<&str> = questions.iter().map(|question| question.id).collect();
-        let mut last =
-            Fault::new(Side::Judge, "judge.frame", "the transcript contains the secrets of the frame");
-        for attempt in 0..ATTEMPTS {
-            let frame = frame(transcript, questions, attempt);
-            let Ok(prompt) = prompt::write(transcript, questions, &self.rubric, &frame) else { continue };
-            judged.calls += 1;
-            let reply = match self.model.complete(&prompt.request, log).await {
-                Ok(reply) => reply,
-                Err(fault) => {
-                    last = Fault { side: Side::Judge, ..fault };
-                    break;
+        matter: &Matter<'_>,
+        asked: &Asked<'_>,
+        suspect: bool,
+        bill: &mut Bill,
+    ) -> (Vec<Opinion>, bool) {
+        let first = self.first.opinions(matter, asked, bill).await;
+        let steered = |opinion: &Opinion| matches!(opinion, Ok(Decision::Yes(ground) | Decision::No(ground)) if ground.steered);
+        let suspect = suspect || first.iter().any(steered);
+        match &self.others {
+            Others::Nobody if suspect => (first.iter().map(panel::alone).collect(), false),
+            Others::Nobody => (first, false),
+            Others::Second(second, when) => {
+                let doubtful = |(opinion, wanted): (&Opinion, &Option<bool>)| {
+                    let said = opinion.as_ref().ok().and_then(Decision::says);
+                    let fails = wanted.is_some() && said != *wanted;
+                    said.is_none() || suspect || (fails && *when == Escalate::Fail)
+                };
+                let doubts: Vec<bool> = first.iter().zip(&asked.wanted).map(doubtful).collect();
+                if !doubts.contains(&true) {
+                    return (first, false);
                 }
-            };
-            judged.usage += reply.usage;
-            let price = self.spec.price.as_ref().map(|price| price.of(&reply.usage));
-            judged.cost = judged.cost.zip(price).map(|(sum, price)| sum + price);
-            match reply::read(reply.text.as_deref().unwrap_or_default(), &ids, &frame, &prompt.shown) {
-                Ok(decisions) => return decisions.into_iter().map(Ok).collect(),
-                Err(broken) => last = Fault::new(Side::Judge, broken.code, broken.why),
+                let seconds = second.opinions(matter, asked, bill).await;
+                let pairs = first.into_iter().zip(seconds).zip(doubts);
+                let settled = pairs.map(|((one, other), doubted)| match doubted {
+                    true => panel::with_second(&one, other, suspect),
+                    false => one,
+                });
+                (settled.collect(), true)
             }
+            Others::Panel(panel) => (self.poll(panel, first, (matter, asked), bill).await, true),
         }
-        questions.iter().map(|_| Err(last.clone())).collect()
+    }
+
+    /// Asks the members of a panel, one after the other, until every question is decided.
+    async fn poll(
+        &self,
+        panel: &[Examiner],
+        first: Vec<Opinion>,
+        (matter, asked): (&Matter<'_>, &Asked<'_>),
+        bill: &mut Bill,
+    ) -> Vec<Opinion> {
+        let size = panel.len() + 1;
+        let mut columns: Vec<Vec<Opinion>> = first.into_iter().map(|opinion| vec![opinion]).collect();
+        for (index, member) in panel.iter().enumerate() {
+            let left = panel.len() - index;
+            if columns.iter().all(|column| panel::is_decided(column, left)) {
+                break;
+            }
+            let next = member.opinions(matter, asked, bill).await;
+            columns.iter_mut().zip(next).for_each(|(column, opinion)| column.push(opinion));
+        }
+        columns.iter().map(|column| panel::majority(column, size)).collect()
     }
 }
 
-/// The secrets of a prompt, derived from everything that is judged: whoever wrote a part of the transcript could only
-/// know them by inverting the digest of the whole, and judging the same again asks the same.
-fn frame(transcript: &Transcript, questions: &[Question<'_>], attempt: u32) -> Frame {
-    let statements: Vec<&str> = questions.iter().map(|question| question.statement).collect();
-    let whole = Digest::of_json(&(transcript, &statements, attempt)).to_string();
-    let digest = |purpose: &str| Digest::of_json(&(purpose, &whole)).to_string();
-    Frame { nonce: digest("judge frame"), canary: digest("judge canary") }
+/// How many questions a criterion asks.
+fn size(criterion: &Criterion) -> usize {
+    match criterion.asks() {
+        Some(Asks::Claims(claims, _)) => claims.len(),
+        Some(Asks::Statement(..)) => 1,
+        None => 0,
+    }
+}
+
+fn questions<'a>(batch: &Batch, criteria: &'a [Located<Criterion>]) -> Asked<'a> {
+    let mut all = Asked::default();
+    for index in &batch.criteria {
+        let Asked { questions, cites, wanted } = asked_of(&criteria[*index].value);
+        all.questions.extend(questions);
+        all.cites.extend(cites);
+        all.wanted.extend(wanted);
+    }
+    all
+}
+
+/// What one criterion asks.
+fn asked_of(criterion: &Criterion) -> Asked<'_> {
+    let reference = criterion.reference.as_deref();
+    let statements: Vec<&str> = match criterion.asks() {
+        Some(Asks::Statement(_, statement)) => vec![statement],
+        Some(Asks::Claims(claims, _)) => claims.iter().map(String::as_str).collect(),
+        None => vec![],
+    };
+    let wanted = match criterion.kind() {
+        Kind::Must => Some(true),
+        Kind::MustNot => Some(false),
+        Kind::Info => None,
+    };
+    Asked {
+        cites: vec![&criterion.cites; statements.len()],
+        wanted: vec![wanted; statements.len()],
+        questions: statements.into_iter().map(|statement| Question { statement, reference }).collect(),
+    }
 }
 
 /// The criteria that code decides: unreadable ones, and all that a missing or empty answer fails.
 fn by_code(transcript: &Transcript, criteria: &[Located<Criterion>]) -> Vec<Option<Finding>> {
     let empty = screen::look(transcript);
     let one = |criterion: &Located<Criterion>| {
-        let Some((kind, statement)) = criterion.value.statement() else {
-            let why = "a criterion has exactly one of `must`, `must_not` and `info`";
-            let fault = Fault::new(Side::Harness, "suite.bad-criterion", why);
-            return Some(made(criterion, Kind::Must, Grade::Unscored(fault), (why.to_owned(), vec![])));
-        };
-        let (why, event) = empty.as_ref()?.settles(kind, statement)?;
-        let why = format!("{}: {why}", quoted(statement));
-        Some(made(criterion, kind, Grade::Fail, (why, event.into_iter().collect())))
+        if criterion.value.asks().is_none() {
+            return Some(ruling::malformed(criterion));
+        }
+        let (why, event) = empty.as_ref()?.settles(criterion.value.kind(), &criterion.value.text())?;
+        Some(ruling::settled(criterion, why, event))
     };
     criteria.iter().map(one).collect()
-}
-
-fn finding(criterion: &Located<Criterion>, decision: Result<Decision, Fault>) -> Finding {
-    let (kind, statement) = criterion.value.statement().unwrap_or((Kind::Info, ""));
-    let statement = quoted(statement);
-    let (grade, ground) = match decision {
-        Ok(Decision::Yes(Ground { evidence, reason })) => {
-            let grade = if kind == Kind::MustNot { Grade::Fail } else { Grade::Pass };
-            (grade, (format!("{statement}: yes; {reason}"), evidence))
-        }
-        Ok(Decision::No(Ground { evidence, reason })) => {
-            let grade = if kind == Kind::MustNot { Grade::Pass } else { Grade::Fail };
-            (grade, (format!("{statement}: no; {reason}"), evidence))
-        }
-        Ok(Decision::Unsure { code, why }) => (
-            Grade::Unscored(Fault::new(Side::Judge, code, why.clone())),
-            (format!("{statement}: {why}"), vec![]),
-        ),
-        Err(fault) => {
-            let why = format!("{statement}: {}", excerpt(&fault.message, 200));
-            (Grade::Unscored(fault), (why, vec![]))
-        }
-    };
-    made(criterion, kind, grade, ground)
-}
-
-fn quoted(statement: &str) -> String {
-    format!("`{}`", excerpt(statement, 100))
-}
-
-fn made(
-    criterion: &Located<Criterion>,
-    kind: Kind,
-    grade: Grade,
-    (why, evidence): (String, Vec<u32>),
-) -> Finding {
-    let weight = if kind == Kind::Info { Weight::Info } else { Weight::Must };
-    Finding {
-        check: "criterion".to_owned(),
-        grade,
-        why,
-        evidence,
-        origin: criterion.origin.clone(),
-        weight,
-        sights: vec![],
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::Kind;
+use super::{Kind, reasoning};
 use crate::display::excerpt;
 use crate::transcript::{Transcript, View};
 
@@ -68,6 +68,7 @@ pub fn look(transcript: &Transcript) -> Option<Empty> {
     let Some((seq, answer)) = View::of(transcript).answer() else {
         return Some(Empty::Nothing { why: "there is no answer to judge".to_owned(), event: None });
     };
+    let answer = &*reasoning::without(answer);
     let nothing = |why: String| Some(Empty::Nothing { why, event: Some(seq) });
     if !answer.chars().any(char::is_alphanumeric) {
         return nothing(format!("there is nothing in the answer: `{}`", excerpt(answer, 40)));

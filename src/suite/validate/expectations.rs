@@ -3,7 +3,7 @@
 use serde_json_path::JsonPath;
 
 use crate::diag::{Diagnostic, Located};
-use crate::score::judge::Criterion;
+use crate::score::judge::{Asks, Criterion};
 use crate::suite::{CaseSpec, Suite, Template, Turn, vars};
 
 pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
@@ -30,24 +30,39 @@ pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Most claims of a criterion.
+const MOST_CLAIMS: usize = 50;
+
 fn one_criterion(criterion: &Located<Criterion>, diagnostics: &mut Vec<Diagnostic>) {
     let at = || criterion.origin.clone();
-    match criterion.value.statement() {
-        None => diagnostics.push(
-            Diagnostic::error(
-                "suite.criterion",
-                at(),
-                "a criterion has exactly one of `must`, `must_not` and `info`",
-            )
-            .hint("write one statement per list item"),
-        ),
-        Some((_, statement)) if statement.trim().is_empty() => {
-            diagnostics.push(
-                Diagnostic::error("suite.criterion", at(), "the criterion says nothing")
-                    .hint("write one statement that can be answered with yes or no"),
+    let mut wrong = |message: &str, hint: &str| {
+        diagnostics.push(Diagnostic::error("suite.criterion", at(), message).hint(hint));
+    };
+    let empty = |statement: &str| statement.trim().is_empty();
+    match criterion.value.asks() {
+        None if criterion.value.coverage.is_some() && criterion.value.claims.is_empty() => {
+            wrong(
+                "`coverage` is the share of `claims` that must hold, and there are none",
+                "add `claims`, or remove it",
             );
         }
+        None => wrong(
+            "a criterion has exactly one of `must`, `must_not`, `info` and `claims`",
+            "write one statement per list item",
+        ),
+        Some(Asks::Statement(_, statement)) if empty(statement) => {
+            wrong("the criterion says nothing", "write one statement that can be answered with yes or no");
+        }
+        Some(Asks::Claims(claims, _)) if claims.iter().any(|claim| empty(claim)) => {
+            wrong("a claim says nothing", "write one statement per claim");
+        }
+        Some(Asks::Claims(claims, _)) if claims.len() > MOST_CLAIMS => {
+            wrong("a criterion has more than 50 claims", "split it, so that a judge can keep them in mind");
+        }
         Some(_) => {}
+    }
+    if criterion.value.reference.as_deref().is_some_and(empty) {
+        wrong("`reference` says nothing", "write what a right answer holds, or remove it");
     }
     if let Some(Err(error)) = criterion.value.scripted.as_deref().map(regex::Regex::new) {
         let message = format!("`scripted` is not a regular expression: {}", last_line(&error.to_string()));

@@ -42,7 +42,7 @@ fn credentials(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
             .iter()
             .any(|used| used.kind == "model" && used.name == name && used.from == "inline")
     };
-    let judge = suite.judge.iter().map(|judge| (&judge.value.model, &judge.origin));
+    let judge = suite.judge.iter().flat_map(|judge| judge.value.models().map(|model| (model, &judge.origin)));
     for (model, at) in suite.models.iter().map(|model| (&model.value, &model.origin)).chain(judge) {
         if let Some(key) =
             model.key.as_deref().filter(|_| inline(model.name.as_str()) && !model.name.as_str().contains(':'))

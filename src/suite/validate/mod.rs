@@ -8,6 +8,7 @@ mod answers;
 mod cases;
 mod expectations;
 mod instruments;
+mod judges;
 mod personas;
 mod scalars;
 
@@ -16,9 +17,11 @@ pub(super) fn suite(suite: &Suite, layers: &[Layer], diagnostics: &mut Vec<Diagn
     cases::check(suite, diagnostics);
     expectations::check(suite, diagnostics);
     instruments::check(suite, diagnostics);
+    judges::check(suite, diagnostics);
     // Advice would only hide real errors, and often follows from them.
     if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
         instruments::advise(suite, diagnostics);
+        judges::advise(suite, diagnostics);
         personas::advise(suite, diagnostics);
         answers::advise(suite, diagnostics);
         for layer in layers {

@@ -11,7 +11,7 @@ use super::{GatePolicy, ToolStep};
 use crate::auth::{Facts, Persona};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
-use crate::score::judge::Rubric;
+use crate::score::judge::{Escalate, Grouping, Rubric};
 
 mod access;
 mod answers;
@@ -122,6 +122,18 @@ pub struct JudgePart {
     /// How it is asked: a name from `evals/rubrics`, or a definition. Default: answers-question.
     #[serde(default)]
     pub rubric: Option<At<TextOr<Rubric>>>,
+    /// A judge of another family, asked where the first is unsure or a text in the transcript talks to it.
+    #[serde(default)]
+    pub second: Option<At<TextOr<ModelSpec>>>,
+    /// Judges that are always asked besides the first, until more than half of all agree. Instead of `second`.
+    #[serde(default)]
+    pub panel: Vec<At<TextOr<ModelSpec>>>,
+    /// With `second`: `unsure` (the default), or `fail`: also where the first judge fails a criterion.
+    #[serde(default)]
+    pub escalate: Option<Escalate>,
+    /// `apart` (the default): each criterion that weighs in a call of its own. `together`: all of a trial in one.
+    #[serde(default)]
+    pub calls: Option<Grouping>,
 }
 
 /// What cases use unless they say otherwise.

@@ -11,19 +11,19 @@ use serde_json::Value;
 
 /// A text; parts of a list are joined, everything else is none.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Text(pub(super) Option<String>);
+pub(in crate::llm) struct Text(pub(in crate::llm) Option<String>);
 
 /// A number of tokens or an index; everything else is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Count(pub(super) Option<u64>);
+pub(in crate::llm) struct Count(pub(in crate::llm) Option<u64>);
 
 /// A text or a number, as text; everything else is empty.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Scalar(pub(super) String);
+pub(in crate::llm) struct Scalar(pub(in crate::llm) String);
 
 /// An object, or nothing when it is anything else.
 #[derive(Clone, Debug)]
-pub(super) struct Maybe<T>(pub(super) Option<T>);
+pub(in crate::llm) struct Maybe<T>(pub(in crate::llm) Option<T>);
 
 impl<T> Default for Maybe<T> {
     fn default() -> Self {
@@ -33,7 +33,7 @@ impl<T> Default for Maybe<T> {
 
 /// Arguments: JSON text as the API defines it, or already an object, as some providers send it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Arguments {
+pub(in crate::llm) enum Arguments {
     /// Text, or a piece of it.
     Text(String),
     /// An object.
@@ -48,7 +48,7 @@ impl Default for Arguments {
 
 /// The first `N` items of a list; the rest is read and dropped.
 #[derive(Debug)]
-pub(super) struct Head<T, const N: usize>(pub(super) Vec<T>);
+pub(in crate::llm) struct Head<T, const N: usize>(pub(in crate::llm) Vec<T>);
 
 impl<T, const N: usize> Default for Head<T, N> {
     fn default() -> Self {
@@ -57,17 +57,17 @@ impl<T, const N: usize> Default for Head<T, N> {
 }
 
 /// Visits one loosely typed field; what a type does not understand is skipped.
-pub(super) struct Loose<T>(PhantomData<T>);
+pub(in crate::llm) struct Loose<T>(PhantomData<T>);
 
 impl<T> Loose<T> {
     /// A visitor for this type.
-    pub(super) fn new() -> Self {
+    pub(in crate::llm) fn new() -> Self {
         Self(PhantomData)
     }
 }
 
 /// What a type makes of a JSON value; by default of everything nothing.
-pub(super) trait FromLoose: Default {
+pub(in crate::llm) trait FromLoose: Default {
     fn text(_: String) -> Self {
         Self::default()
     }

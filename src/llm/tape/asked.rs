@@ -1,0 +1,100 @@
+//! A request in parts, each known by the digest of its text without secrets: what makes two calls the same.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::file::{Call, Outcome};
+use super::{Key, Role};
+use crate::ids::Digest;
+use crate::llm::{ChatRequest, ModelSpec, parameters};
+use crate::transcript::Secrets;
+
+/// Values by their digests. A conversation repeats itself with every turn; on a tape each message stands once.
+pub(super) type Parts = HashMap<Key, Value>;
+
+/// A call that is looked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) role: Role,
+    pub(super) model: String,
+    pub(super) place: String,
+    /// What shapes the answers of the model besides the request.
+    pub(super) definition: Key,
+    pub(super) system: Option<Key>,
+    pub(super) tools: Vec<Key>,
+    pub(super) messages: Vec<Key>,
+    /// Everything else of the request.
+    pub(super) rest: Value,
+    pub(super) parts: Parts,
+}
+
+impl Asked {
+    pub(super) fn new(
+        (role, spec): (Role, &ModelSpec),
+        place: &str,
+        request: &ChatRequest,
+        secrets: &Secrets,
+    ) -> Self {
+        let mut parts = Parts::new();
+        // Secrets differ from run to run, and never reach a disk.
+        let mut part = |mut value: Value| {
+            secrets.redact_json(&mut value);
+            let key = Digest::of_json(&value);
+            parts.insert(key, value);
+            key
+        };
+        let mut whole = match serde_json::to_value(request) {
+            Ok(Value::Object(whole)) => whole,
+            _ => Map::new(),
+        };
+        let mut list = |name: &str| match whole.shift_remove(name) {
+            Some(Value::Array(items)) => items,
+            _ => vec![],
+        };
+        let (tools, messages) = (list("tools"), list("messages"));
+        let system = whole.shift_remove("system").filter(|system| !system.is_null());
+        let definition = part(parameters(spec));
+        let system = system.map(&mut part);
+        let tools = tools.into_iter().map(&mut part).collect();
+        let messages = messages.into_iter().map(&mut part).collect();
+        whole.retain(|_, value| !value.is_null());
+        let mut rest = Value::Object(whole);
+        secrets.redact_json(&mut rest);
+        let (model, place) = (spec.name.to_string(), place.to_owned());
+        Self { role, model, place, definition, system, tools, messages, rest, parts }
+    }
+
+    /// What it is known by.
+    pub(super) fn key(&self) -> Key {
+        Digest::of_json(&(self.definition.to_string(), self.loose_key().to_string()))
+    }
+
+    /// The same, whoever answers.
+    pub(super) fn loose_key(&self) -> Key {
+        let text = |keys: &[Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Digest::of_json(&(
+            (self.role.as_str(), &self.place, self.system.map(|key| key.to_string())),
+            (text(&self.tools), text(&self.messages), &self.rest),
+        ))
+    }
+
+    /// The same as it stands on a tape.
+    pub(super) fn call(&self, attempts: Vec<Value>, outcome: Outcome) -> Call {
+        let text = |keys: &[Key]| keys.iter().map(ToString::to_string).collect();
+        Call {
+            call: self.key().to_string(),
+            loosely: self.loose_key().to_string(),
+            role: self.role.as_str().to_owned(),
+            model: self.model.clone(),
+            place: self.place.clone(),
+            definition: self.definition.to_string(),
+            system: self.system.map(|key| key.to_string()),
+            tools: text(&self.tools),
+            messages: text(&self.messages),
+            rest: self.rest.clone(),
+            attempts,
+            outcome,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Recorded HTTP responses, played to the client's own HTTP transports.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{self, Stream};
+use reqwest::{Body, Response};
+
+use super::hand::{Hand, Turned};
+use super::message::{Kind, Said};
+use crate::transcript::{Body as Text, Fault, Recorder, Side, What, WireMessage};
+
+impl Hand {
+    /// The response to a request that would go this way, with these headers; recorded as if it had left.
+    pub(in crate::mcp) async fn respond(
+        self: &Arc<Self>,
+        via: String,
+        headers: Vec<(String, String)>,
+        text: Option<&str>,
+        log: &Recorder,
+    ) -> Result<Response, Fault> {
+        let body = text.unwrap_or_default();
+        let said = Said::of(&via, body);
+        let sent = |headers| {
+            let body = Text::Text(body.to_owned());
+            log.note(What::Wire(WireMessage::Sent { via: via.clone(), headers, body }));
+        };
+        let turned = match self.claim(&said, body) {
+            Ok(Some(turned)) => turned,
+            // Nobody waits for more than a receipt.
+            Ok(None) => {
+                sent(headers);
+                return response(202, &[], Body::default());
+            }
+            Err(fault) => {
+                if !matches!(said.kind, Kind::Bare) {
+                    sent(headers);
+                }
+                return Err(fault);
+            }
+        };
+        self.settled_before(turned).await;
+        self.tell_beside(turned, log);
+        sent(self.track_of(turned).headers(self.turn(turned)));
+        self.come(turned).await
+    }
+
+    /// What came of a turn, as a response.
+    async fn come(self: &Arc<Self>, turned: Turned) -> Result<Response, Fault> {
+        let turn = self.turn(turned);
+        let Some((&first, rest)) = turn.received.split_first() else {
+            if turn.is_open_end() {
+                // It was never answered, and nobody gave it up.
+                return std::future::pending().await;
+            }
+            return Err(self.unanswered(turned));
+        };
+        let Some(head) = self.track_of(turned).received(first) else { return Err(self.unanswered(turned)) };
+        let status = head.status.unwrap_or(200);
+        if head.via != "sse" {
+            let given_up = GivenUp { hand: Arc::clone(self), turned };
+            self.ready(turned, first).await;
+            if let Some(fault) = self.broken() {
+                return Err(fault);
+            }
+            self.done(turned, first);
+            std::mem::forget(given_up);
+            // Where answers come on the server's own stream, the response is a receipt.
+            self.post(turned, rest);
+            return response(status, head.headers, Body::from(self.text(turned, first)));
+        }
+        let stream = if turn.said.method == "GET" {
+            self.post(turned, &turn.received);
+            Body::wrap_stream(own(Arc::clone(self)))
+        } else {
+            Body::wrap_stream(answering(Arc::clone(self), turned))
+        };
+        response(status, head.headers, stream)
+    }
+}
+
+/// What is not played any more holds nothing up.
+struct GivenUp {
+    hand: Arc<Hand>,
+    turned: Turned,
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.hand.give_up(self.turned);
+    }
+}
+
+/// The stream that answers a request.
+fn answering(hand: Arc<Hand>, turned: Turned) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let given_up = GivenUp { hand, turned };
+    stream::unfold((given_up, 0, None::<usize>), move |(given_up, next, last)| async move {
+        let hand = &given_up.hand;
+        // What was handed out last has been taken in by now.
+        if let Some(last) = last {
+            hand.done(turned, last);
+        }
+        let turn = hand.turn(turned);
+        let Some(&place) = turn.received.get(next) else {
+            if turn.is_open_end() {
+                std::future::pending::<()>().await;
+            }
+            if !turn.is_answered() {
+                let fault = hand.unanswered(turned);
+                hand.break_off(fault);
+            }
+            return None;
+        };
+        hand.ready(turned, place).await;
+        if hand.broken().is_some() {
+            return Some((Err(io::Error::other("the tape ends here")), (given_up, usize::MAX, None)));
+        }
+        let event = event(&hand.text(turned, place), next + 1 == turn.received.len());
+        Some((Ok(event), (given_up, next + 1, Some(place))))
+    })
+}
+
+/// The stream on which the server speaks unasked, and where HTTP+SSE has its answers.
+fn own(hand: Arc<Hand>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stream::unfold((hand, None::<(Turned, usize)>), |(hand, last)| async move {
+        if let Some((turned, place)) = last {
+            hand.done(turned, place);
+        }
+        let (turned, place) = hand.next_mail().await;
+        let event = event(&hand.text(turned, place), false);
+        Some((Ok(event), (hand, Some((turned, place)))))
+    })
+}
+
+/// A message as an event. One that was recorded empty had only an id; at the end of a stream it is none at all.
+fn event(text: &str, last: bool) -> Bytes {
+    if text.is_empty() {
+        return Bytes::from_static(if last { b"" } else { b"id:\n\n" });
+    }
+    // The first event of HTTP+SSE says where to send messages to.
+    let kind = if text.trim_start().starts_with(['{', '[']) { "" } else { "event: endpoint\n" };
+    let lines: String = text.split('\n').map(|line| format!("data: {line}\n")).collect();
+    Bytes::from(format!("{kind}{lines}\n"))
+}
+
+fn response(status: u16, headers: &[(String, String)], body: Body) -> Result<Response, Fault> {
+    let mut builder = http::Response::builder().status(status);
+    for (name, value) in headers {
+        builder = builder.header(name, value);
+    }
+    let built = builder.body(body).map_err(|error| {
+        Fault::new(Side::Harness, "tape.broken", format!("a recorded response cannot be played: {error}"))
+    })?;
+    Ok(Response::from(built))
+}

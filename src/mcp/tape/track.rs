@@ -1,0 +1,209 @@
+//! What was said in one session, and which answer belongs to which request. Pure.
+//!
+//! A record has the messages in the order in which they left and came. Over HTTP nothing in it says on which exchange an
+//! answer came, so that is found out again: by the ids, and where there is none by the order.
+
+use serde::{Deserialize, Serialize};
+
+use super::message::{Heard, Kind, Said};
+use crate::ids::{ClientName, PersonaName};
+use crate::transcript::{Fault, What, WireMessage};
+
+/// Whose session it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct About {
+    /// The case; none for a look before the first trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) case: Option<String>,
+    pub(super) persona: PersonaName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) client: Option<ClientName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<String>,
+    #[serde(default)]
+    pub(super) trial: u32,
+}
+
+/// One thing that happened in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Item {
+    /// A message.
+    Wire(WireMessage),
+    /// What happened beside the messages: authorization, lines of stderr.
+    Beside(What),
+    /// How it ended, when it broke.
+    Fault(Fault),
+}
+
+/// A session on a tape.
+#[derive(Clone, Debug)]
+pub(super) struct Track {
+    pub(super) about: About,
+    pub(super) items: Vec<Item>,
+    /// The number of each item in the record of its trial.
+    pub(super) seqs: Vec<u32>,
+    pub(super) turns: Vec<Turn>,
+}
+
+/// Something that the client sent, and what came of it.
+#[derive(Clone, Debug)]
+pub(super) struct Turn {
+    /// Its place among the items.
+    pub(super) sent: usize,
+    pub(super) said: Said,
+    /// The message as it was sent.
+    pub(super) text: String,
+    /// The places of what came of it.
+    pub(super) received: Vec<usize>,
+    answered: bool,
+    /// Whether its response is an event stream.
+    streams: bool,
+}
+
+impl Turn {
+    /// Whether its answer is on the tape, if it is one that wants an answer.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered || !matches!(self.said.kind, Kind::Request(_))
+    }
+
+    /// Whether it is a stream on which the server speaks for as long as it likes.
+    pub(super) fn is_open_end(&self) -> bool {
+        self.said.method == "GET" || self.said.method == "subscriptions/listen"
+    }
+}
+
+impl Track {
+    pub(super) fn new(about: About, items: Vec<(u32, Item)>) -> Self {
+        let (seqs, items): (Vec<u32>, Vec<Item>) = items.into_iter().unzip();
+        let turns = turns(&items);
+        Self { about, items, seqs, turns }
+    }
+
+    /// A message from the target.
+    pub(super) fn received(&self, place: usize) -> Option<Received<'_>> {
+        match self.items.get(place)? {
+            Item::Wire(WireMessage::Received { via, status, headers, body }) => {
+                Some(Received { via, status: *status, headers, text: body.to_text().into_owned() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The headers that were sent with a turn.
+    pub(super) fn headers(&self, turn: &Turn) -> Vec<(String, String)> {
+        match self.items.get(turn.sent) {
+            Some(Item::Wire(WireMessage::Sent { headers, .. })) => headers.clone(),
+            _ => vec![],
+        }
+    }
+
+    /// The fault with which the session ended, if it did.
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        self.items.iter().rev().find_map(|item| match item {
+            Item::Fault(fault) => Some(fault),
+            _ => None,
+        })
+    }
+
+    /// What the client sent last before a place.
+    pub(super) fn last_turn_before(&self, place: usize) -> Option<(usize, &Turn)> {
+        self.turns.iter().enumerate().rev().find(|(_, turn)| turn.sent < place)
+    }
+
+    /// Whether it begins with a handshake, or with the question that takes its place.
+    pub(super) fn opens(&self) -> bool {
+        self.turns.iter().any(|turn| matches!(turn.said.method.as_str(), "initialize" | "server/discover"))
+    }
+}
+
+/// A message from the target.
+pub(super) struct Received<'a> {
+    pub(super) via: &'a str,
+    pub(super) status: Option<u16>,
+    pub(super) headers: &'a [(String, String)],
+    pub(super) text: String,
+}
+
+fn turns(items: &[Item]) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = vec![];
+    for (place, item) in items.iter().enumerate() {
+        match item {
+            Item::Wire(WireMessage::Sent { via, body, .. }) => {
+                let text = body.to_text().into_owned();
+                let said = Said::of(via, &text);
+                let (received, answered, streams) = (vec![], false, false);
+                turns.push(Turn { sent: place, said, text, received, answered, streams });
+            }
+            Item::Wire(WireMessage::Received { via, status, body, .. }) => {
+                let heard = Heard::of(&body.to_text());
+                let came = Came { via, status: *status, heard: &heard, later: &items[place + 1..] };
+                let Some(turn) = owner(&turns, &came).and_then(|index| turns.get_mut(index)) else {
+                    continue;
+                };
+                turn.received.push(place);
+                turn.streams |= via == "sse" && status.is_some();
+                turn.answered |= matches!(&turn.said.kind, Kind::Request(id) if heard.answers.contains(id));
+            }
+            Item::Beside(_) | Item::Fault(_) => {}
+        }
+    }
+    turns
+}
+
+struct Came<'a> {
+    via: &'a str,
+    status: Option<u16>,
+    heard: &'a Heard,
+    later: &'a [Item],
+}
+
+/// The turn that something which came belongs to.
+fn owner(turns: &[Turn], came: &Came<'_>) -> Option<usize> {
+    let named = |turn: &Turn| {
+        matches!(&turn.said.kind, Kind::Request(id)
+            if came.heard.answers.contains(id) || came.heard.concerns.as_ref() == Some(id))
+    };
+    let by_id = turns.iter().rposition(|turn| named(turn) && !turn.answered);
+    if came.via == "stdio" {
+        return by_id.or_else(|| turns.len().checked_sub(1));
+    }
+    let headless = |turn: &Turn| turn.received.is_empty();
+    if let Some(status) = came.status {
+        if let Some(index) = by_id.filter(|index| headless(&turns[*index])) {
+            return Some(index);
+        }
+        let is_request = |turn: &Turn| matches!(turn.said.kind, Kind::Request(_));
+        let receipt =
+            turns.iter().position(|turn| headless(turn) && !is_request(turn) && turn.said.method != "GET");
+        let first = turns.iter().position(|turn| headless(turn) && !own_head_comes(turn, came.later));
+        let begins_stream = came.via == "sse";
+        return match (status, begins_stream) {
+            (202, _) => receipt.or(first),
+            (_, true) => {
+                let talks = |turn: &Turn| is_request(turn) || turn.said.method == "GET";
+                let request = turns
+                    .iter()
+                    .position(|turn| headless(turn) && is_request(turn) && !own_head_comes(turn, came.later));
+                request.or_else(|| turns.iter().position(|turn| headless(turn) && talks(turn)))
+            }
+            _ => first.or(receipt),
+        };
+    }
+    let streaming = |turn: &Turn| turn.streams && !turn.answered && !turn.is_open_end();
+    by_id
+        .or_else(|| turns.iter().rposition(streaming))
+        .or_else(|| turns.iter().rposition(|turn| turn.streams && turn.is_open_end()))
+        .or_else(|| turns.iter().rposition(|turn| turn.streams))
+}
+
+/// Whether a later response says by its id that it is the one to this turn.
+fn own_head_comes(turn: &Turn, later: &[Item]) -> bool {
+    let Kind::Request(id) = &turn.said.kind else { return false };
+    later.iter().any(|item| match item {
+        Item::Wire(WireMessage::Received { status: Some(_), body, .. }) => {
+            Heard::of(&body.to_text()).answers.contains(id)
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,150 @@
+//! One model that judges: asks, reads, asks once more when a reply is worthless, and reuses what it has decided before.
+
+use std::sync::Arc;
+
+use super::criterion::Role;
+use super::fingerprint::{Fingerprint, verdict_key};
+use super::prompt::{self, Frame, Question};
+use super::reply::{self, Decision};
+use super::verdicts::Verdicts;
+use super::{Rubric, lines};
+use crate::ids::Digest;
+use crate::llm::{self, ChatModel, ModelSpec};
+use crate::transcript::{Fault, Recorder, Side, Transcript, Usage};
+
+/// A model that judges.
+#[derive(Clone)]
+pub struct Examiner {
+    /// The model.
+    pub model: Arc<dyn ChatModel>,
+    /// Its definition, for prices and the record.
+    pub spec: ModelSpec,
+}
+
+/// What asking cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bill {
+    /// Calls made.
+    pub calls: u32,
+    /// Tokens.
+    pub usage: Usage,
+    /// US dollars; `None` when a judge was asked and has no price.
+    pub cost: Option<f64>,
+}
+
+impl Default for Bill {
+    /// Nothing was asked, so nothing was paid.
+    fn default() -> Self {
+        Self { calls: 0, usage: Usage::default(), cost: Some(0.0) }
+    }
+}
+
+impl Bill {
+    /// Adds what something else cost.
+    pub fn add(&mut self, other: &Self) {
+        self.calls = self.calls.saturating_add(other.calls);
+        // Adding nothing would otherwise turn reported numbers into estimated ones.
+        if other.calls > 0 {
+            self.usage += other.usage;
+        }
+        self.cost = self.cost.zip(other.cost).map(|(ours, theirs)| ours + theirs);
+    }
+}
+
+/// What is asked about, and where attempts are noted.
+#[derive(Clone, Copy)]
+pub struct Matter<'a> {
+    /// The trial.
+    pub transcript: &'a Transcript,
+    /// How the judge is asked.
+    pub rubric: &'a Rubric,
+    /// Verdicts that were given before; `None`: every question is asked.
+    pub verdicts: Option<&'a dyn Verdicts>,
+    /// Failed attempts are noted here; this is not the trial's own record.
+    pub log: &'a Recorder,
+}
+
+/// Questions that go into one call, each with the roles that a yes must cite.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The questions.
+    pub questions: Vec<Question<'a>>,
+    /// What a yes must cite, question by question.
+    pub cites: Vec<&'a [Role]>,
+    /// The answer that meets the criterion, question by question; `None` where the answer is only reported.
+    pub wanted: Vec<Option<bool>>,
+}
+
+/// A decision, or why there is none.
+pub type Opinion = Result<Decision, Fault>;
+
+/// How often questions are asked when the reply as a whole is worthless.
+const ATTEMPTS: u32 = 2;
+
+impl Examiner {
+    /// Whether words can move it at all: a judge made of regular expressions reads no instructions.
+    pub fn listens(&self) -> bool {
+        self.spec.dialect != "scripted_judge"
+    }
+
+    /// One opinion per question, in order; what it decided before is not asked again.
+    pub async fn opinions(&self, matter: &Matter<'_>, asked: &Asked<'_>, bill: &mut Bill) -> Vec<Opinion> {
+        let Some(verdicts) = matter.verdicts else { return self.ask(matter, asked, bill).await };
+        let judge = Fingerprint::of(&self.spec, matter.rubric);
+        let data = Digest::of_json(&lines::of(matter.transcript).lines);
+        let keys: Vec<Digest> = (0..asked.questions.len())
+            .map(|which| match self.listens() {
+                true => verdict_key(judge, data, &asked.questions, which),
+                // A scripted judge follows the suite, and asking it costs nothing.
+                false => Digest::none(),
+            })
+            .collect();
+        let known: Option<Vec<Opinion>> = keys
+            .iter()
+            .filter(|_| self.listens())
+            .map(|key| verdicts.recall(*key).map(Ok))
+            .collect::<Option<Vec<_>>>()
+            .filter(|known| known.len() == keys.len());
+        if let Some(known) = known {
+            return known;
+        }
+        let opinions = self.ask(matter, asked, bill).await;
+        if self.listens() {
+            for (key, opinion) in keys.iter().zip(&opinions) {
+                if let Ok(decision) = opinion {
+                    verdicts.keep(*key, decision);
+                }
+            }
+        }
+        opinions
+    }
+
+    /// Asks until a reply can be read, or gives every question up.
+    async fn ask(&self, matter: &Matter<'_>, asked: &Asked<'_>, bill: &mut Bill) -> Vec<Opinion> {
+        let mut last =
+            Fault::new(Side::Judge, "judge.frame", "the transcript contains the secrets of the frame");
+        let model = llm::at(&self.model, &matter.transcript.header);
+        for attempt in 0..ATTEMPTS {
+            let frame = Frame::of(matter.transcript, &asked.questions, attempt);
+            let written = prompt::write(matter.transcript, &asked.questions, matter.rubric, &frame);
+            let Ok(prompt) = written else { continue };
+            bill.calls = bill.calls.saturating_add(1);
+            let reply = match model.complete(&prompt.request, matter.log).await {
+                Ok(reply) => reply,
+                Err(fault) => {
+                    last = Fault { side: Side::Judge, ..fault };
+                    break;
+                }
+            };
+            bill.usage += reply.usage;
+            let price = self.spec.price.as_ref().map(|price| price.of(&reply.usage));
+            bill.cost = bill.cost.zip(price).map(|(sum, price)| sum + price);
+            let text = reply.text.as_deref().unwrap_or_default();
+            match reply::read(text, &prompt.expected, &prompt.shown, &asked.cites) {
+                Ok(decisions) => return decisions.into_iter().map(Ok).collect(),
+                Err(broken) => last = Fault::new(Side::Judge, broken.code, broken.why),
+            }
+        }
+        asked.questions.iter().map(|_| Err(last.clone())).collect()
+    }
+}
