@@ -7,10 +7,13 @@ use crate::diag::Origin;
 
 pub mod case_state;
 pub mod cells;
+pub mod compare;
+pub mod control;
 mod decide;
 pub mod exit;
 pub mod explain;
 pub mod rounds;
+pub mod trend;
 
 pub use decide::{Options, decide, decide_with};
 pub use exit::Exit;

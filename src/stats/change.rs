@@ -33,7 +33,8 @@ pub struct SuiteChange {
 /// people see. Fails for questions about other cases. `None` without cases, when a case lacks trials in an arm, and
 /// unless 1/2 <= conf < 1 and 0 < floor <= 1.
 pub fn suite_change_interval(pairs: &[Pair], conf: f64, deff_floor: f64) -> Option<SuiteChange> {
-    if !(0.5..1.0).contains(&conf) || !(deff_floor > 0.0 && deff_floor <= 1.0) {
+    let sound = (0.5..1.0).contains(&conf) && deff_floor > 0.0 && deff_floor <= 1.0;
+    if !sound {
         return None;
     }
     let z = norm_quantile(conf)?;

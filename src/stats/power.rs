@@ -1,5 +1,7 @@
 //! What a suite and a budget can see, before money is spent.
 
+use serde::{Deserialize, Serialize};
+
 use super::special::norm_quantile;
 
 /// The two risks of a one-sided test.
@@ -45,7 +47,8 @@ pub struct Design {
 }
 
 /// What a part of the variance is due to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Floor {
     /// Too few candidate trials: more of them help.
     Candidate,

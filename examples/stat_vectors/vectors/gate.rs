@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::inputs::Inputs;
 
-pub fn ruling(i: Inputs<'_>) -> Result<Value, String> {
+pub(crate) fn ruling(i: Inputs<'_>) -> Result<Value, String> {
     let split = <[f64; 3]>::try_from(i.list("split")?).map_err(|_| "`split` is not three")?;
     let settings = Settings {
         margin: i.f("delta")?,
@@ -40,7 +40,7 @@ pub fn ruling(i: Inputs<'_>) -> Result<Value, String> {
     }
     let mut gate = Gate::new(settings, cases).map_err(|error| error.to_string())?;
     let ruling = loop {
-        let wanted = match gate.next() {
+        let wanted = match gate.advance() {
             Next::Decided(ruling) => break ruling,
             Next::Round(wanted) | Next::Confirm(wanted) => wanted,
         };

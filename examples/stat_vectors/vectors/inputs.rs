@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// The inputs of one vector.
 #[derive(Clone, Copy)]
-pub struct Inputs<'a>(pub &'a Value);
+pub(crate) struct Inputs<'a>(pub(crate) &'a Value);
 
 type Read<T> = Result<T, String>;
 
@@ -48,74 +48,74 @@ impl<'a> Inputs<'a> {
         self.read(key, what, |value| value.as_array()?.iter().map(&read).collect())
     }
 
-    pub fn f(self, key: &str) -> Read<f64> {
+    pub(crate) fn f(self, key: &str) -> Read<f64> {
         self.read(key, "a number", number)
     }
 
-    pub fn f_or(self, key: &str, otherwise: f64) -> Read<f64> {
+    pub(crate) fn f_or(self, key: &str, otherwise: f64) -> Read<f64> {
         if self.0.get(key).is_some() { self.f(key) } else { Ok(otherwise) }
     }
 
-    pub fn n(self, key: &str) -> Read<u64> {
+    pub(crate) fn n(self, key: &str) -> Read<u64> {
         self.read(key, "a count", count)
     }
 
-    pub fn n_or(self, key: &str, otherwise: u64) -> Read<u64> {
+    pub(crate) fn n_or(self, key: &str, otherwise: u64) -> Read<u64> {
         if self.0.get(key).is_some() { self.n(key) } else { Ok(otherwise) }
     }
 
-    pub fn flag(self, key: &str) -> Read<bool> {
+    pub(crate) fn flag(self, key: &str) -> Read<bool> {
         self.read(key, "true or false", flag)
     }
 
-    pub fn value(self, key: &str) -> Read<&'a Value> {
+    pub(crate) fn value(self, key: &str) -> Read<&'a Value> {
         self.read(key, "there", Some)
     }
 
-    pub fn list(self, key: &str) -> Read<Vec<f64>> {
+    pub(crate) fn list(self, key: &str) -> Read<Vec<f64>> {
         self.all(key, "a list of numbers", number)
     }
 
-    pub fn flags(self, key: &str) -> Read<Vec<bool>> {
+    pub(crate) fn flags(self, key: &str) -> Read<Vec<bool>> {
         self.all(key, "a list of 0 and 1", flag)
     }
 
-    pub fn counts(self, key: &str) -> Read<Vec<u64>> {
+    pub(crate) fn counts(self, key: &str) -> Read<Vec<u64>> {
         self.all(key, "a list of counts", count)
     }
 
-    pub fn texts(self, key: &str) -> Read<Vec<&'a str>> {
+    pub(crate) fn texts(self, key: &str) -> Read<Vec<&'a str>> {
         self.all(key, "a list of names", text)
     }
 
-    pub fn items(self, key: &str) -> Read<Vec<&'a Value>> {
+    pub(crate) fn items(self, key: &str) -> Read<Vec<&'a Value>> {
         self.all(key, "a list", Some)
     }
 
     /// Two-sided confidence; with `sides` 1 it is per bound.
-    pub fn conf(self) -> Read<f64> {
+    pub(crate) fn conf(self) -> Read<f64> {
         let conf = self.f("conf")?;
         Ok(if self.n_or("sides", 2)? == 1 { 2.0 * conf - 1.0 } else { conf })
     }
 
     /// Lists of outcomes, one per case.
-    pub fn cases(self) -> Read<Vec<Tally>> {
+    pub(crate) fn cases(self) -> Read<Vec<Tally>> {
         self.all("trials", "lists of 0 and 1", trials)
     }
 
     /// [trials, passed] per case.
-    pub fn tallies(self) -> Read<Vec<Tally>> {
+    pub(crate) fn tallies(self) -> Read<Vec<Tally>> {
         let swapped = self.all("cases_n_c", "pairs of counts", tally)?;
         Ok(swapped.into_iter().map(|pair| Tally { trials: pair.passed, passed: pair.trials }).collect())
     }
 
     /// `n` trials of which `c` passed.
-    pub fn tally(self) -> Read<Tally> {
+    pub(crate) fn tally(self) -> Read<Tally> {
         Ok(Tally { trials: self.n("n")?, passed: self.n("c")? })
     }
 
     /// [passed, trials] per case and side.
-    pub fn pairs(self) -> Read<Vec<Pair>> {
+    pub(crate) fn pairs(self) -> Read<Vec<Pair>> {
         let sides = ["baseline", "candidate"].map(|key| self.all(key, "pairs of counts", tally));
         let [baseline, candidate] = sides;
         let (baseline, candidate) = (baseline?, candidate?);
@@ -127,18 +127,18 @@ impl<'a> Inputs<'a> {
     }
 
     /// `sb` of `kb` before, `sc` of `kc` now.
-    pub fn pair(self) -> Read<Pair> {
+    pub(crate) fn pair(self) -> Read<Pair> {
         let tally =
             |passed, trials| Ok::<_, String>(Tally { trials: self.n(trials)?, passed: self.n(passed)? });
         Ok(Pair { baseline: tally("sb", "kb")?, candidate: tally("sc", "kc")? })
     }
 
-    pub fn changed(self) -> Read<Discordant> {
+    pub(crate) fn changed(self) -> Read<Discordant> {
         Ok(Discordant { worse: self.n("b")?, better: self.n("c")? })
     }
 
     /// Values with the numbers of their clusters, in ascending order of the keys.
-    pub fn clustered(self) -> Read<Vec<(usize, f64)>> {
+    pub(crate) fn clustered(self) -> Read<Vec<(usize, f64)>> {
         let (values, keys) = (self.list("values")?, self.items("clusters")?);
         let mut order = keys.clone();
         order.sort_by(|a, b| match (a.as_f64(), b.as_f64()) {
@@ -155,6 +155,6 @@ impl<'a> Inputs<'a> {
 }
 
 /// An interval as a list of its ends.
-pub fn ends(interval: Option<Interval>) -> Value {
+pub(crate) fn ends(interval: Option<Interval>) -> Value {
     json!(interval.map(|interval| [interval.low, interval.high]))
 }

@@ -2,6 +2,7 @@
 
 mod gate;
 mod inputs;
+mod judges;
 mod table;
 
 use std::collections::BTreeMap;
@@ -10,30 +11,33 @@ use std::fmt;
 use serde_json::Value;
 
 use inputs::Inputs;
-pub use table::TABLE;
+/// Every function that reference values may name.
+pub(crate) fn rows() -> impl Iterator<Item = &'static table::Row> {
+    table::TABLE.iter().chain(judges::TABLE)
+}
 
 /// How a function fared.
 #[derive(Default)]
-pub struct Score {
+pub(crate) struct Score {
     /// Vectors of it.
-    pub all: usize,
+    pub(crate) all: usize,
     /// Those that hold.
-    pub hold: usize,
+    pub(crate) hold: usize,
     /// The largest error, in the measure of the vector's tolerance.
-    pub worst: f64,
+    pub(crate) worst: f64,
 }
 
 /// How a file fared.
-pub struct Report {
+pub(crate) struct Report {
     /// Every function of the file, by name.
-    pub functions: BTreeMap<String, Score>,
+    pub(crate) functions: BTreeMap<String, Score>,
     /// What does not hold, a line each.
-    pub broken: Vec<String>,
+    pub(crate) broken: Vec<String>,
 }
 
 impl Report {
     /// Whether every vector holds and there was one.
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.broken.is_empty() && !self.functions.is_empty()
     }
 }
@@ -56,7 +60,7 @@ impl fmt::Display for Report {
 }
 
 /// Checks every vector of a file: either an object with `vectors`, or the list itself.
-pub fn check(text: &str) -> Result<Report, String> {
+pub(crate) fn check(text: &str) -> Result<Report, String> {
     let file: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let vectors = file.get("vectors").unwrap_or(&file).as_array().ok_or("no list of vectors")?;
     let mut report = Report { functions: BTreeMap::new(), broken: vec![] };
@@ -80,8 +84,7 @@ pub fn check(text: &str) -> Result<Report, String> {
 /// The error of a vector that holds, or the error and a complaint.
 fn examine(function: &str, vector: &Value) -> Result<f64, (f64, String)> {
     let fail = |complaint: String| (f64::INFINITY, complaint);
-    let (_, compute) = TABLE
-        .iter()
+    let (_, compute) = rows()
         .find(|(name, _)| *name == function)
         .ok_or_else(|| fail(format!("no function is called `{function}`")))?;
     let tolerance = vector["tolerance"].as_f64().ok_or_else(|| fail("no tolerance".to_owned()))?;

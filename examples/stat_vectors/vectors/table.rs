@@ -1,4 +1,4 @@
-//! Every function that reference values may name, a line or two each.
+//! The functions of intervals, tests, power, drift, trajectories and the gate, a line or two each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,13 +48,13 @@ use serde_json::{Value, json};
 use super::gate;
 use super::inputs::{Inputs, ends};
 
-type Got = Result<Value, String>;
+pub(crate) type Got = Result<Value, String>;
 
 /// A function by name: inputs in, what the program computes out.
-pub type Row = (&'static str, fn(Inputs<'_>) -> Got);
+pub(crate) type Row = (&'static str, fn(Inputs<'_>) -> Got);
 
 /// All of them.
-pub const TABLE: &[Row] = &[
+pub(crate) const TABLE: &[Row] = &[
     ("ln_gamma", |i| Ok(json!(ln_gamma(i.f("x")?)))),
     ("norm_cdf", |i| Ok(json!(norm_cdf(i.f("x")?)))),
     ("norm_quantile", |i| Ok(json!(norm_quantile(i.f("p")?)))),

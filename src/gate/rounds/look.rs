@@ -101,7 +101,7 @@ pub(super) fn look(round: u32, standings: &[Standing<'_>], levels: Levels) -> Lo
         p_suite: p_worse(&standings.iter().map(Standing::pair).collect::<Vec<_>>()),
         alpha_suite: levels.suite,
         p_group_min,
-        p_group_adjusted: (p_group_min * groups.len() as f64).min(1.0),
+        p_group_adjusted: (p_group_min * groups.len().max(1) as f64).min(1.0),
         alpha_group: levels.group,
         groups,
         suspects: None,

@@ -98,7 +98,7 @@ impl Gate {
 
     /// What is needed next: the trials of a round that are still missing, the fresh trials of suspects that are still
     /// missing, or nothing more.
-    pub fn next(&mut self) -> Next {
+    pub fn advance(&mut self) -> Next {
         loop {
             if let Some(ruling) = &self.ruling {
                 return Next::Decided(ruling.clone());

@@ -83,7 +83,7 @@ impl Record {
                 }
             }
         }
-        let ruling = match gate.next() {
+        let ruling = match gate.advance() {
             Next::Decided(ruling) => Some(ruling),
             Next::Round(_) | Next::Confirm(_) => None,
         };
