@@ -9,7 +9,7 @@ use super::Context;
 use super::args::PlanFormat;
 use super::failure::{Failure, Outcome, tell_diagnostics};
 use crate::diag::{Diagnostic, suggest};
-use crate::drive::stage;
+use crate::drive::{cast, stage};
 use crate::llm;
 use crate::score::judge::{Judge, Rubric};
 use crate::store::record::{Calibrated, Judging};
@@ -220,7 +220,7 @@ fn built(spec: &JudgeSpec, context: &Context) -> Outcome<Judge> {
     let keys: stage::Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
     let outside = super::eval::outside(context)?;
     let outside = llm::Outside::new(outside.http, keys);
-    stage::examiners(spec, |spec| llm::build(spec, &outside)).map_err(|fault| Failure::from_fault(&fault))
+    cast::examiners(spec, |spec| llm::build(spec, &outside)).map_err(|fault| Failure::from_fault(&fault))
 }
 
 /// Where failed attempts of judges are noted that belong to no trial.
