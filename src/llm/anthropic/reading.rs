@@ -12,6 +12,7 @@ use crate::llm::api::calls::{MOST_CALLS, arguments};
 use crate::llm::api::error::Problem;
 use crate::llm::api::loose::{Count, Maybe, Text};
 use crate::llm::retry::Failure;
+use crate::transcript::Usage;
 
 /// What has been read of an answer.
 #[derive(Default)]
@@ -77,6 +78,24 @@ pub(super) struct Details {
 }
 
 impl WireUsage {
+    /// The provider's numbers; `None` when they cannot be true, such as an answer to a prompt of no tokens.
+    pub(super) fn read(&self) -> Option<Usage> {
+        let fresh = self.input_tokens.0?;
+        let cached = self.cache_read_input_tokens.0.unwrap_or(0);
+        let written = self.cache_creation_input_tokens.0.unwrap_or(0);
+        let output = self.output_tokens.0?;
+        let input = fresh.saturating_add(cached).saturating_add(written);
+        let reasoning = self.output_tokens_details.0.as_ref().and_then(|details| details.thinking_tokens.0);
+        (input > 0).then_some(Usage {
+            input,
+            output,
+            cached,
+            cache_written: written,
+            reasoning: reasoning.unwrap_or(0).min(output),
+            reported: true,
+        })
+    }
+
     fn update(&mut self, later: Self) {
         let newer = |mine: &mut Count, later: Count| {
             if later.0.is_some() {
@@ -184,6 +203,10 @@ impl Reading {
 }
 
 impl attempt::Reading for Reading {
+    fn tokens(&self) -> Option<u64> {
+        self.usage.read().map(|usage| usage.input.saturating_add(usage.output))
+    }
+
     fn whole(&mut self, body: &[u8]) -> Result<(), Failure> {
         let wire: Wire = serde_json::from_slice(body).map_err(|error| unreadable(&error, body))?;
         match (wire.error, &wire.content) {

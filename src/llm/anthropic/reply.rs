@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::reading::{Reading, WireUsage};
+use super::reading::Reading;
 use crate::llm::api::calls::Ids;
 use crate::llm::api::names::Names;
 use crate::llm::{ChatReply, ChatRequest, estimate};
-use crate::transcript::{ToolCall, Usage};
+use crate::transcript::ToolCall;
 
 /// The answer is not finished: the provider wants it back to go on.
 pub(super) const PAUSED: &str = "pause_turn";
@@ -26,7 +26,8 @@ pub(super) fn of(reading: Reading, request: &ChatRequest, names: &Names, sent: u
     let refused = stop == REFUSAL;
     let text = Some(texts.concat()).filter(|text| !text.is_empty()).or(explanation.filter(|_| refused));
     let reasoning = Some(thoughts.join("\n\n")).filter(|text| !text.is_empty());
-    let usage = read_usage(&usage)
+    let usage = usage
+        .read()
         .unwrap_or_else(|| estimate::unreported(sent, text.as_deref(), reasoning.as_deref(), &calls));
     ChatReply {
         text,
@@ -108,24 +109,6 @@ impl Parts {
             }
         }
     }
-}
-
-/// The provider's numbers; `None` when they cannot be true, such as an answer to a prompt of no tokens.
-fn read_usage(wire: &WireUsage) -> Option<Usage> {
-    let fresh = wire.input_tokens.0?;
-    let cached = wire.cache_read_input_tokens.0.unwrap_or(0);
-    let written = wire.cache_creation_input_tokens.0.unwrap_or(0);
-    let output = wire.output_tokens.0?;
-    let input = fresh.saturating_add(cached).saturating_add(written);
-    let reasoning = wire.output_tokens_details.0.as_ref().and_then(|details| details.thinking_tokens.0);
-    (input > 0).then_some(Usage {
-        input,
-        output,
-        cached,
-        cache_written: written,
-        reasoning: reasoning.unwrap_or(0).min(output),
-        reported: true,
-    })
 }
 
 #[cfg(test)]

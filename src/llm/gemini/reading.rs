@@ -10,6 +10,7 @@ use crate::llm::api::calls::MOST_CALLS;
 use crate::llm::api::error::Problem;
 use crate::llm::api::loose::{Count, Head, Maybe, Text};
 use crate::llm::retry::Failure;
+use crate::transcript::Usage;
 
 /// What has been read of an answer.
 #[derive(Default)]
@@ -37,6 +38,24 @@ pub(super) struct WireUsage {
     pub(super) cached_content_token_count: Count,
     pub(super) candidates_token_count: Count,
     pub(super) thoughts_token_count: Count,
+}
+
+impl WireUsage {
+    /// The provider's numbers, thoughts counted beside the answer; `None` when they cannot be true, such as an answer to a
+    /// prompt of no tokens.
+    pub(super) fn read(&self) -> Option<Usage> {
+        let prompt = self.prompt_token_count.0.filter(|tokens| *tokens > 0)?;
+        let input = prompt.saturating_add(self.tool_use_prompt_token_count.0.unwrap_or(0));
+        let thoughts = self.thoughts_token_count.0.unwrap_or(0);
+        Some(Usage {
+            input,
+            output: self.candidates_token_count.0.unwrap_or(0).saturating_add(thoughts),
+            cached: self.cached_content_token_count.0.unwrap_or(0).min(input),
+            reasoning: thoughts,
+            reported: true,
+            ..Usage::default()
+        })
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -123,6 +142,10 @@ fn plain(part: &Map<String, Value>) -> bool {
 }
 
 impl attempt::Reading for Reading {
+    fn tokens(&self) -> Option<u64> {
+        self.usage.as_ref()?.read().map(|usage| usage.input.saturating_add(usage.output))
+    }
+
     fn whole(&mut self, body: &[u8]) -> Result<(), Failure> {
         let wire: Wire = serde_json::from_slice(body).map_err(|error| unreadable(&error, body))?;
         match self.add(wire)? {

@@ -6,7 +6,7 @@ use super::reading::{Reading, WireUsage};
 use crate::llm::api::calls::Ids;
 use crate::llm::api::names::Names;
 use crate::llm::{ChatReply, ChatRequest, estimate};
-use crate::transcript::{ToolCall, Usage};
+use crate::transcript::ToolCall;
 
 /// Why an answer stopped when it was the model, or a filter, that would not go on.
 const REFUSALS: &[&str] = &[
@@ -41,7 +41,7 @@ pub(super) fn of(reading: Reading, request: &ChatRequest, names: &Names, sent: u
     let reasoning = Some(thoughts).filter(|text| !text.is_empty());
     let usage = usage
         .as_ref()
-        .and_then(read_usage)
+        .and_then(WireUsage::read)
         .unwrap_or_else(|| estimate::unreported(sent, text.as_deref(), reasoning.as_deref(), &calls));
     ChatReply {
         text,
@@ -56,22 +56,6 @@ pub(super) fn of(reading: Reading, request: &ChatRequest, names: &Names, sent: u
         took_ms: 0,
         first_token_ms: None,
     }
-}
-
-/// The provider's numbers, thoughts counted beside the answer; `None` when they cannot be true, such as an answer to a
-/// prompt of no tokens.
-fn read_usage(wire: &WireUsage) -> Option<Usage> {
-    let prompt = wire.prompt_token_count.0.filter(|tokens| *tokens > 0)?;
-    let input = prompt.saturating_add(wire.tool_use_prompt_token_count.0.unwrap_or(0));
-    let thoughts = wire.thoughts_token_count.0.unwrap_or(0);
-    Some(Usage {
-        input,
-        output: wire.candidates_token_count.0.unwrap_or(0).saturating_add(thoughts),
-        cached: wire.cached_content_token_count.0.unwrap_or(0).min(input),
-        reasoning: thoughts,
-        reported: true,
-        ..Usage::default()
-    })
 }
 
 #[cfg(test)]
