@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rehearsal::auth::checks::{self, Seen};
-use rehearsal::auth::{Facts, Issuer, ProbeSetup, Prober};
+use rehearsal::auth::{
+    Authority, Facts, Figure, IdentitySpec, Issuer, Minted, Persona, ProbeSetup, Prober, identity,
+};
 use rehearsal::diag::Origin;
 use rehearsal::ids::{CaseKey, CaseName, ClientName, Digest, PersonaName, SuiteName};
 use rehearsal::transcript::{CaseHeader, CaseKind, Clock, End, Recorder, Secrets, Transcript};
@@ -20,7 +22,7 @@ mod flawed_as;
 
 use flawed_as::Flawed;
 
-const IDS: [&str; 11] = ["J01", "J02", "J03", "J04", "J05", "J06", "J07", "J08", "J09", "J10", "J12"];
+const IDS: [&str; 12] = ["J01", "J02", "J03", "J04", "J05", "J06", "J07", "J08", "J09", "J10", "J11", "J12"];
 
 fn header(case: &str) -> CaseHeader {
     CaseHeader {
@@ -48,13 +50,35 @@ impl Bench {
         Self { issuer: Arc::new(Issuer::start(secrets.clone(), Clock::system()).await.unwrap()), secrets }
     }
 
+    fn figure(&self, url: &str) -> Figure {
+        let spec = IdentitySpec::Minted(Minted::default());
+        let persona =
+            Persona { name: PersonaName::from("alice"), description: String::new(), identity: spec };
+        let authority = Authority {
+            issuer: Some(Arc::clone(&self.issuer)),
+            audience: url.to_owned(),
+            env: Arc::new(|_| None),
+            secrets: self.secrets.clone(),
+            clock: Clock::system(),
+            route: rehearsal::net::Route::default(),
+            wallet: Arc::new(rehearsal::auth::client::Memory::default()),
+            old_servers: false,
+        };
+        Figure { identity: identity(&persona, &authority).unwrap(), persona }
+    }
+
+    /// A server that takes the word of the embedded issuer.
+    async fn server(&self, flaws: &[&'static str]) -> Flawed {
+        Flawed::trusting(Some(self.issuer.url()), flaws).await
+    }
+
     async fn record(&self, id: &str, url: &str, facts: &Value) -> Transcript {
         let facts: Facts = serde_json::from_value(facts.clone()).unwrap();
         let setup = ProbeSetup {
             target: url::Url::parse(url).unwrap(),
             headers: BTreeMap::new(),
             issuer: Some(Arc::clone(&self.issuer)),
-            control: None,
+            control: Some(self.figure(url)),
             other: None,
             weaker: None,
             facts,
@@ -80,7 +104,8 @@ fn is_fine(id: &str, seen: &Seen) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_correct_server_passes_and_no_grant_is_in_any_record() {
-    let (bench, server) = (Bench::start().await, Flawed::start(&[]).await);
+    let bench = Bench::start().await;
+    let server = bench.server(&[]).await;
     for id in IDS {
         let record = bench.record(id, &server.url(), &json!({})).await;
         let seen = checks::find(id).unwrap().judge(&record);
@@ -89,8 +114,9 @@ async fn a_correct_server_passes_and_no_grant_is_in_any_record() {
         for kind in ["code", "token", "refresh"] {
             assert!(!text.contains(&format!("{kind}-of-the-flawed-server")), "{id}: {kind}");
         }
-        assert!(!text.contains("client_assertion=eyJ"), "{id}");
-        assert_eq!(text.contains("client_assertion="), id == "J12", "{id}");
+        assert!(!text.contains("assertion=eyJ"), "{id}");
+        assert_eq!(text.contains("&assertion="), id == "J11", "{id}");
+        assert_eq!(text.contains("client_assertion="), matches!(id, "J11" | "J12"), "{id}");
     }
 }
 
@@ -117,13 +143,20 @@ async fn every_check_fails_alone_on_its_flaw() {
         "J08",
         "J08.any",
         "J10",
+        "J11",
+        "J11.aud",
+        "J11.client",
+        "J11.exp",
+        "J11.iss",
+        "J11.jti",
+        "J11.error",
         "J12",
         "J12.aud",
         "J12.exp",
         "J12.jti",
         "J12.error",
     ] {
-        let server = Flawed::start(&[flaw]).await;
+        let server = bench.server(&[flaw]).await;
         for id in IDS {
             match (bench.judge(id, &server.url(), &json!({})).await, flaw.split('.').next() == Some(id)) {
                 (Seen::Broken(why, _), true) => lines.push(format!("{flaw}: {why}")),
@@ -153,9 +186,28 @@ async fn what_cannot_be_asked_is_skipped_with_the_reason() {
     let people = Flawed::start(&["no-machines"]).await;
     let seen = bench.judge("J12", &people.url(), &none).await;
     assert!(matches!(&seen, Seen::DoesNotApply(why) if why.contains("client_credentials")), "{seen:?}");
+    let seen = bench.judge("J11", &people.url(), &none).await;
+    assert!(matches!(&seen, Seen::DoesNotApply(why) if why.contains("jwt-bearer")), "{seen:?}");
+    let stranger = Flawed::trusting(Some("http://127.0.0.1:9"), &[]).await;
+    let seen = bench.judge("J11", &stranger.url(), &none).await;
+    assert!(matches!(&seen, Seen::DoesNotApply(why) if why.contains("identity provider")), "{seen:?}");
     let proxy = Flawed::start(&["proxy"]).await;
     let seen = bench.judge("J09", &proxy.url(), &none).await;
     assert!(matches!(&seen, Seen::Broken(why, _) if why.contains("upstream.example")), "{seen:?}");
     let nobody = bench.judge("J01", "http://127.0.0.1:9/mcp", &none).await;
     assert!(!matches!(nobody, Seen::Holds(..) | Seen::Broken(..)), "{nobody:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_prove_themselves_in_each_way_and_their_secrets_stay_out() {
+    let bench = Bench::start().await;
+    for method in ["none", "client_secret_post", "client_secret_basic"] {
+        let server = bench.server(&[method]).await;
+        let record = bench.record("J11", &server.url(), &json!({})).await;
+        let seen = checks::find("J11").unwrap().judge(&record);
+        assert!(matches!(seen, Seen::Holds(..)), "{method}: {seen:?}");
+        let text = serde_json::to_string(&record.events).unwrap();
+        assert!(!text.contains("secret-of-the-flawed-server"), "{method}");
+        assert_eq!(text.contains("Basic [secret:"), method == "client_secret_basic", "{text}");
+    }
 }

@@ -33,11 +33,13 @@ mod record;
 mod reply;
 mod sending;
 mod talk;
+mod vouching;
 
 pub use listen::Listening;
 pub use pace::DEFAULT_RPS;
 pub use raw::Raw;
 pub use talk::{MODERN, Opened, REVISION, Talk};
+pub use vouching::Voucher;
 
 /// How much of an answer is kept, in bytes.
 const KEPT: usize = 64 * 1024;

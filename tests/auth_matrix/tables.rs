@@ -12,6 +12,7 @@ pub(crate) const SILENT: &[(&str, &str)] = &[
     ("J08", "its authorization server takes no registrations"),
     ("J09", "its authorization server takes no registrations"),
     ("J10", "its authorization server takes no registrations"),
+    ("J11", "its authorization server takes no registrations"),
     ("J12", "its authorization server takes no registrations"),
     ("K01", "it speaks HTTP"),
     ("K02", "it speaks HTTP"),

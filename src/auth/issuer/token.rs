@@ -55,6 +55,8 @@ pub(super) enum Kind<'a> {
     Jag {
         /// The target in the end.
         resource: Option<&'a str>,
+        /// Whether `typ` says that it is one.
+        typed: bool,
     },
     /// An authorization server that trusts this issuer as the platform of workloads (RFC 7523 section 2.1).
     Workload,
@@ -144,8 +146,8 @@ fn signed(
     header.insert("alg".into(), signing.alg().into());
     let typ = match grant.kind {
         Kind::Access => minted.typ.text(),
-        Kind::Jag { .. } => "oauth-id-jag+jwt",
-        Kind::Id { .. } | Kind::Workload => "JWT",
+        Kind::Jag { typed: true, .. } => "oauth-id-jag+jwt",
+        Kind::Jag { typed: false, .. } | Kind::Id { .. } | Kind::Workload => "JWT",
     };
     header.insert("typ".into(), typ.into());
     header.insert("kid".into(), signer.kid(signing).into());
@@ -179,7 +181,7 @@ fn claims(minted: &Minted, grant: Grant<'_>) -> Result<Map<String, Value>, Fault
             claims.insert("client_id".into(), grant.client.into());
             claims.insert(scope_claim.into(), scopes);
         }
-        Kind::Jag { resource } => {
+        Kind::Jag { resource, .. } => {
             claims.insert("client_id".into(), grant.client.into());
             claims.insert("scope".into(), minted.scopes.join(" ").into());
             claims.extend(resource.map(|resource| ("resource".to_owned(), resource.into())));

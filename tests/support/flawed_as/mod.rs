@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 mod machines;
+mod vouched;
 
 type Params = HashMap<String, String>;
 type Shared = State<Arc<Server>>;
@@ -30,6 +31,8 @@ pub(crate) struct Flawed {
 struct Server {
     origin: String,
     broken: BTreeSet<&'static str>,
+    /// The identity provider whose word counts.
+    provider: Option<String>,
     kept: Mutex<Kept>,
 }
 
@@ -44,6 +47,8 @@ struct Kept {
     /// The client and the resource of each refresh token that is in force.
     refresh: HashMap<String, (String, String)>,
     spent: HashSet<String>,
+    /// The method and the secret of each client that brings assertions.
+    confidential: HashMap<String, (String, String)>,
     /// The public key of each machine, an uncompressed point.
     machines: HashMap<String, Vec<u8>>,
 }
@@ -57,14 +62,20 @@ struct Code {
 }
 
 impl Flawed {
-    /// Starts with these flaws: ids of checks, and `page`, `no-registration`, `no-refresh`,
-    /// `no-machines` and `proxy`.
+    /// Starts with these flaws: ids of checks, and `page`, `no-registration`, `no-refresh`, `no-machines`, `proxy` and
+    /// the name of the only method by which clients prove themselves.
     pub(crate) async fn start(broken: &[&'static str]) -> Self {
+        Self::trusting(None, broken).await
+    }
+
+    /// The same, taking the word of an identity provider for who somebody is.
+    pub(crate) async fn trusting(provider: Option<&str>, broken: &[&'static str]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let server = Arc::new(Server {
             origin: origin.clone(),
             broken: broken.iter().copied().collect(),
+            provider: provider.map(str::to_owned),
             kept: Mutex::default(),
         });
         let app = Router::new()
@@ -131,12 +142,26 @@ async fn metadata(State(server): Shared) -> Json<Value> {
             json!(["authorization_code", "refresh_token", "client_credentials"]);
         document["token_endpoint_auth_methods_supported"] = json!(["none", "private_key_jwt"]);
     }
+    if server.provider.is_some() {
+        document["grant_types_supported"] =
+            json!(["authorization_code", "refresh_token", "client_credentials", vouched::GRANT]);
+        document["authorization_grant_profiles_supported"] =
+            json!(["urn:ietf:params:oauth:grant-profile:id-jag"]);
+    }
+    for method in ["none", "client_secret_post", "client_secret_basic"] {
+        if server.broken(method) {
+            document["token_endpoint_auth_methods_supported"] = json!([method]);
+        }
+    }
     Json(document)
 }
 
 async fn register(State(server): Shared, Json(asked): Json<Value>) -> Response {
     if asked["token_endpoint_auth_method"] == "private_key_jwt" {
         return machines::register(&server, &asked);
+    }
+    if asked["grant_types"] == json!([vouched::GRANT]) {
+        return vouched::register(&server, &asked);
     }
     let redirects: Vec<String> = serde_json::from_value(asked["redirect_uris"].clone()).unwrap_or_default();
     let safe = |uri: &String| uri.starts_with("https://") || uri.starts_with("http://127.0.0.1:");
@@ -214,11 +239,13 @@ fn granted(server: &Server, asked: &Params) -> Result<String, String> {
     Ok(code)
 }
 
-async fn token(State(server): Shared, Form(asked): Form<Params>) -> Response {
+async fn token(State(server): Shared, headers: HeaderMap, Form(asked): Form<Params>) -> Response {
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     match asked.get("grant_type").map(String::as_str) {
         Some("authorization_code") => redeemed(&server, &asked),
         Some("refresh_token") => renewed(&server, &asked),
         Some("client_credentials") => machines::token(&server, &asked),
+        Some(vouched::GRANT) => vouched::token(&server, authorization, &asked).await,
         _ => refuse("unsupported_grant_type"),
     }
 }

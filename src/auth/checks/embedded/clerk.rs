@@ -116,6 +116,12 @@ pub(super) fn described(redirect: &str) -> Value {
 impl Clerk<'_> {
     /// Registers a client: its id. `None` where it is refused, or where nobody can be registered, which the record says.
     pub(super) async fn register(&self, label: &str, described: &Value) -> Option<String> {
+        let registered = self.enrol(label, described).await?;
+        registered.get("client_id")?.as_str().map(str::to_owned)
+    }
+
+    /// The same: all that the server says of the client.
+    pub(super) async fn enrol(&self, label: &str, described: &Value) -> Option<Value> {
         let Some(url) = self.register.clone() else {
             stop(self.prober, "its metadata names no registration endpoint");
             return None;
@@ -128,8 +134,7 @@ impl Clerk<'_> {
             stop(self.prober, &format!("the registration endpoint takes no strangers, {status}"));
         }
         let created = matches!(side.status(), Some(200 | 201));
-        let body = side.body.json().filter(|_| created)?;
-        body.get("client_id")?.as_str().map(str::to_owned)
+        side.body.json().filter(|_| created)
     }
 
     /// Asks for a code as a good client would, but for the changes: a value in place of the usual one, or none.
@@ -192,11 +197,21 @@ impl Clerk<'_> {
         usual: &[(&str, &str)],
         changes: &[(&str, Option<&str>)],
     ) -> Option<Value> {
-        let pairs = changed(usual, changes);
-        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        self.submit(label, &changed(usual, changes), None).await
+    }
+
+    /// Sends a form to the token endpoint, with this `Authorization` if any: the tokens, if some came.
+    pub(super) async fn submit(
+        &self,
+        label: &str,
+        form: &[(String, String)],
+        authorization: Option<String>,
+    ) -> Option<Value> {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let kind = "application/x-www-form-urlencoded".to_owned();
-        let headers =
+        let mut headers =
             vec![("content-type".to_owned(), kind), ("accept".to_owned(), "application/json".to_owned())];
+        headers.extend(authorization.map(|value| ("authorization".to_owned(), value)));
         let body = Some(form);
         let ask = Ask { label, method: Method::POST, url: self.token.clone(), headers, body };
         tokens(&self.prober.send_discreetly(ask).await)

@@ -3,9 +3,10 @@
 //! Every check registers a client of its own, gets a code and a token the right way before and after, and sends in
 //! between what a good client never would. It needs a server that consents by itself; pages are for people.
 
-use super::{AuthCheck, Level, Probe, Seen};
+use super::{AuthCheck, Level, Needs, Probe, Seen};
 use crate::transcript::Transcript;
 
+mod assertions;
 mod clerk;
 mod clients;
 mod codes;
@@ -13,8 +14,10 @@ mod desk;
 mod issuing;
 mod machines;
 mod outcome;
+mod proof;
 mod proxy;
 mod targets;
+mod vouched;
 
 type Examine = fn(&Transcript) -> Seen;
 
@@ -51,6 +54,10 @@ pub(super) const TABLE: &[AuthCheck] = &[
         "show a page of your own for every new client before the upstream server is asked"], (proxy::probe, proxy::judge)),
     row("J10", (Level::Rfc, "2025-03-26"), ["answers with tokens are not stored", "RFC 6749 section 5.1",
         "send `Cache-Control: no-store` with every answer of the token endpoint"], (issuing::token, issuing::unstored)),
+    row("J11", (Level::Should, "2025-11-25"), ["people are let in on the word of the identity provider about this client, for this server, in time and once",
+        "extensions: enterprise-managed authorization",
+        "check `typ`, `iss`, `aud`, `client_id` and `exp` of identity assertions, keep each `jti` until it expires, and answer `invalid_grant`"],
+        (vouched::probe, vouched::judge)).needing(&[Needs::TrustedIssuer]),
     row("J12", (Level::Should, "2025-11-25"), ["machines prove themselves with assertions for this server, in time and once", "extensions: client credentials",
         "check signature, `aud` and `exp` of client assertions, keep each `jti` until it expires, and answer `invalid_client`"], (machines::probe, machines::judge)),
 ];
