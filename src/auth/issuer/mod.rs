@@ -18,6 +18,7 @@ use crate::transcript::{Clock, Fault, Secrets, Side};
 pub use canary::Hit;
 pub use faults::{Faults, Fetches, Point, Trouble};
 pub use persona::Vouched;
+pub use specimens::Specimen;
 pub use stable::{StableKey, WARNING};
 pub use trust::Told;
 
@@ -38,6 +39,7 @@ mod refresh;
 mod register;
 mod revoke;
 mod routes;
+mod specimens;
 mod spoil;
 mod stable;
 mod state;
@@ -178,6 +180,13 @@ impl Issuer {
         self.shared.canaries.plant(&name);
         let mut url = self.shared.base.clone();
         url.set_path(&format!("{}/{name}", self.shared.bait_path()));
+        url
+    }
+
+    /// The address of a metadata document of a client that returns to `redirect`, good or with one thing wrong.
+    pub fn specimen(&self, specimen: Specimen, redirect: &str) -> Url {
+        let mut url = self.canary("client-document");
+        specimens::address(&mut url, specimen, redirect);
         url
     }
 

@@ -16,6 +16,9 @@ use crate::transcript::{Body, Fault, HttpSide};
 /// Where codes are sent: nobody listens there, and nobody follows.
 pub(super) const REDIRECT: &str = "http://127.0.0.1:43117/callback";
 
+/// The state of our requests.
+pub(super) const STATE: &str = "rehearsal";
+
 /// What stands in the record in place of a probe that could not go on.
 pub(super) const STOPPED: &str = "does not apply: ";
 
@@ -144,21 +147,45 @@ impl Clerk<'_> {
         (client, pair): (&str, &Pair),
         changes: &[(&str, Option<&str>)],
     ) -> Came {
-        let usual = [
+        let usual = self.usual((client, pair));
+        let mut url = self.authorize.clone();
+        url.query_pairs_mut()
+            .extend_pairs(changed(&usual, changes))
+            .extend_pairs(&self.prober.facts().consent);
+        self.visit(label, url).await
+    }
+
+    /// The same as somebody whom nobody has told how to consent by itself.
+    pub(super) async fn knock(&self, label: &str, (client, pair): (&str, &Pair)) -> Came {
+        let without: Vec<(&str, Option<&str>)> =
+            self.prober.facts().consent.keys().map(|name| (name.as_str(), None)).collect();
+        let mut url = self.authorize.clone();
+        url.query_pairs_mut().extend_pairs(changed(&self.usual((client, pair)), &without));
+        self.visit(label, url).await
+    }
+
+    /// Whether an address is at the authorization server.
+    pub(super) fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.authorize.origin()
+    }
+
+    /// Follows an address, as a browser would.
+    pub(super) async fn visit(&self, label: &str, url: Url) -> Came {
+        let ask = Ask { label, method: Method::GET, url: url.clone(), headers: vec![], body: None };
+        came(&url, &self.prober.send_discreetly(ask).await)
+    }
+
+    /// What a good request for a code holds.
+    fn usual<'a>(&'a self, (client, pair): (&'a str, &'a Pair)) -> [(&'a str, &'a str); 7] {
+        [
             ("response_type", "code"),
             ("client_id", client),
             ("redirect_uri", REDIRECT),
             ("code_challenge", &pair.challenge),
             ("code_challenge_method", "S256"),
             ("resource", &self.resource),
-            ("state", "rehearsal"),
-        ];
-        let mut url = self.authorize.clone();
-        url.query_pairs_mut()
-            .extend_pairs(changed(&usual, changes))
-            .extend_pairs(&self.prober.facts().consent);
-        let ask = Ask { label, method: Method::GET, url: url.clone(), headers: vec![], body: None };
-        came(&url, &self.prober.send_discreetly(ask).await)
+            ("state", STATE),
+        ]
     }
 
     /// Redeems a code, but for the changes.

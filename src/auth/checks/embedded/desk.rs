@@ -26,7 +26,7 @@ pub(super) async fn open(prober: &Prober) -> Result<Option<Desk<'_>>, Fault> {
 }
 
 /// A token, got the right way.
-async fn control(clerk: &Clerk<'_>, client: &str, label: &str) -> Result<Option<Value>, Fault> {
+pub(super) async fn control(clerk: &Clerk<'_>, client: &str, label: &str) -> Result<Option<Value>, Fault> {
     let pair = Pair::new(clerk.prober)?;
     let came = clerk.authorize(&format!("{label}: authorize"), (client, &pair), &[]).await;
     match came {
