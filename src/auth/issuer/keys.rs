@@ -243,14 +243,19 @@ fn new_rsa() -> Option<RsaPair> {
 /// A public RSA key as PEM text, exactly as common tools print it.
 fn public_pem(pair: &RsaPair) -> Result<String, Fault> {
     let der = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).map_err(|_| broken("a public key"))?;
-    let body = STANDARD.encode(der.as_ref());
+    Ok(pem(der.as_ref()))
+}
+
+/// The same of its DER.
+pub(super) fn pem(der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
     let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
     for line in body.as_bytes().chunks(64) {
         pem.push_str(&String::from_utf8_lossy(line));
         pem.push('\n');
     }
     pem.push_str("-----END PUBLIC KEY-----\n");
-    Ok(pem)
+    pem
 }
 
 fn rsa_jwk(pair: &RsaPair) -> Map<String, Value> {

@@ -17,6 +17,7 @@ use crate::transcript::{Clock, Fault, Secrets, Side};
 
 pub use canary::Hit;
 pub use faults::{Faults, Fetches, Point, Trouble};
+pub use forge::{Forger, Forgery};
 pub use persona::Vouched;
 pub use specimens::Specimen;
 pub use stable::{StableKey, WARNING};
@@ -29,6 +30,7 @@ mod clients;
 mod documents;
 mod exchange;
 mod faults;
+mod forge;
 mod grant;
 mod introspect;
 mod keys;

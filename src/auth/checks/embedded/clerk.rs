@@ -5,22 +5,20 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::outcome::{Came, came, tokens};
+pub(super) use crate::auth::checks::stopping::stop;
 use crate::auth::discover::{
     RESOURCE, SERVER, first_server, json_document, resource_candidates, resource_metadata_url,
     server_candidates,
 };
 use crate::auth::keys::{b64, random_text};
 use crate::auth::prober::{Ask, Credentials, Prober};
-use crate::transcript::{Body, Fault, HttpSide};
+use crate::transcript::Fault;
 
 /// Where codes are sent: nobody listens there, and nobody follows.
 pub(super) const REDIRECT: &str = "http://127.0.0.1:43117/callback";
 
 /// The state of our requests.
 pub(super) const STATE: &str = "rehearsal";
-
-/// What stands in the record in place of a probe that could not go on.
-pub(super) const STOPPED: &str = "does not apply: ";
 
 /// The authorization server, found.
 pub(super) struct Clerk<'a> {
@@ -46,12 +44,6 @@ impl Pair {
         let challenge = b64(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes()));
         Ok(Self { verifier, challenge })
     }
-}
-
-/// Says in the record why a check has nothing to ask.
-pub(super) fn stop(prober: &Prober, why: &str) {
-    let nothing = HttpSide { start: "-".to_owned(), headers: vec![], body: Body::Text(String::new()) };
-    prober.overheard(&format!("{STOPPED}{why}"), nothing);
 }
 
 /// The target's own authorization server; `None` where it has none, which the record says.
