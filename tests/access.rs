@@ -15,6 +15,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
+#[path = "access/changes.rs"]
+mod changes;
+
 const CUSTOMER: &str = "key-of-a-customer-0a1b2c3d";
 const CLERK: &str = "key-of-a-clerk-4e5f6a7b";
 

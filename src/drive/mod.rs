@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Authority;
 use crate::ids::{CaseKey, Digest, PersonaName};
 use crate::llm::ChatModel;
 use crate::mcp::{Host, Identity, Opening, Scene, Session, Target};
@@ -50,6 +51,8 @@ pub struct World {
     pub samplers: HashMap<Digest, Arc<sampling::Sampler>>,
     /// The identities, by persona.
     pub identities: HashMap<PersonaName, Identity>,
+    /// What identities of a single trial are made with.
+    pub authority: Authority,
     /// What each persona sees, learned before the first trial; arguments of access probes are made from it.
     pub surfaces: surface::Surfaces,
     /// How the personas were authorized meanwhile.

@@ -68,6 +68,7 @@ pub struct Stage {
     models: Models,
     judge: Option<Judge>,
     identities: HashMap<PersonaName, Identity>,
+    authority: Authority,
     surfaces: Surfaces,
     prelude: Prelude,
     lab: Option<auth::Lab>,
@@ -150,6 +151,7 @@ impl Stage {
             models: self.models.tested,
             samplers: self.models.samplers,
             identities: self.identities,
+            authority: self.authority,
             surfaces: self.surfaces,
             prelude: self.prelude,
             lab: self.lab,
@@ -174,6 +176,7 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     let (set, description) = raise(suite, outside).await?;
     match dress(suite, plan, outside, &set).await {
         Ok((identities, (surfaces, prelude), lab)) => Ok(Stage {
+            authority: set.authority(outside),
             set,
             description,
             models,
@@ -460,7 +463,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let mut identities: HashMap<PersonaName, Identity> = identities.into_iter().collect();
     for case in &plan.cases {
         let Work::Access(work) = &case.work else { continue };
-        for turn in &work.becomes {
+        for turn in work.becomes.iter().filter(|turn| turn.change.is_none()) {
             identities.insert(turn.persona.name.clone(), identity(&turn.persona)?);
         }
     }

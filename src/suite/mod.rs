@@ -398,12 +398,32 @@ impl Default for Limits {
     }
 }
 
+/// What can become of a persona's tokens inside a session, besides the rights of another persona.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The issuer takes the token in use back (RFC 7009). Only a server that asks the issuer learns of it.
+    Revoked,
+    /// The next token is signed by a key that is new to everybody.
+    Rotated,
+}
+
+impl Change {
+    /// The words for them under `becomes`, where a suite has no persona of that name.
+    pub const NAMES: [(&str, Self); 2] = [("revoked", Self::Revoked), ("rotated", Self::Rotated)];
+
+    /// The change of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, change)| *change)
+    }
+}
+
 /// One row of the access matrix: what a persona must see, may use and must never see or use.
 #[derive(Clone, Debug)]
 pub struct AccessSpec {
     /// The persona, with the place of the row.
     pub persona: Located<PersonaName>,
-    /// The personas whose rights it gets inside the session, one after the other, before anything is expected.
+    /// The personas whose rights it gets inside the session, one after the other, before anything is expected; or what
+    /// becomes of its tokens, by a name of [`Change`].
     pub becomes: Vec<Located<PersonaName>>,
     /// What must be listed.
     pub sees: Vec<Located<Subject>>,

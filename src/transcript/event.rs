@@ -54,7 +54,7 @@ pub enum What {
     },
     /// From here on the persona has other credentials: those of another persona, for the same subject.
     IdentityChanged {
-        /// The persona whose rights it has now.
+        /// The persona whose rights it has now, or what became of its token: `revoked`, `rotated`.
         to: PersonaName,
     },
     /// The user (a person's words from the suite, or a model that plays the user) said something.

@@ -78,7 +78,7 @@ fn forge(keys: &Keys, forgery: &Forgery, (run, now, bait): (&str, i64, &str)) ->
     };
     let (issuer, audience) = (forgery.issuer.as_str(), forgery.audience.as_str());
     let (subject, client, kind) = (SUBJECT, "rehearsal", Kind::Access);
-    let grant = Grant { issuer, subject, client, audience, run, now, bait, kind };
+    let grant = Grant { issuer, subject, client, audience, run, now, bait, key: None, kind };
     let made = token::write(keys, &minted, grant)?.text;
     match (&forgery.key, forgery.flaw) {
         (Some(key), Flaw::HmacWithPublicKey) => under_text_of(key, &made),

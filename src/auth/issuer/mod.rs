@@ -142,6 +142,17 @@ impl Issuer {
         self.shared.mint(minted, (subject, "rehearsal"), audience, Kind::Access)
     }
 
+    /// The same under a spare key of [`Self::spare_key`], by its name.
+    pub fn mint_under(
+        &self,
+        key: &str,
+        minted: &Minted,
+        subject: &str,
+        audience: &str,
+    ) -> Result<SecretString, Fault> {
+        self.shared.mint_under(Some(key), minted, (subject, "rehearsal"), (audience, Kind::Access))
+    }
+
     /// The same as an opaque token, whatever format the persona wants: only introspection explains it. Flaws in claims
     /// become flawed answers, e.g. active without `aud`; flaws of a JWT's form are refused (`persona.opaque-flaw`).
     pub fn mint_opaque(&self, minted: &Minted, subject: &str, audience: &str) -> Result<SecretString, Fault> {
@@ -158,6 +169,13 @@ impl Issuer {
     /// about a tenth of a second.
     pub fn rotate(&self) -> Result<String, Fault> {
         self.shared.keys.rotate()
+    }
+
+    /// Publishes a new key that signs nothing but what [`Self::mint_under`] makes with it, and returns its name: what a
+    /// rotation looks like to one caller, while everybody else's tokens stay as they are. Blocks for about a tenth of a
+    /// second.
+    pub fn spare_key(&self) -> Result<String, Fault> {
+        self.shared.keys.spare()
     }
 
     /// Signs with the first keys again. The new ones stay published, so that every token stays good.

@@ -37,6 +37,8 @@ pub(super) struct Grant<'a> {
     pub(super) now: i64,
     /// What the addresses of canaries begin with.
     pub(super) bait: &'a str,
+    /// The name of the spare key that signs it, if it is not the usual one.
+    pub(super) key: Option<&'a str>,
     /// What it is for.
     pub(super) kind: Kind<'a>,
 }
@@ -141,7 +143,7 @@ fn signed(
     claims: &Map<String, Value>,
     grant: Grant<'_>,
 ) -> Result<String, Fault> {
-    let (signer, signing) = (keys.signer()?, signing(minted));
+    let (signer, signing) = (keys.signer_of(grant.key)?, signing(minted));
     let mut header = Map::new();
     header.insert("alg".into(), signing.alg().into());
     let typ = match grant.kind {

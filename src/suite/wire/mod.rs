@@ -12,6 +12,7 @@ use crate::auth::{Facts, Persona};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::judge::{Escalate, Grouping, Rubric};
+use crate::units::Offset;
 
 mod access;
 mod answers;
@@ -111,6 +112,10 @@ pub struct IssuerPart {
     /// Whether it speaks HTTPS; `${issuer.ca}` names the file with its authority. Default false.
     #[serde(default)]
     pub tls: Option<bool>,
+    /// How far its clock is ahead, `-2h` for behind: for a target whose clock differs, or whose leeway is in question.
+    /// Default 0s.
+    #[serde(default)]
+    pub clock_offset: Option<Offset>,
 }
 
 /// Who judges criteria.
