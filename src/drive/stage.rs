@@ -350,8 +350,15 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     for name in &suite.env {
         if let Some(value) = (outside.env)(&name.value) {
-            // A declared variable may hold a credential; better one placeholder too many in a report than a leak.
-            outside.secrets.register(&name.value, &value);
+            // Nothing about a value tells that it is harmless: a URL may be a webhook, a word a password. So the suite
+            // must say so; better one placeholder too many in a report than a leak.
+            if suite.public.iter().all(|public| public.value != name.value) {
+                outside.secrets.register(&name.value, &value);
+            } else if let Some(password) = url::Url::parse(&value).ok().as_ref().and_then(url::Url::password)
+            {
+                outside.secrets.register(&name.value, &value);
+                outside.secrets.register(&name.value, password);
+            }
             known.insert(name.value.clone(), value);
         }
     }

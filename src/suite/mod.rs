@@ -58,6 +58,8 @@ pub struct Suite {
     pub issuer: IssuerSpec,
     /// Environment variables that the suite may read.
     pub env: Vec<Located<String>>,
+    /// Those of them whose values are no secrets.
+    pub public: Vec<Located<String>>,
     /// Personas of the suite, in order; the first is the default unless `defaults.persona` says otherwise.
     pub personas: Vec<Located<Persona>>,
     /// Client profiles of the suite, in order.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::text_or::TextOr;
 use super::catalog::{Catalog, Kind};
 use super::wire::{self, Document};
 use super::{IssuerSpec, Request, Suite, validate};
@@ -115,7 +116,7 @@ fn assemble(
         version(context, layer);
     }
     let name = name(context, file, document);
-    let env = env(context, layers);
+    let (env, public) = env(context, layers);
     let target = target::resolve(context, layers, reach, &env);
     let issuer = issuer::resolve(context, first(layers, |document| document.auth.as_ref()));
     let personas = personas(context, layers);
@@ -141,6 +142,7 @@ fn assemble(
         target: target?,
         issuer,
         env,
+        public,
         personas,
         clients: clients.all,
         models: models.all,
@@ -178,12 +180,19 @@ fn name(context: &mut Context<'_>, file: &Arc<str>, document: &Document) -> Suit
     SuiteName::from(name)
 }
 
-/// The variables declared in any layer.
-fn env(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<String>> {
+/// The variables declared in any layer, and those that every layer which declares them calls public.
+fn env(context: &mut Context<'_>, layers: &[Layer]) -> (Vec<Located<String>>, Vec<Located<String>>) {
     let mut env: Vec<Located<String>> = vec![];
+    let mut secret: Vec<String> = vec![];
     for layer in layers {
         for variable in &layer.document.env {
-            let variable = variable.clone().locate(&layer.file);
+            let variable = match &variable.value {
+                TextOr::Map(part) => part.public.clone().locate(&layer.file),
+                TextOr::Text(name) => {
+                    secret.push(name.clone());
+                    Located::new(name.clone(), variable.origin(&layer.file))
+                }
+            };
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if variable.value.is_empty() || !variable.value.chars().all(fits) {
                 let message = format!("`{}` is not the name of an environment variable", variable.value);
@@ -196,7 +205,8 @@ fn env(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<String>> {
             }
         }
     }
-    env
+    let public = env.iter().filter(|variable| !secret.contains(&variable.value)).cloned().collect();
+    (env, public)
 }
 
 /// The suite's personas; `anonymous` when it names none.

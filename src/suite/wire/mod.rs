@@ -41,9 +41,10 @@ pub struct Document {
     /// this file does not give them.
     #[serde(default)]
     pub extends: Option<At<String>>,
-    /// Environment variables that the suite may read; `${NAME}` in the target stands for their values.
+    /// Environment variables that the suite may read; `${NAME}` in the target stands for their values. They are taken for
+    /// secrets and left out of everything that is kept or shown, but for those written as `{public: NAME}`.
     #[serde(default)]
-    pub env: Vec<At<String>>,
+    pub env: Vec<At<TextOr<PublicPart>>>,
     /// The server under test.
     #[serde(default)]
     pub target: Option<At<Target>>,
@@ -89,6 +90,14 @@ pub struct Document {
     /// Steps at the end of each use case, whatever happened.
     #[serde(default)]
     pub cleanup: Vec<At<StepPart>>,
+}
+
+/// An environment variable whose value may be seen by everybody, such as a URL.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublicPart {
+    /// The name of the variable.
+    pub public: At<String>,
 }
 
 /// Who issues tokens.
