@@ -305,3 +305,16 @@ async fn a_persona_gets_the_scopes_that_it_may_get_and_no_others() {
     let (code, summary, _) = eval(bookshop("", &without)).await;
     assert_eq!(code, 1, "it may not get the scope for that: {summary:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_name_is_told_with_the_nearest_one() {
+    let rows = "\n  customer: {never: {refund_ordr: {id: 1043}, refund_order: {id: 1043}}}\n  clerk: {sees: [refund_order]}\n";
+    let (code, summary, talk) = eval(bookshop("", rows)).await;
+    assert_eq!(code, 0, "{summary:#} {talk}");
+    let expected = json!([{
+        "kind": "tool", "name": "refund_ordr", "personas": ["customer"], "nearest": "refund_order",
+    }]);
+    assert_eq!(summary["access"]["unknown"], expected);
+    let (_, summary, _) = eval(bookshop("", &rows.replace("refund_ordr: {id: 1043}, ", ""))).await;
+    assert_eq!(summary["access"].get("unknown"), None);
+}

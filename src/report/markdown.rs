@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use super::access::mark;
+use super::access::{Grid, mark};
 use super::paint::Style;
 use super::summary::{Failure, Row, Summary, urgency};
 use super::{ReportError, figures};
@@ -122,12 +122,23 @@ fn rates(summary: &Summary) -> String {
     out
 }
 
+/// Names that no server may have.
+fn unknown(grid: &Grid) -> String {
+    let lines: Vec<String> = grid
+        .unknown
+        .iter()
+        .take(ROWS)
+        .map(|unknown| format!("- **unknown name** {}\n", cell(&unknown.sentence())))
+        .collect();
+    if lines.is_empty() { String::new() } else { format!("{}\n", lines.concat()) }
+}
+
 /// The access grid: what is wrong in it, and the whole of it, folded when nothing is.
 fn access(summary: &Summary) -> Option<String> {
     let grid = summary.access.as_ref()?;
     let wrong = grid.wrong();
     let mut out = match wrong.is_empty() {
-        true => "<details><summary>Access as expected</summary>\n\n".to_owned(),
+        true => format!("{}<details><summary>Access as expected</summary>\n\n", unknown(grid)),
         false => {
             format!("#### Access: {}, {} missing\n\n", figures::count(grid.leaks, "leak"), grid.missing)
         }
@@ -138,6 +149,7 @@ fn access(summary: &Summary) -> Option<String> {
     }
     if !wrong.is_empty() {
         out.push('\n');
+        out.push_str(&unknown(grid));
     }
     let personas: Vec<String> = grid.personas.iter().map(|persona| cell(persona)).collect();
     for (kind, rows) in grid.parts() {

@@ -22,6 +22,7 @@ pub mod summary;
 mod tally;
 pub mod terminal;
 pub mod transcript_text;
+pub mod unknown;
 mod wrap;
 
 pub use paint::Style;

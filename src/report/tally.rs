@@ -49,7 +49,7 @@ impl Summary {
             totals: totals(&cells),
             rates: rates(&cells),
             cases: cells.iter().map(|cell| row(cell, manifest)).collect(),
-            access: Grid::of(&cells),
+            access: Grid::of(&cells, &seen(manifest)),
             clients: fit::clients(&view.fits, &named(run)),
             usage: spent(run),
             judge,
@@ -58,6 +58,11 @@ impl Summary {
             next: view.next.iter().map(|command| sentence(command)).collect(),
         }
     }
+}
+
+/// The tools that somebody saw before the first trial.
+fn seen(manifest: &Manifest) -> BTreeSet<&str> {
+    manifest.surfaces.iter().flat_map(|surface| &surface.tools).map(|name| name.as_str()).collect()
 }
 
 /// The client profiles that the use cases name.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::text_or::TextOr;
 use super::catalog::{Catalog, Kind};
+use super::text_or::TextOr;
 use super::wire::{self, Document};
 use super::{IssuerSpec, Request, Suite, validate};
 use crate::auth::Persona;
