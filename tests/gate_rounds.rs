@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use rehearsal::gate::GateVerdict;
 use rehearsal::gate::rounds::{
     Gate, GateCase, GateError, Knobs, Mode, Next, Record, Ruling, Seen, Settings, Slot, Wanted, Why,
+    certifiable_margin,
 };
 use rehearsal::stats::Tally;
 
@@ -43,7 +44,6 @@ fn run(mut gate: Gate, outcome: impl Fn(&Wanted) -> Seen) -> (Ruling, Record) {
                 let record = gate.record();
                 assert_eq!(record.recompute().as_ref(), Ok(&record), "the record gives the verdict again");
                 let text = serde_json::to_string(&record).unwrap();
-                assert!(!text.contains("null,\"p_"), "{text}");
                 assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
                 return (ruling, record);
             }
@@ -64,6 +64,19 @@ fn an_unchanged_suite_passes_and_says_how_sure() {
     let (ruling, record) = run(gate(suite(100, [15, 15])), always(Seen::Pass));
     assert_eq!(ruling, Ruling { why: Why::NotWorse, round: 1, trials: 100 });
     assert!(record.looks[0].change.unwrap().lower > -0.05);
+    let seen = record.smallest_drop().unwrap();
+    assert!(seen > 0.005 && seen < 0.05, "{seen}");
+}
+
+#[test]
+fn a_margin_that_can_be_certified_is_known_before_a_run() {
+    let history = |n: usize| vec![Tally { trials: 15, passed: 14 }; n];
+    let margin = |n| certifiable_margin(&history(n), &settings(Knobs::default()), 7).unwrap();
+    let (small, large) = (margin(20), margin(200));
+    assert!(small > 0.08 && large < 0.05 && large > 0.01, "{small} {large}");
+    assert_eq!(margin(20), small, "same seed, same answer");
+    assert_eq!(certifiable_margin(&[], &settings(Knobs::default()), 7), None);
+    assert_eq!(certifiable_margin(&[Tally::default()], &settings(Knobs::default()), 7), None);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub mod proportion;
 pub mod random;
 pub mod reliability;
 pub mod sequential;
+pub mod shown;
 pub mod signs;
 pub mod special;
 pub mod votes;

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::allocation::shrunk_case_variance;
+use super::mean::mean;
 use super::special::norm_quantile;
+use super::{Pair, Tally};
 
 /// The two risks of a one-sided test.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +62,15 @@ pub enum Floor {
 }
 
 impl Design {
+    /// The design of arms that ran: variances from both, shrunk so that no case is taken for certain, and harmonic
+    /// means of trials. Cases are fixed. `None` without pairs, or when one lacks trials in an arm.
+    pub fn observed(pairs: &[Pair]) -> Option<Self> {
+        let (k_baseline, within_baseline) = arm(pairs.iter().map(|pair| pair.baseline))?;
+        let (k_candidate, within_candidate) = arm(pairs.iter().map(|pair| pair.candidate))?;
+        let cases = pairs.len() as f64;
+        Some(Self { cases, true_diff: 0.0, within_candidate, within_baseline, k_candidate, k_baseline })
+    }
+
     /// Which part of the variance is the largest, and so what would help most.
     pub fn binding(&self) -> Floor {
         let [cases, candidate, baseline] = self.parts();
@@ -80,6 +92,19 @@ impl Design {
         let positive = [self.cases, self.k_candidate, self.k_baseline].iter().all(|value| *value > 0.0);
         positive && self.parts().iter().all(|part| *part >= 0.0 && part.is_finite())
     }
+}
+
+/// The harmonic mean of trials per case and the mean variance of a trial.
+fn arm(cases: impl Iterator<Item = Tally> + Clone) -> Option<(f64, f64)> {
+    let rates: Option<Vec<f64>> = cases.clone().map(Tally::rate).collect();
+    let mean = mean(&rates?)?.clamp(0.0, 1.0);
+    let (mut n, mut inverse, mut variance) = (0.0, 0.0, 0.0);
+    for case in cases {
+        n += 1.0;
+        inverse += 1.0 / case.trials as f64;
+        variance += shrunk_case_variance(case.passed, case.trials, mean)?;
+    }
+    Some((n / inverse, variance / n))
 }
 
 /// The smallest drop that `design` sees with the given risks: (z + z) sqrt((w^2 + s_c^2/k_c + s_b^2/k_b)/n) (Miller

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::populations::Matching;
 use crate::stats::Pair;
-use crate::stats::allocation::shrunk_case_variance;
 use crate::stats::change::suite_change_interval;
 use crate::stats::exact::stratified_exact;
 use crate::stats::mean::clustered_mean_ci;
@@ -91,7 +90,7 @@ pub(super) fn change(cases: &[Matching<'_>], question: Question) -> Option<Chang
     else {
         return Some(Change { method: Method::PairedT, ..common });
     };
-    let tail = |t: f64| student_t_cdf(t, found.clusters as f64 - 1.0);
+    let tail = |t: f64| student_t_cdf(t, found.clusters as f64 - 1.0).map(|p| p.max(f64::MIN_POSITIVE));
     let flips = few(&clustered, found.clusters);
     Some(Change {
         interval: Some([interval.low, interval.high]),
@@ -116,32 +115,15 @@ fn few(clustered: &[(&str, f64)], clusters: usize) -> Option<(f64, f64)> {
     Some((signflip_exact(&down)?.p_worse, signflip_exact(&up)?.p_worse))
 }
 
-/// The comparison as a design, with variances shrunk so that no case is taken for certain.
+/// The comparison as a design; with cases as a sample, how their true changes differ counts too.
 fn design(pairs: &[Pair], diffs: &[f64], question: Question) -> Option<Design> {
-    let n = pairs.len() as f64;
-    let harmonic =
-        |trials: fn(&Pair) -> u64| n / pairs.iter().map(|pair| 1.0 / trials(pair) as f64).sum::<f64>();
-    let rate = |side: fn(&Pair) -> crate::stats::Tally| {
-        pairs.iter().filter_map(|pair| side(pair).rate()).sum::<f64>() / n
-    };
-    let within = |side: fn(&Pair) -> crate::stats::Tally| {
-        let mean = rate(side).clamp(0.0, 1.0);
-        let of = |pair: &Pair| shrunk_case_variance(side(pair).passed, side(pair).trials, mean);
-        pairs.iter().map(of).sum::<Option<f64>>().map(|sum| sum / n)
-    };
-    let mut design = Design {
-        cases: n,
-        true_diff: 0.0,
-        within_candidate: within(|pair| pair.candidate)?,
-        within_baseline: within(|pair| pair.baseline)?,
-        k_candidate: harmonic(|pair| pair.candidate.trials),
-        k_baseline: harmonic(|pair| pair.baseline.trials),
-    };
-    if question == Question::CasesLikeThese && pairs.len() > 1 {
-        let mean = diffs.iter().sum::<f64>() / n;
-        let seen = diffs.iter().map(|diff| (diff - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        let noise = design.within_candidate / design.k_candidate + design.within_baseline / design.k_baseline;
-        design.true_diff = (seen - noise).max(0.0);
+    let fixed = Design::observed(pairs)?;
+    if question == Question::TheseCases || diffs.len() < 2 {
+        return Some(fixed);
     }
-    Some(design)
+    let n = diffs.len() as f64;
+    let mean = diffs.iter().sum::<f64>() / n;
+    let seen = diffs.iter().map(|diff| (diff - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let noise = fixed.within_candidate / fixed.k_candidate + fixed.within_baseline / fixed.k_baseline;
+    Some(Design { true_diff: (seen - noise).max(0.0), ..fixed })
 }

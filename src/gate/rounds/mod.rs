@@ -8,11 +8,13 @@
 mod confirm;
 mod look;
 mod machine;
+mod margin;
 mod record;
 mod settings;
 
 pub use look::{ChangeLook, GroupLook, Look, SuspectLook};
 pub use machine::Gate;
+pub use margin::certifiable_margin;
 pub use record::{CaseRecord, Record};
 pub use settings::{Knobs, Mode, Settings};
 
@@ -100,7 +102,7 @@ pub enum Why {
     NotWorse,
     /// Inconclusive: the rounds are used up.
     Budget,
-    /// Inconclusive: the rounds are used up, and what would have been a pass rests on too few valid trials.
+    /// Inconclusive: the rounds are used up, with too few valid trials to certify anything.
     Degraded,
 }
 

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Tracked;
 use super::{Gate, GateCase, GateError, Look, Next, Ruling, Seen, Settings, Slot};
-use crate::stats::Tally;
+use crate::stats::power::{Design, Risks, mde_paired};
+use crate::stats::{Pair, Tally};
 
 /// Everything a verdict rests on: settings, baselines, outcomes by round, and what every look found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +89,22 @@ impl Record {
             Next::Round(_) | Next::Confirm(_) => None,
         };
         Ok(Self::of(&gate, ruling))
+    }
+
+    /// The smallest drop of the suite that these rounds would likely have shown: 80 % power at the suite's part of the
+    /// false alarms. `None` when a case has no valid trial.
+    pub fn smallest_drop(&self) -> Option<f64> {
+        let rounds = self.looks.len();
+        let tally = |case: &CaseRecord| {
+            let count = |wanted: &[char]| {
+                case.rounds.chars().take(rounds).filter(|c| wanted.contains(c)).count() as u64
+            };
+            Tally { trials: count(&['p', 'f']), passed: count(&['p']) }
+        };
+        let pairs: Vec<Pair> =
+            self.cases.iter().map(|case| Pair { baseline: case.baseline, candidate: tally(case) }).collect();
+        let alpha = self.settings.alpha * self.settings.split[0];
+        mde_paired(&Design::observed(&pairs)?, Risks { alpha, power: 0.8 })
     }
 }
 
