@@ -20,6 +20,7 @@ pub mod loader;
 pub mod openai;
 pub mod pace;
 mod retry;
+mod schema;
 pub mod scripted;
 pub mod scripted_judge;
 pub mod scripted_user;
