@@ -19,6 +19,7 @@ pub mod lexical;
 pub mod loader;
 pub mod openai;
 pub mod pace;
+pub mod providers;
 mod retry;
 mod schema;
 pub mod scripted;
@@ -225,6 +226,7 @@ pub struct Dialect {
 /// Every dialect.
 pub static DIALECTS: &[Dialect] = &[
     openai::DIALECT,
+    openai::RESPONSES,
     lexical::DIALECT,
     scripted::DIALECT,
     scripted_judge::DIALECT,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Digest, ToolName};
-use crate::llm::{ChatRequest, Message};
+use crate::llm::{ChatRequest, Message, ToolOffer};
 
 /// What names an API accepts besides ASCII letters and digits.
 #[derive(Clone, Copy, Debug)]
@@ -49,12 +49,21 @@ pub(in crate::llm) struct Names {
 impl Names {
     /// Maps every name that occurs in a request.
     pub(in crate::llm) fn of(request: &ChatRequest, rules: Rules) -> Self {
+        Self::among(&request.tools, &request.messages, rules)
+    }
+
+    /// Maps the names of tools, as a request without calls does.
+    pub(in crate::llm) fn of_tools(tools: &[ToolOffer], rules: Rules) -> Self {
+        Self::among(tools, &[], rules)
+    }
+
+    fn among(tools: &[ToolOffer], messages: &[Message], rules: Rules) -> Self {
         let used = || {
-            let called = request.messages.iter().flat_map(|message| match message {
+            let called = messages.iter().flat_map(|message| match message {
                 Message::Assistant { calls, .. } => calls.as_slice(),
                 _ => &[],
             });
-            request.tools.iter().map(|tool| &tool.name).chain(called.map(|call| &call.name))
+            tools.iter().map(|tool| &tool.name).chain(called.map(|call| &call.name))
         };
         if used().all(|name| rules.accept(name.as_str())) {
             return Self::default();
@@ -90,7 +99,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::llm::ToolOffer;
 
     const PLAIN: Rules = Rules { longest: 64, signs: "_-", letter_first: false };
     const STRICT: Rules = Rules { longest: 128, signs: "_-.:", letter_first: true };
