@@ -131,7 +131,8 @@ mod tests {
     #[test]
     fn ids_may_hold_colons_and_slashes() {
         let spec = inline("ollama", "qwen3:8b").unwrap();
-        assert_eq!((spec.name.as_str(), spec.api_id(), spec.key), ("ollama:qwen3:8b", "qwen3:8b", None));
+        assert_eq!((spec.name.as_str(), spec.api_id()), ("ollama:qwen3:8b", "qwen3:8b"));
+        assert_eq!(spec.key, None);
         let spec = inline("openrouter", "anthropic/claude-x").unwrap();
         assert_eq!(spec.base_url.as_deref(), Some("https://openrouter.ai/api/v1"));
         assert_eq!((spec.key.as_deref(), &spec.price), (Some("OPENROUTER_API_KEY"), &None));
