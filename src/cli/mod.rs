@@ -28,6 +28,7 @@ mod forecast;
 mod issuer;
 mod login;
 mod merge;
+mod models;
 mod output;
 mod plan;
 mod program;
@@ -128,6 +129,7 @@ fn machine(command: &Command) -> bool {
         Command::Auth(args) => &args.eval.format,
         Command::Plan(args) => return args.format == args::PlanFormat::Json,
         Command::Clients(args) => return args.format == args::PlanFormat::Json,
+        Command::Models(args) => return args.format == args::PlanFormat::Json,
         Command::Tools(args) => return args.format == args::PlanFormat::Json,
         Command::Resume(args) => &args.format,
         Command::Merge(args) => &args.format,
@@ -149,6 +151,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Report(args) => conclude::report(&args, context),
         Command::Show(args) => show::show(&args, context),
         Command::Clients(args) => clients::clients(&args, context),
+        Command::Models(args) => models::models(&args, context),
         Command::Tools(args) => wait(tools::tools(&args, context)),
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),

@@ -95,6 +95,26 @@ pub fn inline(prefix: &str, id: &str) -> Option<ModelSpec> {
     Some(spec)
 }
 
+/// What `provider:id` means, where the provider is a dialect or one of the table.
+pub fn known(prefix: &str, id: &str) -> Option<ModelSpec> {
+    let dialect = super::dialect(prefix).map(|dialect| (dialect.inline)(id));
+    dialect.or_else(|| inline(prefix, id))
+}
+
+/// The same definition without a key and with an address that needs no environment: enough to ask what its API takes,
+/// and of no use to call it.
+pub fn offline(spec: &ModelSpec) -> ModelSpec {
+    let mut spec = ModelSpec { key: None, ..spec.clone() };
+    if let Some(rest) =
+        spec.base_url.as_deref().and_then(|base| base.strip_prefix("${AZURE_OPENAI_ENDPOINT}"))
+    {
+        spec.base_url = Some(format!("https://unset.openai.azure.com{rest}"));
+    } else if spec.base_url.as_deref().is_some_and(|base| base.starts_with("${")) {
+        spec.base_url = Some("https://unset.invalid".to_owned());
+    }
+    spec
+}
+
 /// In what the provider at an address differs.
 pub(super) fn quirks(base: &str) -> Quirks {
     let base = base.trim_end_matches('/');

@@ -15,7 +15,9 @@ pub mod figures;
 pub mod fit;
 pub mod json;
 pub mod junit;
+pub mod losses;
 pub mod markdown;
+pub mod models;
 pub mod paint;
 pub mod questions;
 pub mod summary;
@@ -42,6 +44,8 @@ pub struct View<'a> {
     pub next: Vec<String>,
     /// What each client makes of the server; none when that was not looked into.
     pub fits: Vec<Fit>,
+    /// What models' APIs did not take of the tools.
+    pub lost: losses::Lost,
 }
 
 /// A report format.

@@ -11,7 +11,7 @@ macro_rules! files {
 
 /// Kind, name and text of every embedded instrument.
 pub(super) static FILES: &[(Kind, &str, &str)] = files! {
-    Model "models": "claude-code-agent" "codex-agent" "gemini-agent" "gpt-5-mini" "lexical" "local" "scripted" "scripted-judge"
+    Model "models": "claude-code-agent" "codex-agent" "gemini-agent" "gpt-5-mini" "gpt-5.6-luna" "gpt-5.6-terra" "gpt-6.1-sol" "gpt-6.1-terra" "lexical" "local" "scripted" "scripted-judge"
         "scripted-user";
     Persona "personas": "anonymous" "bad-signature" "clerk" "customer" "expired" "not-yet-valid" "short-lived" "wrong-audience";
     Client "clients": "chatgpt" "claude-ai" "claude-code" "claude-desktop" "cline-cli" "cline-vscode" "codex-cli" "copilot-cli" "cursor" "gemini-cli" "goose" "m365-copilot" "mcp-inspector" "mcp-remote" "mistral-le-chat" "n8n" "opencode" "perplexity" "reference" "slack" "vscode-copilot" "windsurf" "zed";
