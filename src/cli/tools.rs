@@ -23,7 +23,7 @@ use crate::report::figures::count;
 use crate::report::fit::{paragraph, whole, wrapped};
 use crate::report::losses::{self, ModelLosses};
 use crate::suite::read::{Project, Request};
-use crate::transcript::{Fault, Loss, Side, ToolFact};
+use crate::transcript::{Loss, ToolFact};
 
 /// Looks at a server and prints its tools and what clients make of them.
 pub(super) async fn tools(args: &ToolsArgs, context: &Context) -> Outcome {
@@ -70,8 +70,7 @@ fn losses(args: &ToolsArgs, visit: &Visit, context: &Context) -> Outcome<Vec<Mod
     let catalog = Project::new(context.root.clone()).catalog();
     let menu = ClientProfile::reference().menu;
     let tools = Menu::of(&visit.seen.tools, &visit.seen.server, &menu).offers;
-    let http = crate::net::client()
-        .map_err(|error| Failure::from_fault(&Fault::new(Side::Harness, "bug.http", error)))?;
+    let http = crate::net::client().map_err(|error| Failure::new(Exit::Bug, "bug.http", error))?;
     // Nothing is sent, so nothing of the environment is needed.
     let outside = Outside::new(http, Arc::new(|_| None));
     let lost = |name: &String| {

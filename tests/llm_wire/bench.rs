@@ -12,7 +12,7 @@ use rehearsal::transcript::{Clock, Fault, Recorder, Secrets, What};
 use rehearsal::units::Period;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use wiremock::matchers::{method, path};
+use wiremock::matchers::{method, path_regex};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 pub(crate) const KEY: &str = "sk-test-3f9a8b7c6d5e4f";
@@ -67,13 +67,24 @@ pub(crate) fn violations(body: &Value) -> Vec<String> {
             wrong.push(format!("an empty message of `{role}`"));
         }
     }
+    for item in body["input"].as_array().into_iter().flatten() {
+        let id = item["call_id"].as_str().unwrap_or_default();
+        match item["type"].as_str() {
+            Some("function_call") if !open.insert(id.to_owned()) => wrong.push("two calls of one id".into()),
+            Some("function_call_output") if !open.remove(id) => {
+                wrong.push(format!("an output answers `{id}`, which is no open call"));
+            }
+            _ => {}
+        }
+    }
     for tool in body["tools"].as_array().into_iter().flatten() {
-        let name = tool["function"]["name"].as_str().unwrap_or_default();
+        let function = if tool["function"].is_object() { &tool["function"] } else { tool };
+        let name = function["name"].as_str().unwrap_or_default();
         let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > 64 || !name.chars().all(fine) {
             wrong.push(format!("the tool name `{name}`"));
         }
-        if tool["function"]["parameters"]["properties"].is_null() {
+        if function["parameters"]["properties"].is_null() {
             wrong.push(format!("`{name}` has no properties"));
         }
     }
@@ -98,7 +109,7 @@ impl Bench {
         let api = Api::default();
         api.answers.lock().unwrap().extend(answers);
         Mock::given(method("POST"))
-            .and(path("/v1/chat/completions"))
+            .and(path_regex("^/v1/(chat/completions|responses)$"))
             .respond_with(api.clone())
             .mount(&server)
             .await;

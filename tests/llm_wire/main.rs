@@ -1,4 +1,4 @@
-//! The `openai` dialect on the wire: real sockets, hostile and broken providers, visible retries, no key anywhere.
+//! The dialects of OpenAI on the wire: real sockets, hostile and broken providers, visible retries, no key anywhere.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -15,6 +15,10 @@ use self::completions::said;
 mod bench;
 #[path = "../support/completions.rs"]
 mod completions;
+#[path = "../support/responses.rs"]
+mod responses;
+#[path = "responses.rs"]
+mod responses_wire;
 mod streams;
 
 fn ok(body: &Value) -> ResponseTemplate {
@@ -87,7 +91,8 @@ async fn answers_of_compatible_providers_are_read() {
 #[tokio::test]
 async fn an_answer_schema_is_strict() {
     let bench = Bench::new(vec![ok(&said("{}"))]).await;
-    let schema = json!({"type": "object", "properties": {"b": {}, "a": {}}});
+    let schema = json!({"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "string"}},
+        "required": ["b", "a"], "additionalProperties": false});
     let request = ChatRequest { tools: vec![], answer_schema: Some(schema.clone()), ..hello() };
     bench.ask(&request).await.unwrap();
     let format = bench.api.bodies.lock().unwrap()[0]["response_format"].clone();
