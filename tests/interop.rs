@@ -37,6 +37,10 @@ mod cli;
 mod completions;
 #[path = "interop/models.rs"]
 mod models;
+#[path = "interop/responses.rs"]
+mod responses;
+#[path = "support/responses.rs"]
+mod responses_double;
 #[path = "interop/provider.rs"]
 mod provider;
 #[path = "interop/surroundings.rs"]
