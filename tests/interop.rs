@@ -43,6 +43,10 @@ mod messages;
 mod models;
 #[path = "interop/native.rs"]
 mod native;
+#[path = "interop/responses.rs"]
+mod responses;
+#[path = "support/responses.rs"]
+mod responses_double;
 #[path = "interop/provider.rs"]
 mod provider;
 #[path = "interop/surroundings.rs"]

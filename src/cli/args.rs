@@ -90,6 +90,8 @@ pub(super) enum Command {
     Tools(ToolsArgs),
     /// Show the client profiles that suites may name, and where their values are from.
     Clients(ClientsArgs),
+    /// Show the models that suites may name: whether their keys are set, what they cost and what they bear.
+    Models(ModelsArgs),
     /// Serve the bookshop, a demonstration MCP server with roles and switchable flaws.
     DemoServer(DemoArgs),
     /// Serve the loopback authorization server on its own until stopped.
@@ -244,6 +246,16 @@ pub(super) struct ClientsArgs {
     pub format: PlanFormat,
 }
 
+/// Arguments of `models`.
+#[derive(Debug, Args)]
+pub(super) struct ModelsArgs {
+    /// Only these: names, or `provider:id`.
+    pub names: Vec<String>,
+    /// What to print on stdout.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    pub format: PlanFormat,
+}
+
 /// Arguments of `tools`.
 #[derive(Debug, Args)]
 pub(super) struct ToolsArgs {
@@ -252,6 +264,9 @@ pub(super) struct ToolsArgs {
     /// The clients to hold the server against: `all`, or names with or without layers.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub clients: Vec<String>,
+    /// Models whose APIs are to take the tools: names, or `provider:id`. Needs no key. Repeatable.
+    #[arg(long = "model", value_name = "NAME")]
+    pub models: Vec<String>,
     /// The environment variable with a bearer token to send; for a URL.
     #[arg(long, value_name = "VARIABLE")]
     pub bearer_env: Option<String>,

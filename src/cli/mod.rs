@@ -29,6 +29,7 @@ mod issuer;
 mod judge;
 mod login;
 mod merge;
+mod models;
 mod output;
 mod plan;
 mod program;
@@ -129,6 +130,7 @@ fn machine(command: &Command) -> bool {
         Command::Auth(args) => &args.eval.format,
         Command::Plan(args) => return args.format == args::PlanFormat::Json,
         Command::Clients(args) => return args.format == args::PlanFormat::Json,
+        Command::Models(args) => return args.format == args::PlanFormat::Json,
         Command::Tools(args) => return args.format == args::PlanFormat::Json,
         Command::Judge(command) => return command.is_machine(),
         Command::Resume(args) => &args.format,
@@ -151,6 +153,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Report(args) => conclude::report(&args, context),
         Command::Show(args) => show::show(&args, context),
         Command::Clients(args) => clients::clients(&args, context),
+        Command::Models(args) => models::models(&args, context),
         Command::Tools(args) => wait(tools::tools(&args, context)),
         Command::Judge(command) => wait(judge::judge(&command, context)),
         Command::Runs(command) => runs::runs(&command, context),

@@ -21,6 +21,7 @@ pub mod lexical;
 pub mod loader;
 pub mod openai;
 pub mod pace;
+pub mod providers;
 mod retry;
 mod schema;
 pub mod scripted;
@@ -227,6 +228,7 @@ pub struct Dialect {
 /// Every dialect.
 pub static DIALECTS: &[Dialect] = &[
     openai::DIALECT,
+    openai::RESPONSES,
     anthropic::DIALECT,
     gemini::DIALECT,
     lexical::DIALECT,

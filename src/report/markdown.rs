@@ -39,6 +39,7 @@ fn document(summary: &Summary) -> String {
     blocks.extend(advice(summary));
     blocks.extend(skipped(summary));
     blocks.extend(summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell)));
+    blocks.extend(super::losses::section(&summary.losses, cell));
     blocks.extend(table(summary));
     // The last lines and the sentence about what was dropped always have room.
     let mut room = BUDGET.saturating_sub(out.chars().count() + tail.chars().count() + 200);

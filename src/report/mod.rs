@@ -16,7 +16,9 @@ pub mod fit;
 pub mod json;
 pub mod judging;
 pub mod junit;
+pub mod losses;
 pub mod markdown;
+pub mod models;
 pub mod paint;
 pub mod questions;
 pub mod spending;
@@ -45,6 +47,8 @@ pub struct View<'a> {
     pub next: Vec<String>,
     /// What each client makes of the server; none when that was not looked into.
     pub fits: Vec<Fit>,
+    /// What models' APIs did not take of the tools.
+    pub lost: losses::Lost,
 }
 
 /// A report format.

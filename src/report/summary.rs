@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::access::Grid;
 use super::fit::Clients;
+use super::losses::ModelLosses;
 use super::judging::JudgeStamp;
 use super::spending::Spending;
 use crate::diag::Origin;
@@ -53,6 +54,9 @@ pub struct Summary {
     pub access: Option<Grid>,
     /// What each client makes of the server, found without a model; `None` when that was not looked into.
     pub clients: Option<Clients>,
+    /// What the API of each model did not take of the tools, so that the model sees less than the server says. Models
+    /// without losses are left out.
+    pub losses: Vec<ModelLosses>,
     /// What was spent.
     pub usage: Spent,
     /// By whom.

@@ -9,7 +9,7 @@ use super::summary::{
     Failure, FaultLine, FindingLine, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary, Tokens,
     Totals, TrialLine, word,
 };
-use super::{View, figures, fit};
+use super::{View, figures, fit, losses};
 use crate::diag::render;
 use crate::display;
 use crate::gate::cells::{self, Cell, Counts, State, blame, outcome};
@@ -51,6 +51,7 @@ impl Summary {
             cases: cells.iter().map(|cell| row(cell, manifest)).collect(),
             access: Grid::of(&cells, &seen(manifest)),
             clients: fit::clients(&view.fits, &named(run)),
+            losses: losses::all(&view.lost),
             usage: spent(run),
             spending: Spending::of(run, &cells),
             judge: JudgeStamp::of(run),

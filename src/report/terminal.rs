@@ -136,6 +136,9 @@ impl<'a> Page<'a> {
         if let Some(text) = summary.clients.as_ref().and_then(super::fit::sentence) {
             self.fact("clients", &text);
         }
+        if let Some(text) = super::losses::sentence(&summary.losses) {
+            self.fact("not taken", &text);
+        }
         self.fact("spent", &figures::spent(&summary.usage));
         for [who, cost, rest] in summary.spending.lines() {
             self.fact("", &format!("{who} {cost}: {rest}"));

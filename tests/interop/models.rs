@@ -19,6 +19,7 @@ pub(crate) const KEY: &str = "sk-interop-1c9e7d52f0ab4836";
 
 pub(crate) struct Api {
     pub(crate) base: String,
+    dialect: &'static str,
     server: Launched,
 }
 
@@ -28,7 +29,7 @@ impl Api {
         let answers = answers.to_str().unwrap();
         let command = installed.node("llmock", &["--port", "{port}", "--fixtures", answers, "--strict"]);
         let (server, base) = listening(command, &[("AIMOCK_API_KEYS", KEY)]).await;
-        Self { base, server }
+        Self { base, dialect: "openai", server }
     }
 
     pub(crate) async fn litellm(installed: &Installed) -> Self {
@@ -45,7 +46,12 @@ impl Api {
         ];
         let (server, base) =
             listening(installed.models("litellm", &words), &[("LITELLM_MASTER_KEY", KEY)]).await;
-        Self { base, server }
+        Self { base, dialect: "openai", server }
+    }
+
+    /// The same, asked in another dialect.
+    pub(crate) fn speaking(self, dialect: &'static str) -> Self {
+        Self { dialect, ..self }
     }
 
     pub(crate) async fn end(self) {
@@ -53,14 +59,14 @@ impl Api {
         super::gone(self.server.group()).await;
     }
 
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         model: &str,
         stream: bool,
         key: &'static str,
         request: &ChatRequest,
     ) -> Result<ChatReply, Fault> {
-        let mut spec = ModelSpec::new(model, "openai");
+        let mut spec = ModelSpec::new(model, self.dialect);
         spec.base_url = Some(self.base.clone());
         spec.key = Some("KEY".to_owned());
         spec.stream = stream;

@@ -28,7 +28,7 @@ pub(crate) struct Kind {
 /// The chat completions API.
 pub(crate) const OPENAI: Kind = Kind {
     dialect: "openai",
-    path: "^/v1/chat/completions$",
+    path: "^/v1/(chat/completions|responses)$",
     refuses: |request, body| {
         let mut wrong = violations(body);
         if header(request, "authorization") != Some(&format!("Bearer {KEY}")) {
@@ -88,13 +88,24 @@ pub(crate) fn violations(body: &Value) -> Vec<String> {
             wrong.push(format!("an empty message of `{role}`"));
         }
     }
+    for item in body["input"].as_array().into_iter().flatten() {
+        let id = item["call_id"].as_str().unwrap_or_default();
+        match item["type"].as_str() {
+            Some("function_call") if !open.insert(id.to_owned()) => wrong.push("two calls of one id".into()),
+            Some("function_call_output") if !open.remove(id) => {
+                wrong.push(format!("an output answers `{id}`, which is no open call"));
+            }
+            _ => {}
+        }
+    }
     for tool in body["tools"].as_array().into_iter().flatten() {
-        let name = tool["function"]["name"].as_str().unwrap_or_default();
+        let function = if tool["function"].is_object() { &tool["function"] } else { tool };
+        let name = function["name"].as_str().unwrap_or_default();
         let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > 64 || !name.chars().all(fine) {
             wrong.push(format!("the tool name `{name}`"));
         }
-        if tool["function"]["parameters"]["properties"].is_null() {
+        if function["parameters"]["properties"].is_null() {
             wrong.push(format!("`{name}` has no properties"));
         }
     }

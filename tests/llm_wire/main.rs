@@ -21,6 +21,10 @@ mod gemini;
 mod generate_content;
 #[path = "../support/messages.rs"]
 mod messages;
+#[path = "../support/responses.rs"]
+mod responses;
+#[path = "responses.rs"]
+mod responses_wire;
 mod streams;
 
 fn ok(body: &Value) -> ResponseTemplate {
@@ -93,7 +97,8 @@ async fn answers_of_compatible_providers_are_read() {
 #[tokio::test]
 async fn an_answer_schema_is_strict() {
     let bench = Bench::new(vec![ok(&said("{}"))]).await;
-    let schema = json!({"type": "object", "properties": {"b": {}, "a": {}}});
+    let schema = json!({"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "string"}},
+        "required": ["b", "a"], "additionalProperties": false});
     let request = ChatRequest { tools: vec![], answer_schema: Some(schema.clone()), ..hello() };
     bench.ask(&request).await.unwrap();
     let format = bench.api.bodies.lock().unwrap()[0]["response_format"].clone();
