@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::allocation::shrunk_case_variance;
 use super::mean::mean;
-use super::special::norm_quantile;
+use super::special::{bisect, norm_quantile};
 use super::{Pair, Tally};
 
 /// The two risks of a one-sided test.
@@ -117,6 +117,27 @@ pub fn mde_paired(design: &Design, risks: Risks) -> Option<f64> {
     design.is_sound().then_some(risks.reach()? * variance.sqrt())
 }
 
+/// The smallest drop that `design` likely shows when it is spread over all trials: d = z(1 - alpha) sqrt(V + d/(n k_b))
+/// + z(power) sqrt(V + d(1 - d)/(n k_c)), with V the variance without a drop.
+///
+/// [`mde_paired`] with the variance that the loss itself brings: in the null, where its failures are shared out between
+/// the arms, and in the candidate. Applies to suites near the ceiling, where V is next to nothing and the plain form
+/// would promise to see any drop. `None` for a design without cases or trials, and when no drop would be seen.
+pub fn smallest_drop(design: &Design, risks: Risks) -> Option<f64> {
+    let (alarm, sight) = (norm_quantile(1.0 - risks.alpha)?, norm_quantile(risks.power)?);
+    let quiet = design.parts().iter().sum::<f64>() / design.cases;
+    if !design.is_sound() {
+        return None;
+    }
+    let unseen = |drop: f64| {
+        let null = quiet + drop / (design.cases * design.k_baseline);
+        let there = quiet + drop * (1.0 - drop) / (design.cases * design.k_candidate);
+        drop < alarm * null.sqrt() + sight * there.sqrt()
+    };
+    let drop = bisect(0.0, 1.0, unseen);
+    (drop < 1.0).then_some(drop)
+}
+
 /// Candidate trials per case to see `effect`; the design's own `k_candidate` is not used. Round up for use.
 ///
 /// `None` when no number of trials reaches it, because the baseline or the number of cases is the floor.
@@ -154,6 +175,17 @@ mod tests {
         let k = k_needed(&DESIGN, 0.05, RISKS).expect("reachable");
         let seen = mde_paired(&Design { k_candidate: k, ..DESIGN }, RISKS).expect("sound");
         assert!((seen - 0.05).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_suite_that_always_passes_still_needs_a_drop_to_see_one() {
+        let sure = Design { within_candidate: 0.0, within_baseline: 0.0, k_candidate: 1.0, ..DESIGN };
+        assert_eq!(mde_paired(&sure, RISKS), Some(0.0));
+        let seen = smallest_drop(&sure, RISKS).expect("sound");
+        assert!(seen > 0.01 && seen < 0.05, "{seen}");
+        assert!(smallest_drop(&DESIGN, RISKS) > mde_paired(&DESIGN, RISKS));
+        assert_eq!(smallest_drop(&Design { cases: 0.5, ..sure }, RISKS), None);
+        assert_eq!(smallest_drop(&Design { cases: 0.0, ..sure }, RISKS), None);
     }
 
     #[test]

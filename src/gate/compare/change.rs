@@ -7,7 +7,7 @@ use crate::stats::Pair;
 use crate::stats::change::suite_change_interval;
 use crate::stats::exact::stratified_exact;
 use crate::stats::mean::clustered_mean_ci;
-use crate::stats::power::{Design, Floor, Risks, mde_paired};
+use crate::stats::power::{Design, Floor, Risks, smallest_drop};
 use crate::stats::signs::signflip_exact;
 use crate::stats::special::student_t_cdf;
 
@@ -49,7 +49,8 @@ pub struct Change {
     pub method: Method,
     /// Cases, or clusters of cases, that count as independent.
     pub units: usize,
-    /// The smallest drop that this many trials would likely have shown: 80 % power at a false alarm of 1 %.
+    /// The smallest drop that this many trials would likely have shown: 80 % power at a false alarm of 1 %. `None` when
+    /// no drop would have shown.
     pub smallest_drop: Option<f64>,
     /// What would make it smaller.
     pub floor: Floor,
@@ -72,7 +73,7 @@ pub(super) fn change(cases: &[Matching<'_>], question: Question) -> Option<Chang
         p_better: None,
         method: Method::Exact,
         units: cases.len(),
-        smallest_drop: mde_paired(&design, RISKS),
+        smallest_drop: smallest_drop(&design, RISKS),
         floor: design.binding(),
     };
     if question == Question::TheseCases {

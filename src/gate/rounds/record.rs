@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Tracked;
 use super::{Gate, GateCase, GateError, Look, Next, Ruling, Seen, Settings, Slot};
-use crate::stats::power::{Design, Risks, mde_paired};
+use crate::stats::power::{Design, Risks, smallest_drop};
 use crate::stats::{Pair, Tally};
 
 /// Everything a verdict rests on: settings, baselines, outcomes by round, and what every look found.
@@ -92,7 +92,7 @@ impl Record {
     }
 
     /// The smallest drop of the suite that these rounds would likely have shown: 80 % power at the suite's part of the
-    /// false alarms. `None` when a case has no valid trial.
+    /// false alarms. `None` when a case has no valid trial, and when no drop would have shown.
     pub fn smallest_drop(&self) -> Option<f64> {
         let rounds = self.looks.len();
         let tally = |case: &CaseRecord| {
@@ -104,7 +104,7 @@ impl Record {
         let pairs: Vec<Pair> =
             self.cases.iter().map(|case| Pair { baseline: case.baseline, candidate: tally(case) }).collect();
         let alpha = self.settings.alpha * self.settings.split[0];
-        mde_paired(&Design::observed(&pairs)?, Risks { alpha, power: 0.8 })
+        smallest_drop(&Design::observed(&pairs)?, Risks { alpha, power: 0.8 })
     }
 }
 
