@@ -199,8 +199,13 @@ fn verbosity(results: &[CaseResult]) -> Option<f64> {
         let share = met.iter().sum::<f64>() / met.len() as f64;
         cases.entry(case).or_default().push((length as f64, share));
     }
+    within_cases(cases.values())
+}
+
+/// The correlation of two numbers of trials, each taken from the mean of its case; `None` for too few trials.
+fn within_cases<'a>(cases: impl Iterator<Item = &'a Vec<(f64, f64)>>) -> Option<f64> {
     let (mut lengths, mut shares) = (vec![], vec![]);
-    for trials in cases.values().filter(|trials| trials.len() > 1) {
+    for trials in cases.filter(|trials| trials.len() > 1) {
         let n = trials.len() as f64;
         let length = trials.iter().map(|(length, _)| length).sum::<f64>() / n;
         let share = trials.iter().map(|(_, share)| share).sum::<f64>() / n;
@@ -209,4 +214,54 @@ fn verbosity(results: &[CaseResult]) -> Option<f64> {
     }
     let r = pearson(&lengths, &shares).filter(|_| lengths.len() >= ENOUGH)?;
     Some((r * 1000.0).round() / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_counts_within_cases_only() {
+        // Long answers in an easy case, short ones in a hard one: no judge's doing.
+        let easy = vec![(900.0, 1.0); 10];
+        let hard = vec![(100.0, 0.0); 10];
+        assert_eq!(within_cases([easy.clone(), hard].iter()), None, "nothing varies within a case");
+        let wordy: Vec<(f64, f64)> = (0..20).map(|n| (f64::from(n), f64::from(u8::from(n >= 10)))).collect();
+        assert!(within_cases([wordy.clone()].iter()).is_some_and(|r| r > 0.8));
+        assert_eq!(within_cases([wordy[..10].to_vec()].iter()), None, "too few");
+        assert_eq!(within_cases([easy].iter()), None);
+    }
+
+    #[test]
+    fn a_sound_judge_needs_no_words_and_others_do() {
+        let sound = JudgeStamp {
+            model: "m".into(),
+            calibrated: true,
+            rulings: Rulings { asked: 50, met: 40, undecided: 0, escalated: 2 },
+            calibration: Some(Calibration { on: String::new(), tpr: None, tnr: None, may_gate: true }),
+            verbosity: Some(0.2),
+            ..JudgeStamp::default()
+        };
+        assert_eq!(sound.notes(), Vec::<String>::new());
+        let weak = JudgeStamp {
+            rulings: Rulings { undecided: 9, ..sound.rulings },
+            calibration: Some(Calibration {
+                on: String::new(),
+                tpr: Some([0.95, 0.91, 0.97]),
+                tnr: Some([0.8, 0.62, 0.9]),
+                may_gate: false,
+            }),
+            corrected: Some(Corrected { method: "rogan-gladen", judged: 0.9, estimate: 0.85, low: 0.8, high: 0.9 }),
+            kin: vec!["x".into()],
+            verbosity: Some(0.45),
+            ..sound
+        };
+        insta::assert_snapshot!(weak.notes().join("\n"), @r"
+        9 of 50 criteria undecided, more than the 10 % that a sound judge leaves open; `rehearsal judge label --undecided` shows them to a person
+        too weak to gate: it surely finds 91 % of what people pass (90 % needed) and 62 % of what they fail (80 % needed)
+        finds 90 % of criteria met; people would find 85 % (80 % to 90 %)
+        of one family with x, which it may favour
+        longer answers of one case pass more often (correlation 0.45)
+        ");
+    }
 }
