@@ -214,9 +214,9 @@ impl Concluded {
     }
 }
 
-/// US dollars over trials, the judge's included; what has no price counts as free.
+/// US dollars over trials, the judge's and a played user's included; what has no price counts as free.
 pub(super) fn spent(results: &[CaseResult]) -> f64 {
-    let parts = results.iter().flat_map(|result| [result.cost, result.judge_cost]);
+    let parts = results.iter().flat_map(|result| [result.cost, result.judge_cost, result.user.cost]);
     // A sum of nothing is minus zero.
     parts.flatten().sum::<f64>() + 0.0
 }

@@ -195,6 +195,6 @@ fn transcript(reader: &Reader, case: &Case) -> Option<Transcript> {
 /// What was paid for so far, trials that left no result included.
 fn spent(record: &RunRecord, reader: &Reader) -> Outcome<f64> {
     let wasted = reader.wasted()?;
-    let kept = record.results.iter().flat_map(|result| [result.cost, result.judge_cost]);
+    let kept = record.results.iter().flat_map(|result| [result.cost, result.judge_cost, result.user.cost]);
     Ok(kept.chain([wasted.cost]).flatten().sum())
 }

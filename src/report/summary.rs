@@ -321,6 +321,10 @@ pub struct FindingLine {
     pub evidence: Vec<u32>,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// What a run spent, judge included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spent {
@@ -340,6 +344,15 @@ pub struct Spent {
     pub judge_tokens_in: u64,
     /// Tokens it wrote.
     pub judge_tokens_out: u64,
+    /// Calls of models that play users; absent without any.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub user_calls: u64,
+    /// Tokens read by them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub user_tokens_in: u64,
+    /// Tokens they wrote.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub user_tokens_out: u64,
     /// Tool calls of the models under test.
     pub tool_calls: u64,
     /// Seconds over all trials; with concurrency more than the clock on the wall shows.

@@ -293,6 +293,9 @@ fn spent(run: &RunRecord) -> Spent {
         spent.judge_calls += u64::from(result.judge_calls);
         spent.judge_tokens_in += result.judge_usage.input;
         spent.judge_tokens_out += result.judge_usage.output;
+        spent.user_calls += u64::from(result.user.calls);
+        spent.user_tokens_in += result.user.usage.input;
+        spent.user_tokens_out += result.user.usage.output;
         spent.tool_calls += result.tool_calls.len() as u64;
     }
     Spent { cost: money.total(), unpriced_trials: money.unpriced, seconds: seconds(took_ms), ..spent }
@@ -309,7 +312,11 @@ struct Money {
 impl Money {
     fn add(&mut self, result: &CaseResult) {
         let part = |calls: u32, cost: Option<f64>| if calls == 0 { Some(cost.unwrap_or(0.0)) } else { cost };
-        let parts = [part(result.model_calls, result.cost), part(result.judge_calls, result.judge_cost)];
+        let parts = [
+            part(result.model_calls, result.cost),
+            part(result.judge_calls, result.judge_cost),
+            part(result.user.calls, result.user.cost),
+        ];
         self.known += parts.iter().flatten().sum::<f64>();
         if parts.iter().all(Option::is_some) {
             self.priced += 1;

@@ -169,11 +169,8 @@ impl Page {
                 self.json(result);
             }
             What::Auth(message) => self.auth(event, message),
-            What::Wire(message) => {
-                if self.look.detail == Detail::Wire {
-                    self.wire(event, message);
-                }
-            }
+            What::Wire(message) if self.look.detail == Detail::Wire => self.wire(event, message),
+            What::Wire(_) => {}
         }
     }
 

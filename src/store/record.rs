@@ -107,6 +107,8 @@ pub struct CaseResult {
     pub judge_usage: Usage,
     /// US dollars of the judge; `None` when unpriced.
     pub judge_cost: Option<f64>,
+    /// What a model that plays the user took; apart from what the trial took.
+    pub user: Spend,
     /// Milliseconds from start to end.
     pub took_ms: u64,
 }
@@ -185,6 +187,19 @@ impl Spend {
         }
         sum
     }
+
+    /// What a played user among these events took.
+    pub fn aside<'a>(events: impl IntoIterator<Item = &'a What>) -> Self {
+        let mut sum = Self::default();
+        for (usage, cost) in events.into_iter().filter_map(What::paid_aside) {
+            sum += Self { calls: 1, usage, cost };
+        }
+        sum
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.calls == 0
+    }
 }
 
 /// Whether a trial that ended so is settled. The others are missing data: they are kept, shown as invalid, and run
@@ -203,6 +218,9 @@ pub(super) struct Facts {
     pub(super) end: End,
     pub(super) tool_calls: Vec<String>,
     pub(super) spend: Spend,
+    /// What a played user took.
+    #[serde(default, skip_serializing_if = "Spend::is_nothing")]
+    pub(super) user: Spend,
     pub(super) took_ms: u64,
 }
 
@@ -213,6 +231,7 @@ impl Facts {
             end: transcript.end.clone(),
             tool_calls: view.model_calls().map(|call| call.name.to_string()).collect(),
             spend: Spend::of(transcript.events.iter().map(|event| &event.what)),
+            user: Spend::aside(transcript.events.iter().map(|event| &event.what)),
             took_ms: transcript.took_ms,
         }
     }
@@ -232,6 +251,7 @@ impl Facts {
             judge_calls: nothing.calls,
             judge_usage: nothing.usage,
             judge_cost: nothing.cost,
+            user: self.user,
             took_ms: self.took_ms,
         }
     }

@@ -11,7 +11,7 @@ use rehearsal::ids::{
 use rehearsal::plan::Selection;
 use rehearsal::score::access::{Access, Sight, Used};
 use rehearsal::score::{Finding, Grade, Outcome, Verdict, Weight};
-use rehearsal::store::record::{CaseResult, Manifest, RunRecord, SCHEMA};
+use rehearsal::store::record::{CaseResult, Manifest, RunRecord, SCHEMA, Spend};
 use rehearsal::suite::{ExpectedFailure, GatePolicy};
 use rehearsal::transcript::{CaseHeader, CaseKind, End, Fault, Side, Subject, Usage};
 
@@ -83,6 +83,7 @@ impl Trial {
             judge_calls: 0,
             judge_usage: Usage::default(),
             judge_cost: None,
+            user: Spend::default(),
             took_ms: 412,
         })
     }

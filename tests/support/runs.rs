@@ -98,7 +98,7 @@ pub(crate) fn transcript(number: u32, end: End) -> Transcript {
     let args = json!({"id": 1042, "ä": [1.5, null]});
     let call = |id: &str, name: &str| ToolCall { id: id.into(), name: name.into(), args: args.clone() };
     let what = vec![
-        What::UserSaid { text: format!("Where is my order {number}?") },
+        What::UserSaid { text: format!("Where is my order {number}?"), simulated: false },
         said(None, vec![call("c1", "get_order"), call("c2", "no_such_tool")]),
         What::ToolCalled {
             call: "c1".into(),

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::short::{Brief, Short};
 use super::{Examine, Seen, View};
 use crate::display::{excerpt, whole_words};
-use crate::ids::Digest;
 use crate::transcript::What;
 use crate::units::Period;
 
@@ -43,10 +42,9 @@ impl Short for Command {
 }
 
 impl Command {
-    /// What its run is recorded as: its program, and what tells it from other checks.
+    /// What its run is recorded as: its command line, as a JSON list.
     pub fn about(&self) -> String {
-        let program = self.run.first().map_or("", String::as_str);
-        format!("{}#{}", excerpt(program, 80), Digest::of_json(&self.run))
+        Value::from(self.run.clone()).to_string()
     }
 }
 
