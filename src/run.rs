@@ -74,6 +74,8 @@ pub struct Scored {
     pub expected_failure: bool,
     /// US dollars, the judge's included; zero for what has no price.
     pub cost: f64,
+    /// Set when a call of it, or of the judge about it, has no price.
+    pub unpriced: bool,
     /// Milliseconds of the trial.
     pub took_ms: u64,
     /// The judge's part of it.
@@ -181,8 +183,14 @@ impl Brake {
     }
 }
 
+/// US dollars of a trial, a played user included.
 fn cost_of(transcript: &Transcript) -> f64 {
-    crate::transcript::View::of(transcript).cost().unwrap_or(0.0)
+    let aside = transcript.events.iter().filter_map(|event| event.what.paid_aside()?.1).sum::<f64>();
+    crate::transcript::View::of(transcript).cost().unwrap_or(0.0) + aside
+}
+
+fn is_unpriced(transcript: &Transcript) -> bool {
+    transcript.events.iter().any(|event| matches!(event.what.paid(), Some((_, None))))
 }
 
 /// What grading needs.
@@ -222,6 +230,7 @@ impl Grader {
         scored.outcome = Some(verdict.outcome());
         scored.skipped = verdict.skipped().is_some();
         scored.why = verdict.skipped().map(str::to_owned).or_else(|| first_trouble(&verdict));
+        scored.unpriced |= judged.calls > 0 && judged.cost.is_none();
         scored.judge_cost = judged.cost.unwrap_or(0.0);
         scored.cost += scored.judge_cost;
         match self.store.scored(transcript.header.key, &verdict, spend).await {
@@ -283,6 +292,7 @@ impl Scored {
             why: None,
             expected_failure: case.expected_failure.is_some(),
             cost: cost_of(transcript),
+            unpriced: is_unpriced(transcript),
             judge_cost: 0.0,
             took_ms: transcript.took_ms,
             fatal,
@@ -316,6 +326,7 @@ impl Scored {
             why: None,
             expected_failure: false,
             cost: 0.0,
+            unpriced: false,
             judge_cost: 0.0,
             took_ms: 0,
             fatal,

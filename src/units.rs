@@ -55,6 +55,32 @@ impl fmt::Display for Period {
     }
 }
 
+/// How far a clock is ahead, in whole seconds: a duration with a sign, `30s`, `-2h`. Negative: behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset(pub i64);
+
+impl FromStr for Offset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let (sign, size) = match text.strip_prefix('-') {
+            Some(size) => (-1, size),
+            None => (1, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let size: Period = size.parse()?;
+        // A period is a week at most.
+        Ok(Self(sign * i64::try_from(size.0.as_secs()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{}", Period::secs(self.0.unsigned_abs()))
+    }
+}
+
 /// A share between 0 and 1, written as `1%`, `5pt` (percentage points) or a plain number such as `0.05`.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Share(pub f64);
@@ -128,6 +154,7 @@ macro_rules! text_or_number {
 }
 
 text_or_number!(Period, "a duration such as 250ms, 30s, 2m or 1h", r"^[0-9.]+ *(ms|s|m|min|h)$");
+text_or_number!(Offset, "a duration with a sign such as 30s or -2h", r"^[+-]?[0-9.]+ *(ms|s|m|min|h)$");
 text_or_number!(Share, "a share such as 5%, 5pt or 0.05", r"^[0-9.]+ *(%|pt)?$");
 
 #[cfg(test)]
@@ -144,6 +171,17 @@ mod tests {
         assert_eq!(Period::secs(90).to_string(), "90s");
         for bad in ["30", "s", "-1s", "1e9h", "5 parsecs"] {
             assert!(bad.parse::<Period>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn offsets_have_a_sign() {
+        for (text, seconds) in [("-2h", -7200), ("+30s", 30), ("5m", 300), ("0s", 0)] {
+            assert_eq!(text.parse::<Offset>(), Ok(Offset(seconds)), "{text}");
+        }
+        assert_eq!((Offset(-7200).to_string(), Offset(30).to_string()), ("-2h".to_owned(), "30s".to_owned()));
+        for bad in ["", "-", "2", "--2h", "h"] {
+            assert!(bad.parse::<Offset>().is_err(), "{bad}");
         }
     }
 

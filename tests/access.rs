@@ -15,6 +15,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
+#[path = "access/changes.rs"]
+mod changes;
+
 const CUSTOMER: &str = "key-of-a-customer-0a1b2c3d";
 const CLERK: &str = "key-of-a-clerk-4e5f6a7b";
 
@@ -301,4 +304,17 @@ async fn a_persona_gets_the_scopes_that_it_may_get_and_no_others() {
     let without = rows.replace("refund_order: {id: 1043}", "cancel_order: {id: 1044}");
     let (code, summary, _) = eval(bookshop("", &without)).await;
     assert_eq!(code, 1, "it may not get the scope for that: {summary:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_name_is_told_with_the_nearest_one() {
+    let rows = "\n  customer: {never: {refund_ordr: {id: 1043}, refund_order: {id: 1043}}}\n  clerk: {sees: [refund_order]}\n";
+    let (code, summary, talk) = eval(bookshop("", rows)).await;
+    assert_eq!(code, 0, "{summary:#} {talk}");
+    let expected = json!([{
+        "kind": "tool", "name": "refund_ordr", "personas": ["customer"], "nearest": "refund_order",
+    }]);
+    assert_eq!(summary["access"]["unknown"], expected);
+    let (_, summary, _) = eval(bookshop("", &rows.replace("refund_ordr: {id: 1043}, ", ""))).await;
+    assert_eq!(summary["access"].get("unknown"), None);
 }

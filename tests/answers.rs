@@ -6,12 +6,16 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
+use rehearsal::auth::Authority;
+use rehearsal::auth::client::Memory;
+use rehearsal::drive::hands::Hands;
 use rehearsal::drive::sampling::Sampler;
 use rehearsal::drive::surface::Prelude;
 use rehearsal::drive::{Journal, Stopping, World, trial};
 use rehearsal::ids::CaseKey;
 use rehearsal::llm;
 use rehearsal::mcp::connect::{Keeper, target};
+use rehearsal::mcp::process::guard::Guard;
 use rehearsal::mcp::{Anonymous, Endpoint, Identity, Isolation, Program};
 use rehearsal::net;
 use rehearsal::plan::{self, Selection, Work};
@@ -88,7 +92,23 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
         ),
         models: HashMap::from([(case.header.key.model, llm::build(&work.model, &outside).unwrap())]),
         samplers,
+        hands: Hands::bare(
+            net::client().unwrap(),
+            Guard::new("/no/guard".into(), &[]),
+            "/no/program".into(),
+            std::env::temp_dir(),
+        ),
         identities: HashMap::from([(case.persona.name.clone(), anonymous)]),
+        authority: Authority {
+            issuer: None,
+            audience: "stdio".to_owned(),
+            env: Arc::new(|_| None),
+            secrets: Secrets::default(),
+            clock: Clock::system(),
+            route: net::Route::default(),
+            wallet: Arc::new(Memory::default()),
+            old_servers: false,
+        },
         surfaces: BTreeMap::new(),
         prelude: Prelude::default(),
         lab: None,

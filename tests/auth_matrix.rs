@@ -12,6 +12,8 @@ mod bench;
 mod beside;
 #[path = "support/flawed/mod.rs"]
 mod flawed;
+#[path = "auth_matrix/forged.rs"]
+mod forged;
 #[path = "auth_matrix/matrix.rs"]
 mod matrix;
 #[path = "auth_matrix/tables.rs"]

@@ -66,7 +66,7 @@ impl Ran {
 fn run(dir: &Path, args: &[&str]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
         .args(args)
-        .args(["-j", "1", "--format", "json"])
+        .args(if args[0] == "plan" { &["--format", "json"][..] } else { &["-j", "1", "--format", "json"] })
         .current_dir(dir)
         .env("NO_COLOR", "1")
         .output()
@@ -205,4 +205,73 @@ fn a_target_that_shows_other_tools_is_not_mixed_into_a_run_unasked() {
     let other = project();
     stopped(other.path(), 0.001);
     assert_eq!(run(other.path(), &["resume", "latest"]).trials(), 30);
+}
+
+#[test]
+fn a_suite_has_a_budget_of_its_own_and_the_command_line_another() {
+    let dir = project();
+    let suite = NIGHTLY.replace("trials: 3", "trials: 30\nmax_cost: 0.001").replace("nightly", "pr");
+    fs::write(dir.path().join("suites/night.yaml"), &suite).unwrap();
+    let ran = run(dir.path(), &["eval", "night"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.talk);
+    assert!(ran.stopped_by_budget() && ran.trials() < 30, "{}", ran.summary["totals"]);
+    // What is finished is kept, and more money goes on with it.
+    let more = run(dir.path(), &["resume", "latest", "--max-cost", "1000"]);
+    assert_eq!((more.code, more.trials()), (Some(0), 30), "{}", more.talk);
+
+    let wrong = suite.replace("max_cost: 0.001", "max_cost: 0");
+    fs::write(dir.path().join("suites/night.yaml"), wrong).unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+        .args(["check", "night"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let talk = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && talk.contains("a budget is an amount"), "{talk}");
+}
+
+#[test]
+fn who_spent_what_is_told_and_expected_next_time() {
+    let dir = project();
+    let unpriced = PRICED.replace("price: {input: 1000, output: 1000}\n", "");
+    fs::write(dir.path().join("evals/models/unpriced.yaml"), unpriced).unwrap();
+    let suite = NIGHTLY.replace("models: [priced]", "models: [priced, unpriced]");
+    fs::write(dir.path().join("suites/night.yaml"), suite).unwrap();
+    let first = run(dir.path(), &["eval", "night"]);
+    assert!(first.talk.contains("expected cost: known after a first run"), "{}", first.talk);
+    let models = first.summary["spending"]["models"].as_array().unwrap();
+    let [priced, unpriced] = &models[..] else { panic!("{models:?}") };
+    let spent = priced["cost"].as_f64().unwrap();
+    assert!(spent > 0.0 && (spent - cost(&first)).abs() < 1e-6, "{priced}");
+    assert_eq!((&priced["cases"], &priced["passing_cases"]), (&Value::from(1), &Value::from(1)));
+    assert_eq!(priced["cost_per_case"], priced["cost"]);
+    assert_eq!(priced["cost_per_passing_case"], priced["cost"]);
+    // Never nothing.
+    for key in ["cost", "cost_per_case", "cost_per_passing_case"] {
+        assert_eq!(unpriced[key], Value::Null, "{key}");
+    }
+    assert_eq!(unpriced["unpriced_trials"], 3);
+    assert_eq!(first.summary["spending"]["judge"], Value::Null);
+
+    let plan = run(dir.path(), &["plan", "night", "--model", "priced"]);
+    let expected = &plan.summary["suites"][0]["expected"];
+    assert!((expected["cost"].as_f64().unwrap() - spent).abs() < 1e-6, "{expected}");
+    let second = run(dir.path(), &["eval", "night"]);
+    assert!(second.talk.contains("expected: about "), "{}", second.talk);
+    assert!(second.talk.contains("(3 trials unpriced), going by run"), "{}", second.talk);
+
+    let report = |format: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+            .args(["report", "latest", "--format", format])
+            .current_dir(dir.path())
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for format in ["human", "markdown"] {
+        let text = report(format);
+        assert!(text.contains("per passing case"), "{format}: {text}");
+        assert!(text.contains("unpriced"), "{format}: {text}");
+    }
 }

@@ -345,3 +345,32 @@ fn a_target_that_dies_at_once_takes_no_credential_to_the_terminal() {
         }
     }
 }
+
+#[test]
+fn what_a_suite_calls_public_is_shown_but_for_a_password() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("suites")).unwrap();
+    let suite = r#"
+version: 1
+env: [{public: BASE_URL}, {public: DATABASE}, QUIET_URL]
+target:
+  command: [sh, server.sh]
+  env: {A: "${BASE_URL}", B: "${DATABASE}", C: "${QUIET_URL}"}
+models: [lexical]
+cases: [{id: a, prompt: Hello., expect: [{answer_contains: x}]}]
+"#;
+    fs::write(dir.path().join("suites/s.yaml"), suite).unwrap();
+    fs::write(dir.path().join("server.sh"), "echo \"cannot reach $A $B $C\" >&2; exit 7\n").unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+        .args(["eval", "s"])
+        .current_dir(dir.path())
+        .env("BASE_URL", "https://shop.example/api")
+        .env("DATABASE", "postgres://shop:swordfish9@db.example/shop")
+        .env("QUIET_URL", "https://hooks.example/T0/B1/c2d3")
+        .output()
+        .unwrap();
+    let err = String::from_utf8_lossy(&ran.stderr);
+    assert!(err.contains("https://shop.example/api"), "{err}");
+    assert!(err.contains("[secret:DATABASE]") && !err.contains("swordfish9"), "{err}");
+    assert!(err.contains("[secret:QUIET_URL]") && !err.contains("c2d3"), "{err}");
+}

@@ -245,7 +245,7 @@ fn mistakes_keep_their_place() {
     3:17: error: line 3 column 17: unknown field `agrs`, expected one of name, args
     1:3: error: line 1 column 3: invalid type: string "many", expected a number of calls, or a map with `max` and `tool`
     1:3: error: line 1 column 3: invalid type: floating point `2.5`, expected a text, a list of texts, or a map with `all`, `any` and `case`
-    3:13: error: line 3 column 13: unknown variant `tool_caled`, expected one of tool_called, tool_not_called, not_reached, call_order, max_calls, no_tool_errors, recovered, answer_contains, answer_matches, answer_json, answer_numbers, result_json, result_size, latency, tokens, cost, server_asked, server_not_asked, server_noted, all_of, any_of, not, access_visible, access_hidden, access_allowed, access_denied, denied_as, access_others, auth_check, verify
+    3:13: error: line 3 column 13: unknown variant `tool_caled`, expected one of tool_called, tool_not_called, not_reached, call_order, max_calls, no_tool_errors, recovered, answer_contains, answer_matches, answer_json, answer_numbers, result_json, result_size, latency, tokens, cost, server_asked, server_not_asked, server_noted, all_of, any_of, not, access_visible, access_hidden, access_allowed, access_denied, denied_as, access_others, auth_check, verify, command
     1:3: error: line 1 column 3: invalid type: string "yes please", expected `true`, or a map with `except`
     1:3: error: line 1 column 3: invalid type: string "soon", expected a duration such as 5s, or a map with `max` and `of`
     "#);

@@ -51,6 +51,8 @@ fn codes() -> BTreeSet<String> {
         "harness",
         "explain",
         "bug",
+        "agent",
+        "user",
     ];
     let mut texts = Vec::new();
     sources(&root().join("src"), &mut texts);

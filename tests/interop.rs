@@ -1,4 +1,4 @@
-//! The embedded client, the whole program and the `openai` dialect against what nobody here wrote;
+//! The embedded client, the whole program and the dialects of remote models against what nobody here wrote;
 //! `tests/interop/run.sh` installs it and runs this. `docs/interop.md` tells what came of it.
 //!
 //! Without `REHEARSAL_INTEROP` the tests say so and pass: they need neither node nor Python. With it, a missing
@@ -35,8 +35,18 @@ mod battery;
 mod cli;
 #[path = "support/completions.rs"]
 mod completions;
+#[path = "support/generate_content.rs"]
+mod generate_content;
+#[path = "support/messages.rs"]
+mod messages;
 #[path = "interop/models.rs"]
 mod models;
+#[path = "interop/native.rs"]
+mod native;
+#[path = "interop/responses.rs"]
+mod responses;
+#[path = "support/responses.rs"]
+mod responses_double;
 #[path = "interop/provider.rs"]
 mod provider;
 #[path = "interop/surroundings.rs"]

@@ -16,12 +16,13 @@ use golden::{Trial, run_of};
 use proptest::prelude::*;
 use rehearsal::drive::fit::{Fit, Item, Kind, Misfit};
 use rehearsal::gate::decide;
+use rehearsal::report::losses::Lost;
 use rehearsal::report::summary::Totals;
 use rehearsal::report::transcript_text::{self, Detail, Look};
 use rehearsal::report::{FORMATS, Style, Summary, View, figures, format, terminal};
 use rehearsal::score::Grade;
 use rehearsal::store::record::RunRecord;
-use rehearsal::transcript::{CaseKind, Side};
+use rehearsal::transcript::{CaseKind, Loss, Side};
 use serde_json::Value;
 
 /// What clients make of a server whose words are hostile.
@@ -48,11 +49,37 @@ fn fits() -> Vec<Fit> {
     ]
 }
 
+/// What models' APIs do not take of it.
+fn lost() -> Lost {
+    let hostile = "`|</details>\u{1b}[31m::error::@all";
+    let loss = |tool: &str, place: &str, what: &str| Loss {
+        tool: tool.into(),
+        place: place.into(),
+        what: what.into(),
+    };
+    Lost::from([(
+        "gpt-x".into(),
+        [
+            loss("get_order", "/inputSchema/properties/id/minimum", "left out"),
+            loss(hostile, hostile, hostile),
+        ]
+        .into(),
+    )])
+}
+
 fn with_view<T>(run: &RunRecord, use_it: impl FnOnce(&View<'_>) -> T) -> T {
     let decision = decide(run);
     let next = vec!["rehearsal show 0193a1b2 late-order".to_owned(), "rehearsal resume 0193a1b2".to_owned()];
     let run_file = "reports/runs/bookshop/0193a1b2.sqlite".to_owned();
-    use_it(&View { run, decision: &decision, run_file, program: "rehearsal".to_owned(), next, fits: fits() })
+    use_it(&View {
+        run,
+        decision: &decision,
+        run_file,
+        program: "rehearsal".to_owned(),
+        next,
+        fits: fits(),
+        lost: lost(),
+    })
 }
 
 fn rendered(run: &RunRecord, name: &str) -> String {

@@ -89,7 +89,7 @@ fn said() -> impl Strategy<Value = What> {
 
 fn what() -> impl Strategy<Value = What> {
     prop_oneof![
-        text().prop_map(|text| What::UserSaid { text }),
+        text().prop_map(|text| What::UserSaid { text, simulated: false }),
         said(),
         (text(), usage(), proptest::option::of(0.0..10.0)).prop_map(|(stop, usage, cost)| {
             let (model, text) = ("helper".into(), Some(stop.clone()));

@@ -94,6 +94,14 @@ pub struct Facts {
     /// `login_hint`. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub consent: BTreeMap<String, String>,
+    /// For how long at most a code of the target's own server may be redeemed, ten minutes at most. One check waits that
+    /// long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_life: Option<Period>,
+    /// Whether the target's own server fetches the metadata documents of clients from the embedded issuer, though it is
+    /// on this machine.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub client_documents: bool,
     /// A tool that fetches a URL it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetch: Option<OpenCall>,

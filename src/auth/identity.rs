@@ -86,15 +86,7 @@ pub fn identity(persona: &Persona, authority: &Authority) -> Result<Arc<dyn Toke
                     format!("persona `{}` needs a minted token, but the suite has no issuer", persona.name);
                 missing(text)
             })?;
-            token::lifetime(minted)?;
-            Ok(Arc::new(MintedSource(Arc::new(Press {
-                issuer,
-                minted: minted.clone(),
-                subject: persona.name.to_string(),
-                audience: authority.audience.clone(),
-                clock: authority.clock.clone(),
-                last: Mutex::default(),
-            }))))
+            press(persona, minted, (issuer, None), authority)
         }
         IdentitySpec::Bearer(from) => {
             let value = read(persona, &from.env, authority)?;
@@ -116,6 +108,36 @@ pub fn identity(persona: &Persona, authority: &Authority) -> Result<Arc<dyn Toke
             None => Ok(Arc::new(Anonymous)),
         },
     }
+}
+
+/// The same for a minted persona whose tokens are signed by a key that is new to everybody. Blocks for about a tenth of a
+/// second.
+pub fn rotated(persona: &Persona, authority: &Authority) -> Result<Arc<dyn TokenSource>, Fault> {
+    match (&persona.identity, &authority.issuer) {
+        (IdentitySpec::Minted(minted), Some(issuer)) => {
+            let key = issuer.spare_key()?;
+            press(persona, minted, (Arc::clone(issuer), Some(key)), authority)
+        }
+        _ => identity(persona, authority),
+    }
+}
+
+fn press(
+    persona: &Persona,
+    minted: &Minted,
+    (issuer, key): (Arc<Issuer>, Option<String>),
+    authority: &Authority,
+) -> Result<Arc<dyn TokenSource>, Fault> {
+    token::lifetime(minted)?;
+    Ok(Arc::new(MintedSource(Arc::new(Press {
+        issuer,
+        key,
+        minted: minted.clone(),
+        subject: persona.name.to_string(),
+        audience: authority.audience.clone(),
+        clock: authority.clock.clone(),
+        last: Mutex::default(),
+    }))))
 }
 
 pub(super) fn missing(text: String) -> Fault {
@@ -165,6 +187,8 @@ impl TokenSource for Fixed {
 /// Mints tokens for one persona and keeps the last one while it is fresh.
 struct Press {
     issuer: Arc<Issuer>,
+    /// The name of the spare key that signs, if it is not the usual one.
+    key: Option<String>,
     minted: Minted,
     subject: String,
     audience: String,
@@ -173,6 +197,13 @@ struct Press {
 }
 
 impl Press {
+    fn mint(&self, minted: &Minted) -> Result<SecretString, Fault> {
+        match &self.key {
+            Some(key) => self.issuer.mint_under(key, minted, &self.subject, &self.audience),
+            None => self.issuer.mint(minted, &self.subject, &self.audience),
+        }
+    }
+
     /// The kept token, or a new one when less than a quarter of its life is left or the server refused it.
     fn token(&self, refused: bool) -> Result<SecretString, Fault> {
         let life = token::lifetime(&self.minted)?;
@@ -183,7 +214,7 @@ impl Press {
         {
             return Ok(token.clone());
         }
-        let token = self.issuer.mint(&self.minted, &self.subject, &self.audience)?;
+        let token = self.mint(&self.minted)?;
         *last = Some((token.clone(), now));
         Ok(token)
     }
@@ -203,7 +234,7 @@ impl TokenSource for MintedSource {
         }
         Box::pin(async move {
             let mint = move || match &raised {
-                Some(raised) => press.issuer.mint(raised, &press.subject, &press.audience),
+                Some(raised) => press.mint(raised),
                 None => press.token(refused),
             };
             // Signing takes milliseconds, the first key a tenth of a second: too long for an async thread.

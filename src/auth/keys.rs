@@ -12,7 +12,7 @@ pub(super) fn b64(bytes: impl AsRef<[u8]>) -> String {
 }
 
 /// Random text of 256 bits, safe in URLs.
-pub(super) fn random_text() -> Result<String, Fault> {
+pub(crate) fn random_text() -> Result<String, Fault> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).map_err(|_| broken("random bytes"))?;
     Ok(b64(bytes))

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -16,6 +16,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use url::{Host, Url};
 
 use self::pace::Pacer;
+use super::issuer::Forger;
 use super::{Facts, Flaw, IdentitySpec, Issuer, Minted, Persona, TokenFormat};
 use crate::mcp::revision::Era;
 use crate::mcp::{Asking, Identity};
@@ -26,6 +27,7 @@ use crate::transcript::{Fault, HttpSide, Recorder, Side};
 mod aside;
 mod bearer;
 mod discreet;
+mod forging;
 mod listen;
 mod pace;
 mod raw;
@@ -33,11 +35,13 @@ mod record;
 mod reply;
 mod sending;
 mod talk;
+mod vouching;
 
 pub use listen::Listening;
 pub use pace::DEFAULT_RPS;
 pub use raw::Raw;
 pub use talk::{MODERN, Opened, REVISION, Talk};
+pub use vouching::Voucher;
 
 /// How much of an answer is kept, in bytes.
 const KEPT: usize = 64 * 1024;
@@ -96,6 +100,8 @@ pub struct Prober {
     era: Option<Era>,
     /// Whether labels say which.
     marked: bool,
+    /// Forges where there is no issuer near.
+    forger: Arc<OnceLock<Option<Forger>>>,
     /// How long an answer may take.
     patience: Duration,
     /// Many ask at a time, but one that changes the world asks alone.
@@ -166,6 +172,7 @@ impl Prober {
             dialer: Arc::new(Dialer::new(&route)),
             route,
             pacer: Arc::new(Pacer::new(&setup.target, None)),
+            forger: Arc::default(),
             outward: outward_address(),
             log,
             eras: vec![],

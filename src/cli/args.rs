@@ -83,10 +83,15 @@ pub(super) enum Command {
     /// The stored runs.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// The judge itself: against people's labels, against attacks, against another judge.
+    #[command(subcommand)]
+    Judge(super::judge::JudgeCommand),
     /// Look at a server's tools, and at what each client hides, cuts or renames of them. Needs no model.
     Tools(ToolsArgs),
     /// Show the client profiles that suites may name, and where their values are from.
     Clients(ClientsArgs),
+    /// Show the models that suites may name: whether their keys are set, what they cost and what they bear.
+    Models(ModelsArgs),
     /// Serve the bookshop, a demonstration MCP server with roles and switchable flaws.
     DemoServer(DemoArgs),
     /// Serve the loopback authorization server on its own until stopped.
@@ -110,6 +115,9 @@ pub(super) enum Command {
     /// Kills the process groups named on stdin when stdin closes.
     #[command(hide = true)]
     Guard,
+    /// Stands where an agent starts a server, and passes on to the relay that its variables name.
+    #[command(hide = true)]
+    Relay,
 }
 
 /// What is run.
@@ -159,6 +167,9 @@ pub(super) struct EvalArgs {
     /// Requests per second of auth checks at most. Default: 5, and no limit for a target on this machine.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_rps: Option<u32>,
+    /// Let the run start programs that the suite names beside its target: agents, and commands of steps and checks.
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
@@ -235,6 +246,16 @@ pub(super) struct ClientsArgs {
     pub format: PlanFormat,
 }
 
+/// Arguments of `models`.
+#[derive(Debug, Args)]
+pub(super) struct ModelsArgs {
+    /// Only these: names, or `provider:id`.
+    pub names: Vec<String>,
+    /// What to print on stdout.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    pub format: PlanFormat,
+}
+
 /// Arguments of `tools`.
 #[derive(Debug, Args)]
 pub(super) struct ToolsArgs {
@@ -243,6 +264,9 @@ pub(super) struct ToolsArgs {
     /// The clients to hold the server against: `all`, or names with or without layers.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub clients: Vec<String>,
+    /// Models whose APIs are to take the tools: names, or `provider:id`. Needs no key. Repeatable.
+    #[arg(long = "model", value_name = "NAME")]
+    pub models: Vec<String>,
     /// The environment variable with a bearer token to send; for a URL.
     #[arg(long, value_name = "VARIABLE")]
     pub bearer_env: Option<String>,
@@ -291,6 +315,9 @@ pub(super) struct ResumeArgs {
     /// Requests per second of auth checks at most. Default: 5, and no limit for a target on this machine.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_rps: Option<u32>,
+    /// Let the run start programs that the suite names beside its target: agents, and commands of steps and checks.
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
@@ -308,6 +335,9 @@ pub(super) struct MergeArgs {
     /// The runs: ids or the starts of them, or paths.
     #[arg(required = true, num_args = 2..)]
     pub runs: Vec<String>,
+    /// Let the run start programs that the suite names beside its target: agents, and commands of steps and checks.
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,

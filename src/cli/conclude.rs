@@ -10,13 +10,14 @@ use super::args::{ReportArgs, RunArg};
 use super::failure::{Failure, Outcome};
 use crate::drive::fit::{Fit, Seen, misfits};
 use crate::gate::{self, Decision, Exit, GateVerdict, Options};
+use crate::report::losses::Lost;
 use crate::report::{self, ReportError, Summary, View, terminal};
 use crate::store::read::Reader;
 use crate::store::record::{CaseResult, RunRecord};
 use crate::store::{history, layout};
 use crate::suite::GateMode;
 use crate::suite::catalog::{Catalog, Kind};
-use crate::transcript::CaseKind;
+use crate::transcript::{CaseKind, What};
 
 /// The format that is no file.
 pub(super) const HUMAN: &str = "human";
@@ -26,8 +27,8 @@ pub(super) struct Concluded {
     pub(super) run: RunRecord,
     pub(super) decision: Decision,
     pub(super) file: PathBuf,
-    /// What each client makes of the server; looked into when a report is rendered.
-    fits: OnceCell<Vec<Fit>>,
+    /// What clients and models make of the server; looked into when a report is rendered.
+    told: OnceCell<Told>,
 }
 
 /// Reads a run file and decides about it.
@@ -38,17 +39,38 @@ pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
     if decision.verdict == GateVerdict::Inconclusive && run.manifest.gate.mode == GateMode::Nightly {
         decision = gate::decide_with(&run, Options { inconclusive_nights: 1 + nights_before(&run, file) });
     }
-    Ok(Concluded { run, decision, file: file.to_owned(), fits: OnceCell::new() })
+    Ok(Concluded { run, decision, file: file.to_owned(), told: OnceCell::new() })
 }
 
-/// Holds what the transcripts tell of the server against the clients of the suite and every other one. A transcript that
-/// cannot be read tells nothing; the record has said so.
-fn fits(file: &Path, run: &RunRecord) -> Vec<Fit> {
+/// What the transcripts tell.
+#[derive(Clone, Default)]
+struct Told {
+    /// What each client makes of the server.
+    fits: Vec<Fit>,
+    /// What models' APIs did not take of the tools.
+    lost: Lost,
+}
+
+/// Looks through the transcripts. One that cannot be read tells nothing; the record has said so.
+fn told(file: &Path, run: &RunRecord) -> Told {
     let mut seen = Seen::default();
-    let Ok(reader) = Reader::open(file) else { return vec![] };
+    let mut lost = Lost::new();
+    let Ok(reader) = Reader::open(file) else { return Told::default() };
     for (_, transcript) in reader.transcripts().into_iter().flatten().flatten().take(LOOKED_THROUGH) {
         seen.absorb(&transcript.events);
+        for event in &transcript.events {
+            if let What::OfferLost { losses } = &event.what {
+                if let Some(model) = &transcript.header.model {
+                    lost.entry(model.clone()).or_default().extend(losses.iter().cloned());
+                }
+            }
+        }
     }
+    Told { fits: fits(seen, run), lost }
+}
+
+/// Holds what is known of the server against the clients of the suite and every other one.
+fn fits(mut seen: Seen, run: &RunRecord) -> Vec<Fit> {
     // Clients that read one page have not asked for the rest, and reports are about the whole list.
     for tool in run.manifest.surfaces.iter().flat_map(|surface| &surface.later) {
         seen.later.insert(tool.name.clone());
@@ -90,8 +112,8 @@ const PATIENCE: usize = 5;
 impl Concluded {
     /// What formats render.
     pub(super) fn view(&self, context: &Context) -> View<'_> {
-        let fits = self.fits.get_or_init(|| fits(&self.file, &self.run)).clone();
-        View { fits, ..self.verdict(context) }
+        let Told { fits, lost } = self.told.get_or_init(|| told(&self.file, &self.run)).clone();
+        View { fits, lost, ..self.verdict(context) }
     }
 
     /// The same without what takes a look into the transcripts.
@@ -108,6 +130,7 @@ impl Concluded {
             program: context.printer.program().to_owned(),
             next,
             fits: vec![],
+            lost: Lost::new(),
         }
     }
 
@@ -214,9 +237,9 @@ impl Concluded {
     }
 }
 
-/// US dollars over trials, the judge's included; what has no price counts as free.
+/// US dollars over trials, the judge's and a played user's included; what has no price counts as free.
 pub(super) fn spent(results: &[CaseResult]) -> f64 {
-    let parts = results.iter().flat_map(|result| [result.cost, result.judge_cost]);
+    let parts = results.iter().flat_map(|result| [result.cost, result.judge_cost, result.user.cost]);
     // A sum of nothing is minus zero.
     parts.flatten().sum::<f64>() + 0.0
 }

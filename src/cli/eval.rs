@@ -11,7 +11,7 @@ use super::purse::Purse;
 use super::several::Several;
 use super::signal::Signals;
 use super::tape::Session;
-use super::{Context, check};
+use super::{Context, check, exec};
 use crate::diag::{Diagnostic, Origin};
 use crate::drive::World;
 use crate::drive::stage::{self, Stage};
@@ -159,6 +159,7 @@ fn prepare(names: &[String], args: &EvalArgs, kinds: &[&str], context: &Context)
         return Err(failure);
     }
     for one in &mut prepared {
+        exec::allowed(&one.plan, args.allow_exec)?;
         if let Some(flaw) = &args.flaw {
             pass_flaw(&mut one.suite, flaw)?;
         }
@@ -194,6 +195,8 @@ async fn one(
     };
     let out = context.root.join(&args.out);
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
+    let budget = suite.max_cost;
+    let expected = super::forecast::expected(&suite, &plan, &out, &tapes);
     // The plan holds what trials need; a large suite would only take memory from here on.
     drop(suite);
     let rows: Vec<Planned> = plan.cases.iter().map(Planned::from).collect();
@@ -210,12 +213,15 @@ async fn one(
         "running {trials} of {}, {} at a time; run {}",
         manifest.suite, args.concurrency, manifest.run
     ));
+    if let Some(text) = expected {
+        context.printer.talk(&text);
+    }
     let work = Work {
         cases: plan.cases,
         unscored: vec![],
-        spent,
+        spent: if args.max_cost.is_some() { spent } else { 0.0 },
         width: args.concurrency.into(),
-        max_cost: args.max_cost,
+        max_cost: args.max_cost.or(budget),
         tapes,
         record_server: args.tapes.recorded().map(|file| context.root.join(file)),
     };
@@ -315,7 +321,7 @@ pub(super) async fn finish(
             .map(|(case, transcript)| (Arc::new(case), Arc::new(transcript)))
             .collect(),
         world: Arc::new(world),
-        judge: judge.map(Arc::new),
+        judge: judge.map(|judge| Arc::new(super::judge::remembering(judge, &file))),
         store: store.clone(),
         max_cost: work.max_cost,
         spent: work.spent,
@@ -366,6 +372,7 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         instruments: suite.instruments.clone(),
         gate: suite.gate.clone(),
         judge: suite.judge.as_ref().map(|judge| judge.value.model.name.to_string()),
+        judging: super::judge::judging(suite, context),
         target: context.secrets.redact(stage.description()).into_owned(),
         flaw: None,
         tapes: vec![],

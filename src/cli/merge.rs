@@ -11,6 +11,7 @@ use super::failure::{Failure, Outcome};
 use crate::gate::Exit;
 use crate::ids::{CaseKey, RunId};
 use crate::plan::Planned;
+use crate::score::judge::Fingerprint;
 use crate::store::read::Reader;
 use crate::store::record::{CaseResult, JudgeSpend, Manifest};
 use crate::store::{Store, layout};
@@ -89,13 +90,17 @@ fn alike(first: &Part, other: &Part) -> Outcome<()> {
         ("instruments", a.instruments != b.instruments),
         ("selection", a.selection != b.selection),
         ("seed", a.seed != b.seed),
-        ("judge", a.judge != b.judge),
+        ("judge", a.judge != b.judge || fingerprint(&a) != fingerprint(&b)),
         ("version of rehearsal", a.version != b.version),
     ];
     let Some((what, _)) = differs.into_iter().find(|(_, differs)| *differs) else { return Ok(()) };
     let message = format!("`{}` and `{}` differ in their {what}", first.file.display(), other.file.display());
     Err(Failure::new(Exit::Usage, "merge.unlike", message)
         .hint("merge joins shards of one plan: the same suite, flags and version"))
+}
+
+fn fingerprint(manifest: &Manifest) -> Option<Fingerprint> {
+    manifest.judging.as_ref().map(|judging| judging.fingerprint)
 }
 
 /// Every planned trial once; two parts that planned the same trial are not shards of one plan.

@@ -21,12 +21,15 @@ mod clients;
 mod conclude;
 mod demo;
 mod eval;
+mod exec;
 mod explain;
 mod failure;
 mod forecast;
 mod issuer;
+mod judge;
 mod login;
 mod merge;
+mod models;
 mod output;
 mod plan;
 mod program;
@@ -127,7 +130,9 @@ fn machine(command: &Command) -> bool {
         Command::Auth(args) => &args.eval.format,
         Command::Plan(args) => return args.format == args::PlanFormat::Json,
         Command::Clients(args) => return args.format == args::PlanFormat::Json,
+        Command::Models(args) => return args.format == args::PlanFormat::Json,
         Command::Tools(args) => return args.format == args::PlanFormat::Json,
+        Command::Judge(command) => return command.is_machine(),
         Command::Resume(args) => &args.format,
         Command::Merge(args) => &args.format,
         _ => return false,
@@ -148,7 +153,9 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Report(args) => conclude::report(&args, context),
         Command::Show(args) => show::show(&args, context),
         Command::Clients(args) => clients::clients(&args, context),
+        Command::Models(args) => models::models(&args, context),
         Command::Tools(args) => wait(tools::tools(&args, context)),
+        Command::Judge(command) => wait(judge::judge(&command, context)),
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),
         Command::Issuer(args) => wait(issuer::issuer(&args, context)),
@@ -163,6 +170,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
             context.printer.data(&script)?;
             Ok(Exit::Pass)
         }
+        Command::Relay => wait(exec::relay()),
         Command::Guard => wait(async {
             crate::mcp::process::guard::run();
             Ok(Exit::Pass)

@@ -27,13 +27,14 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
     for name in check::selected(&args.select.suites, &project)? {
         let (suite, plan) = planned(&name, &selection(&args.select, &[]), args.select.seed, context)?;
         let (cells, most) = (cells(&plan), Most::of(&plan));
-        let forecast = forecast(&suite.name, &plan, &context.root.join(&args.out));
+        let forecast = forecast(&suite, &plan, &context.root.join(&args.out));
         if context.printer.is_machine() {
             documents.push(json!({
                 "suite": suite.name,
                 "trials": plan.cases.len(),
                 "cells": cells.iter().map(Cell::to_json).collect::<Vec<_>>(),
                 "at_most": most.to_json(),
+                "max_cost": suite.max_cost,
                 "expected": forecast.as_ref().map(Forecast::to_json),
             }));
         } else {
@@ -41,6 +42,9 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
             if most.model_calls > 0 {
                 let tokens = forecast.map_or_else(|| UNKNOWN.to_owned(), |forecast| forecast.text());
                 text.push_str(&format!("  {tokens}\n"));
+            }
+            if let Some(budget) = suite.max_cost {
+                text.push_str(&format!("  stops at {} (`max_cost`)\n", money(Some(budget), 0)));
             }
             context.printer.data(text.as_bytes())?;
         }

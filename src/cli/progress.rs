@@ -26,6 +26,7 @@ pub(super) struct Progress {
     invalid: u64,
     skipped: u64,
     cost: f64,
+    unpriced: u32,
     last: Duration,
     verbose: bool,
 }
@@ -58,6 +59,7 @@ impl Progress {
             invalid: 0,
             skipped: 0,
             cost: 0.0,
+            unpriced: 0,
             last,
             verbose,
         }
@@ -84,6 +86,7 @@ impl Progress {
     fn scored(&mut self, scored: &Scored) {
         self.done += 1;
         self.cost += scored.cost;
+        self.unpriced += u32::from(scored.unpriced);
         match scored.outcome {
             Some(Outcome::Pass) if scored.skipped => self.skipped += 1,
             Some(Outcome::Pass) => self.passed += 1,
@@ -105,8 +108,11 @@ impl Progress {
             if self.expected > 0 { format!("  {} expected", self.expected) } else { String::new() };
         let skipped = if self.skipped > 0 { format!("  – {}", self.skipped) } else { String::new() };
         let counts = format!(
-            "✓ {}  ✗ {}{expected}  ! {}{skipped}  ${:.2}",
-            self.passed, self.failed, self.invalid, self.cost
+            "✓ {}  ✗ {}{expected}  ! {}{skipped}  {}",
+            self.passed,
+            self.failed,
+            self.invalid,
+            spent(self.cost, self.unpriced)
         );
         self.bar.set_position(self.done);
         self.bar.set_message(counts.clone());
@@ -120,6 +126,15 @@ impl Progress {
     fn line(&mut self, text: &str) {
         self.last = self.clock.elapsed();
         self.bar.suspend(|| self.printer.talk(text));
+    }
+}
+
+/// What was spent so far; what has no price is not shown as free.
+fn spent(cost: f64, unpriced: u32) -> String {
+    match (unpriced, cost > 0.0) {
+        (0, _) => format!("${cost:.2}"),
+        (_, false) => "unpriced".to_owned(),
+        (_, true) => format!("at least ${cost:.2}"),
     }
 }
 
@@ -143,4 +158,17 @@ fn line(scored: &Scored) -> String {
         header.trial,
         scored.took_ms as f64 / 1000.0
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_price_is_not_shown_as_free() {
+        assert_eq!(spent(0.0, 0), "$0.00");
+        assert_eq!(spent(1.234, 0), "$1.23");
+        assert_eq!(spent(0.0, 3), "unpriced");
+        assert_eq!(spent(0.5, 3), "at least $0.50");
+    }
 }

@@ -4,13 +4,13 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::Context;
 use super::args::{EvalArgs, ResumeArgs};
 use super::conclude::{self, conclude};
 use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
 use super::failure::{Failure, Outcome};
 use super::signal::Signals;
 use super::tape::{Session, TapeArgs};
+use super::{Context, exec};
 use crate::drive::tapes::Tapes;
 use crate::gate::Exit;
 use crate::ids::CaseKey;
@@ -32,7 +32,8 @@ pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
     let signals = Signals::listen(context.printer);
     let drift = if args.accept_drift { Drift::Accepted } else { Drift::Refused };
     let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
-    let how = How { format: &args.format, width, max_cost, max_rps, drift, tapes: &args.tapes };
+    let exec = args.allow_exec;
+    let how = How { format: &args.format, width, max_cost, max_rps, exec, drift, tapes: &args.tapes };
     continue_run(&file, &how, &signals, context).await
 }
 
@@ -52,8 +53,9 @@ pub(super) async fn latest_or(run: &str, args: &EvalArgs, signals: &Signals, con
     let name = suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
     let file = super::runs::resolve(&name, &args.out, context)?;
     let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
-    let how =
-        How { format: &args.format, width, max_cost, max_rps, drift: Drift::Refused, tapes: &args.tapes };
+    let exec = args.allow_exec;
+    let (format, tapes) = (&args.format, &args.tapes);
+    let how = How { format, width, max_cost, max_rps, exec, drift: Drift::Refused, tapes };
     continue_run(&file, &how, signals, context).await
 }
 
@@ -63,6 +65,7 @@ struct How<'a> {
     width: usize,
     max_cost: Option<f64>,
     max_rps: Option<u32>,
+    exec: bool,
     drift: Drift,
     tapes: &'a TapeArgs,
 }
@@ -88,6 +91,7 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
     }
     let left = subtract(plan.clone(), &record, &reader)?;
     drop(reader);
+    exec::allowed(&Plan { cases: left.cases.clone(), seed: plan.seed }, how.exec)?;
     let (again, rescored) = (left.cases.len(), left.unscored.len());
     let concluded = if again + rescored == 0 {
         context.printer.talk(&format!("nothing is missing of run {}; nothing was run", manifest.run));
@@ -116,7 +120,13 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
             return Err(failure);
         }
         let record_server = how.tapes.recorded().map(|file| context.root.join(file));
-        let work = Work { width: how.width, max_cost: how.max_cost, tapes, record_server, ..left };
+        let work = Work {
+            width: how.width,
+            max_cost: how.max_cost.or(suite.max_cost),
+            tapes,
+            record_server,
+            ..left
+        };
         finish(Running { stage, store, file: file.to_owned() }, work, (signals, context)).await?
     };
     concluded.print(how.format, context)?;
@@ -191,6 +201,6 @@ fn transcript(reader: &Reader, case: &Case) -> Option<Transcript> {
 /// What was paid for so far, trials that left no result included.
 fn spent(record: &RunRecord, reader: &Reader) -> Outcome<f64> {
     let wasted = reader.wasted()?;
-    let kept = record.results.iter().flat_map(|result| [result.cost, result.judge_cost]);
+    let kept = record.results.iter().flat_map(|result| [result.cost, result.judge_cost, result.user.cost]);
     Ok(kept.chain([wasted.cost]).flatten().sum())
 }

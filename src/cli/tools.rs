@@ -1,6 +1,6 @@
 //! `tools`: what a server offers, and what each client makes of it. No model, no spending.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -8,33 +8,41 @@ use serde_json::json;
 use super::args::{FailOn, PlanFormat, ToolsArgs};
 use super::failure::{Failure, Outcome};
 use super::purse::Purse;
-use super::{Context, check, clients, eval};
+use super::{Context, check, clients, eval, models};
 use crate::auth::identity::{self, Authority};
 use crate::auth::{FromEnv, IdentitySpec, Persona};
 use crate::display;
 use crate::drive::fit::{Fit, Level, misfits};
+use crate::drive::offer::Menu;
 use crate::drive::visit::{self, Visit};
 use crate::gate::Exit;
 use crate::ids::PersonaName;
+use crate::llm::{self, Outside, providers};
 use crate::mcp::{ClientProfile, Endpoint, Program};
 use crate::report::figures::count;
 use crate::report::fit::{paragraph, whole, wrapped};
+use crate::report::losses::{self, ModelLosses};
 use crate::suite::read::{Project, Request};
-use crate::transcript::ToolFact;
+use crate::transcript::{Loss, ToolFact};
 
 /// Looks at a server and prints its tools and what clients make of them.
 pub(super) async fn tools(args: &ToolsArgs, context: &Context) -> Outcome {
     let profiles = profiles(args, context)?;
     let visit = look(args, context).await?;
     let fits: Vec<Fit> = profiles.iter().map(|profile| misfits(&visit.seen, profile)).collect();
+    let lost = losses(args, &visit, context)?;
     for (persona, fault) in &visit.refused {
         context.printer.talk(&format!("{persona} sees nothing: {}", fault.message));
     }
     if args.format == PlanFormat::Json {
-        let text = serde_json::to_string_pretty(&as_json(&visit, &fits)).unwrap_or_default();
+        let text = serde_json::to_string_pretty(&as_json(&visit, &fits, &lost)).unwrap_or_default();
         context.printer.data_line(&text)?;
     } else {
         human(&visit, (&profiles, &fits), context)?;
+        for model in &lost {
+            let text = losses::paragraph(model, usize::from(context.printer.width()));
+            context.printer.data(format!("\n{text}").as_bytes())?;
+        }
     }
     let grave = |level| fits.iter().map(|fit| fit.count(level)).sum::<usize>();
     let wrong = match args.fail_on {
@@ -55,6 +63,24 @@ fn profiles(args: &ToolsArgs, context: &Context) -> Outcome<Vec<ClientProfile>> 
         return clients::all(&catalog, context);
     }
     args.clients.iter().map(|name| clients::find(&catalog, name, context)).collect()
+}
+
+/// What the API of each model named would not take, as the reference client offers the tools.
+fn losses(args: &ToolsArgs, visit: &Visit, context: &Context) -> Outcome<Vec<ModelLosses>> {
+    let catalog = Project::new(context.root.clone()).catalog();
+    let menu = ClientProfile::reference().menu;
+    let tools = Menu::of(&visit.seen.tools, &visit.seen.server, &menu).offers;
+    let http = crate::net::client().map_err(|error| Failure::new(Exit::Bug, "bug.http", error))?;
+    // Nothing is sent, so nothing of the environment is needed.
+    let outside = Outside::new(http, Arc::new(|_| None));
+    let lost = |name: &String| {
+        let spec = models::find(&catalog, name, context)?;
+        let model =
+            llm::build(&providers::offline(&spec), &outside).map_err(|fault| Failure::from_fault(&fault))?;
+        let lost: BTreeSet<Loss> = model.losses(&tools).into_iter().collect();
+        Ok(losses::of(spec.name.as_str(), &lost))
+    };
+    args.models.iter().map(lost).collect()
 }
 
 async fn look(args: &ToolsArgs, context: &Context) -> Outcome<Visit> {
@@ -165,7 +191,7 @@ fn facts(tool: &ToolFact) -> Facts {
     }
 }
 
-fn as_json(visit: &Visit, fits: &[Fit]) -> serde_json::Value {
+fn as_json(visit: &Visit, fits: &[Fit], lost: &[ModelLosses]) -> serde_json::Value {
     let tools = visit.seen.tools.iter().map(|tool| {
         let Facts { description, parameters, read_only } = facts(tool);
         json!({
@@ -183,5 +209,6 @@ fn as_json(visit: &Visit, fits: &[Fit]) -> serde_json::Value {
         "tools": tools.collect::<Vec<_>>(),
         "refused": refused.collect::<Vec<_>>(),
         "clients": fits.iter().map(whole).collect::<Vec<_>>(),
+        "models": lost,
     })
 }

@@ -1,15 +1,20 @@
 //! Access cases: list as the persona, then try calls, reads and prompts; no model.
 
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::turning::Turning;
+use super::turning::{Speaker, Turning};
 use super::{World, agent, surface};
+use crate::auth::{Persona, identity};
 use crate::ids::CallId;
 use crate::mcp::profile::Results;
 use crate::mcp::{Identity, Opening, Refusal, Scene, Session, example, facts};
 use crate::plan::{AccessCall, AccessWork, Case};
+use crate::suite::Change;
 use crate::transcript::event::{Caller, Refused};
-use crate::transcript::{End, Fault, Recorder, Subject, ToolCall, What};
+use crate::transcript::{End, Fault, Recorder, Side, Subject, ToolCall, What};
 
 /// The start of the name of what no server has. Asking for it shows how the target answers for what it does not know;
 /// what is forbidden and answered in the same shape counts as denied.
@@ -24,9 +29,7 @@ const UNNAMED: usize = 100;
 pub async fn run(case: &Case, work: &AccessWork, world: &World, log: &Recorder) -> End {
     world.prelude.tell(&case.persona.name, log);
     let trial = async {
-        let first = world.identity(&case.persona.name)?;
-        let then = work.becomes.iter().map(|turn| world.identity(&turn.persona.name).cloned());
-        let turning = Turning::new(first, then.collect::<Result<Vec<_>, _>>()?);
+        let turning = turning(case, work, world).await?;
         let identity: Identity = turning.clone();
         let scene = Scene { persona: &case.persona.name, case: Some(&case.header) };
         let opening = Opening::new(&identity, &case.client).in_scene(scene);
@@ -47,6 +50,34 @@ pub async fn run(case: &Case, work: &AccessWork, world: &World, log: &Recorder) 
     };
     session.close().await;
     end
+}
+
+/// Whoever the persona is, one after the other. Where a token is taken back, nobody else may have it: the trial gets
+/// identities of its own.
+async fn turning(case: &Case, work: &AccessWork, world: &World) -> Result<Arc<Turning>, Fault> {
+    let alone = work.becomes.iter().any(|turn| turn.change == Some(Change::Revoked));
+    let of = |persona: &Persona| match alone {
+        true => identity::identity(persona, &world.authority),
+        false => world.identity(&persona.name).cloned(),
+    };
+    let first = of(&case.persona)?;
+    let mut then = vec![];
+    for turn in &work.becomes {
+        then.push(match turn.change {
+            None => Speaker::Identity(of(&turn.persona)?),
+            Some(Change::Revoked) => Speaker::Parrot,
+            Some(Change::Rotated) => {
+                let (persona, authority) = (turn.persona.clone(), world.authority.clone());
+                // A new key takes a tenth of a second: too long for an async thread.
+                let made = tokio::task::spawn_blocking(move || identity::rotated(&persona, &authority)).await;
+                let broken = |error: tokio::task::JoinError| {
+                    Fault::new(Side::Harness, "issuer.crypto", format!("making a key broke off: {error}"))
+                };
+                Speaker::Identity(made.map_err(broken)??)
+            }
+        });
+    }
+    Ok(Turning::new(first, then))
 }
 
 fn is_refusal(fault: &Fault) -> bool {
@@ -79,6 +110,11 @@ impl Probe<'_> {
     async fn whole(&self, turning: &Turning) -> Result<(), Fault> {
         self.look().await?;
         for turn in &self.work.becomes {
+            if turn.change == Some(Change::Revoked)
+                && let (Some(issuer), Some(token)) = (&self.world.authority.issuer, turning.shown())
+            {
+                issuer.revoke(token.expose_secret());
+            }
             turning.turn();
             self.log.note(What::IdentityChanged { to: turn.to.clone() });
             self.look().await?;

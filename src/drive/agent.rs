@@ -13,19 +13,22 @@ use super::ledger::Ledger;
 use super::offer::result::{Called, Returned, Shown};
 use super::offer::{self, Menu, search};
 use super::steps::Around;
-use super::{World, steps};
+use super::user::Players;
+use super::{World, foreign, steps};
 use crate::ids::{Digest, ToolName};
 use crate::llm::{self, ChatModel, ChatReply, ChatRequest, Media, Message, ToolOffer};
 use crate::mcp::profile::Results;
 use crate::mcp::{Host, Refusal, Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
-use crate::suite::Turn;
 use crate::transcript::event::Caller;
 use crate::transcript::{End, Fault, Limit, Recorder, Side, ToolCall, ToolFact, What};
 
 /// Runs a use case to its end. The time limit covers everything; when it strikes while the model's API is silent, that
 /// is the API's fault and not the model's.
 pub async fn run(case: &Case, work: &UseWork, world: &World, log: &Recorder) -> End {
+    if let Some(agent) = world.hands.agents.get(&case.header.key.model) {
+        return foreign::run(case, work, agent, world, log).await;
+    }
     let Some(model) = world.models.get(&case.header.key.model) else {
         return End::Faulted(Fault::new(
             Side::Harness,
@@ -101,10 +104,11 @@ impl Talk<'_> {
             ..ChatRequest::default()
         };
         let mut called = 0;
-        for Turn::User(text) in &self.work.turns {
-            self.around.log.note(What::UserSaid { text: text.clone() });
-            request.messages.push(Message::User(text.clone()));
-            self.turn(&mut shop, &mut request, &mut called).await?;
+        let Around { case, world, log, .. } = self.around;
+        let mut players = Players::new(&case.header, self.work, world, (log, self.ledger));
+        while let Some(text) = players.next().await? {
+            request.messages.push(Message::User(text));
+            players.heard(self.turn(&mut shop, &mut request, &mut called).await?);
         }
         steps::verify(self.work, self.around).await
     }
@@ -136,16 +140,22 @@ impl Talk<'_> {
     }
 
     /// From the user's words to the model's answer.
-    async fn turn(&self, shop: &mut Shop, request: &mut ChatRequest, called: &mut u32) -> Result<(), End> {
+    async fn turn(
+        &self,
+        shop: &mut Shop,
+        request: &mut ChatRequest,
+        called: &mut u32,
+    ) -> Result<Option<String>, End> {
         let most = self.around.case.client.conduct.calls_per_prompt.unwrap_or(u32::MAX);
         let mut made: u32 = 0;
         for _ in 0..self.work.limits.turns {
             self.look_again(shop, request).await?;
             let reply = self.ask(request).await?;
             let ChatReply { text, calls, carry, .. } = reply;
+            let answer = text.clone().filter(|_| calls.is_empty());
             request.messages.push(Message::Assistant { text, calls: calls.clone(), carry });
             if calls.is_empty() {
-                return Ok(());
+                return Ok(answer);
             }
             *called += calls.len() as u32;
             if *called > self.work.limits.tool_calls {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Authority;
 use crate::ids::{CaseKey, Digest, PersonaName};
 use crate::llm::ChatModel;
 use crate::mcp::{Host, Identity, Opening, Scene, Session, Target};
@@ -18,7 +19,11 @@ use crate::transcript::{CaseHeader, Clock, Event, Fault, Recorder, Secrets, Side
 pub mod access;
 pub mod agent;
 pub mod auth;
+pub mod cast;
+mod errands;
 pub mod fit;
+mod foreign;
+pub mod hands;
 pub mod host;
 pub mod issuer;
 pub mod ledger;
@@ -32,6 +37,7 @@ pub mod surface;
 pub mod tapes;
 pub mod trial;
 mod turning;
+mod user;
 pub mod visit;
 
 /// Keeps what was paid for before anything is done with it. Implemented by `store`; waiting for it is part of the loop.
@@ -48,8 +54,12 @@ pub struct World {
     pub models: HashMap<Digest, Arc<dyn ChatModel>>,
     /// The models that answer for the client when the server asks for words, by [`sampling::Sampler::key`].
     pub samplers: HashMap<Digest, Arc<sampling::Sampler>>,
+    /// What trials need besides models and the target: programs, players, variables.
+    pub hands: hands::Hands,
     /// The identities, by persona.
     pub identities: HashMap<PersonaName, Identity>,
+    /// What identities of a single trial are made with.
+    pub authority: Authority,
     /// What each persona sees, learned before the first trial; arguments of access probes are made from it.
     pub surfaces: surface::Surfaces,
     /// How the personas were authorized meanwhile.

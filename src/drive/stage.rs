@@ -3,23 +3,21 @@
 //! Everything that can go wrong for the whole run goes wrong here, before a run file exists and before anything is
 //! spent: a missing key, a server that does not start, a URL where nobody answers.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cast::{Models, models};
+use super::hands::Hands;
 use super::issuer::Standing;
-use super::sampling::Sampler;
 use super::surface::{self, Prelude, Surfaces};
 use super::tapes::Tapes;
 use super::{Journal, Stopping, World, auth};
 use crate::auth::Persona;
 use crate::auth::client::Wallet;
 use crate::auth::identity::{self, Authority};
-use crate::ids::{Digest, PersonaName};
-use crate::llm::tape::{self, Role};
-use crate::llm::{self, ChatModel, ModelSpec};
+use crate::ids::PersonaName;
 use crate::mcp::connect::{self, Keeper};
 use crate::mcp::launch::{self, Launch};
 use crate::mcp::process::guard::Guard;
@@ -28,9 +26,8 @@ use crate::mcp::tape::Deck;
 use crate::mcp::{Anonymous, ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
-use crate::score::judge::{Examiner, Judge, Others};
-use crate::suite::answers::Sampling;
-use crate::suite::{JudgeSpec, Suite, TargetSource, TargetSpec, Template, Transport, vars};
+use crate::score::judge::Judge;
+use crate::suite::{Suite, TargetSource, TargetSpec, Template, Transport, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 /// How long a started server may take until it accepts connections, unless the suite says otherwise.
@@ -68,11 +65,14 @@ pub struct Stage {
     models: Models,
     judge: Option<Judge>,
     identities: HashMap<PersonaName, Identity>,
+    authority: Authority,
     surfaces: Surfaces,
     prelude: Prelude,
     lab: Option<auth::Lab>,
     clock: Clock,
     secrets: Secrets,
+    program: PathBuf,
+    root: PathBuf,
 }
 
 /// What has to be taken down at the end.
@@ -87,6 +87,10 @@ pub struct Set {
     route: net::Route,
     /// Whether it is pinned to the revision whose servers may be their own authorization servers.
     old_servers: bool,
+    /// Who ends child processes when we cannot.
+    guard: Guard,
+    /// Values of `${…}`.
+    variables: BTreeMap<String, String>,
 }
 
 impl Set {
@@ -149,7 +153,14 @@ impl Stage {
             target: Arc::clone(&self.set.target),
             models: self.models.tested,
             samplers: self.models.samplers,
+            hands: Hands {
+                agents: self.models.agents,
+                players: self.models.players,
+                variables: self.set.variables.clone(),
+                ..Hands::bare(self.set.http.clone(), self.set.guard.clone(), self.program, self.root)
+            },
             identities: self.identities,
+            authority: self.authority,
             surfaces: self.surfaces,
             prelude: self.prelude,
             lab: self.lab,
@@ -174,6 +185,7 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     let (set, description) = raise(suite, outside).await?;
     match dress(suite, plan, outside, &set).await {
         Ok((identities, (surfaces, prelude), lab)) => Ok(Stage {
+            authority: set.authority(outside),
             set,
             description,
             models,
@@ -184,6 +196,8 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
             lab,
             clock: outside.clock.clone(),
             secrets: outside.secrets.clone(),
+            program: outside.program.clone(),
+            root: outside.root.clone(),
         }),
         Err(fault) => {
             set.strike().await;
@@ -210,10 +224,11 @@ pub(super) async fn raise(suite: &Suite, outside: &Outside) -> Result<(Set, Stri
         Endpoint::Http { headers, .. } | Endpoint::HttpSse { headers, .. } => headers.clone(),
         Endpoint::Stdio(_) => BTreeMap::new(),
     };
-    let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard));
+    let target = connect::target(place.endpoint, suite.target.isolation, keeper.guarded(guard.clone()));
     let old_servers =
         matches!(suite.target.protocol, Choice::Pinned(revision) if revision.name == "2025-03-26");
-    let set = Set { issuer, target, headers, http: place.http, route: place.route, old_servers };
+    let (http, route, variables) = (place.http, place.route, place.variables);
+    let set = Set { issuer, target, headers, http, route, old_servers, guard, variables };
     let description = match &set.issuer {
         Some(issuer) => issuer.described(place.description),
         None => place.description,
@@ -226,86 +241,9 @@ fn taped(suite: &Suite, deck: &Arc<Deck>, outside: &Outside) -> Result<(Set, Str
     let http = outside.http.clone();
     let target = deck.target(suite.target.protocol, http.clone())?;
     let (headers, route) = (BTreeMap::new(), net::Route::default());
-    let set = Set { issuer: None, target, headers, http, route, old_servers: false };
+    let (guard, variables) = (Guard::new(outside.program.clone(), &["guard"]), BTreeMap::new());
+    let set = Set { issuer: None, target, headers, http, route, old_servers: false, guard, variables };
     Ok((set, format!("the tape {}", deck.path().display())))
-}
-
-/// Every model of a plan but the judge.
-#[derive(Default)]
-struct Models {
-    /// Those under test, by the `model` digest of the case keys.
-    tested: HashMap<Digest, Arc<dyn ChatModel>>,
-    /// Those that answer for the client.
-    samplers: HashMap<Digest, Arc<Sampler>>,
-}
-
-/// Builds the models that judge.
-pub fn examiners(
-    spec: &JudgeSpec,
-    build: impl Fn(&ModelSpec) -> Result<Arc<dyn ChatModel>, Fault>,
-) -> Result<Judge, Fault> {
-    let examiner = |spec: &ModelSpec| Ok(Examiner { model: build(spec)?, spec: spec.clone() });
-    let others = match (&spec.second, &spec.panel[..]) {
-        (Some(second), _) => Others::Second(examiner(second)?, spec.escalate),
-        (None, []) => Others::Nobody,
-        (None, panel) => Others::Panel(panel.iter().map(examiner).collect::<Result<_, Fault>>()?),
-    };
-    let (rubric, grouping) = (spec.rubric.clone(), spec.calls);
-    Ok(Judge { first: examiner(&spec.model)?, others, rubric, grouping, verdicts: None })
-}
-
-/// Builds every model of the plan once. All missing keys are named together.
-fn models(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<(Models, Option<Judge>), Fault> {
-    let (env, secrets) = (Arc::clone(&outside.env), outside.secrets.clone());
-    // Whatever a model definition reads from the environment is a credential.
-    let keys: Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
-    let tapes = &outside.tapes;
-    let outside = llm::Outside::new(outside.http.clone(), keys);
-    let mut models = Models::default();
-    let mut faults: Vec<Fault> = Vec::new();
-    let mut note = |fault: Fault| {
-        if !faults.contains(&fault) {
-            faults.push(fault);
-        }
-    };
-    for case in &plan.cases {
-        let Work::Use(work) = &case.work else { continue };
-        if let Entry::Vacant(entry) = models.tested.entry(case.header.key.model) {
-            match tape::build(&work.model, Role::Candidate, tapes.models.as_ref(), &outside) {
-                Ok(model) => _ = entry.insert(model),
-                Err(fault) => note(fault),
-            }
-        }
-        let Some(Sampling::Model(spec)) = work.answers.sampling.as_ref().map(|block| &block.value) else {
-            continue;
-        };
-        if let Entry::Vacant(entry) = models.samplers.entry(Sampler::key(spec)) {
-            match Sampler::new(spec, tapes.models.as_ref(), &outside) {
-                Ok(sampler) => _ = entry.insert(Arc::new(sampler)),
-                Err(fault) => note(fault),
-            }
-        }
-    }
-    let judged = plan.cases.iter().any(|case| !case.criteria.is_empty());
-    let mut judge = None;
-    if let Some(spec) = suite.judge.as_ref().filter(|_| judged) {
-        match examiners(&spec.value, |spec| tape::build(spec, Role::Judge, tapes.judge.as_ref(), &outside)) {
-            Ok(built) => judge = Some(built),
-            Err(fault) => note(fault),
-        }
-    }
-    match faults.split_first() {
-        None => Ok((models, judge)),
-        Some((first, [])) => Err(first.clone()),
-        Some((first, rest)) => {
-            let all = std::iter::once(first)
-                .chain(rest)
-                .map(|fault| fault.message.as_str())
-                .collect::<Vec<_>>()
-                .join("; ");
-            Err(Fault { message: all, ..first.clone() })
-        }
-    }
 }
 
 /// Where the target is, with every variable filled in.
@@ -315,6 +253,8 @@ struct Place {
     description: String,
     http: reqwest::Client,
     route: net::Route,
+    /// Every variable that has a value.
+    variables: BTreeMap<String, String>,
 }
 
 /// The client that reaches the target: the one of the run, unless there are certificates of its own or a proxy.
@@ -347,8 +287,15 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     for name in &suite.env {
         if let Some(value) = (outside.env)(&name.value) {
-            // A declared variable may hold a credential; better one placeholder too many in a report than a leak.
-            outside.secrets.register(&name.value, &value);
+            // Nothing about a value tells that it is harmless: a URL may be a webhook, a word a password. So the suite
+            // must say so; better one placeholder too many in a report than a leak.
+            if suite.public.iter().all(|public| public.value != name.value) {
+                outside.secrets.register(&name.value, &value);
+            } else if let Some(password) = url::Url::parse(&value).ok().as_ref().and_then(url::Url::password)
+            {
+                outside.secrets.register(&name.value, &value);
+                outside.secrets.register(&name.value, password);
+            }
             known.insert(name.value.clone(), value);
         }
     }
@@ -391,7 +338,9 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
     let TargetSource::Command(command) = &target.source else {
         let url = url.take().ok_or_else(|| wrong("", &"empty"))?;
         let description = net::shown(&url);
-        return Ok(Place { endpoint: endpoint(url, headers), launch: None, description, http, route });
+        known.insert("target.url".to_owned(), url.to_string());
+        let endpoint = endpoint(url, headers);
+        return Ok(Place { endpoint, launch: None, description, http, route, variables: known });
     };
     let mut words = command.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
     let description = words.join(" ");
@@ -409,9 +358,13 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
         Some(url) => {
             let launch =
                 Launch { program, url: url.clone(), ready: target.ready.map_or(READY, |ready| ready.0) };
-            Place { endpoint: endpoint(url, headers), launch: Some(launch), description, http, route }
+            let endpoint = endpoint(url, headers);
+            Place { endpoint, launch: Some(launch), description, http, route, variables: known }
         }
-        None => Place { endpoint: Endpoint::Stdio(program), launch: None, description, http, route },
+        None => {
+            let endpoint = Endpoint::Stdio(program);
+            Place { endpoint, launch: None, description, http, route, variables: known }
+        }
     })
 }
 
@@ -460,7 +413,7 @@ async fn dress(suite: &Suite, plan: &Plan, outside: &Outside, set: &Set) -> Resu
     let mut identities: HashMap<PersonaName, Identity> = identities.into_iter().collect();
     for case in &plan.cases {
         let Work::Access(work) = &case.work else { continue };
-        for turn in &work.becomes {
+        for turn in work.becomes.iter().filter(|turn| turn.change.is_none()) {
             identities.insert(turn.persona.name.clone(), identity(&turn.persona)?);
         }
     }

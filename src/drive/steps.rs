@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{World, agent};
+use super::{World, agent, errands};
 use crate::ids::CallId;
 use crate::mcp::profile::Results;
 use crate::mcp::{Host, Refusal, Session};
 use crate::plan::{Case, UseWork};
-use crate::suite::Step;
+use crate::suite::{CommandStep, HttpStep, Step};
 use crate::transcript::event::Caller;
 use crate::transcript::{End, Fault, Recorder, Side, ToolCall, What};
 
@@ -71,7 +71,10 @@ async fn run(step: &Step, place: Place, around: Around<'_>) -> Result<(String, b
     let Around { case, world, log, session, host } = around;
     let wanted = Wanted::of(step, place, log);
     let Done { text, result, ok } = match step.persona() {
-        None => wanted.from(session, log).await?,
+        None => match wanted.outside(world).await? {
+            Some(done) => done,
+            None => wanted.from(session, log).await?,
+        },
         Some(persona) => {
             let aside = log.aside(persona);
             let other = world.open(persona, case, &aside, Some(host)).await?;
@@ -90,6 +93,8 @@ enum Wanted<'a> {
     Call(ToolCall),
     Resource(&'a str),
     Prompt(&'a str, Value),
+    Http(&'a HttpStep),
+    Command(&'a CommandStep),
 }
 
 /// What came of it.
@@ -112,12 +117,24 @@ impl<'a> Wanted<'a> {
                 log.note(What::ToolCalled { call: id, name, args, by: Caller::Harness });
                 Self::Call(call)
             }
+            Step::Http(step) => Self::Http(step),
+            Step::Command(step) => Self::Command(step),
             Step::Resource(step) => Self::Resource(&step.uri),
             Step::Prompt(step) => match step.arguments.is_empty() {
                 true => Self::Prompt(&step.name, Value::Null),
                 false => Self::Prompt(&step.name, json!(step.arguments)),
             },
         }
+    }
+
+    /// What is done without the target.
+    async fn outside(&self, world: &World) -> Result<Option<Done>, Fault> {
+        let came = match self {
+            Self::Http(step) => errands::http(step, world).await?,
+            Self::Command(step) => errands::command(step, world).await?,
+            Self::Call(_) | Self::Resource(_) | Self::Prompt(..) => return Ok(None),
+        };
+        Ok(Some(Done::with(came.result, came.ok)))
     }
 
     async fn from(&self, session: &dyn Session, log: &Recorder) -> Result<Done, Fault> {
@@ -131,6 +148,7 @@ impl<'a> Wanted<'a> {
             }
             Self::Resource(uri) => Ok(Done::of(session.read_resource(uri).await?.map(contents))),
             Self::Prompt(name, args) => Ok(Done::of(session.get_prompt(name, args).await?)),
+            Self::Http(_) | Self::Command(_) => Ok(Done::with(Value::Null, false)),
         }
     }
 }
@@ -141,6 +159,10 @@ impl Done {
             Ok(result) => (result, true),
             Err(refusal) => (Value::String(refusal.message), false),
         };
+        Self::with(result, ok)
+    }
+
+    fn with(result: Value, ok: bool) -> Self {
         let text = result.as_str().map_or_else(|| result.to_string(), str::to_owned);
         Self { text, result, ok }
     }

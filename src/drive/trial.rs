@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 
-use super::{World, access, agent, auth};
+use super::{World, access, agent, auth, errands};
 use crate::plan::{Case, Work};
 use crate::transcript::{End, Fault, Recorder, Side, Transcript};
 
@@ -14,7 +14,11 @@ pub async fn run(case: &Case, world: &World) -> Transcript {
     let log = Recorder::new(world.clock.clone(), world.secrets.clone());
     let work = async {
         match &case.work {
-            Work::Use(work) => agent::run(case, work, world, &log).await,
+            Work::Use(work) => {
+                let end = agent::run(case, work, world, &log).await;
+                errands::checks(case, &end, world, &log).await;
+                end
+            }
             Work::Access(work) => access::run(case, work, world, &log).await,
             Work::Auth(check) => {
                 world.prelude.tell(&case.persona.name, &log);

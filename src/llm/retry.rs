@@ -92,9 +92,14 @@ impl Failure {
         }
     }
 
+    /// Google calls a wrong key a bad request.
+    fn wrong_key(&self) -> bool {
+        matches!(self, Self::Status { status: 400, kind, .. } if kind.contains("API_KEY_INVALID"))
+    }
+
     fn code(&self) -> &'static str {
         match self {
-            _ if self.out_of_quota() => "credentials.refused",
+            _ if self.out_of_quota() || self.wrong_key() => "credentials.refused",
             Self::Status { status: 401 | 403, .. } => "credentials.refused",
             Self::Status { status: 429, .. } => "model.rate-limited",
             Self::Status { status: 408, .. } | Self::Timeout(_) => "model.timeout",
@@ -239,6 +244,7 @@ impl Policy<'_> {
             message.push_str(&format!(" ({attempts} attempts)"));
         }
         message.push_str(match failure.status() {
+            _ if failure.wrong_key() => "; is the key right?",
             Some(401 | 403) => "; is the key right, and may it use this model?",
             Some(404 | 300..=399) => "; are `id` and `base_url` right?",
             _ => "",
@@ -286,6 +292,7 @@ mod tests {
             (status(401, None, ""), "credentials.refused", false),
             (status(403, None, ""), "credentials.refused", false),
             (status(400, None, ""), "model.refused-request", false),
+            (status(400, None, "400 INVALID_ARGUMENT API_KEY_INVALID"), "credentials.refused", false),
             (status(404, None, ""), "model.refused-request", false),
             (status(422, None, ""), "model.refused-request", false),
             (status(408, None, ""), "model.timeout", true),

@@ -18,6 +18,7 @@ use super::launch::Launched;
 use super::line::Line;
 use super::opener::{self, Known, Opened};
 use super::process::guard::Guard;
+use super::relay::{self, Relay, Relaying};
 use super::remote::Remote;
 use super::request::Voice;
 use super::revision::Choice;
@@ -250,6 +251,12 @@ impl Target for Stdio {
 
     fn url(&self) -> Option<&url::Url> {
         None
+    }
+
+    fn relay(&self, relaying: Relaying) -> BoxFuture<'_, Result<Relay, Fault>> {
+        let (program, identity) = (self.program.clone(), Arc::clone(&relaying.identity));
+        let starter = Starter { program, identity, guard: self.guard.clone() };
+        Box::pin(relay::to_program(starter, relaying))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

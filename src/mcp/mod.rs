@@ -17,7 +17,7 @@ pub use host::Host;
 pub use terms::Pace;
 
 use crate::ids::PersonaName;
-use crate::transcript::{CaseHeader, Fault, Recorder, ServerFacts, ToolFact};
+use crate::transcript::{CaseHeader, Fault, Recorder, ServerFacts, Side, ToolFact};
 
 pub mod connect;
 mod busy;
@@ -49,6 +49,7 @@ mod per_call;
 pub mod process;
 pub mod profile;
 mod refusal;
+pub mod relay;
 mod remote;
 mod request;
 pub mod revision;
@@ -74,6 +75,17 @@ pub trait Target: Send + Sync {
 
     /// The URL of the MCP endpoint, over HTTP.
     fn url(&self) -> Option<&url::Url>;
+
+    /// A recording proxy before the target, for one trial of a program that brings its own MCP client. Over standard
+    /// streams every connection gets a process of its own.
+    ///
+    /// # Errors
+    /// Targets that cannot be passed on to: HTTP+SSE has two addresses, and the second is the server's word.
+    fn relay(&self, _relaying: relay::Relaying) -> BoxFuture<'_, Result<relay::Relay, Fault>> {
+        let message =
+            "agents cannot be put before this target: it is spoken to over neither Streamable HTTP nor stdio";
+        Box::pin(std::future::ready(Err(Fault::new(Side::Harness, "agent.no-relay", message))))
+    }
 
     /// Ends everything the target holds (shared processes). Called once, at the end of a run.
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -17,6 +17,7 @@ use super::Program;
 use crate::display;
 use crate::transcript::{Fault, Side};
 
+pub mod errand;
 pub mod guard;
 pub mod vitals;
 
@@ -57,8 +58,21 @@ impl Process {
         streams: Streams,
         guard: Option<&Guard>,
     ) -> Result<Self, Fault> {
-        let Some((name, arguments)) = program.command.split_first() else {
+        let Some(name) = program.command.first() else {
             return Err(fault("target.unreachable", "`target.command` is empty; name a program to start"));
+        };
+        Self::spawn(program, identity, streams, guard).map_err(|error| cannot_start(name, program, &error))
+    }
+
+    /// The same for any program, with the error of the system.
+    fn spawn(
+        program: &Program,
+        identity: &[(String, SecretString)],
+        streams: Streams,
+        guard: Option<&Guard>,
+    ) -> std::io::Result<Self> {
+        let Some((name, arguments)) = program.command.split_first() else {
+            return Err(std::io::Error::from(std::io::ErrorKind::NotFound));
         };
         let mut command = Command::new(name);
         command.args(arguments).env_clear().envs(passed()).envs(&program.env);
@@ -71,7 +85,7 @@ impl Process {
             Streams::Piped => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
             Streams::Drained => command.stdin(Stdio::null()).stdout(Stdio::piped()),
         };
-        let mut child = command.spawn().map_err(|error| cannot_start(name, program, &error))?;
+        let mut child = command.spawn()?;
         let group = child
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))

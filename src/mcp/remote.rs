@@ -17,6 +17,7 @@ use super::line::{Line, Stop};
 use super::opener::{self, Opened};
 use super::per_call::PerCall;
 use super::refusal::refused_stream;
+use super::relay::{self, Relay, Relaying};
 use super::revision::{Choice, Era};
 use super::session::{Conversation, Holding};
 use super::terms::{Over, Terms};
@@ -172,6 +173,16 @@ impl Target for Remote {
 
     fn url(&self) -> Option<&url::Url> {
         Some(&self.door.site.url)
+    }
+
+    fn relay(&self, relaying: Relaying) -> BoxFuture<'_, Result<Relay, Fault>> {
+        if self.door.two_ways.load(Ordering::Relaxed) {
+            let message =
+                "agents cannot be put before a target that is spoken to over HTTP+SSE; use `transport: http`";
+            let fault = Fault::new(Side::Harness, "agent.no-relay", message);
+            return Box::pin(std::future::ready(Err(fault)));
+        }
+        Box::pin(relay::to_site(self.door.site.clone(), relaying))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

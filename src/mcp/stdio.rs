@@ -249,20 +249,20 @@ impl Reader {
 
 /// Cuts a byte stream into lines.
 #[derive(Default)]
-struct Lines {
+pub(super) struct Lines {
     unfinished: Vec<u8>,
     skipping: bool,
 }
 
 #[derive(Debug, PartialEq)]
-enum Line {
+pub(super) enum Line {
     Whole(Vec<u8>),
     /// How it begins. Reported once, when the cap is passed; the rest of the line is thrown away.
     TooLong(Vec<u8>),
 }
 
 impl Lines {
-    fn push(&mut self, mut chunk: &[u8], mut take: impl FnMut(Line)) {
+    pub(super) fn push(&mut self, mut chunk: &[u8], mut take: impl FnMut(Line)) {
         while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
             self.append(&chunk[..end], &mut take);
             chunk = &chunk[end + 1..];

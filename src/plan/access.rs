@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{AccessCall, AccessWork, Turn};
 use crate::auth::{IdentitySpec, Persona};
 use crate::ids::PersonaName;
-use crate::suite::AccessSpec;
+use crate::suite::{AccessSpec, Change};
 use crate::transcript::Subject;
 
 /// The work of a row; `persona` finds a definition by name.
@@ -16,10 +16,19 @@ pub(super) fn work(
 ) -> AccessWork {
     let tried = row.calls.iter().chain(&row.never);
     let mut path = first.name.to_string();
+    let mut now = first.clone();
     let becomes = row.becomes.iter().filter_map(|to| {
-        let to = persona(&to.value)?;
-        path = format!("{path}/{}", to.name);
-        Some(Turn { to: to.name.clone(), persona: turned(first, &to, &path) })
+        path = format!("{path}/{}", to.value);
+        let (next, change) = match persona(&to.value) {
+            Some(to) => (turned(first, &to, &path), None),
+            // The rights stay what they are.
+            None => (
+                Persona { name: PersonaName::from(path.as_str()), ..now.clone() },
+                Some(Change::named(to.value.as_str())?),
+            ),
+        };
+        now = next.clone();
+        Some(Turn { to: to.value.clone(), persona: next, change })
     });
     let becomes = becomes.collect();
     AccessWork {

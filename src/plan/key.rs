@@ -12,6 +12,7 @@ use crate::ids::{Digest, ScoreKey};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
+use crate::score::checks::command::Command;
 use crate::score::judge::{Criterion, Fingerprint};
 use crate::suite::AuthSetup;
 use crate::suite::answers::{Answers, Reply, Root, Sampling};
@@ -35,12 +36,38 @@ struct Question<'a, T: Serialize> {
 
 #[derive(Serialize)]
 struct Asks<'a> {
-    turns: &'a [Turn],
+    turns: Vec<Said<'a>>,
     limits: Limits,
     setup: Vec<&'a Step>,
     verify: Vec<(Looks<'a>, &'a Option<String>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answers: Option<Answered<'a>>,
+    /// Programs that the checks run when the trial ends: what they say is in its record.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<&'a Command>,
+}
+
+/// A turn, without what does not shape the words of a played user.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Said<'a> {
+    User(&'a str),
+    Simulate { persona: &'a str, goal: &'a str, stop: Option<&'a str>, max_turns: u32, model: Digest },
+}
+
+impl<'a> Said<'a> {
+    fn of(turn: &'a Turn) -> Self {
+        match turn {
+            Turn::User(text) => Self::User(text),
+            Turn::Simulate(user) => Self::Simulate {
+                persona: &user.persona,
+                goal: &user.goal,
+                stop: user.stop.as_deref(),
+                max_turns: user.max_turns,
+                model: of_model(&user.model),
+            },
+        }
+    }
 }
 
 /// What a verify step does. Calls stand without their kind: keys of runs from before there were others stay the same.
@@ -93,7 +120,10 @@ pub(super) fn of_use(case: &CaseSpec, asker: Asker<'_>) -> Digest {
     let verify =
         case.verify.iter().map(|verify| (Looks::of(&verify.value.step), &verify.value.path)).collect();
     let answers = answered(&case.answers);
-    question(CaseKind::Use, asker, &Asks { turns: &case.turns, limits: case.limits, setup, verify, answers })
+    let turns = case.turns.iter().map(Said::of).collect();
+    let commands = case.expect.iter().flat_map(|check| check.value.commands()).collect();
+    let limits = case.limits;
+    question(CaseKind::Use, asker, &Asks { turns, limits, setup, verify, answers, commands })
 }
 
 /// The question of an access case: what it becomes, looks at and tries.

@@ -12,7 +12,7 @@ use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
 use crate::score::judge::Criterion;
-use crate::suite::{self, AccessSpec, Answers, ExpectedFailure, Limits, Step, Verify};
+use crate::suite::{self, AccessSpec, Answers, Change, ExpectedFailure, Limits, Step, Verify};
 use crate::transcript::{CaseHeader, Subject};
 
 mod access;
@@ -20,6 +20,7 @@ mod expand;
 mod expectations;
 mod key;
 mod order;
+pub mod programs;
 mod select;
 mod shard;
 
@@ -96,6 +97,8 @@ pub struct Turn {
     pub to: PersonaName,
     /// Who it is then: the same subject with those rights, named after both.
     pub persona: Persona,
+    /// What becomes of its tokens in place of other rights.
+    pub change: Option<Change>,
 }
 
 /// A use that an access case tries.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::paint::Style;
+use super::unknown::{UnknownName, unknown};
 use crate::display;
 use crate::gate::cells::Cell;
 use crate::score::access::{Access, DenialShape, Sight, Standing, Used};
@@ -29,6 +30,9 @@ pub struct Grid {
     pub hidden_but_callable: u32,
     /// Cells that are listed and refused all the same.
     pub listed_but_refused: u32,
+    /// Names that no server may have, such as mistyped ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<UnknownName>,
 }
 
 /// One tool, resource or prompt.
@@ -94,7 +98,8 @@ impl GridCell {
 
 impl Grid {
     /// The grid of a run; `None` when no access case has shown anything.
-    pub fn of(cells: &[Cell<'_>]) -> Option<Self> {
+    /// `tools` are the names that somebody saw before the first trial.
+    pub fn of(cells: &[Cell<'_>], tools: &BTreeSet<&str>) -> Option<Self> {
         let mut known: BTreeMap<(Subject, &str), Sight> = BTreeMap::new();
         let mut personas: Vec<&str> = vec![];
         for cell in cells.iter().filter(|cell| cell.name.kind == CaseKind::Access) {
@@ -136,6 +141,7 @@ impl Grid {
             missing: count(&|cell| cell.access == Access::Missing),
             hidden_but_callable: count(&GridCell::is_hidden_leak),
             listed_but_refused: count(&|cell| cell.standing == Some(Standing::ListedButRefused)),
+            unknown: unknown(&known, tools),
         })
     }
 

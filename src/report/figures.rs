@@ -151,6 +151,7 @@ pub fn spent(spent: &Spent) -> String {
         (spent.model_calls, "model call"),
         (spent.tool_calls, "tool call"),
         (spent.judge_calls, "judge call"),
+        (spent.user_calls, "played-user call"),
     ];
     let calls: Vec<String> =
         calls.into_iter().filter(|(n, _)| *n > 0).map(|(n, noun)| count(n, noun)).collect();

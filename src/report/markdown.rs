@@ -5,7 +5,8 @@
 
 use std::io::Write;
 
-use super::access::mark;
+use super::access::{Grid, mark};
+use super::judging::JudgeStamp;
 use super::paint::Style;
 use super::summary::{Failure, Row, Summary, urgency};
 use super::{ReportError, figures};
@@ -38,6 +39,7 @@ fn document(summary: &Summary) -> String {
     blocks.extend(advice(summary));
     blocks.extend(skipped(summary));
     blocks.extend(summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell)));
+    blocks.extend(super::losses::section(&summary.losses, cell));
     blocks.extend(table(summary));
     // The last lines and the sentence about what was dropped always have room.
     let mut room = BUDGET.saturating_sub(out.chars().count() + tail.chars().count() + 200);
@@ -122,12 +124,23 @@ fn rates(summary: &Summary) -> String {
     out
 }
 
+/// Names that no server may have.
+fn unknown(grid: &Grid) -> String {
+    let lines: Vec<String> = grid
+        .unknown
+        .iter()
+        .take(ROWS)
+        .map(|unknown| format!("- **unknown name** {}\n", cell(&unknown.sentence())))
+        .collect();
+    if lines.is_empty() { String::new() } else { format!("{}\n", lines.concat()) }
+}
+
 /// The access grid: what is wrong in it, and the whole of it, folded when nothing is.
 fn access(summary: &Summary) -> Option<String> {
     let grid = summary.access.as_ref()?;
     let wrong = grid.wrong();
     let mut out = match wrong.is_empty() {
-        true => "<details><summary>Access as expected</summary>\n\n".to_owned(),
+        true => format!("{}<details><summary>Access as expected</summary>\n\n", unknown(grid)),
         false => {
             format!("#### Access: {}, {} missing\n\n", figures::count(grid.leaks, "leak"), grid.missing)
         }
@@ -138,6 +151,7 @@ fn access(summary: &Summary) -> Option<String> {
     }
     if !wrong.is_empty() {
         out.push('\n');
+        out.push_str(&unknown(grid));
     }
     let personas: Vec<String> = grid.personas.iter().map(|persona| cell(persona)).collect();
     for (kind, rows) in grid.parts() {
@@ -280,16 +294,31 @@ fn table(summary: &Summary) -> Option<String> {
     Some(out)
 }
 
+/// Who spent what, where anything cost anything.
+fn spending(summary: &Summary) -> Option<String> {
+    let lines = summary.spending.lines();
+    if lines.is_empty() {
+        return None;
+    }
+    let mut out = "| spent by | cost | |\n|---|---|---|\n".to_owned();
+    for [who, cost, rest] in lines {
+        out.push_str(&format!("| {} | {cost} | {rest} |\n", cell(&who)));
+    }
+    out.push('\n');
+    Some(out)
+}
+
 fn tail(summary: &Summary) -> String {
-    let mut out = String::new();
+    let mut out = spending(summary).unwrap_or_default();
     if !summary.next.is_empty() {
         let commands: Vec<&str> = summary.next.iter().take(10).map(String::as_str).collect();
         out.push_str(&fence(&commands.join("\n")));
     }
-    let judge = summary.judge.as_ref().map(|judge| {
-        let stamp = if judge.calibrated { "calibrated" } else { "uncalibrated" };
-        format!(" · judge {} ({stamp})", code(&judge.model))
-    });
+    for note in summary.judge.iter().flat_map(JudgeStamp::notes) {
+        out.push_str(&format!("- judge: {}\n", code(&note)));
+    }
+    let judge =
+        summary.judge.as_ref().map(|judge| format!(" · judge {} ({})", code(&judge.model), judge.word()));
     out.push_str(&format!(
         "{} · run {} · rehearsal {}{}\n",
         figures::spent(&summary.usage),

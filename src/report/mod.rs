@@ -14,14 +14,19 @@ pub mod clients;
 pub mod figures;
 pub mod fit;
 pub mod json;
+pub mod judging;
 pub mod junit;
+pub mod losses;
 pub mod markdown;
+pub mod models;
 pub mod paint;
 pub mod questions;
+pub mod spending;
 pub mod summary;
 mod tally;
 pub mod terminal;
 pub mod transcript_text;
+pub mod unknown;
 mod wrap;
 
 pub use paint::Style;
@@ -42,6 +47,8 @@ pub struct View<'a> {
     pub next: Vec<String>,
     /// What each client makes of the server; none when that was not looked into.
     pub fits: Vec<Fit>,
+    /// What models' APIs did not take of the tools.
+    pub lost: losses::Lost,
 }
 
 /// A report format.

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use super::access::Grid;
 use super::fit::Clients;
+use super::losses::ModelLosses;
+use super::judging::JudgeStamp;
+use super::spending::Spending;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
 use crate::transcript::CaseKind;
@@ -51,8 +54,13 @@ pub struct Summary {
     pub access: Option<Grid>,
     /// What each client makes of the server, found without a model; `None` when that was not looked into.
     pub clients: Option<Clients>,
+    /// What the API of each model did not take of the tools, so that the model sees less than the server says. Models
+    /// without losses are left out.
+    pub losses: Vec<ModelLosses>,
     /// What was spent.
     pub usage: Spent,
+    /// By whom.
+    pub spending: Spending,
     /// The judge; `None` when nothing is judged.
     pub judge: Option<JudgeStamp>,
     /// Where the run file is.
@@ -321,6 +329,10 @@ pub struct FindingLine {
     pub evidence: Vec<u32>,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// What a run spent, judge included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spent {
@@ -340,19 +352,19 @@ pub struct Spent {
     pub judge_tokens_in: u64,
     /// Tokens it wrote.
     pub judge_tokens_out: u64,
+    /// Calls of models that play users; absent without any.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub user_calls: u64,
+    /// Tokens read by them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub user_tokens_in: u64,
+    /// Tokens they wrote.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub user_tokens_out: u64,
     /// Tool calls of the models under test.
     pub tool_calls: u64,
     /// Seconds over all trials; with concurrency more than the clock on the wall shows.
     pub seconds: f64,
-}
-
-/// The judge of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct JudgeStamp {
-    /// Its model.
-    pub model: String,
-    /// Whether it was calibrated against human labels; until then reports say "uncalibrated".
-    pub calibrated: bool,
 }
 
 /// The word of a state in reports and files.

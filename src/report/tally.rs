@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::Grid;
+use super::judging::JudgeStamp;
+use super::spending::Spending;
 use super::summary::{
-    Failure, FaultLine, FindingLine, JudgeStamp, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary,
-    Tokens, Totals, TrialLine, word,
+    Failure, FaultLine, FindingLine, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary, Tokens,
+    Totals, TrialLine, word,
 };
-use super::{View, figures, fit};
+use super::{View, figures, fit, losses};
 use crate::diag::render;
 use crate::display;
 use crate::gate::cells::{self, Cell, Counts, State, blame, outcome};
@@ -32,8 +34,6 @@ impl Summary {
         let run = view.run;
         let cells = cells::cells(run);
         let manifest = &run.manifest;
-        let judge =
-            manifest.judge.as_deref().map(|model| JudgeStamp { model: name(model), calibrated: false });
         Self {
             schema: SCHEMA,
             suite: name(manifest.suite.as_str()),
@@ -49,15 +49,22 @@ impl Summary {
             totals: totals(&cells),
             rates: rates(&cells),
             cases: cells.iter().map(|cell| row(cell, manifest)).collect(),
-            access: Grid::of(&cells),
+            access: Grid::of(&cells, &seen(manifest)),
             clients: fit::clients(&view.fits, &named(run)),
+            losses: losses::all(&view.lost),
             usage: spent(run),
-            judge,
+            spending: Spending::of(run, &cells),
+            judge: JudgeStamp::of(run),
             run_file: name(&view.run_file),
             program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),
         }
     }
+}
+
+/// The tools that somebody saw before the first trial.
+fn seen(manifest: &Manifest) -> BTreeSet<&str> {
+    manifest.surfaces.iter().flat_map(|surface| &surface.tools).map(|name| name.as_str()).collect()
 }
 
 /// The client profiles that the use cases name.
@@ -288,6 +295,9 @@ fn spent(run: &RunRecord) -> Spent {
         spent.judge_calls += u64::from(result.judge_calls);
         spent.judge_tokens_in += result.judge_usage.input;
         spent.judge_tokens_out += result.judge_usage.output;
+        spent.user_calls += u64::from(result.user.calls);
+        spent.user_tokens_in += result.user.usage.input;
+        spent.user_tokens_out += result.user.usage.output;
         spent.tool_calls += result.tool_calls.len() as u64;
     }
     Spent { cost: money.total(), unpriced_trials: money.unpriced, seconds: seconds(took_ms), ..spent }
@@ -304,7 +314,11 @@ struct Money {
 impl Money {
     fn add(&mut self, result: &CaseResult) {
         let part = |calls: u32, cost: Option<f64>| if calls == 0 { Some(cost.unwrap_or(0.0)) } else { cost };
-        let parts = [part(result.model_calls, result.cost), part(result.judge_calls, result.judge_cost)];
+        let parts = [
+            part(result.model_calls, result.cost),
+            part(result.judge_calls, result.judge_cost),
+            part(result.user.calls, result.user.cost),
+        ];
         self.known += parts.iter().flatten().sum::<f64>();
         if parts.iter().all(Option::is_some) {
             self.priced += 1;

@@ -128,13 +128,21 @@ impl<'a> Page<'a> {
         }
         self.fact("trials", &figures::totals(&summary.totals));
         if let Some(judge) = &summary.judge {
-            let stamp = if judge.calibrated { "calibrated" } else { "uncalibrated" };
-            self.fact("judge", &format!("{} ({stamp})", judge.model));
+            self.fact("judge", &format!("{} ({})", judge.model, judge.word()));
+            for note in judge.notes() {
+                self.fact("judge", &note);
+            }
         }
         if let Some(text) = summary.clients.as_ref().and_then(super::fit::sentence) {
             self.fact("clients", &text);
         }
+        if let Some(text) = super::losses::sentence(&summary.losses) {
+            self.fact("not taken", &text);
+        }
         self.fact("spent", &figures::spent(&summary.usage));
+        for [who, cost, rest] in summary.spending.lines() {
+            self.fact("", &format!("{who} {cost}: {rest}"));
+        }
         self.fact("run file", &summary.run_file);
         self.blank();
     }

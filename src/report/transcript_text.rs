@@ -132,10 +132,12 @@ impl Page {
 
     fn event(&mut self, event: &Event) {
         match &event.what {
-            What::UserSaid { text } => {
-                self.heading(event, Tone::Strong, "user");
+            What::UserSaid { text, simulated } => {
+                let who = if *simulated { "user (played by a model)" } else { "user" };
+                self.heading(event, Tone::Strong, who);
                 self.words(text);
             }
+            What::UserPlayed { .. } | What::AgentRan { .. } => self.around(event),
             What::ModelSaid { .. } => self.model(event),
             What::ToolCalled { .. }
             | What::ToolReturned { .. }
@@ -167,11 +169,8 @@ impl Page {
                 self.json(result);
             }
             What::Auth(message) => self.auth(event, message),
-            What::Wire(message) => {
-                if self.look.detail == Detail::Wire {
-                    self.wire(event, message);
-                }
-            }
+            What::Wire(message) if self.look.detail == Detail::Wire => self.wire(event, message),
+            What::Wire(_) => {}
         }
     }
 
@@ -193,6 +192,31 @@ impl Page {
         for call in calls {
             let name = display::excerpt(call.name.as_str(), 80);
             self.line(&format!("  asks for `{name}`"));
+        }
+    }
+
+    /// What is no part of the conversation itself: who plays the user, how a program ended.
+    fn around(&mut self, event: &Event) {
+        match &event.what {
+            What::UserPlayed { model, over, usage, cost, took_ms, .. } => {
+                let facts = format!("{} in, {} out, {took_ms} ms", usage.input, usage.output);
+                let money = figures::money(*cost, 0);
+                self.heading(
+                    event,
+                    Tone::Dim,
+                    &format!("`{model}` plays the user ({facts}, {money}, apart)"),
+                );
+                self.words(&over.as_ref().map(|why| format!("is done: {why}")).unwrap_or_default());
+            }
+            What::AgentRan { ended, stdout, stderr, bytes, took_ms } => {
+                let facts = format!("{bytes} bytes on stdout, {took_ms} ms");
+                self.heading(event, Tone::Dim, &format!("the agent {ended} ({facts})"));
+                if self.look.detail == Detail::Wire {
+                    self.words(stdout);
+                }
+                self.words(stderr.trim());
+            }
+            _ => {}
         }
     }
 

@@ -212,9 +212,12 @@ impl Check<'_> {
             Err(why) => return self.broken("I6", Some(key), why),
         };
         let told = Facts::of(transcript);
-        let (spend, sum) = (&facts.spend, &told.spend);
-        if (spend.calls, spend.usage) != (sum.calls, sum.usage) || !same(spend.cost, sum.cost) {
-            self.broken("I2", Some(key), "the charges are not those of the transcript's model responses");
+        let spend = &facts.spend;
+        for (spend, sum) in [(spend, &told.spend), (&facts.user, &told.user)] {
+            if (spend.calls, spend.usage) != (sum.calls, sum.usage) || !same(spend.cost, sum.cost) {
+                let message = "the charges are not those of the transcript's model responses";
+                self.broken("I2", Some(key), message);
+            }
         }
         if (&facts.end, &facts.tool_calls, facts.took_ms) != (&told.end, &told.tool_calls, told.took_ms) {
             self.broken("I6", Some(key), "the stored result is not that of the transcript");
@@ -248,7 +251,7 @@ impl Check<'_> {
                         format!("the model response {} is charged twice", event.seq),
                     );
                 }
-                Ok(event) if event.what.paid().is_some() => {}
+                Ok(event) if event.what.paid().or(event.what.paid_aside()).is_some() => {}
                 Ok(event) => {
                     let message = format!("event {} is no model response and carries no charge", event.seq);
                     self.broken("I2", Some(key), message);

@@ -274,7 +274,9 @@ impl Pen<'_> {
         let Some(facts) = facts else { return Ok(()) };
         self.replace_verdict(id)?;
         if let Ok(facts) = pack::read::<Facts>("facts", facts.as_bytes()) {
-            self.waste(id, "the trial ran again", &facts.spend)?;
+            let mut spend = facts.spend;
+            spend += facts.user;
+            self.waste(id, "the trial ran again", &spend)?;
         }
         self.run("DELETE FROM transcripts WHERE trial = ?1", [id])
     }

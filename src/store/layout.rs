@@ -19,6 +19,11 @@ pub fn run_file(reports: &Path, suite: &SuiteName, run: &RunId) -> PathBuf {
     suite_dir(reports, suite).join(format!("{}.sqlite", folder(run.as_str())))
 }
 
+/// The file in which verdicts of judges are kept for reuse.
+pub fn verdict_file(reports: &Path) -> PathBuf {
+    runs_dir(reports).join("verdicts.sqlite")
+}
+
 /// The folder of a run's reports: beside the run file, under its name.
 pub fn report_dir(run_file: &Path) -> PathBuf {
     run_file.with_extension("")

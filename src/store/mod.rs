@@ -15,6 +15,7 @@ pub mod read;
 pub mod record;
 mod schema;
 pub mod sqlite;
+pub mod verdicts;
 mod writer;
 
 pub use error::StoreError;

@@ -46,7 +46,8 @@ impl Packed {
         let body = deflate(&text).map_err(|error| unstorable(key, &error))?;
         let digest = Digest::of(&text);
         let seal = seal_transcript(&key.to_string(), &facts_json, &digest.to_string(), &body);
-        let said = transcript.events.iter().filter(|event| event.what.paid().is_some());
+        let said =
+            transcript.events.iter().filter(|event| event.what.paid().or(event.what.paid_aside()).is_some());
         let replies = said.map(|event| event.seq).collect();
         Ok(Self { key, facts, facts_json, bytes: text.len() as u64, digest, body, seal, replies })
     }

@@ -207,6 +207,7 @@ impl Reader {
             let event: Event =
                 pack::read("model response", text.as_bytes()).map_err(|why| self.damaged(why))?;
             sum += Spend::of([&event.what]);
+            sum += Spend::aside([&event.what]);
         }
         let wasted = self.texts("SELECT spend FROM wasted", None);
         for text in wasted.map_err(|error| self.unreadable(&error))? {
@@ -218,6 +219,7 @@ impl Reader {
         for text in dropped.map_err(|error| self.unreadable(&error))? {
             let facts: Facts = pack::read("facts", text.as_bytes()).map_err(|why| self.damaged(why))?;
             sum += facts.spend;
+            sum += facts.user;
         }
         let dropped =
             self.texts("SELECT judge FROM verdicts r JOIN trials t ON t.id = r.trial WHERE wanted = 0", None);

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::ids::{Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
 use crate::plan::{Planned, Selection, Shard};
+use crate::score::judge::Fingerprint;
+use crate::score::judge::calibration::Measured;
 use crate::score::{Outcome, Verdict};
 use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
 use crate::transcript::{CaseHeader, End, ToolFact, Transcript, Usage, View, What, WireMessage};
@@ -41,6 +43,9 @@ pub struct Manifest {
     pub gate: GatePolicy,
     /// The judge's model, if any criterion is judged.
     pub judge: Option<String>,
+    /// Who judges, exactly, and how well that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judging: Option<Judging>,
     /// How the target was reached, in words, without secrets.
     pub target: String,
     /// The URL of the target, without what may be secret in it; none over standard streams.
@@ -61,6 +66,34 @@ pub struct Manifest {
     pub tapes: Vec<String>,
     /// Every text that was read, by path: enough to show excerpts without the project.
     pub inputs: BTreeMap<String, String>,
+}
+
+/// Who judges a run, and how well that is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judging {
+    /// The models that judge, the first one first.
+    pub models: Vec<String>,
+    /// The rubric.
+    pub rubric: String,
+    /// What makes this judge this one and no other.
+    pub fingerprint: Fingerprint,
+    /// Models under test that are of the same family as a judge, or are judges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kin: Vec<String>,
+    /// How it decided against people, if this very judge was calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibrated>,
+}
+
+/// A calibration as the record of a run keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// The day of the calibration.
+    pub on: String,
+    /// How people and judge decided.
+    pub measured: Measured,
+    /// Whether its verdicts may gate.
+    pub may_gate: bool,
 }
 
 /// What one persona saw of the target before the first trial.
@@ -107,8 +140,12 @@ pub struct CaseResult {
     pub judge_usage: Usage,
     /// US dollars of the judge; `None` when unpriced.
     pub judge_cost: Option<f64>,
+    /// What a model that plays the user took; apart from what the trial took.
+    pub user: Spend,
     /// Milliseconds from start to end.
     pub took_ms: u64,
+    /// Characters of the last answer; `None`: there is none, or an older version wrote the file.
+    pub answer_chars: Option<u64>,
 }
 
 /// A run as reports and the gate see it.
@@ -185,6 +222,19 @@ impl Spend {
         }
         sum
     }
+
+    /// What a played user among these events took.
+    pub fn aside<'a>(events: impl IntoIterator<Item = &'a What>) -> Self {
+        let mut sum = Self::default();
+        for (usage, cost) in events.into_iter().filter_map(What::paid_aside) {
+            sum += Self { calls: 1, usage, cost };
+        }
+        sum
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.calls == 0
+    }
 }
 
 /// Whether a trial that ended so is settled. The others are missing data: they are kept, shown as invalid, and run
@@ -203,7 +253,12 @@ pub(super) struct Facts {
     pub(super) end: End,
     pub(super) tool_calls: Vec<String>,
     pub(super) spend: Spend,
+    /// What a played user took.
+    #[serde(default, skip_serializing_if = "Spend::is_nothing")]
+    pub(super) user: Spend,
     pub(super) took_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) answer_chars: Option<u64>,
 }
 
 impl Facts {
@@ -213,7 +268,9 @@ impl Facts {
             end: transcript.end.clone(),
             tool_calls: view.model_calls().map(|call| call.name.to_string()).collect(),
             spend: Spend::of(transcript.events.iter().map(|event| &event.what)),
+            user: Spend::aside(transcript.events.iter().map(|event| &event.what)),
             took_ms: transcript.took_ms,
+            answer_chars: view.answer().map(|(_, text)| text.chars().count() as u64),
         }
     }
 
@@ -232,7 +289,9 @@ impl Facts {
             judge_calls: nothing.calls,
             judge_usage: nothing.usage,
             judge_cost: nothing.cost,
+            user: self.user,
             took_ms: self.took_ms,
+            answer_chars: self.answer_chars,
         }
     }
 }

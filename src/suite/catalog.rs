@@ -189,6 +189,11 @@ impl Catalog {
         })
     }
 
+    /// The model of a name, or of `provider:id`; `None` when there is none.
+    pub fn model(&self, name: &str) -> Option<Result<ModelSpec, Diagnostic>> {
+        super::resolve::model(self, name)
+    }
+
     /// The names of a kind, sorted.
     pub fn names(&self, kind: Kind) -> impl Iterator<Item = &str> + Clone {
         self.entries.keys().filter(move |(known, _)| *known == kind).map(|(_, name)| name.as_str())

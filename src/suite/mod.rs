@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::auth::Persona;
 use crate::auth::issuer::Options;
 use crate::diag::{Located, Origin};
-use crate::ids::{CaseName, ClientName, Digest, ModelName, PersonaName, SuiteName, ToolName};
+use crate::ids::{CaseName, ClientName, Digest, ModelName, PersonaName, SuiteName};
 use crate::llm::ModelSpec;
 use crate::mcp::{ClientProfile, Isolation};
 use crate::net::Tls;
@@ -28,11 +28,13 @@ pub mod answers;
 mod builtin;
 pub mod catalog;
 mod entries;
+pub mod judge_files;
 pub mod made;
 mod one_or_many;
 pub mod read;
 mod resolve;
 pub mod schema;
+mod steps;
 mod text_or;
 mod tls;
 mod validate;
@@ -42,6 +44,7 @@ pub mod yaml;
 
 pub use answers::Answers;
 pub use read::{Loaded, Project, Request};
+pub use steps::{CommandStep, HttpStep, PromptStep, ResourceStep, Simulate, Step, ToolStep, Turn, Verify};
 
 /// One suite file, checked, with everything it names resolved.
 #[derive(Clone, Debug)]
@@ -58,6 +61,8 @@ pub struct Suite {
     pub issuer: IssuerSpec,
     /// Environment variables that the suite may read.
     pub env: Vec<Located<String>>,
+    /// Those of them whose values are no secrets.
+    pub public: Vec<Located<String>>,
     /// Personas of the suite, in order; the first is the default unless `defaults.persona` says otherwise.
     pub personas: Vec<Located<Persona>>,
     /// Client profiles of the suite, in order.
@@ -68,6 +73,8 @@ pub struct Suite {
     pub judge: Option<Located<JudgeSpec>>,
     /// Trials of each use case.
     pub trials: u32,
+    /// The budget of a run in US dollars, if there is one.
+    pub max_cost: Option<f64>,
     /// The cases, in order.
     pub cases: Vec<CaseSpec>,
     /// The access matrix, in order.
@@ -110,7 +117,7 @@ pub struct InstrumentUse {
 
 /// A text that may hold `${…}` variables: declared environment variables, `${issuer.url}`, `${target.url}`,
 /// `${target.port}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Template(pub String);
 
@@ -252,14 +259,6 @@ pub struct CaseSpec {
     pub cleanup: Vec<Located<Step>>,
 }
 
-/// A turn of the user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Turn {
-    /// Fixed words.
-    User(String),
-}
-
 /// A failure that is known and must keep happening; when the case starts to pass, that is reported and fails the gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectedFailure {
@@ -267,90 +266,6 @@ pub struct ExpectedFailure {
     pub reason: String,
     /// The models it holds for; empty: all.
     pub models: Vec<ModelName>,
-}
-
-/// A step of setup or cleanup.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Step {
-    /// A tool call by the harness, as the case's persona or another one.
-    Tool(ToolStep),
-    /// A resource that is read, likewise.
-    Resource(ResourceStep),
-    /// A prompt that is got, likewise.
-    Prompt(PromptStep),
-}
-
-impl Step {
-    /// The tool, the URI or the prompt.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Tool(step) => step.name.as_str(),
-            Self::Resource(step) => &step.uri,
-            Self::Prompt(step) => &step.name,
-        }
-    }
-
-    /// As whom it runs, if not as the case's persona.
-    pub fn persona(&self) -> Option<&PersonaName> {
-        match self {
-            Self::Tool(step) => step.persona.as_ref(),
-            Self::Resource(step) => step.persona.as_ref(),
-            Self::Prompt(step) => step.persona.as_ref(),
-        }
-    }
-}
-
-/// A resource that the harness reads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ResourceStep {
-    /// Its URI.
-    pub uri: String,
-    /// As whom; the case's persona when absent.
-    #[serde(default)]
-    pub persona: Option<PersonaName>,
-}
-
-/// A prompt that the harness gets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PromptStep {
-    /// Its name.
-    pub name: String,
-    /// Its arguments; the protocol has texts only.
-    #[serde(default)]
-    pub arguments: BTreeMap<String, String>,
-    /// As whom; the case's persona when absent.
-    #[serde(default)]
-    pub persona: Option<PersonaName>,
-}
-
-/// A tool call by the harness.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ToolStep {
-    /// The tool.
-    pub name: ToolName,
-    /// Its arguments.
-    #[serde(default)]
-    pub args: Value,
-    /// As whom; the case's persona when absent.
-    #[serde(default)]
-    pub persona: Option<PersonaName>,
-}
-
-/// A step after the trial whose result is checked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Verify {
-    /// What is called, read or got.
-    #[serde(flatten)]
-    pub step: Step,
-    /// An RFC 9535 JSONPath into the result (structured content, JSON text, or the result of `prompts/get`); the whole
-    /// result when absent.
-    pub path: Option<String>,
-    /// What must be found there; same matchers as `args` of `tool_called`.
-    pub equals: Value,
 }
 
 /// Limits of a trial. Absent: the built-in default.
@@ -398,12 +313,32 @@ impl Default for Limits {
     }
 }
 
+/// What can become of a persona's tokens inside a session, besides the rights of another persona.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The issuer takes the token in use back (RFC 7009). Only a server that asks the issuer learns of it.
+    Revoked,
+    /// The next token is signed by a key that is new to everybody.
+    Rotated,
+}
+
+impl Change {
+    /// The words for them under `becomes`, where a suite has no persona of that name.
+    pub const NAMES: [(&str, Self); 2] = [("revoked", Self::Revoked), ("rotated", Self::Rotated)];
+
+    /// The change of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, change)| *change)
+    }
+}
+
 /// One row of the access matrix: what a persona must see, may use and must never see or use.
 #[derive(Clone, Debug)]
 pub struct AccessSpec {
     /// The persona, with the place of the row.
     pub persona: Located<PersonaName>,
-    /// The personas whose rights it gets inside the session, one after the other, before anything is expected.
+    /// The personas whose rights it gets inside the session, one after the other, before anything is expected; or what
+    /// becomes of its tokens, by a name of [`Change`].
     pub becomes: Vec<Located<PersonaName>>,
     /// What must be listed.
     pub sees: Vec<Located<Subject>>,

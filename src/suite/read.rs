@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Kind};
+use super::judge_files::{self, JudgePacks, Text};
 use super::made::MadeSuite;
 use super::resolve::{self, Inputs, Layer, Resolved};
 use super::text_or::TextOr;
@@ -19,6 +20,8 @@ use crate::diag::{Diagnostic, Located, Origin, suggest};
 use crate::ids::{ClientName, ModelName};
 use crate::net::Tls;
 use crate::net::pem::Wanted;
+use crate::score::judge::calibration::Calibrations;
+use crate::score::judge::labels::LabelFile;
 
 /// Longest chain of `extends`.
 const MAX_LAYERS: usize = 16;
@@ -139,6 +142,49 @@ impl Project {
             }
         }
         catalog
+    }
+
+    /// Frozen transcripts and attacks for judges: the project's own in `evals/judge`, or what the program embeds.
+    pub fn judge_packs(&self) -> Result<JudgePacks, Vec<Diagnostic>> {
+        let one = |name: &str| self.judge_file(name).map_err(|error| vec![error]);
+        judge_files::packs(&one("frozen")?, &one("mutations")?)
+    }
+
+    fn judge_file(&self, name: &str) -> Result<Text, Diagnostic> {
+        let path = self.root.join("evals/judge").join(format!("{name}.yaml"));
+        match judge_files::embedded(name).filter(|_| !path.exists()) {
+            Some(text) => Ok(Text { file: format!("evals/judge/{name}.yaml").into(), text: text.into() }),
+            None => self.own(&path),
+        }
+    }
+
+    /// What is known of the judges that use a rubric; `None` when nobody has calibrated any.
+    pub fn calibrations(&self, rubric: &str) -> Result<Option<Calibrations>, Diagnostic> {
+        let Some(path) = self.calibration_file(rubric).filter(|path| path.exists()) else { return Ok(None) };
+        judge_files::calibrations(&self.own(&path)?).map(Some)
+    }
+
+    /// Where the calibrations of a rubric are; `None` for a rubric whose name is no file name.
+    pub fn calibration_file(&self, rubric: &str) -> Option<PathBuf> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let named = !rubric.is_empty() && rubric.len() <= 100 && rubric.chars().all(plain);
+        named.then(|| self.root.join("evals/rubrics").join(format!("{rubric}.calibration.json")))
+    }
+
+    /// Labels of people, wherever the file is.
+    pub fn labels(&self, path: &Path) -> Result<LabelFile, Diagnostic> {
+        let file = self.shown(path);
+        let start = Origin { file: file.clone(), line: 1, column: 1 };
+        let text = read_text(path, &file).map_err(|problem| problem.at(&start))?;
+        judge_files::labels(&Text { file, text })
+    }
+
+    /// A file of the project.
+    fn own(&self, path: &Path) -> Result<Text, Diagnostic> {
+        let file = self.shown(path);
+        let start = Origin { file: file.clone(), line: 1, column: 1 };
+        let text = self.inside(path).and_then(|path| read_text(&path, &file));
+        Ok(Text { text: text.map_err(|problem| problem.at(&start))?, file })
     }
 
     /// The path as diagnostics show it: relative to the project where possible.

@@ -258,10 +258,6 @@ impl Reader<'_> {
 
 fn unknown_variant(at: Origin, variant: &str, expected: &[&'static str]) -> Diagnostic {
     if expected == Check::NAMES {
-        if variant == "command" {
-            return Diagnostic::error("suite.not-yet", at, "the check `command` is not supported yet")
-                .hint("use a check on calls, results or the answer, or a criterion for the judge");
-        }
         return Diagnostic::error("suite.unknown-name", at, format!("unknown check `{variant}`"))
             .hint(suggest::hint(variant, expected.iter().copied()));
     }

@@ -1,9 +1,10 @@
 //! Everything that can happen in a trial, as one closed enum.
 
-use base64::Engine;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::body::{Body, HttpSide};
+pub use super::subject::Refused;
 use super::{Aside, Loss, Subject, Usage};
 use crate::ids::{CallId, ModelName, PersonaName, ToolName};
 
@@ -54,13 +55,48 @@ pub enum What {
     },
     /// From here on the persona has other credentials: those of another persona, for the same subject.
     IdentityChanged {
-        /// The persona whose rights it has now.
+        /// The persona whose rights it has now, or what became of its token: `revoked`, `rotated`.
         to: PersonaName,
     },
     /// The user (a person's words from the suite, or a model that plays the user) said something.
     UserSaid {
         /// The words.
         text: String,
+        /// Whether a model plays the user.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        simulated: bool,
+    },
+    /// The model that plays the user was asked for its next words. It is paid work, but none of the trial's: it counts
+    /// neither for checks nor for limits.
+    UserPlayed {
+        /// The model.
+        model: ModelName,
+        /// What the user says next; `None` when there is nothing left to say.
+        say: Option<String>,
+        /// Why nothing is left to say, in its own words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<String>,
+        /// Tokens of this call.
+        usage: Usage,
+        /// Cost of this call in US dollars; `None` when the model has no price.
+        cost: Option<f64>,
+        /// The model id the provider reported.
+        model_id: Option<String>,
+        /// Milliseconds from request to the end of the answer.
+        took_ms: u64,
+    },
+    /// An agent that is a program has worked on a prompt.
+    AgentRan {
+        /// How it ended, in words.
+        ended: String,
+        /// Its standard output: the end of it, where it is long.
+        stdout: String,
+        /// The end of its standard error.
+        stderr: String,
+        /// Bytes of its standard output in all.
+        bytes: u64,
+        /// Milliseconds from its start to its end.
+        took_ms: u64,
     },
     /// A request went to the model.
     ModelAsked {
@@ -257,6 +293,15 @@ pub enum What {
 }
 
 impl What {
+    /// Tokens and price in US dollars of an event that is paid for and no part of what is measured: a model that plays the
+    /// user.
+    pub fn paid_aside(&self) -> Option<(Usage, Option<f64>)> {
+        match self {
+            Self::UserPlayed { usage, cost, .. } => Some((*usage, *cost)),
+            _ => None,
+        }
+    }
+
     /// Tokens and price in US dollars of an event that is a model's answer, whoever it answered.
     pub fn paid(&self) -> Option<(Usage, Option<f64>)> {
         match self {
@@ -266,19 +311,6 @@ impl What {
             _ => None,
         }
     }
-}
-
-/// How a target refused what is no tool call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Refused {
-    /// JSON-RPC error code, if there was one.
-    pub code: Option<i64>,
-    /// HTTP status, over HTTP.
-    pub status: Option<u16>,
-    /// The message.
-    pub message: String,
-    /// The `WWW-Authenticate` header, if there was one.
-    pub challenge: Option<String>,
 }
 
 /// Who asked for a tool call.
@@ -388,115 +420,4 @@ pub enum AuthMessage {
         /// What happened.
         message: String,
     },
-}
-
-/// One side of an HTTP exchange.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HttpSide {
-    /// `METHOD url` of a request, the status number of a response.
-    pub start: String,
-    /// Headers in order, secrets redacted.
-    pub headers: Vec<(String, String)>,
-    /// The body, bounded.
-    pub body: Body,
-}
-
-impl HttpSide {
-    /// The status of a response.
-    pub fn status(&self) -> Option<u16> {
-        self.start.parse().ok()
-    }
-
-    /// The first header of a name, ignoring case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-    }
-}
-
-/// Bytes as they were on the wire: text where they are UTF-8, else base64.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// Valid UTF-8.
-    Text(String),
-    /// Anything else.
-    Bytes(Vec<u8>),
-}
-
-impl Body {
-    /// Bytes as text where possible.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::Text(text.to_owned()),
-            Err(_) => Self::Bytes(bytes.to_vec()),
-        }
-    }
-
-    /// The same for bytes that need not be copied.
-    pub fn of(bytes: Vec<u8>) -> Self {
-        String::from_utf8(bytes).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
-    }
-
-    /// The text; bytes that are not UTF-8 appear as replacement characters.
-    pub fn to_text(&self) -> std::borrow::Cow<'_, str> {
-        match self {
-            Self::Text(text) => text.into(),
-            Self::Bytes(bytes) => String::from_utf8_lossy(bytes),
-        }
-    }
-
-    /// The JSON value, if it is one.
-    pub fn json(&self) -> Option<Value> {
-        match self {
-            Self::Text(text) => serde_json::from_str(text).ok(),
-            Self::Bytes(_) => None,
-        }
-    }
-
-    /// Length in bytes.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Bytes(bytes) => bytes.len(),
-        }
-    }
-
-    /// Whether there are no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        match self {
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Bytes(bytes) => {
-                let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry("base64", &base64::engine::general_purpose::STANDARD.encode(bytes))?;
-                map.end()
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self::Text(text)),
-            Value::Object(map) => {
-                let text =
-                    map.get("base64").and_then(Value::as_str).ok_or_else(|| D::Error::custom("no base64"))?;
-                base64::engine::general_purpose::STANDARD
-                    .decode(text)
-                    .map(Self::Bytes)
-                    .map_err(D::Error::custom)
-            }
-            _ => Err(D::Error::custom("a body is a text or {base64: text}")),
-        }
-    }
 }

@@ -9,6 +9,7 @@ use crate::diag::Origin;
 use crate::ids::{CaseKey, CaseName, ClientName, ModelName, PersonaName, Pool, SuiteName};
 
 mod aside;
+mod body;
 pub mod clock;
 pub mod event;
 mod hold;

@@ -155,12 +155,12 @@ mod tests {
         secrets.register("K", "hunter2hunter2");
         let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH, || Duration::from_millis(7));
         let log = Recorder::new(clock, secrets);
-        assert_eq!(log.note(What::UserSaid { text: "my key is hunter2hunter2".into() }), 0);
+        assert_eq!(log.note(What::UserSaid { text: "my key is hunter2hunter2".into(), simulated: false }), 0);
         let seq = log.note(What::ServerOdd { message: "x".into() });
         assert_eq!(seq, 1);
         assert_eq!(
             log.event(0).map(|e| e.what),
-            Some(What::UserSaid { text: "my key is [secret:K]".into() })
+            Some(What::UserSaid { text: "my key is [secret:K]".into(), simulated: false })
         );
     }
 
@@ -169,7 +169,7 @@ mod tests {
         let secrets = Secrets::default();
         secrets.register("K", "user_said");
         let log = Recorder::new(Clock::manual(jiff::Timestamp::UNIX_EPOCH, || Duration::ZERO), secrets);
-        let seq = log.note(What::UserSaid { text: "the key is user_said".into() });
+        let seq = log.note(What::UserSaid { text: "the key is user_said".into(), simulated: false });
         assert_eq!(log.event(seq).map(|e| e.what), Some(What::ServerOdd { message: WITHHELD.into() }));
     }
 }

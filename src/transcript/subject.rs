@@ -101,6 +101,19 @@ fn fits(template: &str, uri: &str) -> bool {
     regex::Regex::new(&pattern).is_ok_and(|regex| regex.is_match(uri))
 }
 
+/// How a target refused what is no tool call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// JSON-RPC error code, if there was one.
+    pub code: Option<i64>,
+    /// HTTP status, over HTTP.
+    pub status: Option<u16>,
+    /// The message.
+    pub message: String,
+    /// The `WWW-Authenticate` header, if there was one.
+    pub challenge: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,7 +33,7 @@ impl Bench {
         let authority = Authority {
             issuer: Some(Arc::clone(&self.issuer)),
             audience: url.to_owned(),
-            env: Arc::new(|_| None),
+            env: Arc::new(|name| (name == "TOKEN").then(|| "a-token-of-nobody".to_owned())),
             secrets: self.secrets.clone(),
             clock: Clock::system(),
             route: rehearsal::net::Route::default(),
@@ -64,19 +64,32 @@ impl Bench {
         prober.knowing(eras).outward_at(Some(crate::flawed::ELSEWHERE.into()))
     }
 
+    /// A prober of somebody without an issuer and without credentials.
+    pub(crate) fn stranger(&self, url: &str) -> Prober {
+        let setup = ProbeSetup { issuer: None, ..Self::setup(url, [None, None, None], Facts::default()) };
+        Prober::new(setup, Recorder::new(Clock::system(), Secrets::default())).unwrap()
+    }
+
     fn aimed(&self, url: &str, [control, other, weaker]: [Option<Figure>; 3], facts: Facts) -> Prober {
         let setup = ProbeSetup {
+            issuer: Some(Arc::clone(&self.issuer)),
+            ..Self::setup(url, [control, other, weaker], facts)
+        };
+        // Every check gets a record of its own; what is asked beside them is not kept.
+        Prober::new(setup, Recorder::new(Clock::system(), Secrets::default())).unwrap()
+    }
+
+    fn setup(url: &str, [control, other, weaker]: [Option<Figure>; 3], facts: Facts) -> ProbeSetup {
+        ProbeSetup {
             target: url::Url::parse(url).unwrap(),
             headers: BTreeMap::new(),
-            issuer: Some(Arc::clone(&self.issuer)),
+            issuer: None,
             control,
             other,
             weaker,
             facts,
             audience: url.to_owned(),
-        };
-        // Every check gets a record of its own; what is asked beside them is not kept.
-        Prober::new(setup, Recorder::new(Clock::system(), Secrets::default())).unwrap()
+        }
     }
 
     /// The record of one check, without the secrets.

@@ -15,23 +15,24 @@ use super::cli::{eval, project};
 use super::completions::{call_stream, said, text_stream};
 use super::surroundings::{Installed, listening};
 
-const KEY: &str = "sk-interop-1c9e7d52f0ab4836";
+pub(crate) const KEY: &str = "sk-interop-1c9e7d52f0ab4836";
 
-struct Api {
-    base: String,
+pub(crate) struct Api {
+    pub(crate) base: String,
+    dialect: &'static str,
     server: Launched,
 }
 
 impl Api {
-    async fn aimock(installed: &Installed) -> Self {
+    pub(crate) async fn aimock(installed: &Installed) -> Self {
         let answers = project().join("models/aimock.json");
         let answers = answers.to_str().unwrap();
         let command = installed.node("llmock", &["--port", "{port}", "--fixtures", answers, "--strict"]);
         let (server, base) = listening(command, &[("AIMOCK_API_KEYS", KEY)]).await;
-        Self { base, server }
+        Self { base, dialect: "openai", server }
     }
 
-    async fn litellm(installed: &Installed) -> Self {
+    pub(crate) async fn litellm(installed: &Installed) -> Self {
         let answers = project().join("models/litellm.yaml");
         let words = [
             "--config",
@@ -45,33 +46,47 @@ impl Api {
         ];
         let (server, base) =
             listening(installed.models("litellm", &words), &[("LITELLM_MASTER_KEY", KEY)]).await;
-        Self { base, server }
+        Self { base, dialect: "openai", server }
     }
 
-    async fn end(self) {
+    /// The same, asked in another dialect.
+    pub(crate) fn speaking(self, dialect: &'static str) -> Self {
+        Self { dialect, ..self }
+    }
+
+    pub(crate) async fn end(self) {
         self.server.stop().await;
         super::gone(self.server.group()).await;
     }
 
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         model: &str,
         stream: bool,
         key: &'static str,
         request: &ChatRequest,
     ) -> Result<ChatReply, Fault> {
-        let mut spec = ModelSpec::new(model, "openai");
+        let mut spec = ModelSpec::new(model, self.dialect);
         spec.base_url = Some(self.base.clone());
         spec.key = Some("KEY".to_owned());
         spec.stream = stream;
         spec.retries = 0;
-        let env = move |_: &str| Some(key.to_owned());
-        let outside = Outside::new(rehearsal::net::client().unwrap(), Arc::new(env));
-        llm::build(&spec, &outside)?.complete(request, &super::log()).await
+        answered(&spec, key, request).await
     }
 }
 
-fn request(messages: Vec<Message>) -> ChatRequest {
+/// What a model says to a request, with this key.
+pub(crate) async fn answered(
+    spec: &ModelSpec,
+    key: &'static str,
+    request: &ChatRequest,
+) -> Result<ChatReply, Fault> {
+    let env = move |_: &str| Some(key.to_owned());
+    let outside = Outside::new(rehearsal::net::client().unwrap(), Arc::new(env));
+    llm::build(spec, &outside)?.complete(request, &super::log()).await
+}
+
+pub(crate) fn request(messages: Vec<Message>) -> ChatRequest {
     let offer = |name: &str, properties| ToolOffer {
         name: ToolName::from(name),
         tool: None,
@@ -92,7 +107,7 @@ fn request(messages: Vec<Message>) -> ChatRequest {
     }
 }
 
-fn asked(text: &str) -> Vec<Message> {
+pub(crate) fn asked(text: &str) -> Vec<Message> {
     vec![Message::User(text.to_owned())]
 }
 

@@ -6,7 +6,7 @@ use rehearsal::diag::Located;
 use rehearsal::llm::ModelSpec;
 use rehearsal::score::judge::{Criterion, Escalate, Examiner, Grouping, InMemory, Judge, Judged, Others};
 use rehearsal::score::{self, Finding, Grade, Outcome, Weight};
-use rehearsal::transcript::{Fault, Side, Transcript};
+use rehearsal::transcript::{Clock, Fault, Recorder, Secrets, Side, Transcript};
 use serde_json::json;
 
 use crate::doubles::{Double, examiner, log, reply, rubric, says};
@@ -175,6 +175,21 @@ fn a_verdict_is_given_once() {
 }
 
 #[test]
+fn a_judge_that_repeats_a_secret_does_not_spread_it() {
+    let secrets = Secrets::default();
+    secrets.register("JUDGE_KEY", "sk-canary-90817263544536271809");
+    let log = Recorder::new(Clock::system(), secrets);
+    for repeated in ["sk-canary-90817263544536271809", "sk-canary-9081726354453627180\\u0039"] {
+        let (judge, _) = alone(examiner("a", move |prompt, _| {
+            Ok(reply(prompt, |_| "yes").replace("the record shows it", repeated))
+        }));
+        let judged = futures::executor::block_on(judge.decide(&late_order(), &criteria(), &log));
+        let kept = serde_json::to_string(&judged.findings).unwrap();
+        assert!(!kept.contains("90817263544536271809") && kept.contains("JUDGE_KEY"), "{kept}");
+    }
+}
+
+#[test]
 fn claims_count_and_references_are_shown() {
     let yaml = "[{claims: [Names the date., Names the carrier., Names the price.], coverage: 60%, reference: 28 November by post}]";
     let known = |word: &'static str| {
@@ -284,7 +299,7 @@ fn the_scripted_judge_reads_this_prompt() {
         {"statement": "Invents a reason.", "matches": "because"},
         {"statement": "Says sorry.", "matches": "(?i)sorry"},
     ]));
-    let outside = rehearsal::llm::Outside { http: reqwest::Client::new(), env: Arc::new(|_| None) };
+    let outside = rehearsal::llm::Outside::new(reqwest::Client::new(), Arc::new(|_| None));
     let model = rehearsal::llm::build(&spec, &outside).unwrap();
     let judge = Judge::alone(Examiner { model, spec }, rubric());
     let judged = decide(&judge, &late_order());

@@ -5,9 +5,11 @@
     reason = "a test may fail loudly and look at files"
 )]
 
+mod canary;
 mod decide;
 mod doubles;
 mod frame;
+mod pairwise;
 mod replies;
 #[path = "../support/transcripts.rs"]
 mod transcripts;

@@ -12,14 +12,40 @@ use rehearsal::transcript::{Clock, Fault, Recorder, Secrets, What};
 use rehearsal::units::Period;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use wiremock::matchers::{method, path};
+use wiremock::matchers::{method, path_regex};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 pub(crate) const KEY: &str = "sk-test-3f9a8b7c6d5e4f";
 
+/// An API: the dialect that speaks it, where it is asked, and what it would refuse of a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    pub(crate) dialect: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) refuses: fn(&Request, &Value) -> Vec<String>,
+}
+
+/// The chat completions API.
+pub(crate) const OPENAI: Kind = Kind {
+    dialect: "openai",
+    path: "^/v1/(chat/completions|responses)$",
+    refuses: |request, body| {
+        let mut wrong = violations(body);
+        if header(request, "authorization") != Some(&format!("Bearer {KEY}")) {
+            wrong.push("no key".into());
+        }
+        wrong
+    },
+};
+
+pub(crate) fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
 /// Answers in order, and keeps what is wrong with the requests.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Api {
+    pub(crate) kind: Kind,
     pub(crate) answers: Arc<Mutex<VecDeque<ResponseTemplate>>>,
     pub(crate) wrong: Arc<Mutex<Vec<String>>>,
     pub(crate) bodies: Arc<Mutex<Vec<Value>>>,
@@ -28,12 +54,7 @@ pub(crate) struct Api {
 impl Respond for Api {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        self.wrong.lock().unwrap().extend(violations(&body));
-        if request.headers.get("authorization").and_then(|v| v.to_str().ok())
-            != Some(&format!("Bearer {KEY}"))
-        {
-            self.wrong.lock().unwrap().push("no key".into());
-        }
+        self.wrong.lock().unwrap().extend((self.kind.refuses)(request, &body));
         self.bodies.lock().unwrap().push(body);
         self.answers.lock().unwrap().pop_front().unwrap_or_else(|| ResponseTemplate::new(418))
     }
@@ -67,13 +88,24 @@ pub(crate) fn violations(body: &Value) -> Vec<String> {
             wrong.push(format!("an empty message of `{role}`"));
         }
     }
+    for item in body["input"].as_array().into_iter().flatten() {
+        let id = item["call_id"].as_str().unwrap_or_default();
+        match item["type"].as_str() {
+            Some("function_call") if !open.insert(id.to_owned()) => wrong.push("two calls of one id".into()),
+            Some("function_call_output") if !open.remove(id) => {
+                wrong.push(format!("an output answers `{id}`, which is no open call"));
+            }
+            _ => {}
+        }
+    }
     for tool in body["tools"].as_array().into_iter().flatten() {
-        let name = tool["function"]["name"].as_str().unwrap_or_default();
+        let function = if tool["function"].is_object() { &tool["function"] } else { tool };
+        let name = function["name"].as_str().unwrap_or_default();
         let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > 64 || !name.chars().all(fine) {
             wrong.push(format!("the tool name `{name}`"));
         }
-        if tool["function"]["parameters"]["properties"].is_null() {
+        if function["parameters"]["properties"].is_null() {
             wrong.push(format!("`{name}` has no properties"));
         }
     }
@@ -94,27 +126,35 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn new(answers: Vec<ResponseTemplate>) -> Self {
-        let server = MockServer::start().await;
-        let api = Api::default();
-        api.answers.lock().unwrap().extend(answers);
-        Mock::given(method("POST"))
-            .and(path("/v1/chat/completions"))
-            .respond_with(api.clone())
-            .mount(&server)
-            .await;
-        let mut bench = Self::at(&format!("{}/v1", server.uri()));
-        (bench.api, bench._server) = (api, Some(server));
-        bench
+        Self::of(OPENAI, answers).await
     }
 
     pub(crate) fn at(base: &str) -> Self {
-        let mut spec = ModelSpec::new("m", "openai");
+        Self::of_at(OPENAI, base)
+    }
+
+    pub(crate) async fn of(kind: Kind, answers: Vec<ResponseTemplate>) -> Self {
+        let server = MockServer::start().await;
+        let mut bench = Self::of_at(kind, &format!("{}/v1", server.uri()));
+        bench.api.answers.lock().unwrap().extend(answers);
+        Mock::given(method("POST"))
+            .and(path_regex(kind.path))
+            .respond_with(bench.api.clone())
+            .mount(&server)
+            .await;
+        bench._server = Some(server);
+        bench
+    }
+
+    pub(crate) fn of_at(kind: Kind, base: &str) -> Self {
+        let mut spec = ModelSpec::new("m", kind.dialect);
         spec.base_url = Some(base.to_owned());
         spec.key = Some("TEST_KEY".into());
         spec.timeout = Period(Duration::from_secs(20));
         let log = Recorder::new(Clock::system(), Secrets::default());
         let http = rehearsal::net::client().unwrap();
-        Self { api: Api::default(), spec, log, http, _server: None }
+        let api = Api { kind, answers: Arc::default(), wrong: Arc::default(), bodies: Arc::default() };
+        Self { api, spec, log, http, _server: None }
     }
 
     pub(crate) async fn ask(&self, request: &ChatRequest) -> Result<ChatReply, Fault> {

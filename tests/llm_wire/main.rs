@@ -1,4 +1,4 @@
-//! The `openai` dialect on the wire: real sockets, hostile and broken providers, visible retries, no key anywhere.
+//! The dialects of remote models on the wire: real sockets, hostile and broken providers, visible retries, no key anywhere.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -12,9 +12,19 @@ use wiremock::ResponseTemplate;
 use self::bench::{Act, Bench, KEY, hello, raw, request};
 use self::completions::said;
 
+mod anthropic;
 mod bench;
 #[path = "../support/completions.rs"]
 mod completions;
+mod gemini;
+#[path = "../support/generate_content.rs"]
+mod generate_content;
+#[path = "../support/messages.rs"]
+mod messages;
+#[path = "../support/responses.rs"]
+mod responses;
+#[path = "responses.rs"]
+mod responses_wire;
 mod streams;
 
 fn ok(body: &Value) -> ResponseTemplate {
@@ -87,7 +97,8 @@ async fn answers_of_compatible_providers_are_read() {
 #[tokio::test]
 async fn an_answer_schema_is_strict() {
     let bench = Bench::new(vec![ok(&said("{}"))]).await;
-    let schema = json!({"type": "object", "properties": {"b": {}, "a": {}}});
+    let schema = json!({"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "string"}},
+        "required": ["b", "a"], "additionalProperties": false});
     let request = ChatRequest { tools: vec![], answer_schema: Some(schema.clone()), ..hello() };
     bench.ask(&request).await.unwrap();
     let format = bench.api.bodies.lock().unwrap()[0]["response_format"].clone();
@@ -140,7 +151,12 @@ async fn what_cannot_be_mended_is_not_repeated() {
     for (status, body, code) in table {
         let bench = Bench::new(vec![ResponseTemplate::new(status).set_body_json(body)]).await;
         let fault = bench.ask(&hello()).await.unwrap_err();
-        assert_eq!((fault.code.as_str(), fault.retryable, bench.requests()), (code, false, 1));
+        assert_eq!(
+            (fault.code.as_str(), fault.retryable, bench.requests()),
+            (code, false, 1),
+            "{status}: {:?}",
+            bench.failed()
+        );
         lines.push(fault.message);
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"

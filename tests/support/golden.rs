@@ -11,7 +11,7 @@ use rehearsal::ids::{
 use rehearsal::plan::Selection;
 use rehearsal::score::access::{Access, Sight, Used};
 use rehearsal::score::{Finding, Grade, Outcome, Verdict, Weight};
-use rehearsal::store::record::{CaseResult, Manifest, RunRecord, SCHEMA};
+use rehearsal::store::record::{CaseResult, Manifest, RunRecord, SCHEMA, Spend};
 use rehearsal::suite::{ExpectedFailure, GatePolicy};
 use rehearsal::transcript::{CaseHeader, CaseKind, End, Fault, Side, Subject, Usage};
 
@@ -83,7 +83,9 @@ impl Trial {
             judge_calls: 0,
             judge_usage: Usage::default(),
             judge_cost: None,
+            user: Spend::default(),
             took_ms: 412,
+            answer_chars: None,
         })
     }
 
@@ -201,10 +203,13 @@ pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
             instruments: vec![],
             gate: GatePolicy::default(),
             judge: Some("scripted-judge".to_owned()),
+            judging: None,
             target: "rehearsal demo-server over http".to_owned(),
             surfaces: vec![],
             clients: vec![],
             flaw: None,
+            tapes: vec![],
+            url: None,
             inputs: BTreeMap::from([(FILE.to_owned(), SUITE.to_owned())]),
         },
         results: trials.into_iter().map(|trial| trial.0).collect(),

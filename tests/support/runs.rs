@@ -36,6 +36,7 @@ pub(crate) fn manifest(run: &str) -> Manifest {
         }],
         gate: GatePolicy::default(),
         judge: Some("scripted-judge".to_owned()),
+        judging: None,
         target: "rehearsal demo-server".to_owned(),
         url: None,
         surfaces: vec![],
@@ -98,7 +99,7 @@ pub(crate) fn transcript(number: u32, end: End) -> Transcript {
     let args = json!({"id": 1042, "ä": [1.5, null]});
     let call = |id: &str, name: &str| ToolCall { id: id.into(), name: name.into(), args: args.clone() };
     let what = vec![
-        What::UserSaid { text: format!("Where is my order {number}?") },
+        What::UserSaid { text: format!("Where is my order {number}?"), simulated: false },
         said(None, vec![call("c1", "get_order"), call("c2", "no_such_tool")]),
         What::ToolCalled {
             call: "c1".into(),

@@ -55,7 +55,7 @@ impl Script {
 
     /// The user says something.
     pub(crate) fn user(self, text: &str) -> Self {
-        self.note(What::UserSaid { text: text.to_owned() })
+        self.note(What::UserSaid { text: text.to_owned(), simulated: false })
     }
 
     /// The model answers in words alone.

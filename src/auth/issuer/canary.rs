@@ -1,8 +1,8 @@
 //! Addresses that nobody should ask, or that a target calls as its upstream, and a record of everything that arrives.
 //!
 //! A canary is planted under a name; it answers everything under its path and remembers requests as they came.
-//! `…/jwks.json` is the key set of an attacker, `…/chain.pem` its certificate; all else gets 200 and `{}`, as a careless
-//! upstream would answer.
+//! `…/jwks.json` is the key set of an attacker, `…/chain.pem` its certificate, `…/document/…` what a client says of itself;
+//! all else gets 200 and `{}`, as a careless upstream would answer.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde_json::json;
 
-use super::lock;
 use super::state::Shared;
+use super::{lock, specimens};
 
 /// The most of a body that is kept, in bytes.
 const KEPT: usize = 64 * 1024;
@@ -96,6 +96,10 @@ pub(super) async fn any(
     // A page in a browser may knock, but learns nothing.
     if !shared.is_trusted(&parts.headers) {
         return StatusCode::FORBIDDEN.into_response();
+    }
+    if let Some(which) = rest.strip_prefix(specimens::PLACE) {
+        let own = format!("{}/{place}", shared.bait());
+        return specimens::answer(which, &own);
     }
     let made = match rest {
         "jwks.json" => |shared: &Shared| shared.keys.foreign_jwks().map(|keys| Json(keys).into_response()),

@@ -57,7 +57,7 @@ pub(super) fn exchanged(shared: &Shared, client: &Client, wanted: &Wanted) -> Re
                 resource: wanted.resource.clone().unwrap_or_default(),
             };
             let granted = granted.narrowed(wanted.scope.as_deref())?;
-            let kind = Kind::Jag { resource: wanted.resource.as_deref() };
+            let kind = Kind::Jag { resource: wanted.resource.as_deref(), typed: true };
             let made = shared.mint(&granted.minted, (&granted.subject, &client.id), server, kind);
             Ok(json_answer(&json!({
                 "access_token": made.map_err(|_| unsigned())?.expose_secret(), "token_type": "N_A",

@@ -87,6 +87,19 @@ impl Keys {
         Ok(new.kid(Signing::Rs256))
     }
 
+    /// Publishes a new generation that signs only what is asked of it by its name, which this returns. Blocks for about a
+    /// tenth of a second.
+    pub(super) fn spare(&self) -> Result<String, Fault> {
+        let (first, count) =
+            self.read(|all| (all.iter().find(|one| !one.rotated).map(|one| one.tag.clone()), all.len()));
+        let tag = format!("{}-spare-{}", first.unwrap_or_default(), count + 1);
+        let new = Generation { rotated: true, ..Generation::new(tag.clone())? };
+        new.rsa()?;
+        // In front of the others, the last of which signs.
+        self.generations.write().unwrap_or_else(PoisonError::into_inner).insert(0, Arc::new(new));
+        Ok(tag)
+    }
+
     /// Signs with the first generation again; the others stay published.
     pub(super) fn turn_back(&self) {
         let mut all = self.generations.write().unwrap_or_else(PoisonError::into_inner);
@@ -104,6 +117,13 @@ impl Keys {
     pub(super) fn signer(&self) -> Result<Signer<'_>, Fault> {
         let newest = self.read(|all| all.last().cloned());
         Ok(Signer { keys: self, pair: newest.ok_or_else(|| broken("a key"))? })
+    }
+
+    /// What signs by the name of a spare generation.
+    pub(super) fn signer_of(&self, spare: Option<&str>) -> Result<Signer<'_>, Fault> {
+        let Some(tag) = spare else { return self.signer() };
+        let named = self.read(|all| all.iter().find(|one| one.tag == tag).cloned());
+        Ok(Signer { keys: self, pair: named.ok_or_else(|| broken("a key"))? })
     }
 
     /// The public keys of all generations as a JWK set (RFC 7517), the newest first.
@@ -243,14 +263,19 @@ fn new_rsa() -> Option<RsaPair> {
 /// A public RSA key as PEM text, exactly as common tools print it.
 fn public_pem(pair: &RsaPair) -> Result<String, Fault> {
     let der = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).map_err(|_| broken("a public key"))?;
-    let body = STANDARD.encode(der.as_ref());
+    Ok(pem(der.as_ref()))
+}
+
+/// The same of its DER.
+pub(super) fn pem(der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
     let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
     for line in body.as_bytes().chunks(64) {
         pem.push_str(&String::from_utf8_lossy(line));
         pem.push('\n');
     }
     pem.push_str("-----END PUBLIC KEY-----\n");
-    Ok(pem)
+    pem
 }
 
 fn rsa_jwk(pair: &RsaPair) -> Map<String, Value> {

@@ -17,7 +17,9 @@ use crate::transcript::{Clock, Fault, Secrets, Side};
 
 pub use canary::Hit;
 pub use faults::{Faults, Fetches, Point, Trouble};
+pub use forge::{Forger, Forgery};
 pub use persona::Vouched;
+pub use specimens::Specimen;
 pub use stable::{StableKey, WARNING};
 pub use trust::Told;
 
@@ -28,6 +30,7 @@ mod clients;
 mod documents;
 mod exchange;
 mod faults;
+mod forge;
 mod grant;
 mod introspect;
 mod keys;
@@ -38,6 +41,7 @@ mod refresh;
 mod register;
 mod revoke;
 mod routes;
+mod specimens;
 mod spoil;
 mod stable;
 mod state;
@@ -138,6 +142,17 @@ impl Issuer {
         self.shared.mint(minted, (subject, "rehearsal"), audience, Kind::Access)
     }
 
+    /// The same under a spare key of [`Self::spare_key`], by its name.
+    pub fn mint_under(
+        &self,
+        key: &str,
+        minted: &Minted,
+        subject: &str,
+        audience: &str,
+    ) -> Result<SecretString, Fault> {
+        self.shared.mint_under(Some(key), minted, (subject, "rehearsal"), (audience, Kind::Access))
+    }
+
     /// The same as an opaque token, whatever format the persona wants: only introspection explains it. Flaws in claims
     /// become flawed answers, e.g. active without `aud`; flaws of a JWT's form are refused (`persona.opaque-flaw`).
     pub fn mint_opaque(&self, minted: &Minted, subject: &str, audience: &str) -> Result<SecretString, Fault> {
@@ -154,6 +169,13 @@ impl Issuer {
     /// about a tenth of a second.
     pub fn rotate(&self) -> Result<String, Fault> {
         self.shared.keys.rotate()
+    }
+
+    /// Publishes a new key that signs nothing but what [`Self::mint_under`] makes with it, and returns its name: what a
+    /// rotation looks like to one caller, while everybody else's tokens stay as they are. Blocks for about a tenth of a
+    /// second.
+    pub fn spare_key(&self) -> Result<String, Fault> {
+        self.shared.keys.spare()
     }
 
     /// Signs with the first keys again. The new ones stay published, so that every token stays good.
@@ -178,6 +200,13 @@ impl Issuer {
         self.shared.canaries.plant(&name);
         let mut url = self.shared.base.clone();
         url.set_path(&format!("{}/{name}", self.shared.bait_path()));
+        url
+    }
+
+    /// The address of a metadata document of a client that returns to `redirect`, good or with one thing wrong.
+    pub fn specimen(&self, specimen: Specimen, redirect: &str) -> Url {
+        let mut url = self.canary("client-document");
+        specimens::address(&mut url, specimen, redirect);
         url
     }
 

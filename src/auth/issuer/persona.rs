@@ -30,6 +30,15 @@ pub enum Vouched<'a> {
         /// The target in the end.
         resource: Option<&'a str>,
     },
+    /// What an identity assertion says, under a `typ` that does not say that it is one.
+    Untyped {
+        /// The client at that server.
+        client: &'a str,
+        /// The server, which is `aud`.
+        server: &'a str,
+        /// The target in the end.
+        resource: Option<&'a str>,
+    },
     /// A workload, for an authorization server.
     Workload {
         /// The server, which is `aud`.
@@ -81,7 +90,12 @@ impl Issuer {
     pub fn vouch(&self, minted: &Minted, subject: &str, about: Vouched<'_>) -> Result<SecretString, Fault> {
         let (client, audience, kind) = match about {
             Vouched::IdToken { client } => (client, client, Kind::Id { nonce: None }),
-            Vouched::IdJag { client, server, resource } => (client, server, Kind::Jag { resource }),
+            Vouched::IdJag { client, server, resource } => {
+                (client, server, Kind::Jag { resource, typed: true })
+            }
+            Vouched::Untyped { client, server, resource } => {
+                (client, server, Kind::Jag { resource, typed: false })
+            }
             Vouched::Workload { server } => (subject, server, Kind::Workload),
         };
         self.shared.mint(minted, (subject, client), audience, kind)

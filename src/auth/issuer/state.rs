@@ -104,9 +104,20 @@ impl Shared {
         audience: &str,
         kind: Kind<'_>,
     ) -> Result<SecretString, Fault> {
+        self.mint_under(None, minted, (subject, client), (audience, kind))
+    }
+
+    /// The same under a spare key, by its name.
+    pub(super) fn mint_under(
+        &self,
+        key: Option<&str>,
+        minted: &Minted,
+        (subject, client): (&str, &str),
+        (audience, kind): (&str, Kind<'_>),
+    ) -> Result<SecretString, Fault> {
         let (now, bait) = (self.now(), self.bait());
         let (issuer, run) = (self.url.as_str(), self.run.as_str());
-        let grant = Grant { issuer, subject, client, audience, run, now, bait: &bait, kind };
+        let grant = Grant { issuer, subject, client, audience, run, now, bait: &bait, key, kind };
         let made = token::write(&self.keys, minted, grant)?;
         self.secrets.register_jwt(&format!("token:{subject}"), &made.text);
         self.ledger.note(&made, (minted, subject), now);

@@ -37,6 +37,8 @@ pub(super) struct Grant<'a> {
     pub(super) now: i64,
     /// What the addresses of canaries begin with.
     pub(super) bait: &'a str,
+    /// The name of the spare key that signs it, if it is not the usual one.
+    pub(super) key: Option<&'a str>,
     /// What it is for.
     pub(super) kind: Kind<'a>,
 }
@@ -55,6 +57,8 @@ pub(super) enum Kind<'a> {
     Jag {
         /// The target in the end.
         resource: Option<&'a str>,
+        /// Whether `typ` says that it is one.
+        typed: bool,
     },
     /// An authorization server that trusts this issuer as the platform of workloads (RFC 7523 section 2.1).
     Workload,
@@ -139,13 +143,13 @@ fn signed(
     claims: &Map<String, Value>,
     grant: Grant<'_>,
 ) -> Result<String, Fault> {
-    let (signer, signing) = (keys.signer()?, signing(minted));
+    let (signer, signing) = (keys.signer_of(grant.key)?, signing(minted));
     let mut header = Map::new();
     header.insert("alg".into(), signing.alg().into());
     let typ = match grant.kind {
         Kind::Access => minted.typ.text(),
-        Kind::Jag { .. } => "oauth-id-jag+jwt",
-        Kind::Id { .. } | Kind::Workload => "JWT",
+        Kind::Jag { typed: true, .. } => "oauth-id-jag+jwt",
+        Kind::Jag { typed: false, .. } | Kind::Id { .. } | Kind::Workload => "JWT",
     };
     header.insert("typ".into(), typ.into());
     header.insert("kid".into(), signer.kid(signing).into());
@@ -179,7 +183,7 @@ fn claims(minted: &Minted, grant: Grant<'_>) -> Result<Map<String, Value>, Fault
             claims.insert("client_id".into(), grant.client.into());
             claims.insert(scope_claim.into(), scopes);
         }
-        Kind::Jag { resource } => {
+        Kind::Jag { resource, .. } => {
             claims.insert("client_id".into(), grant.client.into());
             claims.insert("scope".into(), minted.scopes.join(" ").into());
             claims.extend(resource.map(|resource| ("resource".to_owned(), resource.into())));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::units::Period;
+use crate::units::{Offset, Period};
 
 /// What nobody stops ends by itself after this time.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -29,8 +29,8 @@ pub(in crate::cli) struct IssuerArgs {
     #[arg(long)]
     pub tls: bool,
     /// Put its clock this far ahead, or behind: -2h.
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = offset, allow_hyphen_values = true)]
-    pub clock_offset: i64,
+    #[arg(long, value_name = "TIME", default_value = "0s", allow_hyphen_values = true)]
+    pub clock_offset: Offset,
     /// Leave the issuer running in the background, and print what a server needs to trust it.
     #[arg(long)]
     pub print_env: bool,
@@ -69,30 +69,4 @@ pub(in crate::cli) enum EnvFormat {
     Json,
     /// `NAME="value"` lines.
     Dotenv,
-}
-
-/// Seconds, from a duration with a sign.
-fn offset(text: &str) -> Result<i64, String> {
-    let (sign, size) = match text.strip_prefix('-') {
-        Some(size) => (-1, size),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let size: Period = size.parse()?;
-    let seconds = i64::try_from(size.0.as_secs()).map_err(|_| "that is too far".to_owned())?;
-    Ok(sign * seconds)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offsets_have_a_sign() {
-        for (text, seconds) in [("-2h", -7200), ("+30s", 30), ("5m", 300), ("0s", 0)] {
-            assert_eq!(offset(text), Ok(seconds), "{text}");
-        }
-        for bad in ["", "-", "2", "--2h", "h"] {
-            assert!(offset(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -59,7 +59,7 @@ pub(super) async fn issuer(args: &IssuerArgs, context: &Context) -> Outcome {
 
 async fn start(args: &IssuerArgs, context: &Context) -> Outcome<Issuer> {
     let key = args.key.as_deref().map(read).transpose()?;
-    let options = Options { port: args.port, key, tls: args.tls, offset: args.clock_offset };
+    let options = Options { port: args.port, key, tls: args.tls, offset: args.clock_offset.0 };
     let started = Issuer::start_with(&options, context.secrets.clone(), context.clock.clone()).await;
     started.map_err(|fault| Failure::from_fault(&fault))
 }

@@ -199,7 +199,7 @@ pub fn result(reply: &ChatReply, model: &str) -> Result<Value, String> {
     }
     let stop = match reply.stop.as_str() {
         _ if !reply.calls.is_empty() => "toolUse",
-        "length" | "max_tokens" => "maxTokens",
+        "length" | "max_tokens" | "MAX_TOKENS" => "maxTokens",
         "stop_sequence" => "stopSequence",
         _ => "endTurn",
     };

@@ -12,7 +12,8 @@ use super::loose::{FromLoose, Loose, Scalar, Text};
 use crate::llm::retry::Failure;
 use crate::net::asked::Asked;
 
-/// The status that stands for a type of error which came inside a stream; Anthropic's table of errors.
+/// The status that stands for a type or a code of an error which came inside an answer: Anthropic's table of errors, and
+/// the codes of a failed response of OpenAI.
 const STATUSES: &[(&str, u16)] = &[
     ("invalid_request_error", 400),
     ("authentication_error", 401),
@@ -23,6 +24,10 @@ const STATUSES: &[(&str, u16)] = &[
     ("rate_limit_error", 429),
     ("timeout_error", 504),
     ("overloaded_error", 529),
+    ("rate_limit_exceeded", 429),
+    ("insufficient_quota", 429),
+    ("invalid_prompt", 400),
+    ("context_length_exceeded", 400),
 ];
 
 /// An error object.
@@ -35,11 +40,22 @@ pub(in crate::llm) struct Problem {
 }
 
 impl Problem {
+    /// One with a code and a text.
+    pub(in crate::llm) fn coded(code: String, message: String) -> Self {
+        Self { code, message, ..Self::default() }
+    }
+
     /// The failure it is. Under a status of success its own code counts, else its type.
     pub(in crate::llm) fn failure(self, status: u16, wait: Option<Asked>) -> Failure {
         let own = self.code.parse().ok().filter(|code| (400..600).contains(code));
-        let named = || STATUSES.iter().find(|(kind, _)| *kind == self.kind).map(|(_, status)| *status);
-        let status = if status >= 400 { status } else { own.or_else(named).unwrap_or(500) };
+        let named = || {
+            STATUSES
+                .iter()
+                .find(|(kind, _)| *kind == self.kind || *kind == self.code)
+                .map(|(_, status)| *status)
+        };
+        let success = (200..300).contains(&status);
+        let status = if success { own.or_else(named).unwrap_or(500) } else { status };
         let wait = wait.or(self.wait.map(Asked::For));
         Failure::Status { status, wait, kind: format!("{} {}", self.code, self.kind), text: self.message }
     }

@@ -57,8 +57,8 @@ impl Api {
     /// Reads a definition. The fault names the missing variable (`credentials.missing-key`) or the field that makes no
     /// sense (`model.bad-definition`).
     pub(super) fn new(spec: &ModelSpec, outside: &Outside, usual: Usual) -> Result<Self, Fault> {
-        let base = spec.base_url.as_deref().unwrap_or(usual.base);
-        match url::Url::parse(base) {
+        let base = address(spec, outside, usual)?;
+        match url::Url::parse(&base) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => {}
             _ => return Err(bad_definition(spec, "`base_url` is not an http or https URL without a query")),
         }
@@ -152,6 +152,15 @@ impl Api {
             false => Err(answer::refused(response).await),
         }
     }
+}
+
+/// The address; `${NAME}` at its beginning is the value of an environment variable.
+fn address(spec: &ModelSpec, outside: &Outside, usual: Usual) -> Result<String, Fault> {
+    let written = spec.base_url.as_deref().unwrap_or(usual.base);
+    let Some((variable, rest)) = written.strip_prefix("${").and_then(|tail| tail.split_once('}')) else {
+        return Ok(written.to_owned());
+    };
+    Ok(format!("{}{rest}", key(spec, variable, outside)?.trim_end_matches('/')))
 }
 
 fn key(spec: &ModelSpec, variable: &str, outside: &Outside) -> Result<String, Fault> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Digest, ToolName};
-use crate::llm::{ChatRequest, Message};
+use crate::llm::{ChatRequest, Message, ToolOffer};
 
 /// What names an API accepts besides ASCII letters and digits.
 #[derive(Clone, Copy, Debug)]
@@ -49,20 +49,26 @@ pub(in crate::llm) struct Names {
 impl Names {
     /// Maps every name that occurs in a request.
     pub(in crate::llm) fn of(request: &ChatRequest, rules: Rules) -> Self {
-        let used = || {
-            let called = request.messages.iter().flat_map(|message| match message {
-                Message::Assistant { calls, .. } => calls.as_slice(),
-                _ => &[],
-            });
-            request.tools.iter().map(|tool| &tool.name).chain(called.map(|call| &call.name))
-        };
-        if used().all(|name| rules.accept(name.as_str())) {
+        let called = request.messages.iter().flat_map(|message| match message {
+            Message::Assistant { calls, .. } => calls.as_slice(),
+            _ => &[],
+        });
+        Self::all(request.tools.iter().map(|tool| &tool.name).chain(called.map(|call| &call.name)), rules)
+    }
+
+    /// Maps the names of tools.
+    pub(in crate::llm) fn among(tools: &[ToolOffer], rules: Rules) -> Self {
+        Self::all(tools.iter().map(|tool| &tool.name), rules)
+    }
+
+    fn all<'a>(used: impl Iterator<Item = &'a ToolName> + Clone, rules: Rules) -> Self {
+        if used.clone().all(|name| rules.accept(name.as_str())) {
             return Self::default();
         }
         let mut taken: BTreeSet<String> =
-            used().map(ToolName::as_str).filter(|name| rules.accept(name)).map(str::to_owned).collect();
+            used.clone().map(ToolName::as_str).filter(|name| rules.accept(name)).map(str::to_owned).collect();
         let mut to_wire = BTreeMap::new();
-        for name in used().filter(|name| !rules.accept(name.as_str())) {
+        for name in used.filter(|name| !rules.accept(name.as_str())) {
             to_wire.entry(name.clone()).or_insert_with(|| {
                 let wire = rules.stand_in(name.as_str(), &taken);
                 taken.insert(wire.clone());
@@ -90,8 +96,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::llm::ToolOffer;
-
     const PLAIN: Rules = Rules { longest: 64, signs: "_-", letter_first: false };
     const STRICT: Rules = Rules { longest: 128, signs: "_-.:", letter_first: true };
 

@@ -1,12 +1,18 @@
 //! Whole answers and pieces of streamed ones become one [`ChatReply`], by the same rules.
 
+use async_openai::Client;
+use async_openai::error::OpenAIError;
+use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::exchange::{Form, Pieces as Events};
 use super::reply::{Call, Choice, Completion, Said, WireUsage};
+use super::wire::Settings;
 use crate::llm::api::calls::{Ids, MOST_CALLS, arguments};
 use crate::llm::api::loose::Arguments;
 use crate::llm::api::names::Names;
+use crate::llm::retry::Failure;
 use crate::llm::{ChatReply, ChatRequest, estimate};
 use crate::transcript::ToolCall;
 
@@ -38,9 +44,48 @@ struct Pieces {
     extra: Option<Value>,
 }
 
+impl Form for Assembly {
+    type Whole = Completion;
+    type Piece = Completion;
+
+    fn ask<'a>(
+        client: &'a Client<Settings>,
+        body: &'a RawValue,
+    ) -> BoxFuture<'a, Result<Completion, OpenAIError>> {
+        Box::pin(async move { client.chat().create_byot(body).await })
+    }
+
+    fn stream<'a>(
+        client: &'a Client<Settings>,
+        body: &'a RawValue,
+    ) -> BoxFuture<'a, Result<Events<Completion>, OpenAIError>> {
+        Box::pin(async move { client.chat().create_stream_byot(body).await })
+    }
+
+    fn take(&mut self, whole: Completion) -> Result<(), Failure> {
+        self.add(whole).map(|_| ())
+    }
+
+    /// An error object under status 200 is none of the answer.
+    fn add(&mut self, mut piece: Completion) -> Result<bool, Failure> {
+        match piece.error.take() {
+            Some(problem) => Err(problem.failure(200, None)),
+            None => Ok(self.put(piece)),
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.content.is_none() && self.refusal.is_none() && self.calls.is_empty() && !self.is_finished()
+    }
+}
+
 impl Assembly {
     /// Adds a piece, or a whole answer. Says whether it held anything of the answer: text, calls or its end.
-    pub(super) fn add(&mut self, piece: Completion) -> bool {
+    fn put(&mut self, piece: Completion) -> bool {
         if self.model.is_none() {
             self.model = piece.model.0.filter(|model| !model.is_empty());
         }
@@ -116,16 +161,6 @@ impl Assembly {
         }
     }
 
-    /// Whether the provider said why it stopped.
-    pub(super) fn finished(&self) -> bool {
-        self.finish.is_some()
-    }
-
-    /// Whether there is anything to answer with.
-    pub(super) fn is_empty(&self) -> bool {
-        self.content.is_none() && self.refusal.is_none() && self.calls.is_empty() && !self.finished()
-    }
-
     /// The reply. `sent` is the size of the request in bytes, for an estimate where the provider reports nothing.
     pub(super) fn reply(mut self, request: &ChatRequest, names: &Names, sent: usize) -> ChatReply {
         let pieces = std::mem::take(&mut self.calls);
@@ -140,14 +175,15 @@ impl Assembly {
             let args = pieces.object.take().unwrap_or_else(|| arguments(&pieces.arguments));
             calls.push(ToolCall { id, name: names.tool(&pieces.name), args });
         }
-        let refused = self.refusal.as_ref().is_some_and(|refusal| !refusal.is_empty());
+        let declined = self.refusal.as_ref().is_some_and(|refusal| !refusal.is_empty());
+        let refused = declined || self.finish.as_deref() == Some("content_filter");
         let carry = self.carry(extras, !calls.is_empty());
         let stop = match self.finish {
-            _ if refused => "refusal".to_owned(),
+            _ if declined => "refusal".to_owned(),
             Some(finish) => finish,
             None => "unspecified".to_owned(),
         };
-        let text = if refused { self.refusal } else { self.content }.filter(|text| !text.is_empty());
+        let text = if declined { self.refusal } else { self.content }.filter(|text| !text.is_empty());
         let reasoning = self.reasoning.filter(|text| !text.is_empty());
         let usage = self
             .usage

@@ -70,6 +70,7 @@ pub(super) struct WireUsage {
 #[serde(default)]
 struct Details {
     cached_tokens: Count,
+    cache_write_tokens: Count,
     reasoning_tokens: Count,
 }
 
@@ -88,13 +89,15 @@ impl WireUsage {
             output = output.saturating_add(reasoning);
         }
         let cached = of(&self.prompt_tokens_details, |d| d.cached_tokens).or(self.prompt_cache_hit_tokens.0);
+        let cached = cached.unwrap_or(0).min(input);
+        let written = of(&self.prompt_tokens_details, |d| d.cache_write_tokens).unwrap_or(0);
         Some(Usage {
             input,
             output,
-            cached: cached.unwrap_or(0).min(input),
+            cached,
+            cache_written: written.min(input - cached),
             reasoning: reasoning.min(output),
             reported: true,
-            ..Usage::default()
         })
     }
 }

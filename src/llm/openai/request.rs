@@ -1,38 +1,45 @@
 //! A [`ChatRequest`] becomes the body of `POST /chat/completions`, written once and borrowed, never copied.
 
+use std::borrow::Cow;
+
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 
+use super::media;
 use crate::llm::api::names::Names;
 use crate::llm::api::{Fields, written};
-use crate::llm::{ChatRequest, Message, ModelSpec, ToolChoice, ToolOffer};
+use crate::llm::providers::Quirks;
+use crate::llm::schema::{self, rules};
+use crate::llm::{ChatRequest, Media, Message, ModelSpec, ToolChoice};
 use crate::transcript::{Fault, ToolCall};
 
-/// The address where the newer name of the token limit is known; compatible providers know the older one.
-pub(super) const OPENAI_BASE: &str = "https://api.openai.com/v1";
-
 /// The body as JSON text.
-pub(super) fn body(spec: &ModelSpec, request: &ChatRequest, names: &Names) -> Result<Box<RawValue>, Fault> {
-    written(&Body { spec, request, names })
+pub(super) fn body(
+    spec: &ModelSpec,
+    quirks: &Quirks,
+    request: &ChatRequest,
+    names: &Names,
+) -> Result<Box<RawValue>, Fault> {
+    written(&Body { spec, quirks, request, names })
 }
 
 struct Body<'a> {
     spec: &'a ModelSpec,
+    quirks: &'a Quirks,
     request: &'a ChatRequest,
     names: &'a Names,
 }
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { spec, request, names } = self;
+        let Self { spec, quirks, request, names } = self;
         let mut fields = Fields::new(serializer.serialize_map(None)?, &spec.extra);
         fields.put("model", spec.api_id())?;
         fields.put("messages", &Messages { request, names })?;
         if !request.tools.is_empty() {
-            fields.put("tools", &Tools { request, names })?;
+            fields.put("tools", &Tools { request, names, rules: quirks.schema })?;
             match &request.choice {
                 ToolChoice::Auto => fields.put("tool_choice", "auto")?,
                 ToolChoice::Never => fields.put("tool_choice", "none")?,
@@ -42,6 +49,9 @@ impl Serialize for Body<'_> {
                     &json!({"type": "function", "function": {"name": names.wire(name)}}),
                 )?,
             }
+            if let Some(parallel) = spec.parallel_tools {
+                fields.put("parallel_tool_calls", &parallel)?;
+            }
         }
         if let Some(schema) = &request.answer_schema {
             fields.put("response_format", &AnswerFormat::new(schema))?;
@@ -49,19 +59,39 @@ impl Serialize for Body<'_> {
         if let Some(temperature) = spec.temperature {
             fields.put("temperature", &temperature)?;
         }
-        if let Some(limit) = spec.max_tokens {
-            let openai = spec.base_url.as_deref().is_none_or(|base| base == OPENAI_BASE);
-            fields.put(if openai { "max_completion_tokens" } else { "max_tokens" }, &limit)?;
+        if let Some(limit) = longest(spec) {
+            fields.put(quirks.limit, &limit)?;
         }
         if let Some(seed) = spec.seed {
-            fields.put("seed", &seed)?;
+            fields.put(quirks.seed, &seed)?;
+        }
+        match &spec.reasoning {
+            Some(reasoning) if quirks.reasoning_object => {
+                let told = [("effort", json!(reasoning.effort)), ("max_tokens", json!(reasoning.budget))];
+                let told = told.into_iter().filter(|(_, value)| !value.is_null());
+                fields.put("reasoning", &told.collect::<std::collections::BTreeMap<_, _>>())?;
+            }
+            Some(reasoning) => {
+                if let Some(effort) = &reasoning.effort {
+                    fields.put("reasoning_effort", effort)?;
+                }
+            }
+            None => {}
         }
         if spec.stream {
             fields.put("stream", &true)?;
-            fields.put("stream_options", &json!({"include_usage": true}))?;
+            if quirks.stream_options {
+                fields.put("stream_options", &json!({"include_usage": true}))?;
+            }
         }
         fields.end(&[])
     }
+}
+
+/// The most tokens that are asked for: what the definition wants, within what the model can.
+pub(super) fn longest(spec: &ModelSpec) -> Option<u64> {
+    let wanted = u64::from(spec.max_tokens?);
+    Some(spec.limits.output.map_or(wanted, |most| wanted.min(most)))
 }
 
 #[derive(Serialize)]
@@ -74,11 +104,12 @@ struct AnswerFormat<'a> {
 struct AnswerSchema<'a> {
     name: &'static str,
     strict: bool,
-    schema: &'a Value,
+    schema: Cow<'a, Value>,
 }
 
 impl<'a> AnswerFormat<'a> {
     fn new(schema: &'a Value) -> Self {
+        let schema = schema::answer(schema, &rules::OPENAI_STRICT);
         Self { r#type: "json_schema", json_schema: AnswerSchema { name: "answer", strict: true, schema } }
     }
 }
@@ -86,6 +117,7 @@ impl<'a> AnswerFormat<'a> {
 struct Tools<'a> {
     request: &'a ChatRequest,
     names: &'a Names,
+    rules: &'static rules::Rules,
 }
 
 #[derive(Serialize)]
@@ -104,38 +136,15 @@ struct WireFunction<'a> {
 
 impl Serialize for Tools<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.request.tools.iter().map(|tool| WireTool {
+        let taken = schema::taken(&self.request.tools, self.rules);
+        serializer.collect_seq(taken.iter().map(|tool| WireTool {
             r#type: "function",
             function: WireFunction {
                 name: self.names.wire(&tool.name),
-                description: description(tool),
-                parameters: parameters(&tool.schema),
+                description: schema::description(tool, self.rules),
+                parameters: schema::input(&tool.schema, self.rules).schema,
             },
         }))
-    }
-}
-
-/// The API has no field for titles; a title stands in only where there is no description.
-fn description(tool: &ToolOffer) -> &str {
-    match (tool.description.as_str(), &tool.title) {
-        ("", Some(title)) => title,
-        (description, _) => description,
-    }
-}
-
-/// The API refuses object schemas without `properties`, which MCP allows.
-fn parameters(schema: &Value) -> Cow<'_, Value> {
-    match schema {
-        Value::Object(map) if map.contains_key("properties") || map.contains_key("$ref") => {
-            Cow::Borrowed(schema)
-        }
-        Value::Object(map) => {
-            let mut map = map.clone();
-            map.entry("type").or_insert_with(|| json!("object"));
-            map.insert("properties".to_owned(), json!({}));
-            Cow::Owned(Value::Object(map))
-        }
-        _ => Cow::Owned(json!({"type": "object", "properties": {}})),
     }
 }
 
@@ -147,7 +156,7 @@ struct Messages<'a> {
 #[derive(Default, Serialize)]
 struct WireMessage<'a> {
     role: &'static str,
-    content: Option<Cow<'a, str>>,
+    content: Option<Content<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<WireCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,6 +165,14 @@ struct WireMessage<'a> {
     reasoning_content: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_details: Option<&'a Value>,
+}
+
+/// A text, or parts.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<Value>),
 }
 
 #[derive(Serialize)]
@@ -179,15 +196,44 @@ impl Serialize for Messages<'_> {
         if let Some(system) = &self.request.system {
             list.serialize_element(&said("system", system.into()))?;
         }
+        // Tool messages take texts only, and stand together: their media follow in a message of the user.
+        let mut shown: Vec<Value> = vec![];
         for message in &self.request.messages {
+            if !matches!(message, Message::Tool { .. }) {
+                pass_on(&mut list, &mut shown)?;
+            }
             list.serialize_element(&wire_message(message, self.names))?;
+            if let Message::Tool { call, media, .. } = message {
+                show(&mut shown, call, media);
+            }
         }
+        pass_on(&mut list, &mut shown)?;
         list.end()
     }
 }
 
+/// Adds the media of a result, with a word on whose they are.
+fn show(shown: &mut Vec<Value>, call: &ToolCall, media: &[Media]) {
+    if media.is_empty() {
+        return;
+    }
+    let id = call.id.as_str();
+    shown.push(json!({"type": "text", "text": format!("What the tool call {id} returned beside its text:")}));
+    shown.extend(media.iter().map(|one| {
+        media::chat_part(one).unwrap_or_else(|| json!({"type": "text", "text": media::untold(one)}))
+    }));
+}
+
+fn pass_on<S: SerializeSeq>(list: &mut S, shown: &mut Vec<Value>) -> Result<(), S::Error> {
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let content = Some(Content::Parts(std::mem::take(shown)));
+    list.serialize_element(&WireMessage { role: "user", content, ..WireMessage::default() })
+}
+
 fn said<'a>(role: &'static str, text: Cow<'a, str>) -> WireMessage<'a> {
-    WireMessage { role, content: Some(text), ..WireMessage::default() }
+    WireMessage { role, content: Some(Content::Text(text)), ..WireMessage::default() }
 }
 
 fn wire_message<'a>(message: &'a Message, names: &'a Names) -> WireMessage<'a> {
@@ -197,8 +243,8 @@ fn wire_message<'a>(message: &'a Message, names: &'a Names) -> WireMessage<'a> {
             let carried = |key: &str| carry.as_ref().and_then(|carry| carry.get(key));
             let extra = carried("extra_content");
             let content = match text {
-                Some(text) => Some(Cow::from(text)),
-                None if calls.is_empty() => Some(Cow::from("")),
+                Some(text) => Some(Content::Text(text.into())),
+                None if calls.is_empty() => Some(Content::Text("".into())),
                 None => None,
             };
             WireMessage {
@@ -217,21 +263,24 @@ fn wire_message<'a>(message: &'a Message, names: &'a Names) -> WireMessage<'a> {
 }
 
 /// The API has no flag for failed calls, so the text says it, unless it does already.
-fn result(text: &str, is_error: bool) -> Cow<'_, str> {
+pub(super) fn result(text: &str, is_error: bool) -> Cow<'_, str> {
     let says_so = text.trim_start().get(..5).is_some_and(|head| head.eq_ignore_ascii_case("error"));
     if is_error && !says_so { Cow::from(format!("Error: {text}")) } else { Cow::from(text) }
 }
 
-fn wire_call<'a>(call: &'a ToolCall, names: &'a Names, extra: Option<&'a Value>) -> WireCall<'a> {
-    let arguments = match &call.args {
-        // Text of the model that was no JSON goes back as the model wrote it.
+/// Arguments as text. Text of the model that was no JSON goes back as the model wrote it.
+pub(super) fn arguments(call: &ToolCall) -> Cow<'_, str> {
+    match &call.args {
         Value::String(text) => Cow::from(text),
         args => Cow::from(args.to_string()),
-    };
+    }
+}
+
+fn wire_call<'a>(call: &'a ToolCall, names: &'a Names, extra: Option<&'a Value>) -> WireCall<'a> {
     WireCall {
         id: call.id.as_str(),
         r#type: "function",
-        function: WireArguments { name: names.wire(&call.name), arguments },
+        function: WireArguments { name: names.wire(&call.name), arguments: arguments(call) },
         extra_content: extra.and_then(|extra| extra.get(call.id.as_str())),
     }
 }
@@ -242,9 +291,11 @@ mod tests {
 
     use super::super::NAMES;
     use super::*;
+    use crate::llm::{Reasoning, ToolOffer, providers};
 
     fn shown(spec: &ModelSpec, request: &ChatRequest) -> String {
-        let text = body(spec, request, &Names::of(request, NAMES)).unwrap();
+        let quirks = providers::quirks(spec.base_url.as_deref().unwrap_or(providers::OPENAI_BASE));
+        let text = body(spec, &quirks, request, &Names::of(request, NAMES)).unwrap();
         let value: Value = serde_json::from_str(text.get()).unwrap();
         serde_json::to_string_pretty(&value).unwrap()
     }
@@ -317,5 +368,70 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn media_follow_the_results_in_a_message_of_the_user() {
+        let call = |id: &str| ToolCall { id: id.into(), name: "look".into(), args: json!({}) };
+        let tool = |id: &str, mime: &str| Message::Tool {
+            call: call(id),
+            text: "here".into(),
+            is_error: false,
+            media: vec![Media { mime: mime.into(), data: "QQ==".into() }],
+        };
+        let request = ChatRequest {
+            messages: vec![
+                Message::Assistant { text: None, calls: vec![call("a"), call("b")], carry: None },
+                tool("a", "image/png"),
+                tool("b", "audio/ogg"),
+                Message::User("Well?".into()),
+            ],
+            trial: 1,
+            ..ChatRequest::default()
+        };
+        let body: Value = serde_json::from_str(&shown(&ModelSpec::new("m", "openai"), &request)).unwrap();
+        let messages = body["messages"].as_array().unwrap();
+        let roles: Vec<_> = messages.iter().map(|message| message["role"].as_str().unwrap()).collect();
+        assert_eq!(roles, ["assistant", "tool", "tool", "user", "user"]);
+        assert_eq!(
+            messages[3]["content"],
+            json!([
+                {"type": "text", "text": "What the tool call a returned beside its text:"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}},
+                {"type": "text", "text": "What the tool call b returned beside its text:"},
+                {"type": "text", "text": "[audio/ogg of the result: not shown]"},
+            ])
+        );
+    }
+
+    #[test]
+    fn reasoning_limits_and_seeds_are_named_as_the_provider_names_them() {
+        let tool = ToolOffer {
+            name: "t".into(),
+            tool: None,
+            title: None,
+            description: String::new(),
+            schema: json!({"type": "object", "properties": {}}),
+        };
+        let request = ChatRequest {
+            tools: vec![tool],
+            choice: ToolChoice::Required,
+            trial: 1,
+            ..ChatRequest::default()
+        };
+        let mut spec = ModelSpec::new("m", "openai");
+        spec.reasoning = Some(Reasoning { effort: Some("low".into()), budget: None });
+        (spec.max_tokens, spec.limits.output) = (Some(9000), Some(4000));
+        (spec.seed, spec.parallel_tools, spec.stream) = (Some(7), Some(false), true);
+        let mut lines = vec![];
+        for base in ["https://api.openai.com/v1", "https://api.mistral.ai/v1", "https://openrouter.ai/api/v1"]
+        {
+            spec.base_url = Some(base.to_owned());
+            let body: Value = serde_json::from_str(&shown(&spec, &request)).unwrap();
+            let mut body = body.as_object().unwrap().clone();
+            body.retain(|key, _| !matches!(key.as_str(), "model" | "messages" | "tools"));
+            lines.push(Value::Object(body).to_string());
+        }
+        insta::assert_snapshot!(lines.join("\n"));
     }
 }

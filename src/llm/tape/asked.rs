@@ -7,11 +7,36 @@ use serde_json::{Map, Value};
 use super::file::{Call, Outcome};
 use super::{Key, Role};
 use crate::ids::Digest;
-use crate::llm::{ChatRequest, ModelSpec, parameters};
+use crate::llm::{ChatRequest, ModelSpec};
 use crate::transcript::Secrets;
 
 /// Values by their digests. A conversation repeats itself with every turn; on a tape each message stands once.
 pub(super) type Parts = HashMap<Key, Value>;
+
+/// Keys of a definition that shape no answer.
+const SHAPELESS: [&str; 11] = [
+    "name",
+    "description",
+    "stream",
+    "family",
+    "cache",
+    "key",
+    "key_header",
+    "limits",
+    "price",
+    "timeout",
+    "retries",
+];
+
+/// Everything of a definition that shapes answers.
+fn definition(spec: &ModelSpec) -> Value {
+    let mut all = serde_json::to_value(spec).unwrap_or_default();
+    if let Some(all) = all.as_object_mut() {
+        all.insert("id".to_owned(), spec.api_id().into());
+        all.retain(|key, value| !value.is_null() && !SHAPELESS.contains(&key.as_str()));
+    }
+    all
+}
 
 /// A call that is looked for.
 #[derive(Debug)]
@@ -54,7 +79,7 @@ impl Asked {
         };
         let (tools, messages) = (list("tools"), list("messages"));
         let system = whole.shift_remove("system").filter(|system| !system.is_null());
-        let definition = part(parameters(spec));
+        let definition = part(definition(spec));
         let system = system.map(&mut part);
         let tools = tools.into_iter().map(&mut part).collect();
         let messages = messages.into_iter().map(&mut part).collect();

@@ -45,6 +45,13 @@ impl Page<'_> {
                 self.line(line);
             }
         }
+        for unknown in &grid.unknown {
+            let text = format!("UNKNOWN NAME  {}", unknown.sentence());
+            for line in lines(&text, self.width, ["  ", "    "]) {
+                let line = self.style.paint(Tone::Warn, &line);
+                self.line(line);
+            }
+        }
         self.blank();
     }
 

@@ -200,6 +200,8 @@ checks! {
     "auth_check" => auth_check::AuthCheck,
     /// A verify step returned what it should.
     "verify" => verify::Verify,
+    /// A program of the suite says so.
+    "command" => command::Command,
 }
 
 impl Check {
@@ -211,6 +213,18 @@ impl Check {
     /// How much a failure weighs.
     pub fn weight(&self) -> Weight {
         self.as_examine().weight()
+    }
+
+    /// The programs that it needs run when the trial ends, its own and those of checks inside it.
+    pub fn commands(&self) -> Vec<&command::Command> {
+        match self {
+            Self::Command(check) => vec![check],
+            Self::AllOf(all_of::AllOf { checks }) | Self::AnyOf(any_of::AnyOf { checks }) => {
+                checks.iter().flat_map(Self::commands).collect()
+            }
+            Self::Not(check) => check.0.commands(),
+            _ => vec![],
+        }
     }
 
     /// Reads the transcript and says whether the expectation holds.

@@ -95,9 +95,9 @@ impl Canary {
         self.p < LEVEL || self.missed.iter().any(|miss| miss.firm)
     }
 
-    /// Whether the judge survived every attack.
+    /// Whether the judge was asked and survived every attack.
     pub fn survived(&self) -> bool {
-        self.fooled.is_empty() && self.attacks > self.attacks_silent
+        self.fooled.is_empty() && !self.is_thin()
     }
 
     /// The share of labels on which it is unsure, if it was asked at all.

@@ -139,10 +139,16 @@ impl Examiner {
             bill.usage += reply.usage;
             let price = self.spec.price.as_ref().map(|price| price.of(&reply.usage));
             bill.cost = bill.cost.zip(price).map(|(sum, price)| sum + price);
-            let text = reply.text.as_deref().unwrap_or_default();
-            match reply::read(text, &prompt.expected, &prompt.shown, &asked.cites) {
-                Ok(decisions) => return decisions.into_iter().map(Ok).collect(),
-                Err(broken) => last = Fault::new(Side::Judge, broken.code, broken.why),
+            // A judge's API may repeat what it was given, and escapes of JSON hide it until the reply is read.
+            let secrets = matter.log.secrets();
+            let text = secrets.redact(reply.text.as_deref().unwrap_or_default()).into_owned();
+            match reply::read(&text, &prompt.expected, &prompt.shown, &asked.cites) {
+                Ok(decisions) => {
+                    return decisions.into_iter().map(|decision| Ok(decision.redacted(secrets))).collect();
+                }
+                Err(broken) => {
+                    last = Fault::new(Side::Judge, broken.code, secrets.redact(&broken.why).into_owned());
+                }
             }
         }
         asked.questions.iter().map(|_| Err(last.clone())).collect()

@@ -126,7 +126,7 @@ impl Moment {
             took_ms: 10,
         };
         if let Some(text) = &self.user {
-            return vec![What::UserSaid { text: text.clone() }];
+            return vec![What::UserSaid { text: text.clone(), simulated: false }];
         }
         if let Some(text) = &self.error {
             return vec![returned(text, None, true)];

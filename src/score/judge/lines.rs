@@ -133,7 +133,7 @@ fn line(event: &Event, answers: &HashSet<u32>, harness: &HashSet<&CallId>) -> Op
     };
     let none = || ("", Value::Null);
     match &event.what {
-        What::UserSaid { text } => make(Rank::User, Role::User, "prompt", none(), text),
+        What::UserSaid { text, .. } => make(Rank::User, Role::User, "prompt", none(), text),
         What::ModelSaid { text, .. } => {
             let text = reasoning::without(text.as_deref()?);
             if text.trim().is_empty() {

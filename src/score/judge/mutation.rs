@@ -112,7 +112,8 @@ fn mutated(frozen: &Frozen, label: &Label, mutation: &Mutation) -> Option<Transc
             *said = format!("{text}\n\n{said}");
             Some(())
         }
-        (Place::WholeAnswer, What::ModelSaid { text: Some(said), .. }) => {
+        // Without its words an answer no longer does what it must not do: people would say so, too.
+        (Place::WholeAnswer, What::ModelSaid { text: Some(said), .. }) if !label.holds => {
             said.clone_from(&text);
             Some(())
         }

@@ -109,8 +109,9 @@ async fn ask(
         bill.usage += reply.usage;
         let price = examiner.spec.price.as_ref().map(|price| price.of(&reply.usage));
         bill.cost = bill.cost.zip(price).map(|(sum, price)| sum + price);
-        match read(reply.text.as_deref().unwrap_or_default(), &secret.canary) {
-            Ok(found) => return Ok(found),
+        let text = log.secrets().redact(reply.text.as_deref().unwrap_or_default());
+        match read(&text, &secret.canary) {
+            Ok((better, reason)) => return Ok((better, log.secrets().redact(&reason).into_owned())),
             Err(fault) => last = fault,
         }
     }

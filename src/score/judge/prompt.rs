@@ -39,8 +39,8 @@ impl Frame {
     /// the same again asks the same, also when a trial was replayed.
     pub fn of(transcript: &Transcript, questions: &[Question<'_>], attempt: u32) -> Self {
         let asked: Vec<_> = questions.iter().map(|asked| (asked.statement, asked.reference)).collect();
-        let whole =
-            Digest::of_json(&(transcript.header.key, lines::of(transcript).lines, attempt)).to_string();
+        let place = (&transcript.header.case, transcript.header.trial);
+        let whole = Digest::of_json(&(place, lines::of(transcript).lines, attempt)).to_string();
         let nonce = Digest::of_json(&("judge frame", &whole)).to_string();
         let canary = Digest::of_json(&("judge canary", &whole, asked)).to_string();
         Self { nonce, canary }

@@ -13,6 +13,7 @@ use super::criterion::Role;
 use super::lines::Shown;
 use super::prompt::Expected;
 use crate::display::excerpt;
+use crate::transcript::Secrets;
 
 /// The longest reply that is read, in bytes.
 const LONGEST: usize = 200_000;
@@ -38,6 +39,15 @@ impl Decision {
     /// Not decided.
     pub fn unsure(code: &str, why: impl Into<String>) -> Self {
         Self::Unsure { code: code.to_owned(), why: why.into() }
+    }
+
+    /// The same without secrets.
+    #[must_use]
+    pub fn redacted(mut self, secrets: &Secrets) -> Self {
+        let (Self::Yes(Ground { reason: text, .. }) | Self::No(Ground { reason: text, .. }) | Self::Unsure { why: text, .. }) =
+            &mut self;
+        *text = secrets.redact(text).into_owned();
+        self
     }
 
     /// `Some(true)` for yes, `Some(false)` for no.

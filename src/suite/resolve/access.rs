@@ -13,7 +13,7 @@ use crate::suite::entries::{Calls, Entries};
 use crate::suite::one_or_many::OneOrMany;
 use crate::suite::wire::{AccessRow, AuthChecks};
 use crate::suite::yaml::At;
-use crate::suite::{AccessSpec, AuthSetup};
+use crate::suite::{AccessSpec, AuthSetup, Change};
 use crate::transcript::Subject;
 
 /// The longest chain of changes of identity in one session.
@@ -42,7 +42,8 @@ impl Rows<'_, '_> {
     fn add(&mut self, rows: &Entries<AccessRow>, path: &[Located<PersonaName>]) {
         for (name, row) in &rows.0 {
             let at = name.clone().locate(self.file);
-            let known = self.personas.iter().map(|persona| persona.value.name.as_str());
+            let changes = Change::NAMES.iter().map(|(name, _)| *name).filter(|_| !path.is_empty());
+            let known = self.personas.iter().map(|persona| persona.value.name.as_str()).chain(changes);
             let Some(name) = self.context.among(Kind::Persona, &at, known) else { continue };
             let mut path = path.to_vec();
             path.push(Located::new(PersonaName::new(name), at.origin));
@@ -95,6 +96,8 @@ impl Rows<'_, '_> {
                 first,
                 format!("`{}` cannot become somebody else: its tokens are not minted here", first.value),
             ))
+        } else if to.is_none() && Change::named(last.value.as_str()).is_some() {
+            None
         } else if !minted(to) && to != Some(&IdentitySpec::Anonymous) {
             Some((last, format!("nobody can become `{}`: its tokens are not minted here", last.value)))
         } else {

@@ -1,21 +1,19 @@
 //! Use cases: their words, who runs them, how often, and what must come of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clients::Clients;
-use super::{Context, Layer, Models, answers, first, models};
+use super::steps::{Steps, steps};
+use super::{Context, Layer, Models, answers, first, models, user};
 use crate::auth::Persona;
-use crate::diag::{Diagnostic, Located, Origin};
+use crate::diag::{Diagnostic, Located};
 use crate::ids::{CaseName, ClientName, ModelName, PersonaName};
 use crate::mcp::profile;
 use crate::suite::catalog::Kind;
 use crate::suite::text_or::TextOr;
-use crate::suite::wire::{self, Defaults, ExpectedFailurePart, StepPart, VerifyPart};
+use crate::suite::wire::{self, Defaults, ExpectedFailurePart};
 use crate::suite::yaml::At;
-use crate::suite::{
-    Answers, CaseSpec, ExpectedFailure, Limits, PromptStep, ResourceStep, Step, Turn, Verify,
-};
+use crate::suite::{Answers, CaseSpec, ExpectedFailure, Limits, Turn};
 
 /// What a case is resolved against.
 pub(super) struct Around<'a> {
@@ -23,14 +21,6 @@ pub(super) struct Around<'a> {
     pub clients: &'a Clients,
     pub models: &'a mut Models,
     pub trials: u32,
-}
-
-/// Steps that the suite adds to every case.
-#[derive(Default)]
-struct Steps {
-    setup: Vec<Located<Step>>,
-    verify: Vec<Located<Verify>>,
-    cleanup: Vec<Located<Step>>,
 }
 
 /// A number of trials; 0 is a mistake.
@@ -43,6 +33,16 @@ pub(super) fn trials(context: &mut Context<'_>, file: &Arc<str>, trials: &At<u32
         );
     }
     trials.value.max(1)
+}
+
+/// US dollars; nothing can be done with less than any.
+pub(super) fn budget(context: &mut Context<'_>, file: &Arc<str>, budget: &At<f64>) -> f64 {
+    if !(budget.value.is_finite() && budget.value > 0.0) {
+        let message = "a budget is an amount in US dollars above zero";
+        let hint = "write it like `max_cost: 2.50`, or leave it out";
+        context.push(Diagnostic::error("suite.invalid-value", budget.origin(file), message).hint(hint));
+    }
+    budget.value
 }
 
 pub(super) fn resolve(
@@ -175,10 +175,8 @@ impl Cases<'_, '_> {
     fn turn(&mut self, turn: &At<wire::Turn>) -> Option<Turn> {
         match &turn.value {
             wire::Turn::User(text) => Some(Turn::User(text.clone())),
-            wire::Turn::Simulate(_) => {
-                let hint = "write the user's words, turn by turn: `- user: …`";
-                self.context.not_yet(turn.origin(self.file), "a user played by a model (`simulate`)", hint);
-                None
+            wire::Turn::Simulate(part) => {
+                user::resolve(self.context, self.file, part, turn.origin(self.file))
             }
         }
     }
@@ -265,94 +263,4 @@ impl Cases<'_, '_> {
         }
         Located::new(value, at)
     }
-}
-
-fn steps(
-    context: &mut Context<'_>,
-    file: &Arc<str>,
-    [setup, cleanup]: [&Vec<At<StepPart>>; 2],
-    verify: &[At<VerifyPart>],
-) -> Steps {
-    Steps {
-        setup: setup.iter().filter_map(|part| step(context, file, part)).collect(),
-        verify: verify.iter().filter_map(|part| checked_step(context, file, part)).collect(),
-        cleanup: cleanup.iter().filter_map(|part| step(context, file, part)).collect(),
-    }
-}
-
-fn step(context: &mut Context<'_>, file: &Arc<str>, part: &At<StepPart>) -> Option<Located<Step>> {
-    let (at, hint) = (part.origin(file), "use a tool call: `- tool: {name: …, args: {…}}`");
-    let step = match &part.value {
-        StepPart::Tool(tool) => Some(Step::Tool(wire::with_object_args(tool.clone()))),
-        StepPart::Resource(part) => resource(context, part.clone(), &at),
-        StepPart::Prompt(part) => Some(prompt(part.clone())),
-        StepPart::Http(_) => {
-            context.not_yet(at.clone(), "an `http` step", hint);
-            None
-        }
-        StepPart::Command(_) => {
-            context.not_yet(at.clone(), "a `command` step", hint);
-            None
-        }
-    };
-    step.map(|step| Located::new(step, at))
-}
-
-/// A resource step; its URI needs a scheme (RFC 3986 section 3).
-fn resource(context: &mut Context<'_>, part: TextOr<ResourceStep>, at: &Origin) -> Option<Step> {
-    let step = match part {
-        TextOr::Text(uri) => ResourceStep { uri, persona: None },
-        TextOr::Map(step) => step,
-    };
-    if let Err(error) = url::Url::parse(&step.uri) {
-        let text = format!("`{}` is no URI: {error}", crate::display::excerpt(&step.uri, 100));
-        let diagnostic = Diagnostic::error("suite.invalid-value", at.clone(), text);
-        context.push(diagnostic.hint("write the URI as the server lists it, such as `shop://orders/1042`"));
-        return None;
-    }
-    Some(Step::Resource(step))
-}
-
-fn prompt(part: TextOr<PromptStep>) -> Step {
-    Step::Prompt(match part {
-        TextOr::Text(name) => PromptStep { name, arguments: BTreeMap::new(), persona: None },
-        TextOr::Map(step) => step,
-    })
-}
-
-fn checked_step(
-    context: &mut Context<'_>,
-    file: &Arc<str>,
-    part: &At<VerifyPart>,
-) -> Option<Located<Verify>> {
-    let at = part.origin(file);
-    let VerifyPart { tool, resource: read, prompt: got, path, equals, http } = part.value.clone();
-    if http.is_some() {
-        context.not_yet(at, "an `http` step", "use a tool call: `- tool: {name: …}`");
-        return None;
-    }
-    let wrong = |code: &'static str, text: String| {
-        Diagnostic::error(code, at.clone(), text)
-            .hint("write `- {tool: {name: …, args: {…}}, path: $.status, equals: …}`")
-    };
-    let missing = |key: &str| wrong("suite.missing-key", format!("key `{key}` is missing"));
-    let step = match (tool, read, got) {
-        (Some(tool), None, None) => Some(Step::Tool(wire::with_object_args(tool))),
-        (None, Some(read), None) => resource(context, read, &at),
-        (None, None, Some(got)) => Some(prompt(got)),
-        (None, None, None) => {
-            context.push(missing("tool"));
-            None
-        }
-        _ => {
-            let text = "a verify step names one of `tool`, `resource` and `prompt`, and this names several";
-            context.push(wrong("suite.invalid-value", text.to_owned()));
-            None
-        }
-    }?;
-    let Some(equals) = equals else {
-        context.push(missing("equals"));
-        return None;
-    };
-    Some(Located::new(Verify { step, path, equals }, at))
 }

@@ -34,7 +34,8 @@ pub(super) fn resolve(context: &mut Context<'_>, auth: Option<(&Arc<str>, &At<Au
                 );
             }
             let port = part.port.as_ref().map_or(0, |port| port.value);
-            IssuerSpec::Embedded(Options { port, tls: part.tls == Some(true), ..Options::default() })
+            let offset = part.clock_offset.unwrap_or_default().0;
+            IssuerSpec::Embedded(Options { port, tls: part.tls == Some(true), offset, ..Options::default() })
         }
     }
 }

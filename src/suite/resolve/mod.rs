@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Kind};
+use super::text_or::TextOr;
 use super::wire::{self, Document};
 use super::{IssuerSpec, Request, Suite, validate};
 use crate::auth::Persona;
@@ -24,9 +25,12 @@ mod issuer;
 mod judge;
 mod models;
 mod servers;
+mod steps;
 mod target;
+mod user;
 
 use context::Context;
+pub(super) use models::lone as model;
 
 /// Path and text of a file.
 type File = (Arc<str>, Arc<str>);
@@ -115,7 +119,7 @@ fn assemble(
         version(context, layer);
     }
     let name = name(context, file, document);
-    let env = env(context, layers);
+    let (env, public) = env(context, layers);
     let target = target::resolve(context, layers, reach, &env);
     let issuer = issuer::resolve(context, first(layers, |document| document.auth.as_ref()));
     let personas = personas(context, layers);
@@ -123,6 +127,8 @@ fn assemble(
     let mut models = models(context, layers, request);
     let judge = judge::resolve(context, layers);
     let trials = document.trials.as_ref().map_or(1, |trials| cases::trials(context, file, trials));
+    let budget = first(layers, |document| document.max_cost.as_ref());
+    let max_cost = budget.map(|(file, budget)| cases::budget(context, file, budget));
     let gate = first(layers, |document| document.gate.as_ref()).map(|(_, gate)| gate.clone());
     let cases = cases::resolve(
         context,
@@ -141,11 +147,13 @@ fn assemble(
         target: target?,
         issuer,
         env,
+        public,
         personas,
         clients: clients.all,
         models: models.all,
         judge,
         trials,
+        max_cost,
         cases,
         access,
         auth_checks,
@@ -178,12 +186,19 @@ fn name(context: &mut Context<'_>, file: &Arc<str>, document: &Document) -> Suit
     SuiteName::from(name)
 }
 
-/// The variables declared in any layer.
-fn env(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<String>> {
+/// The variables declared in any layer, and those that every layer which declares them calls public.
+fn env(context: &mut Context<'_>, layers: &[Layer]) -> (Vec<Located<String>>, Vec<Located<String>>) {
     let mut env: Vec<Located<String>> = vec![];
+    let mut secret: Vec<String> = vec![];
     for layer in layers {
         for variable in &layer.document.env {
-            let variable = variable.clone().locate(&layer.file);
+            let variable = match &variable.value {
+                TextOr::Map(part) => part.public.clone().locate(&layer.file),
+                TextOr::Text(name) => {
+                    secret.push(name.clone());
+                    Located::new(name.clone(), variable.origin(&layer.file))
+                }
+            };
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if variable.value.is_empty() || !variable.value.chars().all(fits) {
                 let message = format!("`{}` is not the name of an environment variable", variable.value);
@@ -196,7 +211,8 @@ fn env(context: &mut Context<'_>, layers: &[Layer]) -> Vec<Located<String>> {
             }
         }
     }
-    env
+    let public = env.iter().filter(|variable| !secret.contains(&variable.value)).cloned().collect();
+    (env, public)
 }
 
 /// The suite's personas; `anonymous` when it names none.

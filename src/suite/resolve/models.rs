@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{Context, Layer, Models};
 use crate::diag::{Diagnostic, Located, Origin, suggest};
 use crate::ids::ModelName;
+use crate::llm::providers::{self, PROVIDERS};
 use crate::llm::{DIALECTS, Dialect, ModelSpec};
 use crate::suite::Request;
-use crate::suite::catalog::Kind;
+use crate::suite::catalog::{Catalog, Kind};
 use crate::suite::text_or::TextOr;
 use crate::suite::yaml::At;
 
@@ -50,7 +51,8 @@ pub(super) fn named(context: &mut Context<'_>, name: &Located<String>) -> Option
             Some(Located::new(model, name.origin.clone()))
         }
         Some(Err(provider)) => {
-            let known = DIALECTS.iter().map(|dialect| dialect.name);
+            let dialects = DIALECTS.iter().map(|dialect| dialect.name);
+            let known = dialects.chain(PROVIDERS.iter().map(|provider| provider.prefix));
             let message = format!("unknown provider `{provider}`");
             context.push(
                 Diagnostic::error("suite.unknown-name", name.origin.clone(), message)
@@ -62,14 +64,24 @@ pub(super) fn named(context: &mut Context<'_>, name: &Located<String>) -> Option
     }
 }
 
-/// `provider:id` to a definition: `None` without a colon, `Err` with the provider when it is unknown.
+/// A model by name or as `provider:id`, outside of any suite; `None` when there is none.
+pub(in crate::suite) fn lone(catalog: &Catalog, name: &str) -> Option<Result<ModelSpec, Diagnostic>> {
+    if let Some(found) = catalog.find::<ModelSpec>(name) {
+        return Some(found.map(|found| found.definition));
+    }
+    from_provider(name, DIALECTS)?.ok().map(Ok)
+}
+
+/// `provider:id` to a definition, where the provider is a dialect or one that speaks chat completions: `None` without a
+/// colon, `Err` with the provider when it is unknown.
 fn from_provider<'a>(name: &'a str, dialects: &[Dialect]) -> Option<Result<ModelSpec, &'a str>> {
     let (provider, id) = name.split_once(':')?;
-    let dialect = dialects.iter().find(|dialect| dialect.name == provider).filter(|_| !id.is_empty());
-    Some(match dialect {
-        Some(dialect) => Ok(ModelSpec { name: ModelName::from(name), ..(dialect.inline)(id) }),
-        None => Err(provider),
-    })
+    if id.is_empty() {
+        return Some(Err(provider));
+    }
+    let dialect = dialects.iter().find(|dialect| dialect.name == provider);
+    let found = dialect.map(|dialect| (dialect.inline)(id)).or_else(|| providers::inline(provider, id));
+    Some(found.map(|model| ModelSpec { name: ModelName::from(name), ..model }).ok_or(provider))
 }
 
 fn known_dialect(context: &mut Context<'_>, model: &ModelSpec, at: &Origin) {
@@ -125,6 +137,8 @@ mod tests {
         let table = [dialect];
         let model = from_provider("openai:gpt:x", &table).expect("a colon").expect("known");
         assert_eq!((model.name.as_str(), model.api_id()), ("openai:gpt:x", "gpt:x"));
+        let model = from_provider("openrouter:a/b:free", &table).expect("a colon").expect("known");
+        assert_eq!((model.name.as_str(), model.api_id()), ("openrouter:a/b:free", "a/b:free"));
         assert_eq!(from_provider("opnai:x", &table), Some(Err("opnai")));
         assert_eq!(from_provider("openai:", &table), Some(Err("openai")));
         assert_eq!(from_provider("lexical", &table), None);

@@ -46,10 +46,7 @@ fn one(suite: &Suite, case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
         let message = format!("the cost limit of case `{id}` is not a positive number");
         error("suite.invalid-value", message, "write US dollars, like `cost: 0.50`");
     }
-    let words = |turn: &Turn| {
-        let Turn::User(text) = turn;
-        text.trim().is_empty()
-    };
+    let words = |turn: &Turn| matches!(turn, Turn::User(text) if text.trim().is_empty());
     if case.turns.iter().any(words) {
         error(
             "suite.invalid-value",

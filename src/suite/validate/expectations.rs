@@ -19,6 +19,7 @@ pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
         }
         paths(case, diagnostics);
         variables(case, diagnostics);
+        steps(suite, case, diagnostics);
     }
     let judged = suite.cases.iter().flat_map(|case| &case.criteria).next();
     if let (Some(criterion), None) = (judged, &suite.judge) {
@@ -82,9 +83,38 @@ fn paths(case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Variables of steps are those of the target: declared, or of the run itself.
+fn steps(suite: &Suite, case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
+    let steps = case.setup.iter().chain(&case.cleanup).map(|step| (&step.value, &step.origin));
+    let verify = case.verify.iter().map(|verify| (&verify.value.step, &verify.origin));
+    for (step, at) in steps.chain(verify) {
+        for template in step.templates() {
+            let declared = suite.env.iter().map(|variable| variable.value.as_str());
+            let known = declared.chain(vars::BUILT_IN.iter().copied());
+            let diagnostic = match vars::names(template) {
+                Ok(names) => {
+                    names.into_iter().find(|name| known.clone().all(|known| known != *name)).map(|name| {
+                        let message = format!("variable `{name}` is not declared");
+                        let diagnostic = Diagnostic::error("suite.undeclared-variable", at.clone(), message);
+                        diagnostic
+                            .hint(format!("to read it from the environment, declare it: `env: [{name}]`"))
+                    })
+                }
+                Err(error) => {
+                    let diagnostic = Diagnostic::error("suite.invalid-value", at.clone(), error.to_string());
+                    Some(diagnostic.hint("write `${NAME}`; for the characters themselves write `$${`"))
+                }
+            };
+            // A step of the suite itself stands in every case.
+            diagnostics.extend(diagnostic.filter(|diagnostic| !diagnostics.contains(diagnostic)));
+        }
+    }
+}
+
 /// Prompts are sent as they are; a variable there would be sent as its name.
 fn variables(case: &CaseSpec, diagnostics: &mut Vec<Diagnostic>) {
-    for Turn::User(text) in &case.turns {
+    for turn in &case.turns {
+        let Turn::User(text) = turn else { continue };
         if vars::names(&Template(text.clone())).is_ok_and(|names| !names.is_empty()) {
             let message =
                 format!("case `{}` has a variable in its words, where none is filled in", case.id.value);

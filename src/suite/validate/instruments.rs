@@ -18,6 +18,15 @@ pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
 fn credentials(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     let declared = suite.env.iter().map(|variable| variable.value.as_str());
     let mut undeclared = |variable: &str, who: String, at: &crate::diag::Origin| {
+        if let Some(public) = suite.public.iter().find(|public| public.value == variable) {
+            let message =
+                format!("the variable `{variable}` is called public, and {who} reads a credential from it");
+            diagnostics.push(
+                Diagnostic::error("suite.contradiction", public.origin.clone(), message)
+                    .also(at.clone(), "read here")
+                    .hint(format!("declare it as a secret: `env: [{variable}]`")),
+            );
+        }
         if declared.clone().all(|known| known != variable) {
             diagnostics.push(
                 Diagnostic::error(

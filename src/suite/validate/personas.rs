@@ -4,7 +4,7 @@
 use crate::auth::{IdentitySpec, Minted};
 use crate::diag::{Diagnostic, Located};
 use crate::ids::PersonaName;
-use crate::suite::{Suite, Transport};
+use crate::suite::{Change, Suite, Transport};
 
 fn minted<'a>(suite: &'a Suite, name: &PersonaName) -> Option<&'a Minted> {
     let persona = suite.personas.iter().find(|persona| persona.value.name == *name)?;
@@ -67,7 +67,9 @@ pub(super) fn advise(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     for row in &suite.access {
         let now = row.becomes.last().unwrap_or(&row.persona);
         let wanted = row.sees.iter().chain(row.calls.iter().map(|(subject, _)| subject)).next();
-        if let Some(wanted) = wanted.filter(|_| is_flawed(suite, &now.value)) {
+        let known = suite.personas.iter().any(|persona| persona.value.name == now.value);
+        let taken_back = !known && Change::named(now.value.as_str()) == Some(Change::Revoked);
+        if let Some(wanted) = wanted.filter(|_| taken_back || is_flawed(suite, &now.value)) {
             let message =
                 format!("`{}` is expected to reach something with a token that must be refused", now.value);
             let at = Located::new((), wanted.origin.clone());

@@ -32,7 +32,8 @@ pub struct AccessRow {
     /// The shape in which everything under `never` must be denied. Absent: any.
     #[serde(default)]
     pub denied_as: Option<At<DenialShape>>,
-    /// What holds when, inside one session, the persona gets the rights of another one: by that persona's name.
+    /// What holds when, inside one session, the persona gets the rights of another one: by that persona's name. Or when the
+    /// token in use is taken back (`revoked`), or the next one is signed by a new key (`rotated`).
     #[serde(default)]
     pub becomes: Entries<AccessRow>,
 }

@@ -5,11 +5,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Answers;
+use crate::llm::ModelSpec;
 use crate::score::checks::Check;
+use crate::score::checks::short::Written;
 use crate::score::judge::Criterion;
 use crate::suite::text_or::TextOr;
 use crate::suite::yaml::At;
-use crate::suite::{Limits, PromptStep, ResourceStep, ToolStep};
+use crate::suite::{CommandStep, HttpStep, Limits, PromptStep, ResourceStep, ToolStep};
 use crate::units::Period;
 
 /// A use case: what the user says, and what must come of it.
@@ -83,9 +85,30 @@ pub struct Case {
 pub enum Turn {
     /// Fixed words.
     User(String),
-    /// A user played by a model; not supported yet.
-    #[schemars(skip)]
-    Simulate(Value),
+    /// A user played by a model.
+    Simulate(SimulatePart),
+}
+
+/// A user played by a model with a goal, for as many turns as it takes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatePart {
+    /// Who the user is and how they speak.
+    #[serde(default)]
+    pub persona: String,
+    /// What the user wants.
+    pub goal: String,
+    /// The model that plays the user: a name, `provider:id`, or a definition.
+    pub model: At<TextOr<ModelSpec>>,
+    /// When the user is done, besides having what they want.
+    #[serde(default)]
+    pub stop: Option<String>,
+    /// Most turns of this user. Default 8.
+    #[serde(default)]
+    pub max_turns: Option<u32>,
+    /// What a `scripted_user` says, turn by turn.
+    #[serde(default)]
+    pub script: Option<Value>,
 }
 
 /// Limits of a trial; what is not given comes from the defaults.
@@ -143,19 +166,17 @@ pub enum StepPart {
     Resource(TextOr<ResourceStep>),
     /// A prompt that the harness gets: its name, or that with arguments and a persona.
     Prompt(TextOr<PromptStep>),
-    /// An HTTP call; not supported yet.
-    #[schemars(skip)]
-    Http(Value),
-    /// A command; not supported yet.
-    #[schemars(skip)]
-    Command(Value),
+    /// An HTTP call: its URL, or a map.
+    Http(Written<HttpStep>),
+    /// A program that is run to its end: its command line, or a map. Needs `--allow-exec`.
+    Command(Written<CommandStep>),
 }
 
 /// A step after the trial whose result is checked.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyPart {
-    /// A tool call. Exactly one of `tool`, `resource` and `prompt` is named.
+    /// A tool call. Exactly one of `tool`, `resource`, `prompt`, `http` and `command` is named.
     #[serde(default)]
     pub tool: Option<ToolStep>,
     /// A resource to read: its URI, or that with a persona.
@@ -164,14 +185,16 @@ pub struct VerifyPart {
     /// A prompt to get: its name, or that with arguments and a persona.
     #[serde(default)]
     pub prompt: Option<TextOr<PromptStep>>,
+    /// An HTTP call: its URL, or a map.
+    #[serde(default)]
+    pub http: Option<Written<HttpStep>>,
+    /// A program that is run to its end: its command line, or a map. Needs `--allow-exec`.
+    #[serde(default)]
+    pub command: Option<Written<CommandStep>>,
     /// An RFC 9535 JSONPath into the result; the whole result when absent.
     #[serde(default)]
     pub path: Option<String>,
     /// What must be found there; the same matchers as `args` of `tool_called`.
     #[serde(default)]
     pub equals: Option<Value>,
-    /// An HTTP call; not supported yet.
-    #[serde(default)]
-    #[schemars(skip)]
-    pub http: Option<Value>,
 }

@@ -12,6 +12,7 @@ use crate::auth::{Facts, Persona};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::judge::{Escalate, Grouping, Rubric};
+use crate::units::Offset;
 
 mod access;
 mod answers;
@@ -20,7 +21,7 @@ mod target;
 
 pub use access::{AccessRow, Others, PromptRow, ResourceRow};
 pub use answers::{Answers, Replies, ReplyPart, RootPart, SamplingPart};
-pub use case::{Case, ExpectedFailurePart, LimitsPart, StepPart, Turn, VerifyPart};
+pub use case::{Case, ExpectedFailurePart, LimitsPart, SimulatePart, StepPart, Turn, VerifyPart};
 pub use target::{Ready, ServerRef, Target, TlsFiles};
 
 /// A suite: which server, what to ask as whom with which models, what to expect, when the run passes.
@@ -40,9 +41,10 @@ pub struct Document {
     /// this file does not give them.
     #[serde(default)]
     pub extends: Option<At<String>>,
-    /// Environment variables that the suite may read; `${NAME}` in the target stands for their values.
+    /// Environment variables that the suite may read; `${NAME}` in the target stands for their values. They are taken for
+    /// secrets and left out of everything that is kept or shown, but for those written as `{public: NAME}`.
     #[serde(default)]
-    pub env: Vec<At<String>>,
+    pub env: Vec<At<TextOr<PublicPart>>>,
     /// The server under test.
     #[serde(default)]
     pub target: Option<At<Target>>,
@@ -64,6 +66,9 @@ pub struct Document {
     /// Trials of each use case. Default 1.
     #[serde(default)]
     pub trials: Option<At<u32>>,
+    /// Stop starting trials when this many US dollars are spent; `--max-cost` takes its place.
+    #[serde(default)]
+    pub max_cost: Option<At<f64>>,
     /// What cases use unless they say otherwise.
     #[serde(default)]
     pub defaults: Option<Defaults>,
@@ -90,6 +95,14 @@ pub struct Document {
     pub cleanup: Vec<At<StepPart>>,
 }
 
+/// An environment variable whose value may be seen by everybody, such as a URL.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublicPart {
+    /// The name of the variable.
+    pub public: At<String>,
+}
+
 /// Who issues tokens.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +124,10 @@ pub struct IssuerPart {
     /// Whether it speaks HTTPS; `${issuer.ca}` names the file with its authority. Default false.
     #[serde(default)]
     pub tls: Option<bool>,
+    /// How far its clock is ahead, `-2h` for behind: for a target whose clock differs, or whose leeway is in question.
+    /// Default 0s.
+    #[serde(default)]
+    pub clock_offset: Option<Offset>,
 }
 
 /// Who judges criteria.

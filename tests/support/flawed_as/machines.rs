@@ -15,7 +15,10 @@ pub(super) fn register(server: &Server, asked: &Value) -> Response {
     let half =
         |name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap_or_default()).unwrap_or_default();
     let point = [vec![4], half("x"), half("y")].concat();
-    if point.len() != 65 || asked["grant_types"] != json!(["client_credentials"]) {
+    let grant = &asked["grant_types"];
+    if point.len() != 65
+        || (*grant != json!(["client_credentials"]) && *grant != json!([super::vouched::GRANT]))
+    {
         return refuse("invalid_client_metadata");
     }
     let mut kept = server.kept();
@@ -37,7 +40,7 @@ pub(super) fn token(server: &Server, asked: &Params) -> Response {
 }
 
 /// The client whose assertion this is.
-fn known(server: &Server, asked: &Params) -> Option<String> {
+pub(super) fn known(server: &Server, asked: &Params) -> Option<String> {
     let (message, signature) = asked.get("client_assertion")?.rsplit_once('.')?;
     let (header, claims) = message.split_once('.')?;
     let read = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();

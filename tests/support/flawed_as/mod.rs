@@ -16,7 +16,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+mod documents;
 mod machines;
+mod proxy;
+mod vouched;
 
 type Params = HashMap<String, String>;
 type Shared = State<Arc<Server>>;
@@ -30,6 +33,8 @@ pub(crate) struct Flawed {
 struct Server {
     origin: String,
     broken: BTreeSet<&'static str>,
+    /// The identity provider whose word counts.
+    provider: Option<String>,
     kept: Mutex<Kept>,
 }
 
@@ -44,6 +49,12 @@ struct Kept {
     /// The client and the resource of each refresh token that is in force.
     refresh: HashMap<String, (String, String)>,
     spent: HashSet<String>,
+    /// What was forwarded and has not come back: the state of the proxy, and where it came from.
+    forwarded: HashMap<String, String>,
+    /// The refresh token that each code brought.
+    brought: HashMap<String, String>,
+    /// The method and the secret of each client that brings assertions.
+    confidential: HashMap<String, (String, String)>,
     /// The public key of each machine, an uncompressed point.
     machines: HashMap<String, Vec<u8>>,
 }
@@ -54,17 +65,28 @@ struct Code {
     redirect: String,
     challenge: Option<(String, String)>,
     resource: String,
+    made: std::time::Instant,
 }
 
+/// How long codes live in the mode `short`.
+const SHORT: std::time::Duration = std::time::Duration::from_millis(80);
+
 impl Flawed {
-    /// Starts with these flaws: ids of checks, and `page`, `no-registration`, `no-refresh`,
-    /// `no-machines` and `proxy`.
+    /// Starts with these flaws: ids of checks, and `page`, `no-registration`, `no-refresh`, `no-machines`, `proxy`,
+    /// `short` and the name of the only method by which clients prove themselves.
     pub(crate) async fn start(broken: &[&'static str]) -> Self {
+        Self::trusting(None, broken).await
+    }
+
+    /// The same, taking the word of an identity provider for who somebody is, and the documents of clients from there
+    /// if it speaks HTTPS.
+    pub(crate) async fn trusting(provider: Option<&str>, broken: &[&'static str]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let server = Arc::new(Server {
             origin: origin.clone(),
             broken: broken.iter().copied().collect(),
+            provider: provider.map(str::to_owned),
             kept: Mutex::default(),
         });
         let app = Router::new()
@@ -72,6 +94,7 @@ impl Flawed {
             .route("/.well-known/oauth-authorization-server", get(metadata))
             .route("/register", post(register))
             .route("/authorize", get(authorize))
+            .route("/callback", get(proxy::callback))
             .route("/token", post(token))
             .route("/mcp", post(mcp))
             .with_state(server);
@@ -131,12 +154,26 @@ async fn metadata(State(server): Shared) -> Json<Value> {
             json!(["authorization_code", "refresh_token", "client_credentials"]);
         document["token_endpoint_auth_methods_supported"] = json!(["none", "private_key_jwt"]);
     }
+    if server.provider.is_some() {
+        document["grant_types_supported"] =
+            json!(["authorization_code", "refresh_token", "client_credentials", vouched::GRANT]);
+        document["authorization_grant_profiles_supported"] =
+            json!(["urn:ietf:params:oauth:grant-profile:id-jag"]);
+    }
+    for method in ["none", "client_secret_post", "client_secret_basic"] {
+        if server.broken(method) {
+            document["token_endpoint_auth_methods_supported"] = json!([method]);
+        }
+    }
     Json(document)
 }
 
 async fn register(State(server): Shared, Json(asked): Json<Value>) -> Response {
     if asked["token_endpoint_auth_method"] == "private_key_jwt" {
         return machines::register(&server, &asked);
+    }
+    if asked["grant_types"] == json!([vouched::GRANT]) {
+        return vouched::register(&server, &asked);
     }
     let redirects: Vec<String> = serde_json::from_value(asked["redirect_uris"].clone()).unwrap_or_default();
     let safe = |uri: &String| uri.starts_with("https://") || uri.starts_with("http://127.0.0.1:");
@@ -166,18 +203,22 @@ async fn authorize(State(server): Shared, Query(asked): Query<Params>) -> Respon
             let _ = reqwest::get(&client).await;
             return refuse("invalid_client");
         }
+        None if documents::is_near(&server, &client) => match documents::fetched(&server, &client).await {
+            Some(known) => known,
+            None => return refuse("invalid_client"),
+        },
         None if server.broken("J08.any") && client.starts_with("http") => vec![of("redirect_uri").to_owned()],
         None => return refuse("invalid_client"),
     };
     if !may_return(&server, &known, of("redirect_uri")) {
         return refuse("invalid_request");
     }
-    if server.broken("page") && of("login_hint").is_empty() {
-        return ([(header::CONTENT_TYPE, "text/html")], "<form>may it?</form>").into_response();
+    let asks = (server.broken("page") || server.broken("proxy")) && !server.broken("J09");
+    if asks && of("login_hint").is_empty() {
+        return proxy::page(&server);
     }
     if server.broken("proxy") {
-        let to = "https://upstream.example/authorize?response_type=code&client_id=the-proxy";
-        return (StatusCode::FOUND, [(header::LOCATION, to)]).into_response();
+        return proxy::forward(&server, &asked);
     }
     let mut to = url::Url::parse(of("redirect_uri")).unwrap();
     let outcome = granted(&server, &asked);
@@ -210,15 +251,18 @@ fn granted(server: &Server, asked: &Params) -> Result<String, String> {
     let mut kept = server.kept();
     let code = kept.name("code");
     let (client, redirect) = (of("client_id").unwrap_or_default(), of("redirect_uri").unwrap_or_default());
-    kept.codes.insert(code.clone(), Code { client, redirect, challenge, resource });
+    let made = std::time::Instant::now();
+    kept.codes.insert(code.clone(), Code { client, redirect, challenge, resource, made });
     Ok(code)
 }
 
-async fn token(State(server): Shared, Form(asked): Form<Params>) -> Response {
+async fn token(State(server): Shared, headers: HeaderMap, Form(asked): Form<Params>) -> Response {
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     match asked.get("grant_type").map(String::as_str) {
         Some("authorization_code") => redeemed(&server, &asked),
         Some("refresh_token") => renewed(&server, &asked),
         Some("client_credentials") => machines::token(&server, &asked),
+        Some(vouched::GRANT) => vouched::token(&server, authorization, &asked).await,
         _ => refuse("unsupported_grant_type"),
     }
 }
@@ -238,13 +282,23 @@ fn redeemed(server: &Server, asked: &Params) -> Response {
         }
     };
     let own = known.client == of("client_id") || server.broken("J03.client");
-    if !fits || !own || known.redirect != of("redirect_uri") {
+    let bound = known.redirect == of("redirect_uri") || server.broken("J03.redirect");
+    let old = server.broken("short") && known.made.elapsed() > SHORT && !server.broken("J03.life");
+    if !fits || !own || !bound || old {
         return refuse("invalid_grant");
     }
     if !kept.spent.insert(code.to_owned()) && !server.broken("J03") {
+        let brought = kept.brought.get(code).filter(|_| !server.broken("J03.revoke")).cloned();
+        brought.and_then(|refresh| kept.refresh.remove(&refresh));
         return refuse("invalid_grant");
     }
-    grant(server, &mut kept, (known.client, known.resource))
+    let before: HashSet<String> = kept.refresh.keys().cloned().collect();
+    let granted = grant(server, &mut kept, (known.client, known.resource));
+    let new = kept.refresh.keys().find(|token| !before.contains(*token)).cloned();
+    if let Some(new) = new {
+        kept.brought.insert(code.to_owned(), new);
+    }
+    granted
 }
 
 fn renewed(server: &Server, asked: &Params) -> Response {

@@ -5,19 +5,20 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::outcome::{Came, came, tokens};
+pub(super) use crate::auth::checks::stopping::stop;
 use crate::auth::discover::{
     RESOURCE, SERVER, first_server, json_document, resource_candidates, resource_metadata_url,
     server_candidates,
 };
 use crate::auth::keys::{b64, random_text};
 use crate::auth::prober::{Ask, Credentials, Prober};
-use crate::transcript::{Body, Fault, HttpSide};
+use crate::transcript::Fault;
 
 /// Where codes are sent: nobody listens there, and nobody follows.
 pub(super) const REDIRECT: &str = "http://127.0.0.1:43117/callback";
 
-/// What stands in the record in place of a probe that could not go on.
-pub(super) const STOPPED: &str = "does not apply: ";
+/// The state of our requests.
+pub(super) const STATE: &str = "rehearsal";
 
 /// The authorization server, found.
 pub(super) struct Clerk<'a> {
@@ -43,12 +44,6 @@ impl Pair {
         let challenge = b64(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes()));
         Ok(Self { verifier, challenge })
     }
-}
-
-/// Says in the record why a check has nothing to ask.
-pub(super) fn stop(prober: &Prober, why: &str) {
-    let nothing = HttpSide { start: "-".to_owned(), headers: vec![], body: Body::Text(String::new()) };
-    prober.overheard(&format!("{STOPPED}{why}"), nothing);
 }
 
 /// The target's own authorization server; `None` where it has none, which the record says.
@@ -116,6 +111,12 @@ pub(super) fn described(redirect: &str) -> Value {
 impl Clerk<'_> {
     /// Registers a client: its id. `None` where it is refused, or where nobody can be registered, which the record says.
     pub(super) async fn register(&self, label: &str, described: &Value) -> Option<String> {
+        let registered = self.enrol(label, described).await?;
+        registered.get("client_id")?.as_str().map(str::to_owned)
+    }
+
+    /// The same: all that the server says of the client.
+    pub(super) async fn enrol(&self, label: &str, described: &Value) -> Option<Value> {
         let Some(url) = self.register.clone() else {
             stop(self.prober, "its metadata names no registration endpoint");
             return None;
@@ -128,8 +129,7 @@ impl Clerk<'_> {
             stop(self.prober, &format!("the registration endpoint takes no strangers, {status}"));
         }
         let created = matches!(side.status(), Some(200 | 201));
-        let body = side.body.json().filter(|_| created)?;
-        body.get("client_id")?.as_str().map(str::to_owned)
+        side.body.json().filter(|_| created)
     }
 
     /// Asks for a code as a good client would, but for the changes: a value in place of the usual one, or none.
@@ -139,21 +139,45 @@ impl Clerk<'_> {
         (client, pair): (&str, &Pair),
         changes: &[(&str, Option<&str>)],
     ) -> Came {
-        let usual = [
+        let usual = self.usual((client, pair));
+        let mut url = self.authorize.clone();
+        url.query_pairs_mut()
+            .extend_pairs(changed(&usual, changes))
+            .extend_pairs(&self.prober.facts().consent);
+        self.visit(label, url).await
+    }
+
+    /// The same as somebody whom nobody has told how to consent by itself.
+    pub(super) async fn knock(&self, label: &str, (client, pair): (&str, &Pair)) -> Came {
+        let without: Vec<(&str, Option<&str>)> =
+            self.prober.facts().consent.keys().map(|name| (name.as_str(), None)).collect();
+        let mut url = self.authorize.clone();
+        url.query_pairs_mut().extend_pairs(changed(&self.usual((client, pair)), &without));
+        self.visit(label, url).await
+    }
+
+    /// Whether an address is at the authorization server.
+    pub(super) fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.authorize.origin()
+    }
+
+    /// Follows an address, as a browser would.
+    pub(super) async fn visit(&self, label: &str, url: Url) -> Came {
+        let ask = Ask { label, method: Method::GET, url: url.clone(), headers: vec![], body: None };
+        came(&url, &self.prober.send_discreetly(ask).await)
+    }
+
+    /// What a good request for a code holds.
+    fn usual<'a>(&'a self, (client, pair): (&'a str, &'a Pair)) -> [(&'a str, &'a str); 7] {
+        [
             ("response_type", "code"),
             ("client_id", client),
             ("redirect_uri", REDIRECT),
             ("code_challenge", &pair.challenge),
             ("code_challenge_method", "S256"),
             ("resource", &self.resource),
-            ("state", "rehearsal"),
-        ];
-        let mut url = self.authorize.clone();
-        url.query_pairs_mut()
-            .extend_pairs(changed(&usual, changes))
-            .extend_pairs(&self.prober.facts().consent);
-        let ask = Ask { label, method: Method::GET, url: url.clone(), headers: vec![], body: None };
-        came(&url, &self.prober.send_discreetly(ask).await)
+            ("state", STATE),
+        ]
     }
 
     /// Redeems a code, but for the changes.
@@ -192,11 +216,21 @@ impl Clerk<'_> {
         usual: &[(&str, &str)],
         changes: &[(&str, Option<&str>)],
     ) -> Option<Value> {
-        let pairs = changed(usual, changes);
-        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        self.submit(label, &changed(usual, changes), None).await
+    }
+
+    /// Sends a form to the token endpoint, with this `Authorization` if any: the tokens, if some came.
+    pub(super) async fn submit(
+        &self,
+        label: &str,
+        form: &[(String, String)],
+        authorization: Option<String>,
+    ) -> Option<Value> {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let kind = "application/x-www-form-urlencoded".to_owned();
-        let headers =
+        let mut headers =
             vec![("content-type".to_owned(), kind), ("accept".to_owned(), "application/json".to_owned())];
+        headers.extend(authorization.map(|value| ("authorization".to_owned(), value)));
         let body = Some(form);
         let ask = Ask { label, method: Method::POST, url: self.token.clone(), headers, body };
         tokens(&self.prober.send_discreetly(ask).await)

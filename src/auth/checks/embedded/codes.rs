@@ -1,5 +1,7 @@
 //! J01 to J03: codes, and what they are bound to.
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 
 use super::clerk::{Pair, REDIRECT, described};
@@ -155,13 +157,82 @@ pub(super) fn once(transcript: &Transcript) -> Seen {
             None => return Seen::Inconclusive(format!("{what} got no answer that decides")),
         }
     }
-    let kept = exchange(transcript, "what the first use brought");
-    let note = match kept.map(|one| refused(one.response)) {
-        Some(Some(false)) => {
-            ", but what the first use brought still works (RFC 6749 section 4.1.2: SHOULD end)"
-        }
-        Some(_) => ", and what the first use brought ended",
-        None => "",
+    Seen::Holds("refused a second time and for another client".to_owned(), seqs)
+}
+
+/// The same record: whether what the first use brought ends with the second (RFC 6749 section 4.1.2: SHOULD).
+pub(super) fn ended(transcript: &Transcript) -> Seen {
+    if let Err(seen) = ready(transcript) {
+        return seen;
+    }
+    let Some(second) = exchange(transcript, "attempt: second use") else {
+        return Seen::Inconclusive("there was no code to use twice".to_owned());
     };
-    Seen::Holds(format!("refused a second time and for another client{note}"), seqs)
+    let Some(kept) = exchange(transcript, "what the first use brought") else {
+        return Seen::DoesNotApply(
+            "public clients get no refresh token, and other tokens cannot be asked about".to_owned(),
+        );
+    };
+    let seqs = vec![second.seq, kept.seq];
+    match refused(kept.response) {
+        Some(true) => {
+            Seen::Holds("the refresh token of a code that was used twice was refused".to_owned(), seqs)
+        }
+        Some(false) => {
+            Seen::Broken("the refresh token of a code that was used twice still works".to_owned(), seqs)
+        }
+        None => Seen::Inconclusive("the refresh token got no answer that decides".to_owned()),
+    }
+}
+
+pub(super) fn elsewhere(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(async move {
+        let Some(desk) = open(prober).await? else { return Ok(()) };
+        if let Some((pair, code)) = desk.code("code for another address").await? {
+            let with = (desk.client.as_str(), &pair, code.as_str());
+            let changes = [("redirect_uri", Some("http://127.0.0.1:43117/elsewhere"))];
+            let _ = desk.clerk.redeem("attempt: another redirect address", with, &changes).await;
+        }
+        desk.close().await
+    })
+}
+
+/// Whether the only attempt was refused.
+fn turned_away(transcript: &Transcript, label: &str, what: &str) -> Seen {
+    if let Err(seen) = ready(transcript) {
+        return seen;
+    }
+    let Some(one) = exchange(transcript, label) else {
+        return Seen::Inconclusive(format!("there was no code to try {what}"));
+    };
+    match refused(one.response) {
+        Some(true) => Seen::Holds(format!("{what} was refused"), vec![one.seq]),
+        Some(false) => Seen::Broken(format!("{what} got a token"), vec![one.seq]),
+        None => Seen::Inconclusive(format!("{what} got no answer that decides")),
+    }
+}
+
+pub(super) fn bound(transcript: &Transcript) -> Seen {
+    turned_away(transcript, "attempt: another redirect address", "a code with another redirect address")
+}
+
+/// The longest that a code may live (RFC 6749 section 4.1.2).
+const LONGEST: Duration = Duration::from_secs(600);
+
+pub(super) fn late(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
+    Box::pin(async move {
+        let Some(life) = prober.facts().code_life.map(|life| life.0.min(LONGEST)) else { return Ok(()) };
+        let Some(desk) = open(prober).await? else { return Ok(()) };
+        if let Some((pair, code)) = desk.code("code to keep").await? {
+            // A little more, for the way there.
+            tokio::time::sleep(life + life / 20).await;
+            let with = (desk.client.as_str(), &pair, code.as_str());
+            let _ = desk.clerk.redeem("attempt: too late", with, &[]).await;
+        }
+        desk.close().await
+    })
+}
+
+pub(super) fn timely(transcript: &Transcript) -> Seen {
+    turned_away(transcript, "attempt: too late", "a code after the end of its life")
 }

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::clerk::{Clerk, Pair, REDIRECT, STOPPED, described, meet, stop};
+use super::clerk::{Clerk, Pair, REDIRECT, described, meet, stop};
 use super::outcome::{Came, tokens};
 use crate::auth::checks::Seen;
 use crate::auth::checks::reading::{Exchange, labelled};
+pub(super) use crate::auth::checks::stopping::stopped;
 use crate::auth::prober::Prober;
 use crate::transcript::{Fault, Transcript};
 
@@ -26,7 +27,7 @@ pub(super) async fn open(prober: &Prober) -> Result<Option<Desk<'_>>, Fault> {
 }
 
 /// A token, got the right way.
-async fn control(clerk: &Clerk<'_>, client: &str, label: &str) -> Result<Option<Value>, Fault> {
+pub(super) async fn control(clerk: &Clerk<'_>, client: &str, label: &str) -> Result<Option<Value>, Fault> {
     let pair = Pair::new(clerk.prober)?;
     let came = clerk.authorize(&format!("{label}: authorize"), (client, &pair), &[]).await;
     match came {
@@ -60,12 +61,6 @@ impl Desk<'_> {
     pub(super) async fn close(self) -> Result<(), Fault> {
         control(&self.clerk, &self.client, "control after").await.map(|_| ())
     }
-}
-
-/// Why the probe has nothing to ask, if the record says so.
-pub(super) fn stopped(transcript: &Transcript) -> Option<Seen> {
-    let one = labelled(transcript, STOPPED).next()?;
-    Some(Seen::DoesNotApply(one.label.trim_start_matches(STOPPED).to_owned()))
 }
 
 /// Whether a token was got the right way before and after, or why the record tells nothing.

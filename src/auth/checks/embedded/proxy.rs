@@ -7,15 +7,27 @@ use super::clerk::{Pair, REDIRECT, described, meet};
 use super::desk::{exchange, stopped};
 use super::outcome::{Came, came_of, param};
 use crate::auth::checks::Seen;
+use crate::auth::checks::reading::labelled;
 use crate::auth::prober::Prober;
 use crate::transcript::{Fault, Transcript};
+
+/// How many redirects on the same server are followed.
+const HOPS: usize = 3;
 
 pub(super) fn probe(prober: &Prober) -> BoxFuture<'_, Result<(), Fault>> {
     Box::pin(async move {
         let Some(clerk) = meet(prober).await else { return Ok(()) };
         let Some(client) = clerk.register("register", &described(REDIRECT)).await else { return Ok(()) };
         let pair = Pair::new(prober)?;
-        let _ = clerk.authorize("authorize", (&client, &pair), &[]).await;
+        let mut came = clerk.knock("authorize", (&client, &pair)).await;
+        // Pages may be behind a redirect or two on the same server.
+        for _ in 0..HOPS {
+            let Came::Elsewhere(to) = came else { break };
+            if !clerk.is_own(&to) {
+                break;
+            }
+            came = clerk.visit("page", to).await;
+        }
         Ok(())
     })
 }
@@ -24,12 +36,13 @@ pub(super) fn judge(transcript: &Transcript) -> Seen {
     if let Some(seen) = stopped(transcript) {
         return seen;
     }
-    let Some(one) = exchange(transcript, "authorize") else {
+    let Some(first) = exchange(transcript, "authorize") else {
         return Seen::Inconclusive("no client could be registered".to_owned());
     };
-    let Ok(asked) = Url::parse(one.url()) else {
+    let Ok(asked) = Url::parse(first.url()) else {
         return Seen::Inconclusive("the probe was not sent".to_owned());
     };
+    let one = labelled(transcript, "page").last().unwrap_or(first);
     match came_of(&one) {
         Came::Code(_) => Seen::DoesNotApply("a code came at once: nothing is forwarded".to_owned()),
         Came::Elsewhere(to) if forwards(&asked, &to) => {
@@ -52,7 +65,7 @@ pub(super) fn judge(transcript: &Transcript) -> Seen {
 }
 
 /// Whether a redirect asks another server for a code in the name of another client.
-fn forwards(asked: &Url, to: &Url) -> bool {
+pub(super) fn forwards(asked: &Url, to: &Url) -> bool {
     let client = param(to, "client_id");
     to.origin() != asked.origin() && client.is_some() && client != param(asked, "client_id")
 }

@@ -45,7 +45,20 @@ macro_rules! malformed {
     };
 }
 
+/// A flaw that nobody needs to trust us for.
+macro_rules! forgeable {
+    ($id:literal, $section:literal, $flaw:ident, $what:literal, $fix:literal) => {
+        AuthCheck {
+            needs: &[],
+            probe: |prober| Box::pin(forged::show(prober, Flaw::$flaw)),
+            examine: |transcript| forged::unless_stopped(transcript, |transcript| refused(transcript, $what)),
+            ..flawed!($id, Rfc, $section, $flaw, $what, $fix)
+        }
+    };
+}
+
 pub(super) mod audience;
+mod forged;
 pub(super) mod outage;
 pub(super) mod shape;
 pub(super) mod signature;

@@ -6,12 +6,12 @@ use futures::future::BoxFuture;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{attempt, attempts, outcome};
+use super::{attempt, forged, outcome};
+use crate::auth::Flaw;
 use crate::auth::answer::Answer;
 use crate::auth::checks::reading::{control, labelled, refused, refused_at};
 use crate::auth::checks::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::prober::{Credentials, Prober};
-use crate::auth::{Flaw, Issuer};
 use crate::transcript::{Fault, Transcript};
 
 #[rustfmt::skip]
@@ -20,33 +20,34 @@ pub(in crate::auth::checks) const TABLE: &[AuthCheck] = &[
         "verify the signature against the issuer's keys"),
     flawed!("D08", Rfc, "OAuth 2.1 section 5.2", Tampered, "a token whose claims were changed after signing",
         "verify the signature over the claims as received"),
-    flawed!("D09", Rfc, "OAuth 2.1 section 5.2", ForeignKey, "a token signed by a foreign key under a known `kid`",
+    forgeable!("D09", "OAuth 2.1 section 5.2", ForeignKey, "a token signed by a foreign key under a known `kid`",
         "verify with the key from the issuer's JWKS, never only by its `kid`"),
-    flawed!("D10", Rfc, "OAuth 2.1 section 5.2", UnknownKid, "a token signed by a key that the issuer does not list",
+    forgeable!("D10", "OAuth 2.1 section 5.2", UnknownKid, "a token signed by a key that the issuer does not list",
         "refuse tokens whose key is not in the issuer's JWKS, after at most one new fetch"),
     AuthCheck { id: "D10.fetches", title: "tokens with unknown keys make the target fetch keys three times at most", level: Level::Hygiene,
         section: "OAuth 2.1 section 5.2", since: "2025-03-26", eras: Eras::Once, needs: &[Needs::TrustedIssuer, Needs::Alone],
         fix: "fetch the JWKS again for an unknown `kid` only after a pause, whoever asks", probe: strangers, examine: frugal },
-    flawed!("D11", Rfc, "RFC 8725 section 3.1", AlgNone, "an unsigned token (`alg: none`)",
+    forgeable!("D11", "RFC 8725 section 3.1", AlgNone, "an unsigned token (`alg: none`)",
         "allow a fixed list of algorithms, and `none` never"),
-    flawed!("D12", Rfc, "RFC 8725 section 2.1", HmacWithPublicKey, "a token signed with the public key as an HMAC secret",
+    forgeable!("D12", "RFC 8725 section 2.1", HmacWithPublicKey, "a token signed with the public key as an HMAC secret",
         "allow a fixed list of asymmetric algorithms; never take the algorithm from the token"),
-    flawed!("D13", Rfc, "RFC 8725 section 3.5", EmbeddedKey, "a token that brings its own key (`jwk`)",
+    forgeable!("D13", "RFC 8725 section 3.5", EmbeddedKey, "a token that brings its own key (`jwk`)",
         "ignore `jwk`, `jku` and `x5u` of the token; use the issuer's JWKS only"),
     AuthCheck { id: "D14.jku", title: "a token that names where its key is (`jku`) is refused, and nobody looks there", level: Level::Rfc,
-        section: "RFC 8725 section 3.5", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer, Needs::Alone],
+        section: "RFC 8725 section 3.5", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::Alone],
         fix: "ignore `jwk`, `jku` and `x5u` of the token; use the issuer's JWKS only",
         probe: |prober| Box::pin(bait(prober, "jku", Flaw::KeyUrl)), examine: |t| untouched(t, "a token that names where its key is (`jku`)") },
     AuthCheck { id: "D14.x5u", title: "a token that names where its certificate is (`x5u`) is refused, and nobody looks there", level: Level::Rfc,
-        section: "RFC 8725 section 3.5", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer, Needs::Alone],
+        section: "RFC 8725 section 3.5", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::Alone],
         fix: "ignore `jwk`, `jku` and `x5u` of the token; use the issuer's JWKS only",
         probe: |prober| Box::pin(bait(prober, "x5u", Flaw::CertificateUrl)), examine: |t| untouched(t, "a token that names where its certificate is (`x5u`)") },
     flawed!("D15", Rfc, "RFC 7515 section 4.1.11", UnknownCritical, "a token with an unknown critical extension",
         "refuse tokens whose `crit` names anything you do not process"),
     AuthCheck { id: "D16", title: "a `kid` with the letters of an attack is refused like any other", level: Level::Rfc,
-        section: "RFC 7515 section 4.1.4", since: "2025-03-26", eras: Eras::Each, needs: &[Needs::TrustedIssuer],
+        section: "RFC 7515 section 4.1.4", since: "2025-03-26", eras: Eras::Each, needs: &[],
         fix: "look `kid` up among the issuer's keys and use it for nothing else; answer 401 where it is unknown",
-        probe: |prober| Box::pin(attempts(prober, &ODD)), examine: |t| refused_at(t, &ODD.map(|(label, _)| label), "an odd `kid`") },
+        probe: |prober| Box::pin(forged::show_all(prober, &ODD)),
+        examine: |t| forged::unless_stopped(t, |t| refused_at(t, &ODD.map(|(label, _)| label), "an odd `kid`")) },
 ];
 
 const ODD: [(&str, Flaw); 2] =
@@ -113,14 +114,14 @@ fn frugal(transcript: &Transcript) -> Seen {
     }
 }
 
-/// A token that names a canary. Nobody else asks meanwhile, so that a visitor there came for this token.
+/// A token that names a canary, where there is one. Nobody else asks meanwhile, so that a visitor there came for this
+/// token.
 async fn bait(prober: &Prober, canary: &str, flaw: Flaw) -> Result<(), Fault> {
-    let known = |issuer: &Issuer| issuer.hits(canary).len();
-    let Some((issuer, before)) = prober.minted().map(|(issuer, _)| (issuer, known(issuer))) else {
-        return Ok(());
-    };
-    attempt(prober, prober.flawed(flaw).await?).await?;
-    prober.note_hits(issuer, canary, before);
+    let before = prober.issuer().map(|issuer| issuer.hits(canary).len());
+    forged::show(prober, flaw).await?;
+    if let Some((issuer, before)) = prober.issuer().zip(before) {
+        prober.note_hits(issuer, canary, before);
+    }
     Ok(())
 }
 
@@ -130,6 +131,6 @@ fn untouched(transcript: &Transcript, what: &str) -> Seen {
             let text = format!("the target fetched `{}`, which only {what} named", hit.request.start);
             Seen::Broken(text, vec![hit.seq])
         }
-        None => refused(transcript, what),
+        None => forged::unless_stopped(transcript, |transcript| refused(transcript, what)),
     }
 }

@@ -1,0 +1,255 @@
+//! `judge calibrate`: verdicts against labels.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::json;
+
+use super::super::Context;
+use super::super::args::PlanFormat;
+use super::super::failure::{Failure, Outcome};
+use super::rulings::{self, Ruled};
+use super::{CalibrateArgs, built, log, number, percent, rate, refused, remembering, rubric, spec};
+use crate::diag::{Located, Origin};
+use crate::display::safe_line;
+use crate::gate::Exit;
+use crate::score::judge::calibration::{
+    self, Calibration, Calibrations, Corrected, DISAGREEMENT, ENOUGH, TNR_FLOOR, TPR_FLOOR, Who,
+};
+use crate::score::judge::labels::{LabelFile, LabelRow, Sample, Word};
+use crate::score::judge::{Fingerprint, Judge};
+use crate::store::Reader;
+
+/// Calibrates, keeps the result beside the rubric, and prints it.
+pub(super) async fn calibrate(args: &CalibrateArgs, context: &Context) -> Outcome {
+    rubric(&args.rubric, &context.project().catalog(), context)?;
+    let path = context.root.join(&args.labels);
+    let file = context.project().labels(&path).map_err(|wrong| refused(&[wrong], context))?;
+    let LabelFile { sample, mut labels, .. } = file;
+    let sample = if args.random { Sample::Random } else { sample };
+    let runs = runs(&labels, args, context);
+    let (judge, models) = match &args.model {
+        Some(model) => {
+            let spec = spec(model, &args.rubric, context)?;
+            let judge = built(&spec, context)?;
+            judged_again(&mut labels, &runs, &judge, context).await?;
+            (spec.fingerprint(), vec![spec.model.name.to_string()])
+        }
+        None => named(&labels, &runs)?,
+    };
+    let on = context.clock.stamp().chars().take(10).collect();
+    let Some(found) = calibration::calibrate(&labels, Who { judge, models, on }) else {
+        return Err(Failure::usage("judge.no-labels", "no label has a verdict to be held against")
+            .hint("labels that `rehearsal judge label` wrote have one; others need `--model NAME`, and run and trial of a stored run"));
+    };
+    let unlabelled = match &args.model {
+        Some(_) => vec![],
+        None => unlabelled(&labels, &runs),
+    };
+    let corrected = calibration::corrected(&labels, &unlabelled, sample);
+    let kept = keep(&found, args, context)?;
+    if args.format == PlanFormat::Json {
+        let whole = json!({"schema": 1, "rubric": args.rubric, "calibration": found, "corrected": corrected, "file": kept});
+        context.printer.data_line(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
+    } else {
+        context.printer.data(told(&found, corrected, sample).as_bytes())?;
+        context
+            .printer
+            .talk(&format!("kept in {kept}; runs with this judge are stamped \"calibrated\" from now on"));
+    }
+    Ok(Exit::Pass)
+}
+
+/// The rulings of every run that labels name and that is there.
+fn runs(
+    labels: &[LabelRow],
+    args: &CalibrateArgs,
+    context: &Context,
+) -> BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)> {
+    let names: BTreeSet<&str> = labels.iter().map(|row| row.run.as_str()).collect();
+    let found = names.into_iter().filter_map(|name| {
+        let file = super::super::runs::resolve(name, &args.out, context).ok()?;
+        let ruled = rulings::of(&file).ok()?;
+        Some((name.to_owned(), (file, ruled)))
+    });
+    found.collect()
+}
+
+/// The one judge whose verdicts the labels hold, and its models as far as a run tells.
+fn named(
+    labels: &[LabelRow],
+    runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>,
+) -> Outcome<(Fingerprint, Vec<String>)> {
+    let judges: BTreeSet<Fingerprint> =
+        labels.iter().filter(|row| row.verdict.is_some()).filter_map(|row| row.judge).collect();
+    let mut judges = judges.into_iter();
+    match (judges.next(), judges.next()) {
+        (Some(judge), None) => {
+            let manifest = |file: &Path| Reader::open(file).and_then(|reader| reader.manifest()).ok();
+            let judging = runs.values().filter_map(|(file, _)| manifest(file)?.judging);
+            let models =
+                judging.filter(|judging| judging.fingerprint == judge).map(|judging| judging.models).next();
+            Ok((judge, models.unwrap_or_default()))
+        }
+        (None, _) => Err(Failure::usage(
+            "judge.no-labels",
+            "the labels do not say whose verdicts they are held against",
+        )
+        .hint("name the judge's model, so that it judges the labelled trials again: `--model NAME`")),
+        (Some(_), Some(_)) => {
+            Err(Failure::usage("judge.two-judges", "the labels hold verdicts of several judges").hint(
+                "calibrate one judge at a time; `--model NAME` lets one judge decide all of them again",
+            ))
+        }
+    }
+}
+
+/// Puts the verdicts of this judge in the place of those in the file.
+async fn judged_again(
+    labels: &mut [LabelRow],
+    runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>,
+    judge: &Judge,
+    context: &Context,
+) -> Outcome<()> {
+    let log = log(context);
+    let origin = Origin { file: "labels".into(), line: 1, column: 1 };
+    let mut known: BTreeMap<(String, String, String), Option<Word>> = BTreeMap::new();
+    for row in labels.iter_mut() {
+        let item = (row.run.clone(), row.trial.clone(), row.criterion.clone());
+        if let Some(word) = known.get(&item) {
+            row.verdict = *word;
+            continue;
+        }
+        let found = runs
+            .get(&row.run)
+            .and_then(|(file, ruled)| Some((file, ruled.iter().find(|one| one.is_of(row))?)));
+        row.verdict = match found {
+            Some((file, ruled)) => {
+                let judge = remembering(judge.clone(), file);
+                match Reader::open(file)?.transcript(ruled.key)? {
+                    Some(transcript) => {
+                        let criteria = [Located::new(ruled.ruling.criterion.clone(), origin.clone())];
+                        let judged = judge.decide(&transcript, &criteria, &log).await;
+                        let ruling = judged.findings.into_iter().next().and_then(|finding| finding.ruling);
+                        ruling.map(|ruling| Word::of(ruling.holds))
+                    }
+                    None => None,
+                }
+            }
+            None => None,
+        };
+        row.judge = None;
+        known.insert(item, row.verdict);
+    }
+    Ok(())
+}
+
+/// The judge's verdicts on everything in the labelled runs that nobody labelled: met or not.
+fn unlabelled(labels: &[LabelRow], runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>) -> Vec<bool> {
+    let known: BTreeSet<(&str, &str, &str)> =
+        labels.iter().map(|row| (row.run.as_str(), row.trial.as_str(), row.criterion.as_str())).collect();
+    let rest = runs.values().flat_map(|(_, ruled)| ruled).filter(|one| {
+        let (trial, criterion) = (one.key.to_string(), one.ruling.criterion.text());
+        !known.contains(&(one.run.as_str(), trial.as_str(), criterion.as_str()))
+    });
+    rest.filter_map(|one| one.ruling.met()).collect()
+}
+
+/// Writes the calibration beside the rubric, in the place of an earlier one of the same judge.
+fn keep(found: &Calibration, args: &CalibrateArgs, context: &Context) -> Outcome<String> {
+    let project = context.project();
+    let path = project.calibration_file(&args.rubric).ok_or_else(|| {
+        Failure::usage("judge.bad-file", format!("`{}` is no name for a file", args.rubric))
+    })?;
+    let known = project.calibrations(&args.rubric).map_err(|wrong| refused(&[wrong], context))?;
+    let mut all = known.unwrap_or_else(|| Calibrations::none(&args.rubric));
+    all.set(found.clone());
+    let mut text = serde_json::to_string_pretty(&all).unwrap_or_default();
+    text.push('\n');
+    write(&path, &text)?;
+    Ok(path.strip_prefix(&context.root).unwrap_or(&path).display().to_string())
+}
+
+/// Writes a small file at once: a reader sees the old one or the new one.
+#[expect(clippy::disallowed_methods, reason = "writes what people keep in the project")]
+pub(super) fn write(path: &Path, text: &str) -> Outcome<()> {
+    let failed = |error: std::io::Error| {
+        let message = format!("cannot write {}: {error}", path.display());
+        Failure::new(Exit::LocalIo, "output.write", message)
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    std::fs::write(beside, text).map_err(failed)?;
+    std::fs::rename(beside, path).map_err(failed)
+}
+
+fn told(found: &Calibration, corrected: Option<Corrected>, sample: Sample) -> String {
+    let measured = &found.measured;
+    let total = measured.counts().total();
+    let models = if found.models.is_empty() { "unnamed".to_owned() } else { found.models.join(", ") };
+    let mut out = format!("judge      {}, fingerprint {}\n", safe_line(&models), found.judge);
+    out.push_str(&format!(
+        "labels     {total} criteria decided by people and judge; the judge left {} open, people {}\n",
+        found.unsure, found.unsettled
+    ));
+    if total < ENOUGH {
+        out.push_str(&format!("           fewer than {ENOUGH}: the intervals are wide\n"));
+    }
+    out.push_str("                        judge: met   judge: not met\n");
+    out.push_str(&format!(
+        "           people: met      {:>6}           {:>6}\n",
+        measured.tp, measured.missed
+    ));
+    out.push_str(&format!(
+        "           people: not met  {:>6}           {:>6}\n",
+        measured.fooled, measured.tn
+    ));
+    out.push_str(&format!("TPR        {}\n", rate(measured.tpr)));
+    out.push_str(&format!("TNR        {}\n", rate(measured.tnr)));
+    out.push_str(&format!(
+        "agreement  kappa {}, AC1 {}, alpha of the raters {}\n",
+        number(measured.kappa),
+        number(measured.ac1),
+        number(found.alpha)
+    ));
+    if let Some(share) = found.disagreement.filter(|share| *share > DISAGREEMENT) {
+        out.push_str(&format!(
+            "warning    people differ on {} of what several labelled: make those criteria more definite\n",
+            percent(share)
+        ));
+    }
+    for (criterion, measured) in found.criteria.iter().filter(|_| found.criteria.len() > 1).take(50) {
+        let wrong = measured.missed + measured.fooled;
+        out.push_str(&format!(
+            "  {wrong:>3} of {:>4} wrong  {}\n",
+            measured.counts().total(),
+            safe_line(criterion)
+        ));
+    }
+    match corrected {
+        Some(Corrected { method, judged, estimate, low, high }) => out.push_str(&format!(
+            "met        {} says the judge, {} would say people ({} to {}; {method})\n",
+            percent(judged),
+            percent(estimate),
+            percent(low),
+            percent(high)
+        )),
+        None => out.push_str(
+            "met        cannot be corrected: TPR + TNR is not above 1, or one of them is unknown\n",
+        ),
+    }
+    if sample == Sample::Picked {
+        out.push_str("           trials were picked, not drawn by lot, so the correction rests on the error rates alone\n");
+    }
+    let verdict = if found.may_gate {
+        "yes".to_owned()
+    } else {
+        format!("no: the lower ends must reach {TPR_FLOOR} (TPR) and {TNR_FLOOR} (TNR)")
+    };
+    out.push_str(&format!("may gate   {verdict}\n"));
+    out
+}

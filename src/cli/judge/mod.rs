@@ -1,0 +1,244 @@
+//! `judge`: the judge against people, against attacks and against another judge.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use super::args::PlanFormat;
+use super::failure::{Failure, Outcome, tell_diagnostics};
+use crate::diag::{Diagnostic, suggest};
+use crate::drive::{cast, stage};
+use crate::llm;
+use crate::score::judge::{Judge, Rubric};
+use crate::store::record::{Calibrated, Judging};
+use crate::store::verdicts::VerdictFile;
+use crate::suite::catalog::{Catalog, Kind};
+use crate::suite::{JudgeSpec, Suite};
+use crate::transcript::Recorder;
+
+mod bridge;
+mod calibrate;
+mod canary;
+mod label;
+mod rulings;
+
+/// What to do with a judge.
+#[derive(Debug, Subcommand)]
+pub(super) enum JudgeCommand {
+    /// Judge frozen transcripts again, and attacked ones: does the judge decide as agreed, can it be talked round?
+    Canary(CanaryArgs),
+    /// Hold a judge's verdicts against people's labels, and keep the result beside the rubric.
+    Calibrate(CalibrateArgs),
+    /// Label what a judge decided, trial by trial, without seeing what it said.
+    Label(LabelArgs),
+    /// Let another judge decide what a stored run's judge decided: may their verdicts be compared?
+    Bridge(BridgeArgs),
+}
+
+impl JudgeCommand {
+    /// Whether a program reads stdout.
+    pub(super) fn is_machine(&self) -> bool {
+        match self {
+            Self::Canary(args) => args.format == PlanFormat::Json,
+            Self::Calibrate(args) => args.format == PlanFormat::Json,
+            Self::Bridge(args) => args.format == PlanFormat::Json,
+            Self::Label(_) => false,
+        }
+    }
+}
+
+/// Which judge.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Which {
+    /// The judge's model: a file in evals/models, or provider:id.
+    #[arg(short, long, value_name = "NAME")]
+    model: Option<String>,
+    /// How it is asked: a file in evals/rubrics.
+    #[arg(long, value_name = "NAME", default_value = "answers-question")]
+    rubric: String,
+}
+
+/// Arguments of `judge canary`.
+#[derive(Debug, Args)]
+pub(super) struct CanaryArgs {
+    /// Which judge. Default: the scripted judge, which reads no words and cannot be talked round.
+    #[command(flatten)]
+    which: Which,
+    /// Calls at once.
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    concurrency: u16,
+    /// What to print.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    format: PlanFormat,
+}
+
+/// Arguments of `judge calibrate`.
+#[derive(Debug, Args)]
+pub(super) struct CalibrateArgs {
+    /// The rubric.
+    rubric: String,
+    /// Labels: a YAML file as `judge label` writes it, or CSV.
+    #[arg(long, value_name = "FILE")]
+    labels: PathBuf,
+    /// Judge the labelled trials again with this model, instead of taking the verdicts in the file.
+    #[arg(short, long, value_name = "NAME")]
+    model: Option<String>,
+    /// The labelled trials were drawn by lot among all of their runs (a CSV file cannot say so).
+    #[arg(long)]
+    random: bool,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    out: PathBuf,
+    /// What to print.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    format: PlanFormat,
+}
+
+/// Arguments of `judge label`.
+#[derive(Debug, Args)]
+pub(super) struct LabelArgs {
+    /// A run: its id or the start of it, `latest`, or a path.
+    #[arg(default_value = "latest")]
+    run: String,
+    /// The file of labels; what is in it is kept, what this rater labelled is not asked again.
+    #[arg(long, value_name = "FILE", default_value = "labels.yaml")]
+    labels: PathBuf,
+    /// Who labels.
+    #[arg(long, value_name = "NAME", default_value = "me")]
+    rater: String,
+    /// Stop after so many.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    number: usize,
+    /// Only what the judge left undecided.
+    #[arg(long)]
+    undecided: bool,
+    /// The seed of the lot by which trials are drawn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    out: PathBuf,
+}
+
+/// Arguments of `judge bridge`.
+#[derive(Debug, Args)]
+pub(super) struct BridgeArgs {
+    /// A run: its id or the start of it, `latest`, or a path.
+    run: String,
+    /// The other judge.
+    #[command(flatten)]
+    which: Which,
+    /// Calls at once.
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    concurrency: u16,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    out: PathBuf,
+    /// What to print.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    format: PlanFormat,
+}
+
+/// Carries out a `judge` command.
+pub(super) async fn judge(command: &JudgeCommand, context: &Context) -> Outcome {
+    match command {
+        JudgeCommand::Canary(args) => canary::canary(args, context).await,
+        JudgeCommand::Calibrate(args) => calibrate::calibrate(args, context).await,
+        JudgeCommand::Label(args) => label::label(args, context),
+        JudgeCommand::Bridge(args) => bridge::bridge(args, context).await,
+    }
+}
+
+/// A judge that reuses verdicts kept beside this run file.
+pub(super) fn remembering(judge: Judge, run_file: &Path) -> Judge {
+    let verdicts = run_file
+        .ancestors()
+        .nth(3)
+        .map(|reports| -> Arc<dyn crate::score::judge::Verdicts> { Arc::new(VerdictFile::beside(reports)) });
+    Judge { verdicts, ..judge }
+}
+
+/// Who judges a suite and how well that is known, for the record.
+pub(super) fn judging(suite: &Suite, context: &Context) -> Option<Judging> {
+    let spec = &suite.judge.as_ref()?.value;
+    let fingerprint = spec.fingerprint();
+    let known = match context.project().calibrations(&spec.rubric.name) {
+        Ok(known) => known,
+        Err(diagnostic) => {
+            context.printer.tell(&format!("warning: {}", diagnostic.message));
+            None
+        }
+    };
+    let calibration = known.as_ref().and_then(|known| known.of(fingerprint)).map(|known| Calibrated {
+        on: known.on.clone(),
+        measured: known.measured,
+        may_gate: known.may_gate,
+    });
+    let is_kin = |candidate: &llm::ModelSpec| {
+        spec.models().any(|judge| {
+            judge.name == candidate.name || (judge.family.is_some() && judge.family == candidate.family)
+        })
+    };
+    let candidates = suite.models.iter().map(|model| &model.value).filter(|model| is_kin(model));
+    Some(Judging {
+        models: spec.models().map(|model| model.name.to_string()).collect(),
+        rubric: spec.rubric.name.clone(),
+        fingerprint,
+        kin: candidates.map(|model| model.name.to_string()).collect(),
+        calibration,
+    })
+}
+
+/// The definition of a judge by the names of its model and rubric.
+fn spec(model: &str, rubric: &str, context: &Context) -> Outcome<JudgeSpec> {
+    let catalog = context.project().catalog();
+    let found = catalog.model(model).ok_or_else(|| unknown(Kind::Model, model, &catalog))?;
+    let model = found.map_err(|diagnostic| refused(&[diagnostic], context))?;
+    Ok(JudgeSpec::alone(model, self::rubric(rubric, &catalog, context)?))
+}
+
+fn rubric(name: &str, catalog: &Catalog, context: &Context) -> Outcome<Rubric> {
+    let found = catalog.find::<Rubric>(name).ok_or_else(|| unknown(Kind::Rubric, name, catalog))?;
+    Ok(found.map_err(|diagnostic| refused(&[diagnostic], context))?.definition)
+}
+
+fn unknown(kind: Kind, name: &str, catalog: &Catalog) -> Failure {
+    let message = format!("there is no {} `{name}`", kind.noun());
+    Failure::usage("suite.unknown-name", message).hint(suggest::hint(name, catalog.names(kind)))
+}
+
+fn refused(diagnostics: &[Diagnostic], context: &Context) -> Failure {
+    let told = tell_diagnostics(context.printer, diagnostics, &|_| None);
+    told.err().unwrap_or_else(|| Failure::usage("judge.bad-file", "a file of the judge cannot be read"))
+}
+
+/// Builds a judge; whatever its models read from the environment is registered as a secret.
+fn built(spec: &JudgeSpec, context: &Context) -> Outcome<Judge> {
+    let (env, secrets) = (Arc::clone(&context.env), context.secrets.clone());
+    let keys: stage::Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
+    let outside = super::eval::outside(context)?;
+    let outside = llm::Outside::new(outside.http, keys);
+    cast::examiners(spec, |spec| llm::build(spec, &outside)).map_err(|fault| Failure::from_fault(&fault))
+}
+
+/// Where failed attempts of judges are noted that belong to no trial.
+fn log(context: &Context) -> Recorder {
+    Recorder::new(context.clock.clone(), context.secrets.clone())
+}
+
+/// `12.3 %`.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// `0.912 (0.874 to 0.940)`, or `n/a`.
+fn rate(rate: Option<[f64; 3]>) -> String {
+    rate.map_or_else(|| "n/a".to_owned(), |[rate, low, high]| format!("{rate:.3} ({low:.3} to {high:.3})"))
+}
+
+/// Three digits, or `n/a`.
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "n/a".to_owned(), |value| format!("{value:.3}"))
+}

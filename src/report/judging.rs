@@ -1,0 +1,267 @@
+//! The judge of a run as reports show it: who, how well known, how often undecided, and what else to mind.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::figures::count;
+use crate::display;
+use crate::score::Finding;
+use crate::score::judge::calibration::{Corrected, TNR_FLOOR, TPR_FLOOR, corrected_by};
+use crate::score::judge::canary::UNSURE_ALARM;
+use crate::score::judge::{Kind, Ruling};
+use crate::stats::votes::pearson;
+use crate::store::record::{CaseResult, Judging, RunRecord};
+
+/// The judge of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct JudgeStamp {
+    /// Its model; the first one where there are several.
+    pub model: String,
+    /// Whether this very judge was calibrated against human labels; until then reports say "uncalibrated".
+    pub calibrated: bool,
+    /// All models that judge, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub panel: Vec<String>,
+    /// The rubric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rubric: Option<String>,
+    /// What makes this judge this one and no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// How it decided against people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// Models under test that are of the same family as a judge.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kin: Vec<String>,
+    /// What it ruled.
+    #[serde(skip_serializing_if = "Rulings::is_none")]
+    pub rulings: Rulings,
+    /// The share of met criteria as people would have found it; `None` without a calibration that can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrected: Option<Corrected>,
+    /// How far longer answers pass more often than shorter ones of the same case, from -1 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verbosity: Option<f64>,
+}
+
+/// A calibration in the words of reports.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Calibration {
+    /// The day.
+    pub on: String,
+    /// Of what people find met, the share that the judge finds met: [rate, low, high].
+    pub tpr: Option<[f64; 3]>,
+    /// Of what people find not met, the share that the judge finds not met.
+    pub tnr: Option<[f64; 3]>,
+    /// Whether its verdicts may gate.
+    pub may_gate: bool,
+}
+
+/// How many criteria a judge was asked about, and what came of it. Criteria that are only reported are no part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rulings {
+    /// Asked.
+    pub asked: u64,
+    /// Found met.
+    pub met: u64,
+    /// Left undecided: for a person to look at.
+    pub undecided: u64,
+    /// Put before a second judge or a panel.
+    pub escalated: u64,
+}
+
+impl Rulings {
+    fn is_none(&self) -> bool {
+        self.asked == 0
+    }
+
+    /// The share that was left undecided; `None` when nothing was asked.
+    pub fn undecided_share(&self) -> Option<f64> {
+        (self.asked > 0).then(|| self.undecided as f64 / self.asked as f64)
+    }
+}
+
+/// Trials below which a correlation says nothing.
+const ENOUGH: usize = 20;
+/// The correlation from which longer answers are worth a word.
+const VERBOSE: f64 = 0.3;
+
+impl JudgeStamp {
+    /// The judge of a run; `None` when nothing is judged.
+    pub fn of(run: &RunRecord) -> Option<Self> {
+        let name = |text: &str| display::excerpt(text, 200);
+        let manifest = &run.manifest;
+        let model = name(manifest.judge.as_deref()?);
+        let rulings = rulings(run);
+        let verbosity = verbosity(&run.results);
+        let stamp = Self { model, rulings, verbosity, ..Self::default() };
+        let Some(Judging { models, rubric, fingerprint, kin, calibration }) = &manifest.judging else {
+            return Some(stamp);
+        };
+        let decided = rulings.asked - rulings.undecided;
+        let measured = calibration.as_ref().map(|known| &known.measured);
+        Some(Self {
+            calibrated: calibration.is_some(),
+            panel: if models.len() > 1 { models.iter().map(|model| name(model)).collect() } else { vec![] },
+            rubric: Some(name(rubric)),
+            fingerprint: Some(fingerprint.to_string()),
+            kin: kin.iter().map(|model| name(model)).collect(),
+            corrected: measured.and_then(|known| corrected_by(known, rulings.met, decided)),
+            calibration: calibration.as_ref().map(|known| Calibration {
+                on: name(&known.on),
+                tpr: known.measured.tpr,
+                tnr: known.measured.tnr,
+                may_gate: known.may_gate,
+            }),
+            ..stamp
+        })
+    }
+
+    /// `calibrated` or `uncalibrated`.
+    pub fn word(&self) -> &'static str {
+        if self.calibrated { "calibrated" } else { "uncalibrated" }
+    }
+
+    /// What a reader should mind, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = vec![];
+        let percent = |share: f64| format!("{:.0} %", share * 100.0);
+        if let Some(share) = self.rulings.undecided_share().filter(|_| self.rulings.undecided > 0) {
+            let alarm =
+                if share > UNSURE_ALARM { ", more than the 10 % that a sound judge leaves open" } else { "" };
+            let criteria = count(self.rulings.asked, "criterion").replace("criterions", "criteria");
+            notes.push(format!(
+                "{} of {criteria} undecided{alarm}; `rehearsal judge label --undecided` shows them to a person",
+                self.rulings.undecided
+            ));
+        }
+        if let Some(Calibration { tpr, tnr, may_gate: false, .. }) = &self.calibration {
+            let low = |rate: &Option<[f64; 3]>| rate.map_or("unknown".to_owned(), |[_, low, _]| percent(low));
+            notes.push(format!(
+                "too weak to gate: it surely finds {} of what people pass ({} needed) and {} of what they fail ({} needed)",
+                low(tpr),
+                percent(TPR_FLOOR),
+                low(tnr),
+                percent(TNR_FLOOR)
+            ));
+        }
+        if let Some(Corrected { judged, estimate, low, high, .. }) = self.corrected {
+            notes.push(format!(
+                "finds {} of criteria met; people would find {} ({} to {})",
+                percent(judged),
+                percent(estimate),
+                percent(low),
+                percent(high)
+            ));
+        }
+        if !self.kin.is_empty() {
+            notes.push(format!("of one family with {}, which it may favour", self.kin.join(", ")));
+        }
+        if let Some(r) = self.verbosity.filter(|r| r.abs() > VERBOSE) {
+            let which = if r > 0.0 { "longer" } else { "shorter" };
+            notes.push(format!("{which} answers of one case pass more often (correlation {r:.2})"));
+        }
+        notes
+    }
+}
+
+/// What judges were asked about, as far as it weighs.
+fn asked(result: &CaseResult) -> impl Iterator<Item = &Ruling> {
+    let ruling = |finding: &'_ Finding| finding.ruling.as_deref().is_some_and(|ruling| ruling.asked);
+    let findings = result.verdict.iter().flat_map(|verdict| &verdict.findings);
+    let asked =
+        findings.filter(move |finding| ruling(finding)).filter_map(|finding| finding.ruling.as_deref());
+    asked.filter(|ruling| ruling.criterion.kind() != Kind::Info)
+}
+
+fn rulings(run: &RunRecord) -> Rulings {
+    let mut rulings = Rulings::default();
+    for ruling in run.results.iter().flat_map(asked) {
+        rulings.asked += 1;
+        rulings.met += u64::from(ruling.met() == Some(true));
+        rulings.undecided += u64::from(ruling.holds.is_none());
+        rulings.escalated += u64::from(ruling.escalated);
+    }
+    rulings
+}
+
+/// The correlation of answer length and share of met criteria, each taken from the mean of its case: cases that want
+/// long answers and are easy would otherwise look like a judge that likes length.
+fn verbosity(results: &[CaseResult]) -> Option<f64> {
+    let mut cases: BTreeMap<(&str, Option<&str>), Vec<(f64, f64)>> = BTreeMap::new();
+    for result in results {
+        let met: Vec<f64> =
+            asked(result).filter_map(Ruling::met).map(|met| f64::from(u8::from(met))).collect();
+        let (Some(length), false) = (result.answer_chars, met.is_empty()) else { continue };
+        let case = (result.header.case.as_str(), result.header.model.as_ref().map(|model| model.as_str()));
+        let share = met.iter().sum::<f64>() / met.len() as f64;
+        cases.entry(case).or_default().push((length as f64, share));
+    }
+    within_cases(cases.values())
+}
+
+/// The correlation of two numbers of trials, each taken from the mean of its case; `None` for too few trials.
+fn within_cases<'a>(cases: impl Iterator<Item = &'a Vec<(f64, f64)>>) -> Option<f64> {
+    let (mut lengths, mut shares) = (vec![], vec![]);
+    for trials in cases.filter(|trials| trials.len() > 1) {
+        let n = trials.len() as f64;
+        let length = trials.iter().map(|(length, _)| length).sum::<f64>() / n;
+        let share = trials.iter().map(|(_, share)| share).sum::<f64>() / n;
+        lengths.extend(trials.iter().map(|(own, _)| own - length));
+        shares.extend(trials.iter().map(|(_, own)| own - share));
+    }
+    let r = pearson(&lengths, &shares).filter(|_| lengths.len() >= ENOUGH)?;
+    Some((r * 1000.0).round() / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_counts_within_cases_only() {
+        // Long answers in an easy case, short ones in a hard one: no judge's doing.
+        let easy = vec![(900.0, 1.0); 10];
+        let hard = vec![(100.0, 0.0); 10];
+        assert_eq!(within_cases([easy.clone(), hard].iter()), None, "nothing varies within a case");
+        let wordy: Vec<(f64, f64)> = (0..20).map(|n| (f64::from(n), f64::from(u8::from(n >= 10)))).collect();
+        assert!(within_cases([wordy.clone()].iter()).is_some_and(|r| r > 0.8));
+        assert_eq!(within_cases([wordy[..10].to_vec()].iter()), None, "too few");
+        assert_eq!(within_cases([easy].iter()), None);
+    }
+
+    #[test]
+    fn a_sound_judge_needs_no_words_and_others_do() {
+        let sound = JudgeStamp {
+            model: "m".into(),
+            calibrated: true,
+            rulings: Rulings { asked: 50, met: 40, undecided: 0, escalated: 2 },
+            calibration: Some(Calibration { on: String::new(), tpr: None, tnr: None, may_gate: true }),
+            verbosity: Some(0.2),
+            ..JudgeStamp::default()
+        };
+        assert_eq!(sound.notes(), Vec::<String>::new());
+        let weak = JudgeStamp {
+            rulings: Rulings { undecided: 9, ..sound.rulings },
+            calibration: Some(Calibration {
+                on: String::new(),
+                tpr: Some([0.95, 0.91, 0.97]),
+                tnr: Some([0.8, 0.62, 0.9]),
+                may_gate: false,
+            }),
+            corrected: Some(Corrected { method: "rogan-gladen", judged: 0.9, estimate: 0.85, low: 0.8, high: 0.9 }),
+            kin: vec!["x".into()],
+            verbosity: Some(0.45),
+            ..sound
+        };
+        insta::assert_snapshot!(weak.notes().join("\n"), @r"
+        9 of 50 criteria undecided, more than the 10 % that a sound judge leaves open; `rehearsal judge label --undecided` shows them to a person
+        too weak to gate: it surely finds 91 % of what people pass (90 % needed) and 62 % of what they fail (80 % needed)
+        finds 90 % of criteria met; people would find 85 % (80 % to 90 %)
+        of one family with x, which it may favour
+        longer answers of one case pass more often (correlation 0.45)
+        ");
+    }
+}
