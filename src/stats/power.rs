@@ -184,7 +184,7 @@ mod tests {
         let seen = smallest_drop(&sure, RISKS).expect("sound");
         assert!(seen > 0.01 && seen < 0.05, "{seen}");
         assert!(smallest_drop(&DESIGN, RISKS) > mde_paired(&DESIGN, RISKS));
-        assert_eq!(smallest_drop(&Design { cases: 0.5, ..sure }, RISKS), None);
+        assert_eq!(smallest_drop(&Design { cases: 1.0, k_baseline: 1.0, ..sure }, RISKS), None);
         assert_eq!(smallest_drop(&Design { cases: 0.0, ..sure }, RISKS), None);
     }
 
