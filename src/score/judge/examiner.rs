@@ -89,31 +89,23 @@ impl Examiner {
 
     /// One opinion per question, in order; what it decided before is not asked again.
     pub async fn opinions(&self, matter: &Matter<'_>, asked: &Asked<'_>, bill: &mut Bill) -> Vec<Opinion> {
-        let Some(verdicts) = matter.verdicts else { return self.ask(matter, asked, bill).await };
+        // A scripted judge follows the suite, and asking it costs nothing.
+        let Some(verdicts) = matter.verdicts.filter(|_| self.listens()) else {
+            return self.ask(matter, asked, bill).await;
+        };
         let judge = Fingerprint::of(&self.spec, matter.rubric);
         let data = Digest::of_json(&lines::of(matter.transcript).lines);
-        let keys: Vec<Digest> = (0..asked.questions.len())
-            .map(|which| match self.listens() {
-                true => verdict_key(judge, data, &asked.questions, which),
-                // A scripted judge follows the suite, and asking it costs nothing.
-                false => Digest::none(),
-            })
-            .collect();
-        let known: Option<Vec<Opinion>> = keys
-            .iter()
-            .filter(|_| self.listens())
-            .map(|key| verdicts.recall(*key).map(Ok))
-            .collect::<Option<Vec<_>>>()
-            .filter(|known| known.len() == keys.len());
+        let questions = &asked.questions;
+        let keys: Vec<Digest> =
+            (0..questions.len()).map(|which| verdict_key(judge, data, questions, which)).collect();
+        let known: Option<Vec<Opinion>> = keys.iter().map(|key| verdicts.recall(*key).map(Ok)).collect();
         if let Some(known) = known {
             return known;
         }
         let opinions = self.ask(matter, asked, bill).await;
-        if self.listens() {
-            for (key, opinion) in keys.iter().zip(&opinions) {
-                if let Ok(decision) = opinion {
-                    verdicts.keep(*key, decision);
-                }
+        for (key, opinion) in keys.iter().zip(&opinions) {
+            if let Ok(decision) = opinion {
+                verdicts.keep(*key, decision);
             }
         }
         opinions
