@@ -67,11 +67,10 @@ impl<'a> Players<'a> {
         loop {
             if let Some(Playing { user, said }) =
                 self.playing.take().filter(|now| now.said < now.user.max_turns)
+                && let Next::Say(text) = self.play(user).await?
             {
-                if let Next::Say(text) = self.play(user).await? {
-                    self.playing = Some(Playing { user, said: said + 1 });
-                    return Ok(Some(self.say(text, true)));
-                }
+                self.playing = Some(Playing { user, said: said + 1 });
+                return Ok(Some(self.say(text, true)));
             }
             match self.turns.next() {
                 None => return Ok(None),

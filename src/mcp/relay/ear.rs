@@ -88,7 +88,7 @@ impl Ear {
         for message in messages {
             match message {
                 Message::Request { id, method, params } => {
-                    self.request(&mut heard, (line.to_owned(), id.to_string()), method, params);
+                    self.request(&mut heard, (line.to_owned(), id.to_string()), method, &params);
                 }
                 Message::Answer(answer) => self.answered(&mut heard, line, answer),
                 Message::Notification { .. } => {}
@@ -157,8 +157,8 @@ impl Ear {
         }
     }
 
-    fn request(&self, heard: &mut Heard, key: (Line, String), method: String, params: Value) {
-        if let Some(open) = self.resumed(heard, &method, &params) {
+    fn request(&self, heard: &mut Heard, key: (Line, String), method: String, params: &Value) {
+        if let Some(open) = self.resumed(heard, &method, params) {
             heard.open.insert(key, open);
             return;
         }

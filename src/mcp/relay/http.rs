@@ -102,7 +102,7 @@ impl Door {
         }
         let sending = Sending { method: head.method, headers: forwarded(&head.headers), body };
         match self.insist(&sending).await {
-            Ok(response) => self.back(response, line, text).await,
+            Ok(response) => self.back(response, line, &text).await,
             Err(fault) => {
                 let message = display::whole_words(&fault.message, 300);
                 self.relaying.log.note(What::ServerOdd { message: message.clone() });
@@ -186,7 +186,7 @@ impl Door {
     }
 
     /// Gives an answer back: an event stream event by event, anything else whole.
-    async fn back(self: &Arc<Self>, response: reqwest::Response, line: String, asked: String) -> Response {
+    async fn back(self: &Arc<Self>, response: reqwest::Response, line: String, asked: &str) -> Response {
         let (status, headers) = (response.status(), returned(response.headers()));
         let is_stream = kind(response.headers()) == Kind::Stream && status.is_success();
         let body = if is_stream {
@@ -194,7 +194,7 @@ impl Door {
                 (Arc::clone(self), response, Listening { line, head: None, decoder: Decoder::default() });
             Outgoing::from_stream(stream::unfold(Some(begun), onward))
         } else {
-            Outgoing::from(self.whole(response, &line, &asked).await)
+            Outgoing::from(self.whole(response, &line, asked).await)
         };
         let mut answer = Response::new(body);
         *answer.status_mut() = status;

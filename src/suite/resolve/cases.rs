@@ -176,7 +176,7 @@ impl Cases<'_, '_> {
         match &turn.value {
             wire::Turn::User(text) => Some(Turn::User(text.clone())),
             wire::Turn::Simulate(part) => {
-                user::resolve(self.context, self.file, part, turn.origin(self.file))
+                user::resolve(self.context, self.file, part, &turn.origin(self.file))
             }
         }
     }

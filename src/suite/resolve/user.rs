@@ -17,7 +17,7 @@ pub(super) fn resolve(
     context: &mut Context<'_>,
     file: &Arc<str>,
     part: &SimulatePart,
-    at: Origin,
+    at: &Origin,
 ) -> Option<Turn> {
     let mut wrong = |message: String, hint: &str| {
         context.push(Diagnostic::error("suite.invalid-value", at.clone(), message).hint(hint));
