@@ -251,7 +251,13 @@ mod tests {
                 tnr: Some([0.8, 0.62, 0.9]),
                 may_gate: false,
             }),
-            corrected: Some(Corrected { method: "rogan-gladen", judged: 0.9, estimate: 0.85, low: 0.8, high: 0.9 }),
+            corrected: Some(Corrected {
+                method: "rogan-gladen",
+                judged: 0.9,
+                estimate: 0.85,
+                low: 0.8,
+                high: 0.9,
+            }),
             kin: vec!["x".into()],
             verbosity: Some(0.45),
             ..sound

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::access::Grid;
 use super::fit::Clients;
-use super::losses::ModelLosses;
 use super::judging::JudgeStamp;
+use super::losses::ModelLosses;
 use super::spending::Spending;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};

@@ -44,8 +44,9 @@ impl Decision {
     /// The same without secrets.
     #[must_use]
     pub fn redacted(mut self, secrets: &Secrets) -> Self {
-        let (Self::Yes(Ground { reason: text, .. }) | Self::No(Ground { reason: text, .. }) | Self::Unsure { why: text, .. }) =
-            &mut self;
+        let (Self::Yes(Ground { reason: text, .. })
+        | Self::No(Ground { reason: text, .. })
+        | Self::Unsure { why: text, .. }) = &mut self;
         *text = secrets.redact(text).into_owned();
         self
     }
