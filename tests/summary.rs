@@ -93,6 +93,7 @@ const CONTRACT: &[(&str, Holds)] = &[
     ("usage/model_calls", COUNT),
     ("usage/judge_calls", COUNT),
     ("usage/tool_calls", COUNT),
+    ("losses", LIST),
     ("judge/model", TEXT),
     ("judge/calibrated", TRUTH),
 ];
