@@ -6,8 +6,6 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
-use rehearsal::auth::Authority;
-use rehearsal::auth::client::Memory;
 use rehearsal::drive::hands::Hands;
 use rehearsal::drive::sampling::Sampler;
 use rehearsal::drive::surface::Prelude;
@@ -99,16 +97,7 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
             std::env::temp_dir(),
         ),
         identities: HashMap::from([(case.persona.name.clone(), anonymous)]),
-        authority: Authority {
-            issuer: None,
-            audience: "stdio".to_owned(),
-            env: Arc::new(|_| None),
-            secrets: Secrets::default(),
-            clock: Clock::system(),
-            route: net::Route::default(),
-            wallet: Arc::new(Memory::default()),
-            old_servers: false,
-        },
+        authority: None,
         surfaces: BTreeMap::new(),
         prelude: Prelude::default(),
         lab: None,

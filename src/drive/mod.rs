@@ -58,8 +58,8 @@ pub struct World {
     pub hands: hands::Hands,
     /// The identities, by persona.
     pub identities: HashMap<PersonaName, Identity>,
-    /// What identities of a single trial are made with.
-    pub authority: Authority,
+    /// What identities of a single trial are made with; `None` where the target is a tape and asks for none.
+    pub authority: Option<Authority>,
     /// What each persona sees, learned before the first trial; arguments of access probes are made from it.
     pub surfaces: surface::Surfaces,
     /// How the personas were authorized meanwhile.

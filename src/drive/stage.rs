@@ -65,7 +65,7 @@ pub struct Stage {
     models: Models,
     judge: Option<Judge>,
     identities: HashMap<PersonaName, Identity>,
-    authority: Authority,
+    authority: Option<Authority>,
     surfaces: Surfaces,
     prelude: Prelude,
     lab: Option<auth::Lab>,
@@ -185,7 +185,7 @@ pub async fn set(suite: &Suite, plan: &Plan, outside: &Outside) -> Result<Stage,
     let (set, description) = raise(suite, outside).await?;
     match dress(suite, plan, outside, &set).await {
         Ok((identities, (surfaces, prelude), lab)) => Ok(Stage {
-            authority: set.authority(outside),
+            authority: outside.tapes.server.is_none().then(|| set.authority(outside)),
             set,
             description,
             models,
