@@ -13,6 +13,7 @@ use super::{View, figures, fit, losses};
 use crate::diag::render;
 use crate::display;
 use crate::gate::cells::{self, Cell, Counts, State, blame, outcome};
+use crate::ids::ToolName;
 use crate::score::{Finding, Grade, Outcome, Weight};
 use crate::stats::{Tally, proportion::suite_rate, reliability::suite_pass_hat_k};
 use crate::store::record::{CaseResult, Manifest, RunRecord};
@@ -64,7 +65,7 @@ impl Summary {
 
 /// The tools that somebody saw before the first trial.
 fn seen(manifest: &Manifest) -> BTreeSet<&str> {
-    manifest.surfaces.iter().flat_map(|surface| &surface.tools).map(|name| name.as_str()).collect()
+    manifest.surfaces.iter().flat_map(|surface| &surface.tools).map(ToolName::as_str).collect()
 }
 
 /// The client profiles that the use cases name.

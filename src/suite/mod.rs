@@ -27,6 +27,7 @@ use crate::units::{Period, Share};
 pub mod answers;
 mod builtin;
 pub mod catalog;
+mod change;
 mod entries;
 pub mod judge_files;
 pub mod made;
@@ -43,6 +44,7 @@ pub mod wire;
 pub mod yaml;
 
 pub use answers::Answers;
+pub use change::Change;
 pub use read::{Loaded, Project, Request};
 pub use steps::{CommandStep, HttpStep, PromptStep, ResourceStep, Simulate, Step, ToolStep, Turn, Verify};
 
@@ -310,25 +312,6 @@ impl Default for Limits {
             tokens: None,
             cost: None,
         }
-    }
-}
-
-/// What can become of a persona's tokens inside a session, besides the rights of another persona.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The issuer takes the token in use back (RFC 7009). Only a server that asks the issuer learns of it.
-    Revoked,
-    /// The next token is signed by a key that is new to everybody.
-    Rotated,
-}
-
-impl Change {
-    /// The words for them under `becomes`, where a suite has no persona of that name.
-    pub const NAMES: [(&str, Self); 2] = [("revoked", Self::Revoked), ("rotated", Self::Rotated)];
-
-    /// The change of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, change)| *change)
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::bench::{Bench, facts, fewer_facts, record};
 use crate::flawed::{Flawed, switches};
-use crate::tables::{CLOSELY, CONSEQUENCES, PENDING, REPORTS, SILENT, setting};
+use crate::tables::{CLOSELY, CONSEQUENCES, FLEETING, PENDING, REPORTS, SILENT, setting};
 
 /// How many servers are looked at side by side.
 const SIDE_BY_SIDE: usize = 6;
@@ -205,7 +205,8 @@ fn judged(findings: &Findings, beside: Look) -> (String, Vec<String>) {
         let listed: BTreeSet<&str> =
             consequences.iter().filter(|(id, ..)| id == flaw).flat_map(|(_, ids, _)| *ids).copied().collect();
         let clean = &findings.beside[setting(flaw)];
-        for (id, seen) in row.iter().filter(|(id, _)| *id != flaw) {
+        let fleeting = |id: &str| FLEETING.iter().any(|(one, other, _)| one == flaw && *other == id);
+        for (id, seen) in row.iter().filter(|(id, _)| *id != flaw && !fleeting(id)) {
             match (kind(seen) != kind(&clean[id]), listed.contains(id)) {
                 (true, false) => {
                     wrong.push(format!("flaw {flaw} changes {id}, which {}: {}", kind(seen), why(seen)));

@@ -92,8 +92,15 @@ pub(crate) const CONSEQUENCES: &[(&str, &[&str], &str)] = &[
 /// More of them that only a close look sees, in the era of sessions.
 pub(crate) const CLOSELY: &[(&str, &[&str], &str)] = &[
     ("E08", &["D03"], "an expired token that counts in a session counts"),
-    ("H10", &["D10.fetches"], "ten tokens with unknown keys are ten bad tokens in a row"),
+    ("E07", &["A02"], "whoever is in a session needs no token, whatever the method"),
 ];
+
+/// Flaws that change another check or not, as fast as the machine is: the flaw, the check, why.
+pub(crate) const FLEETING: &[(&str, &str, &str)] = &[(
+    "H10",
+    "D10.fetches",
+    "ten tokens with unknown keys are ten bad tokens in a row, if they come fast enough",
+)];
 
 /// Flaws that need the server to be right in another way first: the flaw, the ways.
 pub(crate) const SETTINGS: &[(&str, &[&str])] = &[
