@@ -6,8 +6,6 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
-use rehearsal::auth::Authority;
-use rehearsal::auth::client::Memory;
 use rehearsal::drive::hands::Hands;
 use rehearsal::drive::sampling::Sampler;
 use rehearsal::drive::surface::Prelude;
