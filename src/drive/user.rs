@@ -40,6 +40,8 @@ struct Playing<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Who {
     User,
+    /// The user, before the one that is played now.
+    Before,
     Assistant,
 }
 
@@ -75,7 +77,12 @@ impl<'a> Players<'a> {
             match self.turns.next() {
                 None => return Ok(None),
                 Some(Turn::User(text)) => return Ok(Some(self.say(text.clone(), false))),
-                Some(Turn::Simulate(user)) => self.playing = Some(Playing { user, said: 0 }),
+                Some(Turn::Simulate(user)) => {
+                    for (who, _) in self.lines.iter_mut().filter(|(who, _)| *who == Who::User) {
+                        *who = Who::Before;
+                    }
+                    self.playing = Some(Playing { user, said: 0 });
+                }
             }
         }
     }
@@ -186,7 +193,11 @@ fn role(user: &Simulate, mark: &str) -> String {
 
 fn framed(lines: &[(Who, String)], mark: &str, wrong: &str) -> String {
     let line = |(who, text): &(Who, String)| {
-        let who = if *who == Who::User { "you" } else { "assistant" };
+        let who = match who {
+            Who::User => "you",
+            Who::Before => "you, before",
+            Who::Assistant => "assistant",
+        };
         json!({"who": who, "says": cut(text)}).to_string()
     };
     let lines: Vec<String> = lines.iter().map(line).collect();
