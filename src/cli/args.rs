@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::demo::DemoArgs;
 use super::tape::TapeArgs;
 
 /// The end of `--help`; the first word of each command is how the user starts the program.
@@ -450,32 +451,6 @@ pub(super) struct LogoutArgs {
     /// The name of the login.
     #[arg(long = "as", value_name = "NAME")]
     pub account: Option<String>,
-}
-
-/// Arguments of `demo-server`.
-#[derive(Debug, Args)]
-pub(super) struct DemoArgs {
-    /// How clients speak to it.
-    #[arg(long, value_enum, default_value_t = DemoTransport::Stdio)]
-    pub transport: DemoTransport,
-    /// The loopback port; PORT in the environment when absent, else a free one.
-    #[arg(long, value_name = "N")]
-    pub port: Option<u16>,
-    /// Break exactly one thing; `list` names the flaws.
-    #[arg(long, value_name = "NAME")]
-    pub flaw: Option<String>,
-    /// Serve over HTTP without any authorization.
-    #[arg(long)]
-    pub open: bool,
-}
-
-/// How clients speak to the demo server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum DemoTransport {
-    /// Standard streams.
-    Stdio,
-    /// Streamable HTTP on loopback.
-    Http,
 }
 
 fn dollars(text: &str) -> Result<f64, String> {

@@ -1,10 +1,37 @@
 //! `demo-server`: the bookshop.
 
+use clap::{Args, ValueEnum};
+
 use super::Context;
-use super::args::{DemoArgs, DemoTransport};
 use super::failure::{Failure, Outcome};
 use crate::demo::{self, DemoOptions};
 use crate::gate::Exit;
+
+/// Arguments of `demo-server`.
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// How clients speak to it.
+    #[arg(long, value_enum, default_value_t = DemoTransport::Stdio)]
+    pub transport: DemoTransport,
+    /// The loopback port; PORT in the environment when absent, else a free one.
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// Break exactly one thing; `list` names the flaws.
+    #[arg(long, value_name = "NAME")]
+    pub flaw: Option<String>,
+    /// Serve over HTTP without any authorization.
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// How clients speak to the demo server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DemoTransport {
+    /// Standard streams.
+    Stdio,
+    /// Streamable HTTP on loopback.
+    Http,
+}
 
 /// Serves the bookshop until it is stopped.
 pub(super) async fn serve(args: &DemoArgs, context: &Context) -> Outcome {
