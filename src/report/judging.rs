@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::figures::count;
 use crate::display;
+use crate::ids::ModelName;
 use crate::score::Finding;
 use crate::score::judge::calibration::{Corrected, TNR_FLOOR, TPR_FLOOR, corrected_by};
 use crate::score::judge::canary::UNSURE_ALARM;
@@ -190,12 +191,13 @@ fn rulings(run: &RunRecord) -> Rulings {
 /// The correlation of answer length and share of met criteria, each taken from the mean of its case: cases that want
 /// long answers and are easy would otherwise look like a judge that likes length.
 fn verbosity(results: &[CaseResult]) -> Option<f64> {
-    let mut cases: BTreeMap<(&str, Option<&str>), Vec<(f64, f64)>> = BTreeMap::new();
+    type Case<'a> = (&'a str, Option<&'a str>);
+    let mut cases: BTreeMap<Case<'_>, Vec<(f64, f64)>> = BTreeMap::new();
     for result in results {
         let met: Vec<f64> =
             asked(result).filter_map(Ruling::met).map(|met| f64::from(u8::from(met))).collect();
         let (Some(length), false) = (result.answer_chars, met.is_empty()) else { continue };
-        let case = (result.header.case.as_str(), result.header.model.as_ref().map(|model| model.as_str()));
+        let case = (result.header.case.as_str(), result.header.model.as_ref().map(ModelName::as_str));
         let share = met.iter().sum::<f64>() / met.len() as f64;
         cases.entry(case).or_default().push((length as f64, share));
     }

@@ -73,6 +73,7 @@ pub enum Grouping {
 
 /// Who decides besides the first judge.
 #[derive(Clone, Default)]
+#[expect(clippy::large_enum_variant, reason = "a run has one of them")]
 pub enum Others {
     /// Nobody.
     #[default]
