@@ -76,7 +76,7 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
     let outside = llm::Outside::new(net::client().unwrap(), Arc::new(|_| None));
     let mut samplers = HashMap::new();
     if let Some(Sampling::Model(spec)) = work.answers.sampling.as_ref().map(|block| &block.value) {
-        samplers.insert(Sampler::key(spec), Arc::new(Sampler::new(spec, &outside).unwrap()));
+        samplers.insert(Sampler::key(spec), Arc::new(Sampler::new(spec, None, &outside).unwrap()));
     }
     let command = vec!["sh".to_owned(), "-c".to_owned(), server(questions)];
     let program = Program { command, env: BTreeMap::new(), cwd: None };

@@ -142,8 +142,8 @@ fn edge_suites_give_finite_numbers() {
 
 #[test]
 fn a_hundred_thousand_trials_a_side_take_a_moment() {
-    let baseline = arm(20_000, |at| [5 - (at as u64 % 7 == 0) as u64, 5]);
-    let candidate = arm(20_000, |at| [5 - (at as u64 % 6 == 0) as u64, 5]);
+    let baseline = arm(20_000, |at| [5 - u64::from((at as u64).is_multiple_of(7)), 5]);
+    let candidate = arm(20_000, |at| [5 - u64::from((at as u64).is_multiple_of(6)), 5]);
     let change = these(&baseline, &candidate).change.unwrap();
     assert!(change.p_worse.unwrap() < 0.01);
     assert!(change.smallest_drop.unwrap() < 0.01);

@@ -59,10 +59,8 @@ fn told(file: &Path, run: &RunRecord) -> Told {
     for (_, transcript) in reader.transcripts().into_iter().flatten().flatten().take(LOOKED_THROUGH) {
         seen.absorb(&transcript.events);
         for event in &transcript.events {
-            if let What::OfferLost { losses } = &event.what {
-                if let Some(model) = &transcript.header.model {
-                    lost.entry(model.clone()).or_default().extend(losses.iter().cloned());
-                }
+            if let (What::OfferLost { losses }, Some(model)) = (&event.what, &transcript.header.model) {
+                lost.entry(model.clone()).or_default().extend(losses.iter().cloned());
             }
         }
     }

@@ -127,8 +127,8 @@ impl ScriptedUser {
 mod tests {
     use super::*;
 
-    fn user(script: Value) -> ScriptedUser {
-        let lines = read(&script).unwrap();
+    fn user(script: &Value) -> ScriptedUser {
+        let lines = read(script).unwrap();
         ScriptedUser { name: "u".into(), id: "u".into(), lines }
     }
 
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn it_says_line_after_line_and_then_is_done() {
-        let user = user(json!([{"say": "a"}, {"say": "b", "sees": "which"}]));
+        let user = user(&json!([{"say": "a"}, {"say": "b", "sees": "which"}]));
         let next = |lines: &[Value]| user.answer(&asked(lines)).map(|reply| reply.text.unwrap());
         assert_eq!(next(&[]).unwrap(), r#"{"say":"a","over":null}"#);
         let you = json!({"who": "you", "says": "a"});

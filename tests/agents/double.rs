@@ -150,6 +150,10 @@ impl Talk {
             None => {
                 let args = server["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap());
                 let env = server["env"].as_object().unwrap().iter();
+                #[allow(
+                    clippy::zombie_processes,
+                    reason = "it ends with its stdin, and this program right after"
+                )]
                 let mut child = Command::new(server["command"].as_str().unwrap())
                     .args(args)
                     .envs(env.map(|(name, value)| (name, value.as_str().unwrap())))
@@ -163,22 +167,22 @@ impl Talk {
         };
         talk.request(
             "initialize",
-            json!({
+            &json!({
                 "protocolVersion": "2025-06-18",
                 "capabilities": {"elicitation": {}},
                 "clientInfo": {"name": "double", "version": "1"},
             }),
         );
         talk.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-        talk.request("tools/list", json!({}));
+        talk.request("tools/list", &json!({}));
         talk
     }
 
     fn call(&mut self, params: &Value) -> Value {
-        self.request("tools/call", params.clone())
+        self.request("tools/call", params)
     }
 
-    fn request(&mut self, method: &str, params: Value) -> Value {
+    fn request(&mut self, method: &str, params: &Value) -> Value {
         let answers = self.send(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
         if let Some(answer) = answers.into_iter().find(|answer| answer.get("method").is_none()) {
             return answer;

@@ -50,7 +50,7 @@ fn violations(body: &Value) -> Vec<String> {
         for block in blocks {
             match block["type"].as_str().unwrap_or_default() {
                 "tool_use" if !block["input"].is_object() => {
-                    wrong.push(format!("input is no object: {block}"))
+                    wrong.push(format!("input is no object: {block}"));
                 }
                 "tool_use" => drop(open.insert(block["id"].as_str().unwrap_or_default())),
                 "tool_result" if !open.remove(block["tool_use_id"].as_str().unwrap_or_default()) => {

@@ -135,7 +135,7 @@ impl Shop {
             std::thread::spawn(move || {
                 lines.map_while(Result::ok).for_each(|line: String| {
                     let _ = sender.send(line);
-                })
+                });
             });
         }
         let port = said.iter().find_map(|line| port(&line)).unwrap();

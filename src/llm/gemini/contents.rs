@@ -73,9 +73,10 @@ pub(super) fn of<'a>(spec: &ModelSpec, messages: &'a [Message], names: &'a Names
         }
         let (role, parts) = match message {
             Message::User(text) => ("user", vec![Part::Text(text)]),
-            Message::Assistant { text, calls, carry } => {
-                ("model", answered(text.as_deref(), calls, carry.as_ref(), Given { names, ids: &mut given }))
-            }
+            Message::Assistant { text, calls, carry } => (
+                "model",
+                answered(text.as_deref(), calls, carry.as_ref(), &mut Given { names, ids: &mut given }),
+            ),
             Message::Tool { call, text, is_error, media } => {
                 let id = Some(call.id.as_str()).filter(|id| given.contains(id));
                 let mut media: Vec<Part<'a>> = media.iter().map(blob).collect();
@@ -117,7 +118,7 @@ fn answered<'a>(
     text: Option<&'a str>,
     calls: &'a [ToolCall],
     carry: Option<&'a Value>,
-    given: Given<'a, '_>,
+    given: &mut Given<'a, '_>,
 ) -> Vec<Part<'a>> {
     let Some(carried) = carry.and_then(Value::as_array) else {
         let text = text.filter(|text| !text.is_empty()).map(Part::Text);

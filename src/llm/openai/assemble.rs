@@ -250,7 +250,7 @@ mod tests {
     fn assembled(pieces: &[&str]) -> ChatReply {
         let mut assembly = Assembly::default();
         for piece in pieces {
-            assembly.add(serde_json::from_str(piece).unwrap());
+            assembly.add(serde_json::from_str(piece).unwrap()).unwrap();
         }
         assembly.reply(&request(), &Names::default(), 400)
     }

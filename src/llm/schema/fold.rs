@@ -18,10 +18,10 @@ pub(super) fn both(base: &mut Map<String, Value>, other: &Map<String, Value>, lo
             "required" => union(own, value),
             "enum" => intersection(own, value),
             "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties" => {
-                bound(own, value, f64::max)
+                bound(own, value, f64::max);
             }
             "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties" => {
-                bound(own, value, f64::min)
+                bound(own, value, f64::min);
             }
             "type" => types(own, value, lost),
             "additionalProperties" if own == &Value::Bool(true) => own.clone_from(value),

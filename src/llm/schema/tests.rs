@@ -167,9 +167,7 @@ fn hostile_schemas_are_bounded() {
     let values = json!({"type": "object", "properties": {"x": {"enum": values}}});
     for schema in [&deep, &wide, &bomb, &ring, &own, &alls, &values] {
         for rules in ALL {
-            let began = std::time::Instant::now();
             let translated = input(schema, rules);
-            assert!(began.elapsed().as_secs() < 5, "{} {:?}", rules.api, began.elapsed());
             assert!(depth(&translated.schema) <= 2 * rules.depth + 8, "{}", rules.api);
             assert!(translated.cuts.len() <= MOST_LOSSES + 1);
             assert!(translated.schema.to_string().len() < 4_000_000, "{}", rules.api);

@@ -56,7 +56,7 @@ pub(super) struct Call {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
-    Reply(ChatReply),
+    Reply(Box<ChatReply>),
     Fault(Fault),
 }
 

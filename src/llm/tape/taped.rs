@@ -36,7 +36,7 @@ impl Taped {
         let before = log.len() as u32;
         let answer = self.model.complete(request, log).await;
         let mut outcome = match &answer {
-            Ok(reply) => Outcome::Reply(reply.clone()),
+            Ok(reply) => Outcome::Reply(Box::new(reply.clone())),
             Err(fault) => Outcome::Fault(fault.clone()),
         };
         redact(&mut outcome, log);
@@ -68,7 +68,7 @@ fn played(call: Call, log: &Recorder) -> Result<ChatReply, Fault> {
         }
     }
     match call.outcome {
-        Outcome::Reply(reply) => Ok(reply),
+        Outcome::Reply(reply) => Ok(*reply),
         Outcome::Fault(fault) => Err(fault),
     }
 }

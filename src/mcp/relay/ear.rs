@@ -350,6 +350,7 @@ mod tests {
         json!({"jsonrpc": "2.0", "id": id.into(), "method": "tools/call", "params": params}).to_string()
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "a literal at every call")]
     fn answer(id: impl Into<Value>, result: Value) -> String {
         json!({"jsonrpc": "2.0", "id": id.into(), "result": result}).to_string()
     }

@@ -110,7 +110,8 @@ impl Deck {
         let of_case = |about: &About| surface(about) && about.case.as_deref() == Some(case.case.as_str());
         let of_trial = |about: &About| of_case(about) && about.trial == case.trial;
         let of_model = |about: &About| {
-            of_trial(about) && about.model.as_deref() == case.model.as_ref().map(|model| model.as_str())
+            of_trial(about)
+                && about.model.as_deref() == case.model.as_ref().map(crate::ids::ModelName::as_str)
         };
         let all = |wanted: &dyn Fn(&About) -> bool| -> Vec<usize> {
             (0..self.tracks.len()).filter(|index| wanted(&self.tracks[*index].about)).collect()

@@ -5,7 +5,7 @@ use crate::llm::ModelSpec;
 use crate::llm::command::{converses, is_agent, problems};
 use crate::mcp::Isolation;
 use crate::suite::answers::Sampling;
-use crate::suite::{CaseSpec, Suite, Transport, Turn};
+use crate::suite::{CaseSpec, Step, Suite, Transport, Turn};
 
 pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     for model in &suite.models {
@@ -76,7 +76,7 @@ pub(super) fn advise(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
         let apart = suite.target.transport == Transport::Stdio && suite.target.isolation == Isolation::Trial;
         let mut steps = case.setup.iter().chain(&case.cleanup).map(|step| &step.value);
         let mut verify = case.verify.iter().map(|verify| &verify.value.step);
-        if apart && (steps.any(|step| step.asks_target()) || verify.any(|step| step.asks_target())) {
+        if apart && (steps.any(Step::asks_target) || verify.any(Step::asks_target)) {
             let message = format!(
                 "over stdio the agent `{name}` has a server process of its own: steps of the case see another one"
             );

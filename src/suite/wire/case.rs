@@ -86,7 +86,7 @@ pub enum Turn {
     /// Fixed words.
     User(String),
     /// A user played by a model.
-    Simulate(SimulatePart),
+    Simulate(Box<SimulatePart>),
 }
 
 /// A user played by a model with a goal, for as many turns as it takes.
