@@ -124,7 +124,9 @@ fn a_run_that_holds_is_short() {
       pass rate   100.0 % (one case, no interval) · pass^3 100.0 % · 1 case
       trials      4 trials: 4 passed, 0 failed, 0 invalid
       clients     reference: 1 warning (result_cut); warnings under 1 other client: cline-cli
+      not taken   gpt-x: 2 losses in 2 tools
       spent       $0.0036 · 930 tokens in, 75 out · 6 model calls, 3 tool calls
+                  lexical $0.0036: $0.0036 per case, $0.0036 per passing case, 930 tokens in, 75 out
       run file    reports/runs/bookshop/0193a1b2.sqlite
 
     PASSED  exit 0 (pass)

@@ -120,19 +120,33 @@ async fn limits_and_outages_are_repeated_visibly() {
 
 #[tokio::test]
 async fn repetitions_end() {
-    let mut bench = Bench::new(vec![soon(429), soon(429), soon(429), ok(&said("too late"))]).await;
+    let mut bench = Bench::new(vec![soon(500), soon(500), soon(500), ok(&said("too late"))]).await;
     bench.spec.retries = 2;
     let fault = bench.ask(&hello()).await.unwrap_err();
-    assert_eq!((fault.code.as_str(), fault.side, fault.retryable), ("model.rate-limited", Side::Model, true));
-    insta::assert_snapshot!(fault.message, @"model `m`: the API answered 429 (3 attempts)");
+    assert_eq!((fault.code.as_str(), fault.side, fault.retryable), ("model.unavailable", Side::Model, true));
+    insta::assert_snapshot!(fault.message, @"model `m`: the API answered 500 (3 attempts)");
     assert_eq!((bench.requests(), bench.failed().len()), (3, 3));
     assert_eq!(bench.failed()[2].2, None);
 
     let day = ResponseTemplate::new(429).insert_header("retry-after", "86400");
     let bench = Bench::new(vec![day]).await;
     let fault = bench.ask(&hello()).await.unwrap_err();
-    insta::assert_snapshot!(fault.message, @"model `m`: the API answered 429; it asks for a wait of 86400s, more than 60s");
+    insta::assert_snapshot!(fault.message, @"model `m`: the API answered 429; it asks for a wait of 86400s, more than 300s");
     assert_eq!(bench.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_busy_provider_uses_up_no_repetitions_unless_none_are_wanted() {
+    let busy = || [429, 529, 429].map(soon).into_iter();
+    let mut bench = Bench::new(busy().chain([soon(500), ok(&said("At last."))]).collect()).await;
+    bench.spec.retries = 1;
+    assert_eq!(bench.ask(&hello()).await.unwrap().text.as_deref(), Some("At last."));
+    assert_eq!((bench.requests(), bench.failed().len()), (5, 4));
+
+    let mut bench = Bench::new(busy().collect()).await;
+    bench.spec.retries = 0;
+    let fault = bench.ask(&hello()).await.unwrap_err();
+    assert_eq!((fault.code.as_str(), fault.retryable, bench.requests()), ("model.rate-limited", true, 1));
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("judge.no-labels", "No label can be held against a verdict. A label needs run, trial and criterion of something that a judge decided, and its verdict: in the file, from the stored run, or given again with `--model`."),
     ("judge.two-judges", "A file of labels holds verdicts of several judges, and a calibration is about one. Split the file, or let one judge decide everything again with `--model NAME`."),
     ("judge.nothing-judged", "The run holds no criterion that a judge was asked about: its cases have none, code decided all of them, or an older version wrote the file. `rehearsal resume` and a new run keep what a bridge needs."),
-    ("judge.missing-evidence", "The judge found nothing in the transcript that settles the criterion. Missing data: the trial is invalid unless a check has failed it. Is the criterion about something the transcript can show at all?"),
+    ("judge.missing-evidence", "The judge found nothing in the transcript that settles the criterion. Missing data: the trial is invalid unless a check has failed it. See whether the criterion is about something that the transcript can show at all."),
     ("judge.ambiguous", "The judge reads the criterion in two ways. Missing data. Rewrite the criterion until two people always answer it alike."),
     ("judge.truncated", "The transcript was too long, and the part that would settle the criterion was left out. Missing data. Check long results with code, or make them shorter."),
     ("judge.injection", "The judge says that a text in the transcript tries to steer it, and does not decide. Missing data, and worth a look: `rehearsal show RUN CASE`."),

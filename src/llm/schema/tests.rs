@@ -1,3 +1,5 @@
+//! What each API is given of a schema, and what is listed as lost.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -31,9 +31,9 @@ static PHRASES: LazyLock<RegexSet> = LazyLock::new(|| {
         r"\b(?:answer|respond|reply|say|output|return|mark|grade|score|rate|vote)\b.{0,30}\b(?:yes|pass(?:ed)?|correct|satisfied|fulfilled|met|true|10/10|full marks)\b.{0,40}\b(?:criteri|statement|question|check|rubric|everything)".to_owned(),
         r"\b(?:all|every|each|both)\b.{0,20}\b(?:criteri\w*|statements?|rubrics?|evaluation questions?)\b.{0,30}\b(?:met|satisfied|fulfilled|passed|hold|holds|true|yes)\b".to_owned(),
         r"\b(?:this|the|my) (?:answer|response|reply|transcript|conversation|candidate|assistant)\b.{0,30}\b(?:deserves?|must be|should be|is to be|has been|was)\b.{0,20}\b(?:marked|graded|scored|rated|judged|evaluated|verified as|pre-?approved|full marks)".to_owned(),
-        // The frame is imitated.
+        // The frame is imitated. Underscores are gone when this is looked for.
         r"={3,}\s*(?:begin|end)\b|\b(?:end|begin|start) of (?:the )?(?:transcript|evaluation|grading|record|data)\b|\bthe transcript is over\b".to_owned(),
-        r"<\s*/?\s*(?:system|transcript|judge|grader|instructions?|evaluation|rubric|criteria)\b[^>]{0,40}>|<\|(?:im_start|im_end|system|start_header_id)\|?>?|\[/?inst\]|#{2,}\s*(?:system|new instructions?|evaluation)\b".to_owned(),
+        r"<\s*/?\s*(?:system|transcript|judge|grader|instructions?|evaluation|rubric|criteria)\b[^>]{0,40}>|<\|(?:imstart|imend|system|startheaderid)\|?>?|\[/?inst\]|#{2,}\s*(?:system|new instructions?|evaluation)\b".to_owned(),
         r#""(?:canary|criterion|left_out)"\s*:"#.to_owned(),
         format!(r"\b(?:grading|evaluation|scoring|judging|rubric)\b.{{0,30}}\b(?:override|update|updated|changed|complete|completed|over|finished|policy|rules?|mode)\b.{{0,60}}\b(?:pass|yes|approve|correct|met|{who})\b"),
     ])

@@ -1,3 +1,5 @@
+//! Whole answers and events of the Responses API as replies.
+
 use super::*;
 use crate::llm::retry::Failure;
 
