@@ -1,6 +1,6 @@
 //! Model calls on tape: recorded once, played as often as wanted, without a key and without a network.
 //!
-//! A tape is a file of one JSON object per line ([`file`]). A call is found again by everything that shapes its answer:
+//! A tape is a file of one JSON object per line (`file`). A call is found again by everything that shapes its answer:
 //! the model's definition, system prompt, tools, conversation and answer schema, and the place it was made at: case,
 //! persona, client profile and trial. So no answer is ever shared between trials, and a tape that holds one call twice
 //! plays both, in order. What is not on the tape is a fault of ours and never a made-up answer.
