@@ -17,7 +17,7 @@ pub struct ModelSpec {
     /// The name suites use. Defaults to the file stem.
     #[serde(default = "unnamed")]
     pub name: ModelName,
-    /// The dialect it speaks, one of the names in [`super::DIALECTS`].
+    /// The dialect it speaks, e.g. `openai`, `anthropic` or `gemini`; an unknown one is refused with the names of all.
     pub dialect: String,
     /// The id the provider's API wants. Defaults to the name.
     #[serde(default)]
