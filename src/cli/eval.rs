@@ -24,7 +24,7 @@ use crate::mcp::profile::canonical;
 use crate::plan::{self, Plan, Planned, Selection, Shard};
 use crate::report::figures;
 use crate::run::{self, Job};
-use crate::store::record::{Ending, Manifest, SCHEMA, SurfaceSeen};
+use crate::store::record::{Ending, Judging, Manifest, SCHEMA, SurfaceSeen};
 use crate::store::{Store, layout};
 use crate::suite::read::Request;
 use crate::suite::{Suite, TargetSource, Template};
@@ -225,8 +225,9 @@ async fn one(
         tapes,
         record_server: args.tapes.recorded().map(|file| context.root.join(file)),
     };
+    let judging = manifest.judging.clone();
     drop((rows, manifest));
-    finish(Running { stage, store, file }, work, (signals, context)).await
+    finish(Running { stage, store, file, judging }, work, (signals, context)).await
 }
 
 /// What the program brings along to a server.
@@ -288,6 +289,8 @@ pub(super) struct Running {
     pub(super) stage: Stage,
     pub(super) store: Store,
     pub(super) file: PathBuf,
+    /// How well the judge is known.
+    pub(super) judging: Option<Judging>,
 }
 
 /// What is left to do.
@@ -309,7 +312,7 @@ pub(super) async fn finish(
     work: Work,
     (signals, context): (&Signals, &Context),
 ) -> Outcome<Concluded> {
-    let Running { stage, store, file } = running;
+    let Running { stage, store, file, judging } = running;
     let total = work.cases.len() + work.unscored.len();
     let mut progress = Progress::new(context.printer, context.clock.clone(), total as u64, context.verbose);
     let (world, judge, set) = stage.into_world(Arc::new(store.clone()), signals.stopping(), work.width);
@@ -321,7 +324,7 @@ pub(super) async fn finish(
             .map(|(case, transcript)| (Arc::new(case), Arc::new(transcript)))
             .collect(),
         world: Arc::new(world),
-        judge: judge.map(|judge| Arc::new(super::judge::remembering(judge, &file))),
+        judge: judge.map(|judge| Arc::new(super::judge::remembering(judge, &file, judging.as_ref()))),
         store: store.clone(),
         max_cost: work.max_cost,
         spent: work.spent,

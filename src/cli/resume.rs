@@ -127,7 +127,8 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
             record_server,
             ..left
         };
-        finish(Running { stage, store, file: file.to_owned() }, work, (signals, context)).await?
+        let judging = manifest.judging.clone();
+        finish(Running { stage, store, file: file.to_owned(), judging }, work, (signals, context)).await?
     };
     concluded.print(how.format, context)?;
     concluded.outcome()

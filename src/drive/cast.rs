@@ -41,7 +41,7 @@ pub fn examiners(
         (None, panel) => Others::Panel(panel.iter().map(examiner).collect::<Result<_, Fault>>()?),
     };
     let (rubric, grouping) = (spec.rubric.clone(), spec.calls);
-    Ok(Judge { first: examiner(&spec.model)?, others, rubric, grouping, verdicts: None })
+    Ok(Judge { first: examiner(&spec.model)?, others, rubric, grouping, verdicts: None, advises: false })
 }
 
 /// Builds every model of the plan once. All missing keys are named together.

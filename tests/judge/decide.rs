@@ -219,6 +219,15 @@ fn a_yes_that_does_not_cite_what_is_demanded_is_unsure() {
     assert_eq!(grades(&[one(&alone(says("a", "yes")).0, &late_order(), yaml)]), ["pass"]);
 }
 
+#[test]
+fn a_judge_that_is_known_to_be_weak_advises() {
+    let (judge, _) = alone(says("a", "no"));
+    let weights =
+        |judge: &Judge| decide(judge, &late_order()).findings.iter().map(|f| f.weight).collect::<Vec<_>>();
+    assert_eq!(weights(&judge), [Weight::Must, Weight::Must, Weight::Info]);
+    assert_eq!(weights(&Judge { advises: true, ..judge }), [Weight::Info; 3]);
+}
+
 fn second(first: &'static str, second: &'static str, when: Escalate) -> (Judge, Arc<Double>) {
     let (other, double) = says("b", second);
     let others = Others::Second(other, when);

@@ -30,7 +30,7 @@ pub(super) async fn bridge(args: &BridgeArgs, context: &Context) -> Outcome {
         return Err(Failure::usage("judge.nothing-judged", "no judge was asked about anything in this run"));
     }
     scripted(&mut spec, &ruled);
-    let judge = remembering(built(&spec, context)?, &file);
+    let judge = remembering(built(&spec, context)?, &file, None);
     let reader = Reader::open(&file)?;
     let log = log(context);
     let origin = Origin { file: "run".into(), line: 1, column: 1 };

@@ -125,7 +125,7 @@ async fn judged_again(
             .and_then(|(file, ruled)| Some((file, ruled.iter().find(|one| one.is_of(row))?)));
         row.verdict = match found {
             Some((file, ruled)) => {
-                let judge = remembering(judge.clone(), file);
+                let judge = remembering(judge.clone(), file, None);
                 match Reader::open(file)?.transcript(ruled.key)? {
                     Some(transcript) => {
                         let criteria = [Located::new(ruled.ruling.criterion.clone(), origin.clone())];

@@ -151,13 +151,14 @@ pub(super) async fn judge(command: &JudgeCommand, context: &Context) -> Outcome 
     }
 }
 
-/// A judge that reuses verdicts kept beside this run file.
-pub(super) fn remembering(judge: Judge, run_file: &Path) -> Judge {
+/// A judge that reuses verdicts kept beside this run file, and only advises where people were asked and it is too weak.
+pub(super) fn remembering(judge: Judge, run_file: &Path, known: Option<&Judging>) -> Judge {
+    let advises = known.and_then(|known| known.calibration.as_ref()).is_some_and(|known| !known.may_gate);
     let verdicts = run_file
         .ancestors()
         .nth(3)
         .map(|reports| -> Arc<dyn crate::score::judge::Verdicts> { Arc::new(VerdictFile::beside(reports)) });
-    Judge { verdicts, ..judge }
+    Judge { verdicts, advises, ..judge }
 }
 
 /// Who judges a suite and how well that is known, for the record.

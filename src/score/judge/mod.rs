@@ -8,7 +8,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
+use super::{Finding, Weight};
 use crate::diag::Located;
 use crate::ids::ModelName;
 use crate::transcript::{Recorder, Transcript, Usage};
@@ -97,6 +97,8 @@ pub struct Judge {
     pub grouping: Grouping,
     /// Where verdicts are kept for reuse; `None`: every question is asked.
     pub verdicts: Option<Arc<dyn Verdicts>>,
+    /// Whether its verdicts are reported and decide nothing: people were asked, and it is too weak to gate.
+    pub advises: bool,
 }
 
 /// What judging a trial gave and cost.
@@ -121,7 +123,8 @@ struct Batch {
 impl Judge {
     /// A judge that decides alone.
     pub fn alone(first: Examiner, rubric: Rubric) -> Self {
-        Self { first, others: Others::Nobody, rubric, grouping: Grouping::default(), verdicts: None }
+        let (others, grouping) = (Others::Nobody, Grouping::default());
+        Self { first, others, rubric, grouping, verdicts: None, advises: false }
     }
 
     /// The names of all models that judge, the first one first.
@@ -154,7 +157,11 @@ impl Judge {
                 let (own, others) = rest.split_at(size(&criterion.value).min(rest.len()));
                 rest = others;
                 let combined = ruling::combined(&criterion.value, own);
-                findings[index] = Some(ruling::finding(criterion, combined, escalated));
+                let mut finding = ruling::finding(criterion, combined, escalated);
+                if self.advises {
+                    finding.weight = Weight::Info;
+                }
+                findings[index] = Some(finding);
             }
         }
         let Bill { calls, usage, cost } = bill;
