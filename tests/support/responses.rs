@@ -63,6 +63,10 @@ pub(crate) fn text_stream() -> String {
         json!({"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 1, "content_index": 0,
             "delta": delta, "logprobs": []})
     };
+    let part = |what: &str, said: &str| {
+        json!({"type": format!("response.content_part.{what}"), "item_id": "msg_1", "output_index": 1,
+            "content_index": 0, "part": text(said)})
+    };
     stream(&[
         begun(),
         json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning", "id": "rs_1", "summary": []}}),
@@ -70,8 +74,12 @@ pub(crate) fn text_stream() -> String {
             "delta": "Hm."}),
         json!({"type": "response.output_item.done", "output_index": 0, "item": reasoning()}),
         json!({"type": "response.output_item.added", "output_index": 1, "item": empty}),
+        part("added", ""),
         delta("Grüße — "),
         delta("日本 🎭"),
+        json!({"type": "response.output_text.done", "item_id": "msg_1", "output_index": 1, "content_index": 0,
+            "text": "Grüße — 日本 🎭", "logprobs": []}),
+        part("done", "Grüße — 日本 🎭"),
         json!({"type": "response.output_item.done", "output_index": 1, "item": whole}),
         json!({"type": "response.completed", "response": response("completed", &json!([reasoning(), whole]))}),
     ])
@@ -86,6 +94,10 @@ pub(crate) fn call_stream() -> String {
         json!({"type": "response.output_item.added", "output_index": index, "item": item})
     };
     let delta = |index: u64, id: &str, delta: &str| json!({"type": "response.function_call_arguments.delta", "item_id": id, "output_index": index, "delta": delta});
+    let whole = |index: u64, id: &str, arguments: &str| {
+        json!({"type": "response.function_call_arguments.done", "item_id": id, "output_index": index,
+            "name": if index == 0 { "get_order" } else { "echo" }, "arguments": arguments})
+    };
     let done = |index: u64, item: &Value| json!({"type": "response.output_item.done", "output_index": index, "item": item});
     stream(&[
         begun(),
@@ -94,6 +106,8 @@ pub(crate) fn call_stream() -> String {
         delta(0, "fc_a", "{\"id\":"),
         delta(1, "fc_b", "{\"t\":1}"),
         delta(0, "fc_a", "2}"),
+        whole(0, "fc_a", "{\"id\":2}"),
+        whole(1, "fc_b", "{\"t\":1}"),
         done(0, &first),
         done(1, &second),
         json!({"type": "response.completed", "response": response("completed", &json!([first, second]))}),
