@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a measurement may stop and look at files"
 )]
 
