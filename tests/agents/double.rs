@@ -3,12 +3,15 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 /// The variable that makes a double of this program; it holds the path of the MCP configuration.
 pub(crate) const ROLE: &str = "AGENT_DOUBLE";
+
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 /// Does what the prompt says, if this is a double.
 pub(crate) fn perform() {
@@ -183,7 +186,9 @@ impl Talk {
     }
 
     fn request(&mut self, method: &str, params: &Value) -> Value {
-        let answers = self.send(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
+        // No id is used twice in a session, also by calls that are under way together.
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let answers = self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
         if let Some(answer) = answers.into_iter().find(|answer| answer.get("method").is_none()) {
             return answer;
         }
