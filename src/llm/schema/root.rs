@@ -59,7 +59,29 @@ impl Walk<'_> {
         }
     }
 
+    /// Takes everything out that may not stand at the root; a part may bring in more of it.
     fn fold_root(&mut self, map: &mut Map<String, Value>) {
+        let rules = self.rules;
+        for _ in 0..MOST_HOPS {
+            if !rules.not_at_root.iter().any(|keyword| map.contains_key(*keyword)) {
+                break;
+            }
+            self.fold_once(map);
+        }
+        for keyword in
+            rules.not_at_root.iter().filter(|keyword| map.contains_key(**keyword)).collect::<Vec<_>>()
+        {
+            map.shift_remove(*keyword);
+            self.lost(&Place::ROOT.key(keyword), |_| "left out: it leads on and on".to_owned());
+        }
+        if rules.not_at_root.contains(&"enum") && map.shift_remove("const").is_some() {
+            self.lost(&Place::ROOT.key("const"), |rules| {
+                format!("left out: {} takes no `const` at the top", rules.api)
+            });
+        }
+    }
+
+    fn fold_once(&mut self, map: &mut Map<String, Value>) {
         let rules = self.rules;
         let at = Place::ROOT;
         for keyword in rules.not_at_root {
@@ -84,11 +106,6 @@ impl Walk<'_> {
                 }),
             }
             self.clash(&at, clashes);
-        }
-        if rules.not_at_root.contains(&"enum") && map.shift_remove("const").is_some() {
-            self.lost(&at.key("const"), |rules| {
-                format!("left out: {} takes no `const` at the top", rules.api)
-            });
         }
     }
 

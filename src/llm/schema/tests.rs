@@ -254,6 +254,27 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn what_a_part_brings_to_the_root_is_folded_as_well() {
+    let id = |kind: &str| json!({"properties": {"id": {"type": kind}}, "required": ["id"]});
+    let within =
+        json!({"type": "object", "allOf": [{"anyOf": [id("string"), id("integer")]}, {"anyOf": null}]});
+    for rules in ALL.iter().filter(|rules| rules.not_at_root.contains(&"anyOf")) {
+        let whole = input(&within, rules).schema.into_owned();
+        assert!(whole.get("anyOf").is_none() && whole.get("allOf").is_none(), "{}: {whole}", rules.api);
+        assert_eq!(
+            (&whole["required"], whole["properties"]["id"].is_object()),
+            (&json!(["id"]), true),
+            "{}",
+            rules.api
+        );
+    }
+    let deep = (0..100).fold(json!({"type": "object"}), |inner, _| json!({"allOf": [inner]}));
+    for rules in ALL.iter().filter(|rules| rules.not_at_root.contains(&"allOf")) {
+        assert!(input(&deep, rules).schema.get("allOf").is_none(), "{}", rules.api);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
