@@ -87,12 +87,11 @@ const AZURE_HOSTS: &[&str] = &[".openai.azure.com", ".services.ai.azure.com", ".
 /// What `provider:id` means; `None` when no provider has this name.
 pub fn inline(prefix: &str, id: &str) -> Option<ModelSpec> {
     let provider = PROVIDERS.iter().find(|provider| provider.prefix == prefix)?;
-    let mut spec = ModelSpec::new(&format!("{prefix}:{id}"), "openai");
-    spec.id = Some(id.to_owned());
-    spec.base_url = Some(provider.base_url.to_owned());
-    spec.key = provider.key.map(str::to_owned);
-    spec.key_header = provider.key_header.map(str::to_owned);
-    Some(spec)
+    Some(ModelSpec {
+        base_url: Some(provider.base_url.to_owned()),
+        key_header: provider.key_header.map(str::to_owned),
+        ..ModelSpec::inline(prefix, id, "openai", provider.key)
+    })
 }
 
 /// What `provider:id` means, where the provider is a dialect or one of the table.

@@ -167,6 +167,15 @@ impl ModelSpec {
         }
     }
 
+    /// What `prefix:id` means without a file: this dialect, the id as it stands, and a key where one is named.
+    pub(super) fn inline(prefix: &str, id: &str, dialect: &str, key: Option<&str>) -> Self {
+        Self {
+            id: Some(id.to_owned()),
+            key: key.map(str::to_owned),
+            ..Self::new(&format!("{prefix}:{id}"), dialect)
+        }
+    }
+
     /// The id sent to the API.
     pub fn api_id(&self) -> &str {
         self.id.as_deref().unwrap_or(self.name.as_str())

@@ -27,11 +27,8 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: "anthropic",
     about: "the Messages API of Anthropic, or of a server that speaks it under its `base_url`",
     inline: |id| {
-        let mut spec = ModelSpec::new(&format!("anthropic:{id}"), "anthropic");
-        spec.id = Some(id.to_owned());
-        spec.key = Some("ANTHROPIC_API_KEY".to_owned());
-        spec.family = Some("anthropic".to_owned());
-        spec
+        let spec = ModelSpec::inline("anthropic", id, "anthropic", Some("ANTHROPIC_API_KEY"));
+        ModelSpec { family: Some("anthropic".to_owned()), ..spec }
     },
     build,
 };

@@ -25,11 +25,8 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: "gemini",
     about: "generateContent of Google's Gemini API, or of a server that speaks it under its `base_url`",
     inline: |id| {
-        let mut spec = ModelSpec::new(&format!("gemini:{id}"), "gemini");
-        spec.id = Some(id.to_owned());
-        spec.key = Some("GEMINI_API_KEY".to_owned());
-        spec.family = Some("google".to_owned());
-        spec
+        let spec = ModelSpec::inline("gemini", id, "gemini", Some("GEMINI_API_KEY"));
+        ModelSpec { family: Some("google".to_owned()), ..spec }
     },
     build,
 };

@@ -43,10 +43,7 @@ const USUAL: Usual = Usual { base: providers::OPENAI_BASE, key_header: "authoriz
 const NAMES: names::Rules = names::Rules { longest: 64, signs: "_-", letter_first: false };
 
 fn inline(dialect: &str, id: &str) -> ModelSpec {
-    let mut spec = ModelSpec::new(&format!("{dialect}:{id}"), dialect);
-    spec.id = Some(id.to_owned());
-    spec.key = Some("OPENAI_API_KEY".to_owned());
-    spec
+    ModelSpec::inline(dialect, id, dialect, Some("OPENAI_API_KEY"))
 }
 
 struct Chat {
