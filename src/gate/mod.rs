@@ -8,6 +8,7 @@ use crate::diag::Origin;
 pub mod case_state;
 pub mod cells;
 pub mod compare;
+pub mod compared;
 pub mod control;
 mod decide;
 pub mod exit;
@@ -15,6 +16,7 @@ pub mod explain;
 pub mod rounds;
 pub mod trend;
 
+pub use compared::Compared;
 pub use decide::{Options, decide, decide_with};
 pub use exit::Exit;
 pub use explain::explain;

@@ -176,10 +176,7 @@ fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
         invalid: counts.invalid,
         skipped: counts.skipped,
         missing: counts.missing,
-        bar: match cell.name.kind {
-            CaseKind::Use => cells::bar(&manifest.gate),
-            CaseKind::Access | CaseKind::Auth => "needs all".to_owned(),
-        },
+        bar: cell.bar(&manifest.gate),
         expected_failure: cell.expected_failure().map(|known| sentence(&known.reason)),
         origin: cell.origin.into(),
         seconds: seconds(cell.results.iter().map(|result| result.took_ms).sum()),

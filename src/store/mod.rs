@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod error;
+mod gate;
 pub mod history;
 mod jobs;
 pub mod layout;

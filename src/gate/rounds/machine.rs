@@ -113,6 +113,11 @@ impl Gate {
         }
     }
 
+    /// Every number it works with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Everything the verdict rests on, and the verdict, if it is reached.
     pub fn record(&self) -> Record {
         Record::of(self, self.ruling.clone())
