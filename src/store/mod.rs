@@ -3,6 +3,7 @@
 //! [`Store`] writes (one thread, one transaction per batch of trials, acknowledged when synced), [`Reader`] reads.
 //! The record is the product: when it cannot be written, every later call fails at once, so that spending stops.
 
+pub mod baseline;
 pub mod check;
 pub mod error;
 mod gate;
@@ -10,6 +11,7 @@ pub mod history;
 mod jobs;
 pub mod layout;
 mod lock;
+pub mod outcomes;
 mod pack;
 pub mod prune;
 pub mod read;
