@@ -76,7 +76,7 @@ pub(super) enum Command {
     /// Join the run files of shards into one run; refuses unlike plans.
     Merge(MergeArgs),
     /// Decide about a stored run again, offline.
-    Gate(RunArg),
+    Gate(super::gate::GateArgs),
     /// Render reports of a stored run again.
     Report(ReportArgs),
     /// Show a stored run, or the transcripts of one of its cases.
@@ -180,6 +180,9 @@ pub(super) struct EvalArgs {
     /// Recordings to make, or to play in place of the outside.
     #[command(flatten)]
     pub tapes: TapeArgs,
+    /// The way past a baseline.
+    #[command(flatten)]
+    pub past: super::gate::Past,
     /// Break one thing in the built-in demo server, to see it caught.
     #[arg(long, value_name = "NAME")]
     pub flaw: Option<String>,

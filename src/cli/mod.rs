@@ -25,6 +25,7 @@ mod exec;
 mod explain;
 mod failure;
 mod forecast;
+mod gate;
 mod issuer;
 mod judge;
 mod login;
@@ -36,6 +37,7 @@ mod program;
 mod progress;
 mod purse;
 mod resume;
+mod rounds;
 mod runs;
 mod several;
 mod show;
@@ -149,7 +151,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Resume(args) => wait(resume::resume(&args, context)),
         Command::Check(args) => check::check(&args.suites, context),
         Command::Merge(args) => wait(merge::merge(&args, context)),
-        Command::Gate(args) => conclude::gate(&args, context),
+        Command::Gate(args) => gate::gate(&args, context),
         Command::Report(args) => conclude::report(&args, context),
         Command::Show(args) => show::show(&args, context),
         Command::Clients(args) => clients::clients(&args, context),

@@ -28,7 +28,7 @@ pub struct Decision {
     pub verdict: GateVerdict,
     /// The exit code.
     pub exit: Exit,
-    /// Why, the gravest first; empty when everything holds.
+    /// Why, the gravest first, and after it what limits the comparison with a baseline; empty when everything holds.
     pub reasons: Vec<Reason>,
 }
 

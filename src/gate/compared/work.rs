@@ -7,6 +7,7 @@ use super::{Base, Compared, Course, Excluded, Exclusion, LaneSeen, VERSION};
 use crate::ids::{CaseKey, Digest, ModelName};
 use crate::plan::Planned;
 use crate::score::Outcome;
+use crate::stats::Tally;
 use crate::store::baseline::{self, Against, Baseline, LaneKey, LanePrint, Prints, Status};
 use crate::store::record::Manifest;
 use crate::suite::{GateMode, GatePolicy};
@@ -160,6 +161,11 @@ impl Gates {
     /// Whether nothing can be compared.
     pub fn is_empty(&self) -> bool {
         self.gates.is_empty()
+    }
+
+    /// What each model's gate is measured against, with its settings.
+    pub fn baselines(&self) -> Vec<(&ModelName, Vec<Tally>, &Settings)> {
+        self.gates.iter().map(|(model, gate)| (model, gate.baselines(), gate.settings())).collect()
     }
 
     /// Whether the trial is of a lane that is compared.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::machine::Tracked;
-use super::{Gate, GateCase, GateError, Look, Next, Ruling, Seen, Settings, Slot};
+use super::{ChangeLook, Gate, GateCase, GateError, Look, Next, Ruling, Seen, Settings, Slot};
+use crate::stats::change::suite_change_interval;
 use crate::stats::power::{Design, Risks, smallest_drop};
 use crate::stats::{Pair, Tally};
 
@@ -98,17 +99,25 @@ impl Record {
         Gate::new(self.settings.clone(), cases)
     }
 
+    /// The change of the suite over the rounds looked at, between bounds of this one-sided confidence; for reports, since
+    /// a look that fails holds none. `None` when a case has no valid trial.
+    pub fn change(&self, conf: f64) -> Option<ChangeLook> {
+        let change = suite_change_interval(&self.pairs(), conf, self.settings.deff_floor)?;
+        Some(ChangeLook { diff: change.diff, lower: change.interval.low, upper: change.interval.high, conf })
+    }
+
+    /// Baseline and rounds of every case.
+    fn pairs(&self) -> Vec<Pair> {
+        let rounds = self.looks.len();
+        let pair = |case: &CaseRecord| Pair { baseline: case.baseline, candidate: case.tally(rounds) };
+        self.cases.iter().map(pair).collect()
+    }
+
     /// The smallest drop of the suite that these rounds would likely have shown: 80 % power at the suite's part of the
     /// false alarms. `None` when a case has no valid trial, and when no drop would have shown.
     pub fn smallest_drop(&self) -> Option<f64> {
-        let rounds = self.looks.len();
-        let pairs: Vec<Pair> = self
-            .cases
-            .iter()
-            .map(|case| Pair { baseline: case.baseline, candidate: case.tally(rounds) })
-            .collect();
         let alpha = self.settings.alpha * self.settings.split[0];
-        smallest_drop(&Design::observed(&pairs)?, Risks { alpha, power: 0.8 })
+        smallest_drop(&Design::observed(&self.pairs())?, Risks { alpha, power: 0.8 })
     }
 }
 
