@@ -99,6 +99,9 @@ fn head(summary: &Summary) -> String {
     if !summary.reasons.is_empty() {
         out.push('\n');
     }
+    if let Some(gate) = &summary.gate {
+        out.push_str(&super::gate::section(gate, code));
+    }
     out.push_str(&rates(summary));
     out
 }

@@ -13,6 +13,7 @@ pub mod access;
 pub mod clients;
 pub mod figures;
 pub mod fit;
+pub mod gate;
 pub mod json;
 pub mod judging;
 pub mod junit;

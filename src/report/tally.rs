@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::Grid;
+use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::spending::Spending;
 use super::summary::{
@@ -56,6 +57,7 @@ impl Summary {
             usage: spent(run),
             spending: Spending::of(run, &cells),
             judge: JudgeStamp::of(run),
+            gate: GateStamp::of(run),
             run_file: name(&view.run_file),
             program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),

@@ -81,10 +81,10 @@ impl Page<'_> {
     fn suite(&self) -> Reason {
         let p = self.record.looks.last().map_or(1.0, |look| look.p_suite);
         let message = format!(
-            "model `{}`: the suite is worse than its baseline: {}p = {}",
+            "model `{}`: the suite is worse than its baseline: {}{}",
             self.model,
             self.change().map(|change| format!("{change}, ")).unwrap_or_default(),
-            P(p)
+            P(p).words()
         );
         about("gate.regressed-suite", message)
     }
@@ -99,10 +99,10 @@ impl Page<'_> {
         let look = record.looks.last();
         let p = look.and_then(|look| look.groups.iter().find(|one| one.group == group)).map_or(1.0, |one| one.p);
         let message = format!(
-            "model `{model}`: the cases tagged `{group}` are worse than their baseline: {}, {}; p = {} among {} groups",
+            "model `{model}`: the cases tagged `{group}` are worse than their baseline: {}, {}; {} among {} groups",
             passed(now),
             was(before),
-            P(p),
+            P(p).words(),
             look.map_or(0, |look| look.groups.len())
         );
         about("gate.regressed-group", message)
@@ -114,10 +114,10 @@ impl Page<'_> {
         let suspect = look.and_then(|look| look.confirmed.iter().find(|suspect| suspect.case == id));
         let before = record.cases.iter().find(|case| case.id == id).map(|case| case.baseline);
         let message = format!(
-            "worse than its baseline: {} in fresh trials, {}; p = {}",
+            "worse than its baseline: {} in fresh trials, {}; {}",
             passed(suspect.map(|suspect| suspect.fresh).unwrap_or_default()),
             was(before.unwrap_or_default()),
-            P(suspect.map_or(1.0, |suspect| suspect.p))
+            P(suspect.map_or(1.0, |suspect| suspect.p)).words()
         );
         let lane = compared.lane(model, id);
         match lane.and_then(|lane| self.cells.iter().find(|cell| is(cell, lane))) {
@@ -180,12 +180,14 @@ impl Page<'_> {
 
     fn change(&self) -> Option<String> {
         let change = self.record.change(SHOWN)?;
-        Some(format!("change {} ({} to {})", Points(change.diff), Points(change.lower), Points(change.upper)))
+        let bare = |share: f64| Points(share).to_string().replace(" points", "");
+        let (low, high) = (bare(change.lower), bare(change.upper));
+        Some(format!("change {} (90 % interval {low} to {high})", Points(change.diff)))
     }
 }
 
 /// The one-sided confidence of the bounds that people are shown: together a 90 % interval.
-pub(crate) const SHOWN: f64 = 0.95;
+const SHOWN: f64 = 0.95;
 
 const CASE: &str = "gate.regressed-case";
 
