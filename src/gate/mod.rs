@@ -13,6 +13,7 @@ mod decide;
 pub mod exit;
 pub mod explain;
 pub mod rounds;
+pub mod states;
 pub mod trend;
 
 pub use decide::{Options, decide, decide_with};
