@@ -87,6 +87,11 @@ pub(super) enum Command {
     /// The judge itself: against people's labels, against attacks, against another judge.
     #[command(subcommand)]
     Judge(super::judge::JudgeCommand),
+    /// What a suite gives when it is well: accepted runs, which later runs are measured against.
+    #[command(subcommand)]
+    Baseline(super::baseline::BaselineCommand),
+    /// Compare two runs, baselines, models, personas or client profiles, case by case.
+    Compare(Box<super::compare::CompareArgs>),
     /// Look at a server's tools, and at what each client hides, cuts or renames of them. Needs no model.
     Tools(ToolsArgs),
     /// Show the client profiles that suites may name, and where their values are from.

@@ -3,6 +3,7 @@
 use super::exit::Exit;
 
 mod auth_checks;
+mod baseline_codes;
 mod run_codes;
 mod suite_codes;
 
@@ -40,7 +41,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 fn entries() -> impl Iterator<Item = Entry> + Clone {
-    run_codes::ENTRIES.iter().chain(suite_codes::ENTRIES).copied()
+    run_codes::ENTRIES.iter().chain(suite_codes::ENTRIES).chain(baseline_codes::ENTRIES).copied()
 }
 
 #[cfg(test)]
