@@ -308,7 +308,11 @@ pub fn accepted(known: &Baseline, done: &Accepted, (run, file): (&RunId, &str), 
         n => format!(", thin in {} (fewer than {THIN} trials)", count(n as u64, "lane")),
     };
     let pinned = known.pinned.as_ref().map(|run| format!(", pinned: {run}")).unwrap_or_default();
-    out.push_str(&format!("{file}: {}{thin}{}\n", count(known.nights.len() as u64, "night"), safe_line(&pinned)));
+    out.push_str(&format!(
+        "{file}: {}{thin}{}\n",
+        count(known.nights.len() as u64, "night"),
+        safe_line(&pinned)
+    ));
     out.push_str("Commit that file: runs are measured against it from now on.\n");
     out
 }

@@ -72,7 +72,8 @@ fn accept(args: &AcceptArgs, context: &Context) -> Outcome {
     }
     if args.pin && !known.pin(&manifest.run) {
         let message = format!("run `{}` is older than the nights that are kept", manifest.run);
-        return Err(Failure::usage("baseline.old", message).hint("pin one of those that `rehearsal baseline show` lists"));
+        return Err(Failure::usage("baseline.old", message)
+            .hint("pin one of those that `rehearsal baseline show` lists"));
     }
     write(&known, &path)?;
     let shown = shown_path(&path, context);
@@ -247,7 +248,8 @@ fn holding(reports: &Path, name: &str) -> Outcome<(PathBuf, RunId)> {
 fn write(known: &Baseline, path: &Path) -> Outcome<()> {
     known.write(path).map_err(|error| {
         let message = format!("cannot write the baseline `{}`: {error}", path.display());
-        Failure::new(Exit::LocalIo, "baseline.write", message).hint("see that the folder can be written and has room")
+        Failure::new(Exit::LocalIo, "baseline.write", message)
+            .hint("see that the folder can be written and has room")
     })
 }
 

@@ -21,8 +21,8 @@ const QUESTION: &str =
 /// Calls at once.
 const AT_ONCE: usize = 8;
 
-/// Two trials of one case: case, persona, client profile and number, as far as they count.
-type Name = (String, String, String, u32);
+/// What two trials must have in common: case, number, and model, persona and client profile as far as they count.
+type Name = (String, u32, [String; 3]);
 
 /// Asks the judge about every pair of trials that both sides have.
 pub(super) async fn preferred(
@@ -83,11 +83,12 @@ pub(super) async fn preferred(
 fn answers(own: &Opened, other: &Opened) -> Outcome<BTreeMap<Name, Transcript>> {
     let Some(file) = &own.file else { return Ok(BTreeMap::new()) };
     let (pick, others) = (&own.side.pick, &other.side.pick);
+    let one_model = [own, other].iter().all(|side| side.side.models().len() == 1);
     let mut found = BTreeMap::new();
     for read in Reader::open(file)?.transcripts()? {
         let Ok((planned, transcript)) = read else { continue };
         if planned.header.kind == CaseKind::Use && fits(pick, &planned.header) {
-            found.insert(name(&planned.header, pick, others), transcript);
+            found.insert(name(&planned.header, [pick, others], one_model), transcript);
         }
     }
     Ok(found)
@@ -100,12 +101,13 @@ fn fits(Pick { model, persona, client }: &Pick, header: &CaseHeader) -> bool {
 }
 
 /// What names a trial on both sides: what was picked apart does not count.
-fn name(header: &CaseHeader, own: &Pick, other: &Pick) -> Name {
+fn name(header: &CaseHeader, [own, other]: [&Pick; 2], one_model: bool) -> Name {
     let free = |apart: bool, name: &str| if apart { String::new() } else { name.to_owned() };
-    (
-        header.case.to_string(),
+    let model = header.model.as_ref().map_or("", |model| model.as_str());
+    let who = [
+        free(one_model, model),
         free(own.persona != other.persona, header.persona.as_str()),
         free(own.client != other.client, header.client.as_str()),
-        header.trial,
-    )
+    ];
+    (header.case.to_string(), header.trial, who)
 }

@@ -77,7 +77,9 @@ fn given(args: &CompareArgs) -> Outcome<(Given, Given)> {
         both(&mut before.pick, &mut now.pick);
         both(&mut now.pick, &mut before.pick);
     }
-    if (&before.what, &before.pick) == (&now.what, &now.pick) || args.now.is_none() && now.pick == Pick::default() {
+    if (&before.what, &before.pick) == (&now.what, &now.pick)
+        || args.now.is_none() && now.pick == Pick::default()
+    {
         let message = format!("both sides are `{}`", safe_line(&args.before));
         return Err(Failure::usage("compare.same", message)
             .hint("name another run, `baseline:SUITE`, or two parts of one run: `--model-a X --model-b Y`"));

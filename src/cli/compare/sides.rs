@@ -166,8 +166,9 @@ fn read(located: &Located) -> Outcome<Read> {
             })?;
             if *against == Against::Pinned && known.pinned.is_none() {
                 let message = format!("no night of `{}` is pinned", known.suite);
-                return Err(Failure::usage("baseline.unpinned", message)
-                    .hint("`rehearsal baseline pin RUN` keeps an accepted night to measure releases against"));
+                return Err(Failure::usage("baseline.unpinned", message).hint(
+                    "`rehearsal baseline pin RUN` keeps an accepted night to measure releases against",
+                ));
             }
             Ok(Read::Baseline(Box::new(known), *against))
         }

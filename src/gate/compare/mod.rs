@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 pub use change::{Change, Method, Question};
 pub use movers::Mover;
 pub use populations::{Excluded, Population};
-pub use sides::{CLEAR, ChangedCase, Exact, Finding, Part, Pick, Side, SideBySide, SideLane, Unlike, side_by_side};
+pub use sides::{
+    CLEAR, ChangedCase, Exact, Finding, Part, Pick, Side, SideBySide, SideLane, Unlike, side_by_side,
+};
 
 use crate::stats::{Pair, Tally};
 

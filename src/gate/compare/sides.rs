@@ -225,7 +225,12 @@ impl Part {
 /// Compares two sides. `question`: by default whether these cases changed, and which is better on cases like these when
 /// the sides are two models, personas or client profiles. `cluster` is the prefix of a tag that says what cases share;
 /// without one, the lanes of a case count together.
-pub fn side_by_side(before: &Side, now: &Side, question: Option<Question>, cluster: Option<&str>) -> SideBySide {
+pub fn side_by_side(
+    before: &Side,
+    now: &Side,
+    question: Option<Question>,
+    cluster: Option<&str>,
+) -> SideBySide {
     let pairing = Pairing::of(before, now, cluster);
     let (models, unshared) = models(before, now);
     let unlike = models.iter().any(|[a, b]| a != b) || pairing.free_persona || pairing.free_client;
@@ -249,7 +254,8 @@ pub fn side_by_side(before: &Side, now: &Side, question: Option<Question>, clust
 /// The pairs of models to compare, and those that only one side has.
 fn models(before: &Side, now: &Side) -> (Vec<[ModelName; 2]>, [Vec<ModelName>; 2]) {
     let (old, new) = (before.models(), now.models());
-    let single = |models: &BTreeSet<ModelName>| (models.len() == 1).then(|| models.first().cloned()).flatten();
+    let single =
+        |models: &BTreeSet<ModelName>| (models.len() == 1).then(|| models.first().cloned()).flatten();
     let named = before.pick.model.is_some() || now.pick.model.is_some();
     if let (Some(a), Some(b)) = (single(&old), single(&new))
         && (named || old != new)
@@ -310,7 +316,8 @@ impl<'a> Pairing<'a> {
 
     fn part(&self, models: [ModelName; 2], question: Question) -> Part {
         let lanes = |at: usize| -> Vec<&SideLane> {
-            let own = |lane: &&SideLane| lane.kind == CaseKind::Use && lane.key.model.as_ref() == Some(&models[at]);
+            let own =
+                |lane: &&SideLane| lane.kind == CaseKind::Use && lane.key.model.as_ref() == Some(&models[at]);
             self.sides[at].picked().filter(own).collect()
         };
         let all = [lanes(0), lanes(1)];
@@ -374,9 +381,14 @@ impl<'a> Pairing<'a> {
         };
         let (old, new) = (side(0), side(1));
         let mut exact = Exact::default();
+        // Baselines hold use cases only, and many a run has nothing else.
+        if old.is_empty() || new.is_empty() {
+            return exact;
+        }
         for (key, (before, content)) in &old {
             let name = key.1.clone();
-            let Some((now, _)) = new.get(key).filter(|(now, other)| now.trials > 0 && other == content) else {
+            let Some((now, _)) = new.get(key).filter(|(now, other)| now.trials > 0 && other == content)
+            else {
                 exact.unlike.push(name);
                 continue;
             };

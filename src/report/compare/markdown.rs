@@ -1,7 +1,8 @@
 //! A comparison for a pull request.
 
 use super::{
-    HEADER, LEGEND, Page, SideLine, Told, basis, change, exact, left_out, mover, preference, sight, unshared, word,
+    HEADER, LEGEND, Page, SideLine, Told, basis, change, exact, left_out, mover, preference, sight, unshared,
+    word,
 };
 use crate::gate::compare::{Mover, Part};
 use crate::report::markdown::{cell, code};
@@ -75,7 +76,8 @@ fn list(out: &mut String, title: &str, items: &[Told]) {
     out.push_str(&format!("\n{title}:\n\n"));
     for Told { what, names } in items {
         let shown: Vec<String> = names.iter().take(MOST).map(|name| code(name)).collect();
-        let more = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
+        let more =
+            if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
         let colon = if shown.is_empty() { "" } else { ": " };
         out.push_str(&format!("- {what}{colon}{}{more}\n", shown.join(", ")));
     }

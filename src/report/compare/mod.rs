@@ -101,7 +101,9 @@ impl Page {
 
     fn question(&self) -> &'static str {
         match self.found.question {
-            Question::TheseCases => "Did these cases change? The cases are fixed; the noise of trials alone counts.",
+            Question::TheseCases => {
+                "Did these cases change? The cases are fixed; the noise of trials alone counts."
+            }
             Question::CasesLikeThese => {
                 "Which is better on cases like these? The cases are a sample; how they differ counts as well."
             }
@@ -248,7 +250,11 @@ impl Told {
 
     /// For a terminal.
     fn plain(&self, most: usize) -> String {
-        if self.names.is_empty() { self.what.clone() } else { format!("{}: {}", self.what, some(&self.names, most)) }
+        if self.names.is_empty() {
+            self.what.clone()
+        } else {
+            format!("{}: {}", self.what, some(&self.names, most))
+        }
     }
 }
 
@@ -314,7 +320,8 @@ fn unshared(found: &SideBySide) -> Vec<Told> {
 
 /// What a judge preferred, as a sentence.
 fn preference(found: &Preferred) -> String {
-    let undecided = if found.failed > 0 { format!(", {} could not be decided", found.failed) } else { String::new() };
+    let undecided =
+        if found.failed > 0 { format!(", {} could not be decided", found.failed) } else { String::new() };
     let flipped = if found.flipped > 0 {
         format!(" (in {} of them it changed its mind with the order)", found.flipped)
     } else {
