@@ -14,6 +14,7 @@ mod decide;
 pub mod exit;
 pub mod explain;
 pub mod rounds;
+pub mod states;
 pub mod trend;
 
 pub use compared::Compared;

@@ -333,7 +333,7 @@ fn tail(summary: &Summary) -> String {
 }
 
 /// A code span that nothing inside can leave.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let line = display::safe_line(text);
     if line.trim().is_empty() {
         return "` `".to_owned();
@@ -345,7 +345,7 @@ fn code(text: &str) -> String {
 
 /// A code span in a table. A pipe ends a cell even inside a code span, and escapes can themselves be escaped, so it is
 /// replaced.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     code(&text.replace('|', "¦"))
 }
 

@@ -10,7 +10,9 @@ use crate::gate::Decision;
 use crate::store::record::RunRecord;
 
 pub mod access;
+pub mod baseline;
 pub mod clients;
+pub mod compare;
 pub mod figures;
 pub mod fit;
 pub mod gate;

@@ -13,7 +13,6 @@ use crate::gate::{Exit, cells};
 use crate::plan::Planned;
 use crate::report::terminal;
 use crate::store::Reader;
-use crate::store::baseline;
 use crate::store::record::RunRecord;
 use crate::transcript::CaseKind;
 
@@ -104,11 +103,4 @@ pub(super) fn unusable(error: &GateError) -> Failure {
     let (exit, code) = if knob { (Exit::Usage, "gate.settings") } else { (Exit::Bug, "bug.gate") };
     let failure = Failure::new(exit, code, format!("the gate of the suite cannot work: {error}"));
     if knob { failure.hint("mend the `gate:` block of the suite, or pass `--no-baseline`") } else { failure }
-}
-
-/// A baseline that cannot be used.
-impl From<baseline::BaselineError> for Failure {
-    fn from(error: baseline::BaselineError) -> Self {
-        Self::usage(error.code, error.message).at(&error.at).hint(error.hint)
-    }
 }

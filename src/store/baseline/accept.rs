@@ -55,6 +55,19 @@ impl Baseline {
         done
     }
 
+    /// The same as if a run had never been accepted: nothing is compared with itself.
+    #[must_use]
+    pub fn without(mut self, run: &RunId) -> Self {
+        let mut lanes = self.by_key();
+        for nights in lanes.values_mut() {
+            nights.remove(run);
+        }
+        self.nights.retain(|night| night.run != *run);
+        self.pinned = self.pinned.filter(|pinned| pinned != run);
+        self.rebuild(lanes);
+        self
+    }
+
     /// Drops nights that are neither among the newest nor among those the pinned one begins.
     fn forget(&mut self) -> Vec<RunId> {
         let pinned = self.nights.iter().position(|night| Some(&night.run) == self.pinned.as_ref());

@@ -97,8 +97,8 @@ impl Baseline {
     }
 }
 
-/// What differs between two sets of prints.
-pub(super) fn between(before: &Prints, now: &Prints) -> Vec<Drift> {
+/// What differs between two sets of prints, unsorted.
+pub fn between(before: &Prints, now: &Prints) -> Vec<Drift> {
     let one = |part, name: &dyn Display, message: &str| Drift {
         part,
         name: name.to_string(),

@@ -21,7 +21,7 @@ mod pool;
 mod prints;
 
 pub use accept::Accepted;
-pub use drift::{Drift, Part};
+pub use drift::{Drift, Part, between};
 pub use file::{BaselineError, path, read, written};
 pub use pool::{Against, Changed, Pooled, Status, THIN};
 
