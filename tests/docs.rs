@@ -53,6 +53,8 @@ fn codes() -> BTreeSet<String> {
         "bug",
         "agent",
         "user",
+        "baseline",
+        "compare",
     ];
     let mut texts = Vec::new();
     sources(&root().join("src"), &mut texts);

@@ -17,7 +17,7 @@ use rehearsal::transcript::{
     End, Event, Fault, Secrets, ServerFacts, Side, ToolCall, ToolFact, Transcript, Usage, What,
 };
 use runs::{key, manifest, planned, transcript, verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Texts with everything that breaks encoders: quotes, zero bytes, astral characters, line separators.
 fn text() -> impl Strategy<Value = String> {
@@ -175,7 +175,8 @@ proptest! {
     }
 }
 
-const FIXTURE: &str = "tests/fixtures/runs/v1.sqlite";
+const FIRST: &str = "tests/fixtures/runs/v1.sqlite";
+const NEWEST: &str = "tests/fixtures/runs/v2.sqlite";
 
 /// The content of the committed fixture. `WRITE_FIXTURE=tests/fixtures/runs/vN.sqlite` writes it, once for each format.
 #[tokio::test]
@@ -183,11 +184,10 @@ async fn the_fixture_of_the_current_format_can_be_written_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = std::env::var_os("WRITE_FIXTURE").map_or_else(|| folder.path().join("run.sqlite"), Into::into);
     write_fixture(&path).await;
-    let (mut new, old) =
-        (Reader::open(&path).unwrap().record().unwrap(), Reader::open(Path::new(FIXTURE)).unwrap());
-    // The file is older than this number.
-    new.results.iter_mut().for_each(|result| result.answer_chars = None);
+    let (new, old) =
+        (Reader::open(&path).unwrap().record().unwrap(), Reader::open(Path::new(NEWEST)).unwrap());
     assert_eq!(new, old.record().unwrap());
+    assert_eq!(new.gate, Some(json!({"version": 1})));
 }
 
 async fn write_fixture(path: &Path) {
@@ -196,29 +196,33 @@ async fn write_fixture(path: &Path) {
         store.finished(Arc::new(transcript(number, End::Done))).await.unwrap();
         store.scored(key(number), &verdict(outcome), JudgeSpend::default()).await.unwrap();
     }
+    store.gate(&json!({"version": 0})).await.unwrap();
+    store.gate(&json!({"version": 1})).await.unwrap();
     store.ended(&Ending { at: "2026-01-01T00:01:00Z".to_owned(), exit: 1 }).await.unwrap();
     store.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn files_of_the_first_format_stay_readable() {
-    let reader = Reader::open(Path::new(FIXTURE)).unwrap();
+    let reader = Reader::open(Path::new(FIRST)).unwrap();
     let record = reader.record().unwrap();
     assert_eq!(record.manifest.run.as_str(), "0197aaaa");
     assert_eq!(record.manifest.inputs["suites/bookshop.yaml"], "version: 1\n");
     let outcomes: Vec<_> = record.results.iter().map(|result| result.outcome).collect();
     assert_eq!(outcomes, [Some(Outcome::Pass), Some(Outcome::Fail)]);
-    assert_eq!((record.missing.len(), record.stops.len()), (1, 0));
+    assert_eq!((record.missing.len(), record.stops.len(), &record.gate), (1, 0, &None));
     assert_eq!(record.results[0].tool_calls, ["get_order", "no_such_tool"]);
     let first = reader.transcripts().unwrap().next().unwrap().unwrap().1;
     assert_eq!((first.events.len(), first.end), (6, End::Done));
-    assert_eq!(check::check(Path::new(FIXTURE), &Secrets::default()).unwrap(), []);
+    assert_eq!(check::check(Path::new(FIRST), &Secrets::default()).unwrap(), []);
     // An old run can be gone on with; the fixture itself stays as it is.
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("copy.sqlite");
-    std::fs::copy(FIXTURE, &copy).unwrap();
+    std::fs::copy(FIRST, &copy).unwrap();
     let store = Store::open(&copy).unwrap();
     store.finished(Arc::new(transcript(2, End::Done))).await.unwrap();
+    store.gate(&json!({"version": 1})).await.unwrap();
     store.close().await.unwrap();
+    assert_eq!(Reader::open(&copy).unwrap().record().unwrap().gate, Some(json!({"version": 1})));
     assert_eq!(Reader::open(&copy).unwrap().record().unwrap().missing, []);
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::demo::DemoArgs;
+use super::login::{LoginArgs, LogoutArgs};
 use super::tape::TapeArgs;
 
 /// The end of `--help`; the first word of each command is how the user starts the program.
@@ -76,7 +77,7 @@ pub(super) enum Command {
     /// Join the run files of shards into one run; refuses unlike plans.
     Merge(MergeArgs),
     /// Decide about a stored run again, offline.
-    Gate(RunArg),
+    Gate(super::gate::GateArgs),
     /// Render reports of a stored run again.
     Report(ReportArgs),
     /// Show a stored run, or the transcripts of one of its cases.
@@ -87,6 +88,11 @@ pub(super) enum Command {
     /// The judge itself: against people's labels, against attacks, against another judge.
     #[command(subcommand)]
     Judge(super::judge::JudgeCommand),
+    /// What a suite gives when it is well: accepted runs, which later runs are measured against.
+    #[command(subcommand)]
+    Baseline(super::baseline::BaselineCommand),
+    /// Compare two runs, baselines, models, personas or client profiles, case by case.
+    Compare(Box<super::compare::CompareArgs>),
     /// Look at a server's tools, and at what each client hides, cuts or renames of them. Needs no model.
     Tools(ToolsArgs),
     /// Show the client profiles that suites may name, and where their values are from.
@@ -180,6 +186,9 @@ pub(super) struct EvalArgs {
     /// Recordings to make, or to play in place of the outside.
     #[command(flatten)]
     pub tapes: TapeArgs,
+    /// The way past a baseline.
+    #[command(flatten)]
+    pub past: super::gate::Past,
     /// Break one thing in the built-in demo server, to see it caught.
     #[arg(long, value_name = "NAME")]
     pub flaw: Option<String>,
@@ -406,51 +415,6 @@ pub(super) enum RunsCommand {
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
-}
-
-/// Arguments of `login`.
-#[derive(Debug, Args)]
-pub(super) struct LoginArgs {
-    /// The MCP endpoint, as suites write it.
-    #[arg(required_unless_present = "list")]
-    pub url: Option<url::Url>,
-    /// Show what is stored, without secrets.
-    #[arg(long, conflicts_with = "url")]
-    pub list: bool,
-    /// A name for this login, where several people sign in at one target.
-    #[arg(long = "as", value_name = "NAME")]
-    pub account: Option<String>,
-    /// Ask for exactly this scope instead of what the target wants. Repeatable.
-    #[arg(long = "scope", value_name = "SCOPE")]
-    pub scopes: Vec<String>,
-    /// A client id obtained from the authorization server beforehand.
-    #[arg(long, value_name = "ID")]
-    pub client_id: Option<String>,
-    /// The environment variable that holds the secret of that client.
-    #[arg(long, value_name = "VARIABLE", requires = "client_id")]
-    pub client_secret_env: Option<String>,
-    /// The https URL of a client id metadata document.
-    #[arg(long, value_name = "URL", conflicts_with = "client_id")]
-    pub client_document: Option<url::Url>,
-    /// The loopback port to come back to; a free one by default.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub port: u16,
-    /// Open the page in the default browser, besides printing its address.
-    #[arg(long, conflicts_with = "auto_consent")]
-    pub browser: bool,
-    /// Follow the redirects of a test authorization server on this machine that consents without asking.
-    #[arg(long)]
-    pub auto_consent: bool,
-}
-
-/// Arguments of `logout`.
-#[derive(Debug, Args)]
-pub(super) struct LogoutArgs {
-    /// The MCP endpoint.
-    pub url: url::Url,
-    /// The name of the login.
-    #[arg(long = "as", value_name = "NAME")]
-    pub account: Option<String>,
 }
 
 fn dollars(text: &str) -> Result<f64, String> {

@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::args::{ReportArgs, RunArg};
+use super::args::ReportArgs;
 use super::failure::{Failure, Outcome};
 use crate::drive::fit::{Fit, Seen, misfits};
 use crate::gate::{self, Decision, Exit, GateVerdict, Options};
@@ -35,11 +35,16 @@ pub(super) struct Concluded {
 pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
     let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
     let run = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
-    let mut decision = gate::decide(&run);
-    if decision.verdict == GateVerdict::Inconclusive && run.manifest.gate.mode == GateMode::Nightly {
-        decision = gate::decide_with(&run, Options { inconclusive_nights: 1 + nights_before(&run, file) });
-    }
+    let decision = decided(&run, file);
     Ok(Concluded { run, decision, file: file.to_owned(), told: OnceCell::new() })
+}
+
+fn decided(run: &RunRecord, file: &Path) -> Decision {
+    let decision = gate::decide(run);
+    if decision.verdict == GateVerdict::Inconclusive && run.manifest.gate.mode == GateMode::Nightly {
+        return gate::decide_with(run, Options { inconclusive_nights: 1 + nights_before(run, file) });
+    }
+    decision
 }
 
 /// What the transcripts tell.
@@ -108,6 +113,11 @@ const LOOKED_THROUGH: usize = 500;
 const PATIENCE: usize = 5;
 
 impl Concluded {
+    /// Decides again, after the comparison that the run holds was changed.
+    pub(super) fn decide(&mut self) {
+        self.decision = decided(&self.run, &self.file);
+    }
+
     /// What formats render.
     pub(super) fn view(&self, context: &Context) -> View<'_> {
         let Told { fits, lost } = self.told.get_or_init(|| told(&self.file, &self.run)).clone();
@@ -115,7 +125,7 @@ impl Concluded {
     }
 
     /// The same without what takes a look into the transcripts.
-    fn verdict(&self, context: &Context) -> View<'_> {
+    pub(super) fn verdict(&self, context: &Context) -> View<'_> {
         let next = self
             .next()
             .into_iter()
@@ -137,13 +147,16 @@ impl Concluded {
         let manifest = &self.run.manifest;
         let run = short(manifest.run.as_str());
         let mut next = Vec::new();
-        if !self.run.missing.is_empty() {
+        if !self.run.missing.is_empty() || !self.run.unconfirmed.is_empty() || self.is_unfinished() {
             next.push(format!("resume {run}"));
         }
         let failing = self.decision.reasons.iter().find_map(|reason| reason.case.clone());
         let used = self.run.results.iter().find(|result| result.header.kind == CaseKind::Use);
         if let Some(case) = failing.or_else(|| used.map(|result| result.header.case.to_string())) {
             next.push(format!("show {run} {case}"));
+        }
+        if self.decision.exit == Exit::Pass && self.decision.verdict == GateVerdict::Pass && used.is_some() {
+            next.push(format!("baseline accept {run}"));
         }
         if manifest.target.contains("demo-server") && self.decision.exit == Exit::Pass {
             next.push(format!("eval {} --flaw vague-descriptions", manifest.suite));
@@ -154,6 +167,11 @@ impl Concluded {
             next.push(format!("report {run} --format markdown"));
         }
         next
+    }
+
+    /// Whether a gate in rounds still asks for trials.
+    fn is_unfinished(&self) -> bool {
+        self.decision.reasons.iter().any(|reason| reason.code == "gate.unfinished")
     }
 
     /// Writes every report format beside the run file.
@@ -247,7 +265,7 @@ fn bug(error: &ReportError) -> Failure {
 }
 
 /// The start of a run id that tells it apart: its milliseconds.
-fn short(id: &str) -> &str {
+pub(super) fn short(id: &str) -> &str {
     id.get(..13).unwrap_or(id)
 }
 
@@ -258,15 +276,6 @@ pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
         Failure::usage("usage.format", format!("there is no format `{name}`"))
             .hint(crate::diag::suggest::hint(name, names))
     })
-}
-
-/// `gate RUN`: the verdict again, offline, from the stored run.
-pub(super) fn gate(args: &RunArg, context: &Context) -> Outcome {
-    let concluded = conclude(&super::runs::resolve(&args.run, &args.out, context)?)?;
-    let printer = context.printer;
-    printer
-        .data(terminal::verdict(&concluded.verdict(context), printer.style(), printer.width()).as_bytes())?;
-    concluded.outcome()
 }
 
 /// `report RUN`: renders again.

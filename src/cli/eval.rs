@@ -181,7 +181,8 @@ async fn one(
     spent: f64,
     (signals, context): (&Signals, &Context),
 ) -> Outcome<Concluded> {
-    let Prepared { suite, plan, selection } = prepared;
+    let Prepared { suite, mut plan, selection } = prepared;
+    let base = super::rounds::baseline(&suite.name, args, context)?;
     let tapes = args.tapes.open(&suite.name, Session::First, context)?;
     let stage = tokio::select! {
         biased;
@@ -197,6 +198,14 @@ async fn one(
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
     let budget = suite.max_cost;
     let expected = super::forecast::expected(&suite, &plan, &out, &tapes);
+    let begun = base.and_then(|base| super::rounds::begin(&base, &manifest, &mut plan, args.select.trials).transpose());
+    let begun = match begun.transpose() {
+        Ok(begun) => begun,
+        Err(failure) => {
+            stage.strike().await;
+            return Err(failure);
+        }
+    };
     // The plan holds what trials need; a large suite would only take memory from here on.
     drop(suite);
     let rows: Vec<Planned> = plan.cases.iter().map(Planned::from).collect();
@@ -213,8 +222,8 @@ async fn one(
         "running {trials} of {}, {} at a time; run {}",
         manifest.suite, args.concurrency, manifest.run
     ));
-    if let Some(text) = expected {
-        context.printer.talk(&text);
+    for text in begun.iter().flat_map(|begun| &begun.talk).chain(&expected) {
+        context.printer.talk(text);
     }
     let work = Work {
         cases: plan.cases,
@@ -224,6 +233,7 @@ async fn one(
         max_cost: args.max_cost.or(budget),
         tapes,
         record_server: args.tapes.recorded().map(|file| context.root.join(file)),
+        rounds: begun.map(|begun| begun.rounds),
     };
     let judging = manifest.judging.clone();
     drop((rows, manifest));
@@ -304,6 +314,8 @@ pub(super) struct Work {
     pub(super) tapes: Tapes,
     /// Where what was said with the target is written.
     pub(super) record_server: Option<PathBuf>,
+    /// The comparison with a baseline.
+    pub(super) rounds: Option<run::Rounds>,
 }
 
 /// Drives, scores, closes the file, decides and writes the reports.
@@ -328,6 +340,7 @@ pub(super) async fn finish(
         store: store.clone(),
         max_cost: work.max_cost,
         spent: work.spent,
+        rounds: work.rounds,
         free: run::Free { trials: work.tapes.trials_are_free(), judging: work.tapes.judging_is_free() },
     };
     let world: Arc<World> = Arc::clone(&job.world);

@@ -17,7 +17,6 @@ use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
 use super::Context;
-use super::args::{LoginArgs, LogoutArgs};
 use super::failure::{Failure, Outcome};
 use super::output::Printer;
 use super::purse::Purse;
@@ -29,6 +28,10 @@ use crate::display;
 use crate::gate::Exit;
 use crate::net;
 use crate::transcript::{Fault, Side};
+
+mod args;
+
+pub(super) use args::{LoginArgs, LogoutArgs};
 
 /// How long a person may take.
 const PATIENCE: Duration = Duration::from_secs(300);

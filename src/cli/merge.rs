@@ -51,6 +51,14 @@ pub(super) async fn merge(args: &MergeArgs, context: &Context) -> Outcome {
             }
         }
     }
+    // Shards are compared together, as the fixed plan that they were.
+    let (path, shown) = super::rounds::places(&args.out, &manifest.suite, context);
+    if let Some(base) = super::rounds::Base::read(&path, &shown)? {
+        let record = store.reader().and_then(|reader| reader.record()).map_err(fault)?;
+        if let Some(compared) = super::gate::judged(&base, &record, &file)? {
+            store.gate(&compared.to_value()).await.map_err(fault)?;
+        }
+    }
     store.close().await.map_err(fault)?;
     let concluded = conclude(&file)?;
     concluded.write_reports(context)?;

@@ -16,8 +16,10 @@ use crate::transcript::{Clock, Secrets};
 
 mod args;
 mod auth;
+mod baseline;
 mod check;
 mod clients;
+mod compare;
 mod conclude;
 mod demo;
 mod eval;
@@ -25,6 +27,7 @@ mod exec;
 mod explain;
 mod failure;
 mod forecast;
+mod gate;
 mod issuer;
 mod judge;
 mod login;
@@ -36,6 +39,7 @@ mod program;
 mod progress;
 mod purse;
 mod resume;
+mod rounds;
 mod runs;
 mod several;
 mod show;
@@ -133,6 +137,8 @@ fn machine(command: &Command) -> bool {
         Command::Models(args) => return args.format == args::PlanFormat::Json,
         Command::Tools(args) => return args.format == args::PlanFormat::Json,
         Command::Judge(command) => return command.is_machine(),
+        Command::Baseline(command) => return command.is_machine(),
+        Command::Compare(args) => return args.is_machine(),
         Command::Resume(args) => &args.format,
         Command::Merge(args) => &args.format,
         _ => return false,
@@ -149,13 +155,15 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Resume(args) => wait(resume::resume(&args, context)),
         Command::Check(args) => check::check(&args.suites, context),
         Command::Merge(args) => wait(merge::merge(&args, context)),
-        Command::Gate(args) => conclude::gate(&args, context),
+        Command::Gate(args) => gate::gate(&args, context),
         Command::Report(args) => conclude::report(&args, context),
         Command::Show(args) => show::show(&args, context),
         Command::Clients(args) => clients::clients(&args, context),
         Command::Models(args) => models::models(&args, context),
         Command::Tools(args) => wait(tools::tools(&args, context)),
         Command::Judge(command) => wait(judge::judge(&command, context)),
+        Command::Baseline(command) => baseline::baseline(&command, context),
+        Command::Compare(args) => wait(compare::compare(&args, context)),
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),
         Command::Issuer(args) => wait(issuer::issuer(&args, context)),

@@ -5,7 +5,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::Printer;
+use super::rounds::phase_words;
 use crate::display;
+use crate::gate::compared::Phase;
 use crate::run::{Scored, Step};
 use crate::score::Outcome;
 use crate::transcript::Clock;
@@ -70,11 +72,31 @@ impl Progress {
         match step {
             Step::Started(_) => {}
             Step::Scored(scored) => self.scored(scored),
+            Step::Again(scored) => self.again(scored),
+            Step::Round(phases, trials) => self.round(phases, *trials),
             // That nothing can be kept any longer is an error of the command, which tells it in full.
             Step::Stopping(stop) if stop.code.starts_with("store.") => {
                 self.line("stopping: the run can no longer be recorded");
             }
             Step::Stopping(stop) => self.line(&format!("stopping: {}", display::safe_line(&stop.message))),
+        }
+    }
+
+    /// A trial that gave nothing costs, and does not count yet.
+    fn again(&mut self, scored: &Scored) {
+        self.cost += scored.cost;
+        self.unpriced += u32::from(scored.unpriced);
+        if self.verbose {
+            let text = format!("{}; it runs again", line(scored));
+            self.line(&text);
+        }
+    }
+
+    fn round(&mut self, phases: &[Phase], trials: usize) {
+        self.total += trials as u64;
+        self.bar.set_length(self.total);
+        for phase in phases {
+            self.line(&phase_words(phase, phases.len() > 1));
         }
     }
 

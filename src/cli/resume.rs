@@ -10,11 +10,12 @@ use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
 use super::failure::{Failure, Outcome};
 use super::signal::Signals;
 use super::tape::{Session, TapeArgs};
-use super::{Context, exec};
+use super::{Context, exec, rounds};
 use crate::drive::tapes::Tapes;
 use crate::gate::Exit;
+use crate::gate::compared::{Compared, Unusable};
 use crate::ids::CaseKey;
-use crate::plan::{Case, Plan};
+use crate::plan::{Case, Plan, Planned};
 use crate::report::figures::count;
 use crate::score::Outcome as TrialOutcome;
 use crate::store::Store;
@@ -89,19 +90,22 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
     if let Some(flaw) = &manifest.flaw {
         pass_flaw(&mut suite, flaw)?;
     }
-    let left = subtract(plan.clone(), &record, &reader)?;
+    let left = left(&plan, &record, &reader)?;
     drop(reader);
-    exec::allowed(&Plan { cases: left.cases.clone(), seed: plan.seed }, how.exec)?;
+    let Left { work: left, replanned, wants_more } = left;
+    let whole = if wants_more { plan.cases.clone() } else { left.cases.clone() };
+    exec::allowed(&Plan { cases: whole, seed: plan.seed }, how.exec)?;
     let (again, rescored) = (left.cases.len(), left.unscored.len());
-    let concluded = if again + rescored == 0 {
+    let concluded = if again + rescored == 0 && !wants_more {
         context.printer.talk(&format!("nothing is missing of run {}; nothing was run", manifest.run));
         let concluded = conclude(file)?;
         concluded.write_reports(context)?;
         concluded
     } else {
-        let kept = count((plan.cases.len() - again - rescored) as u64, "trial");
+        let kept = count(record.results.len().saturating_sub(again_of(&left.cases, &record) + rescored) as u64, "trial");
+        let more = if wants_more { ", and what the gate asks for" } else { "" };
         context.printer.talk(&format!(
-            "resuming {} ({}): {kept} kept, {again} to run, {rescored} to score again; ${:.2} spent before",
+            "resuming {} ({}): {kept} kept, {again} to run{more}, {rescored} to score again; ${:.2} spent before",
             manifest.run, manifest.suite, left.spent
         ));
         let store = Store::open(file)?;
@@ -118,6 +122,9 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
         if let Some(failure) = drifted {
             stage.strike().await;
             return Err(failure);
+        }
+        if let Some(planned) = replanned {
+            store.replan(&planned).await?;
         }
         let record_server = how.tapes.recorded().map(|file| context.root.join(file));
         let work = Work {
@@ -146,6 +153,54 @@ fn drift(before: &[SurfaceSeen], now: &[SurfaceSeen]) -> Option<Failure> {
     ))
 }
 
+/// What is left of a run.
+struct Left {
+    work: Work,
+    /// The plan as it goes on, where a gate may ask for another one.
+    replanned: Option<Vec<Planned>>,
+    /// Whether a gate asks for trials that are in no plan yet.
+    wants_more: bool,
+}
+
+/// What is left, of a fixed plan or of one that a gate writes.
+fn left(plan: &Plan, record: &RunRecord, reader: &Reader) -> Outcome<Left> {
+    let unreadable = |error: Unusable| Failure::new(Exit::LocalIo, "store.unreadable", error.to_string());
+    let Some(compared) = Compared::of(record).map_err(unreadable)? else {
+        let work = subtract(plan.clone(), record, reader)?;
+        return Ok(Left { work, replanned: None, wants_more: false });
+    };
+    let resumed = rounds::resume(compared, plan, (record, reader.planned()?), decided)?;
+    let others: HashSet<CaseKey> = resumed.others.cases.iter().map(|case| case.header.key).collect();
+    let among = RunRecord {
+        results: record.results.iter().filter(|result| others.contains(&result.header.key)).cloned().collect(),
+        missing: record.missing.iter().filter(|header| others.contains(&header.key)).cloned().collect(),
+        ..record.clone()
+    };
+    let mut work = subtract(resumed.others, &among, reader)?;
+    work.spent = spent(record, reader)?;
+    for case in resumed.unscored {
+        match transcript(reader, &case) {
+            Some(transcript) => work.unscored.push((case, transcript)),
+            None => work.cases.push(case),
+        }
+    }
+    work.rounds = Some(resumed.rounds);
+    Ok(Left { work, replanned: Some(resumed.planned), wants_more: resumed.wants_more })
+}
+
+/// How many of these trials have a result that will be replaced.
+fn again_of(cases: &[Case], record: &RunRecord) -> usize {
+    let stored: HashSet<CaseKey> = record.results.iter().map(|result| result.header.key).collect();
+    cases.iter().filter(|case| stored.contains(&case.header.key)).count()
+}
+
+/// A plan that asks other questions than its run.
+pub(super) fn asks_otherwise(trials: usize) -> Failure {
+    let message = format!("the suite asks other questions than the run did ({trials} trials differ)");
+    Failure::new(Exit::Usage, "run.changed", message)
+        .hint("start a new run with `rehearsal eval`; expectations may be edited, prompts, personas and models may not")
+}
+
 /// The plan without what the run file already holds. Trials cut short by a fault of ours or of the model's API run again;
 /// those that the judge could not decide, or whose expectations were edited, are scored again from their transcripts. A
 /// plan that asks other questions than the run is refused, because a mixed run could not be compared with anything.
@@ -158,10 +213,7 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
         .collect();
     let wanted: HashSet<CaseKey> = plan.cases.iter().map(|case| case.header.key).collect();
     if stored != wanted {
-        let changed = stored.symmetric_difference(&wanted).count();
-        let message = format!("the suite asks other questions than the run did ({changed} trials differ)");
-        return Err(Failure::new(Exit::Usage, "run.changed", message)
-            .hint("start a new run with `rehearsal eval`; expectations may be edited, prompts, personas and models may not"));
+        return Err(asks_otherwise(stored.symmetric_difference(&wanted).count()));
     }
     let mut work = Work {
         cases: vec![],
@@ -171,6 +223,7 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
         max_cost: None,
         tapes: Tapes::default(),
         record_server: None,
+        rounds: None,
     };
     let results: HashMap<CaseKey, &CaseResult> =
         record.results.iter().map(|result| (result.header.key, result)).collect();

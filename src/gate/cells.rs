@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::compared::Compared;
 use crate::diag::Origin;
 use crate::score::access::{Access, Sight, Standing};
 use crate::score::{Finding, Outcome, Verdict, Weight};
@@ -48,6 +49,17 @@ pub struct Cell<'a> {
     pub results: Vec<&'a CaseResult>,
     /// Planned trials without a result.
     pub missing: u32,
+    /// What the comparison with its baseline says of it; `None` where a bar decides.
+    pub measured: Option<Measured>,
+}
+
+/// What the comparison with a baseline says of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Measured {
+    /// It, or its group, is worse.
+    Worse,
+    /// It is not shown to be worse; trials that failed do not fail it.
+    NotShown,
 }
 
 /// How many trials ended how.
@@ -102,7 +114,7 @@ impl std::ops::AddAssign for Counts {
 pub enum State {
     /// Passes.
     Pass,
-    /// Passes with mixed trials.
+    /// Passes with mixed trials; with a baseline: trials failed, and it is not shown to be worse than it was.
     Flaky,
     /// Fails, and no missing trial could have saved it.
     Fail,
@@ -125,14 +137,21 @@ pub enum State {
 /// The cells of a run: use, access and auth cases, each in the order of the suite file.
 pub fn cells(run: &RunRecord) -> Vec<Cell<'_>> {
     let mut cells: BTreeMap<CellName<'_>, Cell<'_>> = BTreeMap::new();
-    for result in &run.results {
+    // Fresh trials of suspects are chosen because something failed; they belong to no rate.
+    for result in run.results.iter().filter(|result| !result.confirms) {
         entry(&mut cells, &result.header).results.push(result);
     }
     for header in &run.missing {
         entry(&mut cells, header).missing += 1;
     }
+    let compared = Compared::of(run).ok().flatten();
+    let measured = compared.as_ref().map(Compared::measured).unwrap_or_default();
     let mut cells: Vec<Cell<'_>> = cells.into_values().collect();
     for cell in &mut cells {
+        cell.measured = cell.name.model.and_then(|model| {
+            let CellName { case, persona, client, .. } = cell.name;
+            measured.get(&[model, case, persona, client]).copied()
+        });
         cell.results.sort_by_key(|result| result.header.trial);
     }
     cells.sort_by(|a, b| (a.name.kind, a.origin, a.name).cmp(&(b.name.kind, b.origin, b.name)));
@@ -144,7 +163,13 @@ fn entry<'m, 'a>(
     header: &'a CaseHeader,
 ) -> &'m mut Cell<'a> {
     let name = CellName::of(header);
-    cells.entry(name).or_insert_with(|| Cell { name, origin: &header.origin, results: vec![], missing: 0 })
+    cells.entry(name).or_insert_with(|| Cell {
+        name,
+        origin: &header.origin,
+        results: vec![],
+        missing: 0,
+        measured: None,
+    })
 }
 
 impl<'a> Cell<'a> {
@@ -189,6 +214,14 @@ impl<'a> Cell<'a> {
                 false => State::ExpectedFailure,
             };
         }
+        if let Some(measured) = self.measured {
+            return match measured {
+                _ if self.forbidden_call().is_some() => State::Fail,
+                Measured::Worse => State::Fail,
+                Measured::NotShown if counts.failed > 0 => State::Flaky,
+                Measured::NotShown => State::Pass,
+            };
+        }
         let holds = |passed, of| match self.name.kind {
             CaseKind::Use => reaches_bar(passed, of, policy),
             // A tool that is hidden in most trials, or a token refused most of the time, is no protection.
@@ -215,6 +248,21 @@ impl<'a> Cell<'a> {
         self.hidden_hole().or_else(|| all.find(|finding| finding.weight == Weight::Security))
     }
 
+    /// The first failed finding that a tool which the case forbids was called. Exact: no baseline excuses it.
+    pub fn forbidden_call(&self) -> Option<&'a Finding> {
+        let mut all = self.failures().map(|(_, finding)| finding);
+        all.find(|finding| finding.check == FORBIDS && finding.weight != Weight::Info)
+    }
+
+    /// The bar in words, for messages.
+    pub fn bar(&self, policy: &GatePolicy) -> String {
+        match (self.name.kind, self.measured) {
+            (CaseKind::Access | CaseKind::Auth, _) => "needs all".to_owned(),
+            (CaseKind::Use, Some(_)) => "may not be worse than its baseline".to_owned(),
+            (CaseKind::Use, None) => bar(policy),
+        }
+    }
+
     /// The first failed finding that something forbidden is hidden but callable.
     pub fn hidden_hole(&self) -> Option<&'a Finding> {
         let is_hole = |sight: &Sight| {
@@ -231,13 +279,18 @@ impl<'a> Cell<'a> {
 /// was scored: an absence ("was not called") proves nothing in a transcript that stops early. Only a failure that rests
 /// on events that did happen stays a failure.
 pub fn outcome(result: &CaseResult) -> Option<Outcome> {
-    let cut_short = match &result.end {
+    counted(&result.end, result.outcome?, result.verdict.as_ref())
+}
+
+/// The same for a trial that ended so, was scored so, and has these findings.
+pub fn counted(end: &End, scored: Outcome, verdict: Option<&Verdict>) -> Option<Outcome> {
+    let cut_short = match end {
         End::Faulted(fault) => !fault.side.counts_against_target(),
         End::Interrupted => true,
         End::Done | End::OutOf(_) => false,
     };
-    match result.outcome? {
-        Outcome::Fail if cut_short && !failed_on_evidence(result) => Some(Outcome::Invalid),
+    match scored {
+        Outcome::Fail if cut_short && !failed_on_evidence(verdict) => Some(Outcome::Invalid),
         Outcome::Pass if cut_short => Some(Outcome::Invalid),
         outcome => Some(outcome),
     }
@@ -248,8 +301,8 @@ pub fn skipped(result: &CaseResult) -> Option<&str> {
     result.verdict.as_ref().filter(|_| outcome(result) == Some(Outcome::Pass))?.skipped()
 }
 
-fn failed_on_evidence(result: &CaseResult) -> bool {
-    let mut failures = result.verdict.iter().flat_map(Verdict::failures);
+fn failed_on_evidence(verdict: Option<&Verdict>) -> bool {
+    let mut failures = verdict.into_iter().flat_map(Verdict::failures);
     failures.any(|finding| finding.check != "end" && !finding.evidence.is_empty())
 }
 
@@ -270,6 +323,9 @@ pub fn blame(result: &CaseResult) -> (Side, &str, &str) {
     }
 }
 
+/// The check that a tool is not called.
+pub(super) const FORBIDS: &str = "tool_not_called";
+
 /// More than half.
 fn majority(passed: u32, of: u32) -> bool {
     u64::from(passed) * 2 > u64::from(of)
@@ -284,7 +340,7 @@ fn reaches_bar(passed: u32, of: u32, policy: &GatePolicy) -> bool {
 }
 
 /// The bar in words, for messages.
-pub fn bar(policy: &GatePolicy) -> String {
+pub(super) fn bar(policy: &GatePolicy) -> String {
     match policy.min_pass {
         Some(share) => format!("needs {share}"),
         None => "needs a majority".to_owned(),

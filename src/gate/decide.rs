@@ -1,10 +1,14 @@
-//! The decision without a baseline: stops, missing evidence and cells, each with its exit code; the gravest wins.
+//! The decision: stops, missing evidence, cells and what a comparison with a baseline says, each with its exit code; the
+//! gravest wins.
 
 use super::cells::{self, Cell, Counts, State};
+use super::compared::Compared;
 use super::{Decision, Exit, GateVerdict, Reason};
 use crate::store::record::{CaseResult, RunRecord, Stop};
 use crate::suite::{GateMode, GatePolicy};
 use crate::transcript::{CaseKind, End};
+
+pub(super) mod against;
 
 /// What the decision needs to know beyond the run itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,12 +21,13 @@ pub struct Options {
 /// Inconclusive nights in a row from which a nightly gate stops being patient.
 const PATIENCE: u32 = 3;
 
-/// Decides a run by its own policy, without a baseline, as the first inconclusive night in a row.
+/// Decides a run by its own policy and by the comparison with a baseline that it holds, if any, as the first inconclusive
+/// night in a row.
 pub fn decide(run: &RunRecord) -> Decision {
     decide_with(run, Options { inconclusive_nights: 1 })
 }
 
-/// Decides a run by its own policy, without a baseline.
+/// Decides a run by its own policy and by the comparison with a baseline that it holds, if any.
 pub fn decide_with(run: &RunRecord, options: Options) -> Decision {
     let policy = &run.manifest.gate;
     let cells = cells::cells(run);
@@ -36,6 +41,11 @@ pub fn decide_with(run: &RunRecord, options: Options) -> Decision {
         found.push((Exit::Inconclusive, about("gate.nothing-applies", message)));
     }
     found.extend(cells.iter().filter_map(|cell| judge_cell(cell, policy)));
+    match Compared::of(run) {
+        Ok(Some(compared)) => found.extend(against::found(&compared, &cells, run)),
+        Ok(None) => {}
+        Err(error) => found.push((Exit::Inconclusive, about("gate.unreadable-record", error.to_string()))),
+    }
     // A stable sort: within one code, reasons keep the order in which they were found, but for holes that no list shows.
     found.sort_by_key(|(exit, reason)| {
         (
@@ -138,6 +148,12 @@ fn judge_cell(cell: &Cell<'_>, policy: &GatePolicy) -> Option<(Exit, Reason)> {
             };
             (Exit::Security, code, String::new())
         }
+        // What is not worse than its baseline is no failure, and what is, its gate has named.
+        State::Fail if cell.measured.is_some() => {
+            let called = cell.forbidden_call()?;
+            (Exit::Fail, "gate.forbidden-tool", called.why.clone())
+        }
+        State::Undecided if cell.measured.is_some() => return None,
         State::Fail => match cell.name.kind {
             CaseKind::Use => (Exit::Fail, "gate.case-failed", tried),
             CaseKind::Access => (Exit::Fail, "gate.case-failed", String::new()),
@@ -185,7 +201,7 @@ fn reason(cell: &Cell<'_>, code: &str, message: &str) -> Reason {
     let who = who.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let message = match (message.is_empty(), finding) {
         (true, _) => format!("{said} ({who})"),
-        (false, Some(finding)) if code == "gate.case-failed" => format!("{message}: {} ({who})", finding.why),
+        (false, Some(finding)) if matches!(code, "gate.case-failed" | "gate.regressed-case") => format!("{message}: {} ({who})", finding.why),
         (false, _) => format!("{message} ({who})"),
     };
     let origin = finding.map_or(cell.origin, |finding| &finding.origin);

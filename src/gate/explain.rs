@@ -3,6 +3,8 @@
 use super::exit::Exit;
 
 mod auth_checks;
+mod baseline_codes;
+mod gate_codes;
 mod run_codes;
 mod suite_codes;
 
@@ -40,7 +42,8 @@ pub fn codes() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 fn entries() -> impl Iterator<Item = Entry> + Clone {
-    run_codes::ENTRIES.iter().chain(suite_codes::ENTRIES).copied()
+    let tables = [run_codes::ENTRIES, suite_codes::ENTRIES, baseline_codes::ENTRIES, gate_codes::ENTRIES];
+    tables.into_iter().flatten().copied()
 }
 
 #[cfg(test)]

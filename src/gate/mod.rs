@@ -8,13 +8,16 @@ use crate::diag::Origin;
 pub mod case_state;
 pub mod cells;
 pub mod compare;
+pub mod compared;
 pub mod control;
 mod decide;
 pub mod exit;
 pub mod explain;
 pub mod rounds;
+pub mod states;
 pub mod trend;
 
+pub use compared::Compared;
 pub use decide::{Options, decide, decide_with};
 pub use exit::Exit;
 pub use explain::explain;
@@ -26,7 +29,7 @@ pub struct Decision {
     pub verdict: GateVerdict,
     /// The exit code.
     pub exit: Exit,
-    /// Why, the gravest first; empty when everything holds.
+    /// Why, the gravest first, and after it what limits the comparison with a baseline; empty when everything holds.
     pub reasons: Vec<Reason>,
 }
 

@@ -11,6 +11,8 @@
 //!     sees: order 1042
 //!   - say: "The order says: {{result}}"
 //! ```
+//!
+//! A step with `trials: [2, 5]` is there in these trials only, so that a script can fail now and then on purpose.
 
 use std::sync::Arc;
 
@@ -43,6 +45,8 @@ struct Scripted {
 }
 
 struct Step {
+    /// The trials it is there in; empty: all.
+    trials: Vec<u32>,
     sees: Option<String>,
     reply: Reply,
 }
@@ -86,7 +90,12 @@ fn read(script: &Value) -> Result<Vec<Step>, Vec<String>> {
 
 fn read_step(step: &Value) -> Result<Step, String> {
     let map = step.as_object().ok_or("is not a map with one of `say`, `call` and `calls`")?;
-    only(map, &["say", "call", "calls", "sees"])?;
+    only(map, &["say", "call", "calls", "sees", "trials"])?;
+    let trials = match map.get("trials") {
+        None => vec![],
+        Some(list) => serde_json::from_value(list.clone())
+            .map_err(|_| "has `trials` that are not a list of numbers".to_owned())?,
+    };
     let sees = match map.get("sees") {
         None => None,
         Some(Value::String(text)) => Some(text.clone()),
@@ -102,7 +111,7 @@ fn read_step(step: &Value) -> Result<Step, String> {
         (None, None, Some(_)) => return Err(format!("has `calls` that are not a list of 1 to {MOST} calls")),
         _ => return Err("needs exactly one of `say`, `call` and `calls`".to_owned()),
     };
-    Ok(Step { sees, reply })
+    Ok(Step { trials, sees, reply })
 }
 
 fn read_call(call: &Value) -> Result<(String, Value), String> {
@@ -144,8 +153,10 @@ impl Scripted {
         };
         let index = request.messages.iter().filter(is_step).count();
         let number = index + 1;
-        let step = self.steps.get(index).ok_or_else(|| {
-            left(format!("answer {number} was asked for, but it has {} steps", self.steps.len()))
+        let is_there = |step: &&Step| step.trials.is_empty() || step.trials.contains(&request.trial);
+        let steps: Vec<&Step> = self.steps.iter().filter(is_there).collect();
+        let step = steps.get(index).ok_or_else(|| {
+            left(format!("answer {number} was asked for, but it has {} steps", steps.len()))
         })?;
         if let Some(sees) = &step.sees {
             let last = last_words(request);
@@ -308,6 +319,17 @@ mod tests {
     }
 
     #[test]
+    fn steps_may_be_there_in_some_trials_only() {
+        let model = model(&json!([{"say": "wrong", "trials": [2, 3]}, {"say": "right"}]));
+        let said = |trial| {
+            let request = ChatRequest { trial, ..request(vec![Message::User("x".into())]) };
+            model.answer(&request).unwrap().text.unwrap()
+        };
+        assert_eq!([1, 2, 3, 4].map(said), ["right", "wrong", "wrong", "right"]);
+        assert_eq!(problems(&json!([{"say": "x", "trials": "2"}])).len(), 1);
+    }
+
+    #[test]
     fn leaving_the_script_says_how() {
         let unseen = model(&json!([{"say": "x", "sees": "Bergen"}]));
         let fault = unseen.answer(&request(vec![Message::User("How is Oslo?".into())])).unwrap_err();
@@ -329,7 +351,7 @@ mod tests {
         step 2 of `script` has a call without a `name`
         step 3 of `script` has `calls` that are not a list of 1 to 1000 calls
         step 4 of `script` needs exactly one of `say`, `call` and `calls`
-        step 5 of `script` has the unknown key `says`; known are `say`, `call`, `calls`, `sees`
+        step 5 of `script` has the unknown key `says`; known are `say`, `call`, `calls`, `sees`, `trials`
         step 6 of `script` is not a map with one of `say`, `call` and `calls`
         step 7 of `script` has a `sees` that is not a text
         step 8 of `script` has the unknown key `arguments`; known are `name`, `args`

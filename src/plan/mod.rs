@@ -158,6 +158,9 @@ pub struct Planned {
     pub score_key: ScoreKey,
     /// Set when it is known to fail.
     pub expected_failure: Option<ExpectedFailure>,
+    /// A fresh trial that confirms or clears a suspect of the gate: no rate, no state and no baseline counts it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirms: bool,
 }
 
 impl From<&Case> for Planned {
@@ -166,7 +169,19 @@ impl From<&Case> for Planned {
             header: case.header.clone(),
             score_key: case.score_key,
             expected_failure: case.expected_failure.clone(),
+            confirms: false,
         }
+    }
+}
+
+impl Case {
+    /// The same case as another of its trials.
+    #[must_use]
+    pub fn at_trial(&self, trial: u32) -> Self {
+        let mut other = self.clone();
+        other.header.key.trial = trial;
+        other.header.trial = trial;
+        other
     }
 }
 

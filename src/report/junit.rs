@@ -45,6 +45,10 @@ fn report(summary: &Summary) -> Report {
     for (name, value) in facts {
         suite.add_property((xml(name), xml(&value)));
     }
+    for model in summary.gate.iter().flat_map(|gate| &gate.models) {
+        let name = format!("gate.{}", model.model);
+        suite.add_property((xml(&name), xml(&model.sentence)));
+    }
     for rate in &summary.rates {
         let who = [rate.model.as_deref().unwrap_or("-"), &rate.persona, &rate.client].join(".");
         suite.add_property((xml(&format!("pass_rate.{who}")), xml(&figures::rate(rate))));

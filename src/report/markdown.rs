@@ -99,6 +99,9 @@ fn head(summary: &Summary) -> String {
     if !summary.reasons.is_empty() {
         out.push('\n');
     }
+    if let Some(gate) = &summary.gate {
+        out.push_str(&super::gate::section(gate, code));
+    }
     out.push_str(&rates(summary));
     out
 }
@@ -330,7 +333,7 @@ fn tail(summary: &Summary) -> String {
 }
 
 /// A code span that nothing inside can leave.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let line = display::safe_line(text);
     if line.trim().is_empty() {
         return "` `".to_owned();
@@ -342,7 +345,7 @@ fn code(text: &str) -> String {
 
 /// A code span in a table. A pipe ends a cell even inside a code span, and escapes can themselves be escaped, so it is
 /// replaced.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     code(&text.replace('|', "¦"))
 }
 

@@ -10,9 +10,12 @@ use crate::gate::Decision;
 use crate::store::record::RunRecord;
 
 pub mod access;
+pub mod baseline;
 pub mod clients;
+pub mod compare;
 pub mod figures;
 pub mod fit;
+pub mod gate;
 pub mod json;
 pub mod judging;
 pub mod junit;

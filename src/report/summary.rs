@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::access::Grid;
 use super::fit::Clients;
+use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::losses::ModelLosses;
 use super::spending::Spending;
@@ -63,6 +64,9 @@ pub struct Summary {
     pub spending: Spending,
     /// The judge; `None` when nothing is judged.
     pub judge: Option<JudgeStamp>,
+    /// The comparison with a baseline; absent when the run was compared with nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateStamp>,
     /// Where the run file is.
     #[serde(skip)]
     pub run_file: String,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::Grid;
+use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::spending::Spending;
 use super::summary::{
@@ -56,6 +57,7 @@ impl Summary {
             usage: spent(run),
             spending: Spending::of(run, &cells),
             judge: JudgeStamp::of(run),
+            gate: GateStamp::of(run),
             run_file: name(&view.run_file),
             program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),
@@ -176,10 +178,7 @@ fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
         invalid: counts.invalid,
         skipped: counts.skipped,
         missing: counts.missing,
-        bar: match cell.name.kind {
-            CaseKind::Use => cells::bar(&manifest.gate),
-            CaseKind::Access | CaseKind::Auth => "needs all".to_owned(),
-        },
+        bar: cell.bar(&manifest.gate),
         expected_failure: cell.expected_failure().map(|known| sentence(&known.reason)),
         origin: cell.origin.into(),
         seconds: seconds(cell.results.iter().map(|result| result.took_ms).sum()),

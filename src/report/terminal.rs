@@ -156,6 +156,11 @@ impl<'a> Page<'a> {
         let Summary { exit_code, exit, reasons, .. } = self.summary;
         let line = format!("{}  exit {exit_code} ({exit})", self.style.paint(tone, word));
         self.line(line);
+        for text in self.summary.gate.iter().flat_map(|gate| gate.lines()) {
+            for line in lines(&text, self.width, ["  baseline  ", "  │ "]) {
+                self.line(line);
+            }
+        }
         for reason in reasons.iter().take(REASONS) {
             let case = reason.case.as_ref().map(|case| format!("{case}: ")).unwrap_or_default();
             let first = format!("  {}  ", fit(&reason.code, LABEL));

@@ -22,6 +22,17 @@ impl fmt::Display for P {
     }
 }
 
+impl P {
+    /// The value with its sign: `p = 0.012`, `p < 1e-12`.
+    pub fn words(self) -> String {
+        let text = self.to_string();
+        match text.strip_prefix('<') {
+            Some(bound) => format!("p < {bound}"),
+            None => format!("p = {text}"),
+        }
+    }
+}
+
 /// A change of a rate in points with its sign: `-5.0 points`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Points(pub f64);
@@ -52,6 +63,7 @@ mod tests {
         assert_eq!(shown(0.456), "0.46");
         assert_eq!(shown(1.0), "1.0");
         assert_eq!(shown(f64::NAN), "n/a");
+        assert_eq!((P(0.0).words().as_str(), P(0.0123).words().as_str()), ("p < 1e-12", "p = 0.012"));
     }
 
     #[test]

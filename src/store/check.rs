@@ -123,6 +123,9 @@ impl Check<'_> {
         if let Err(error) = self.reader.bare_manifest() {
             self.broken("I6", None, error.to_string());
         }
+        if let Err(why) = self.reader.gate() {
+            self.broken("I6", None, format!("what the comparison with a baseline rests on: {why}"));
+        }
         let sql = "SELECT wanted, (SELECT count(*) FROM trials WHERE wanted = 1) FROM run";
         let counts = self.reader.conn().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
         let (planned, rows): (i64, i64) = counts.unwrap_or((-1, 0));

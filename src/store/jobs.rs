@@ -32,6 +32,8 @@ pub(super) enum Job {
     Ended(Ending),
     /// The plan changed.
     Planned(Vec<PlanRow>),
+    /// What the comparison with a baseline rests on changed.
+    Gate(String),
     /// Nothing more will come.
     Close,
 }
@@ -43,6 +45,7 @@ impl Job {
             Self::Replied { event, .. } => event.len() as u64,
             Self::Finished(packed) => (packed.body.len() + packed.facts_json.len()) as u64,
             Self::Scored(scored) => (scored.verdict.len() + scored.judge.len()) as u64,
+            Self::Gate(body) => body.len() as u64,
             Self::Planned(rows) => rows.iter().map(|row| row.json.len() as u64).sum(),
             Self::Stopped(_) | Self::Ended(_) | Self::GivenUp(_) | Self::Close => 0,
         }
@@ -134,6 +137,10 @@ impl Pen<'_> {
             }
             Job::Planned(rows) => {
                 self.plan(rows)?;
+                Ok(Ok(Kept::Stored))
+            }
+            Job::Gate(body) => {
+                self.gate(body)?;
                 Ok(Ok(Kept::Stored))
             }
             Job::Close => Ok(Ok(Kept::Stored)),

@@ -24,6 +24,11 @@ pub fn verdict_file(reports: &Path) -> PathBuf {
     runs_dir(reports).join("verdicts.sqlite")
 }
 
+/// The file that says what a suite gives when it is well.
+pub fn baseline_file(reports: &Path, suite: &SuiteName) -> PathBuf {
+    reports.join("baselines").join(format!("{}.json", folder(suite.as_str())))
+}
+
 /// The folder of a run's reports: beside the run file, under its name.
 pub fn report_dir(run_file: &Path) -> PathBuf {
     run_file.with_extension("")

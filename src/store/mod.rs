@@ -3,12 +3,15 @@
 //! [`Store`] writes (one thread, one transaction per batch of trials, acknowledged when synced), [`Reader`] reads.
 //! The record is the product: when it cannot be written, every later call fails at once, so that spending stops.
 
+pub mod baseline;
 pub mod check;
 pub mod error;
+mod gate;
 pub mod history;
 mod jobs;
 pub mod layout;
 mod lock;
+pub mod outcomes;
 mod pack;
 pub mod prune;
 pub mod read;

@@ -151,6 +151,10 @@ pub(super) fn seal_verdict(key: &str, verdict: &str, judge: &str) -> String {
     seal(&[b"verdict", key.as_bytes(), verdict.as_bytes(), judge.as_bytes()])
 }
 
+pub(super) fn seal_gate(body: &str) -> String {
+    seal(&[b"gate", body.as_bytes()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,7 +95,7 @@ impl Reader {
         let ids = self.wanted()?;
         // Ten thousand results that grow into their place would need it twice.
         let mut results: Vec<CaseResult> = Vec::with_capacity(ids.len());
-        let mut missing = Vec::new();
+        let (mut missing, mut unconfirmed) = (Vec::new(), Vec::new());
         let mut pool = Pool::default();
         let mut damaged = Vec::new();
         let mut seen = 0;
@@ -119,23 +119,34 @@ impl Reader {
                     result.compact(&mut pool);
                     results.push(result);
                 }
+                Ok(None) if planned.confirms => unconfirmed.push(planned.header),
                 Ok(None) => missing.push(planned.header),
                 Err(error) => {
                     damaged.push(error);
-                    missing.push(planned.header);
+                    if planned.confirms { &mut unconfirmed } else { &mut missing }.push(planned.header);
                 }
             }
         }
         results.sort_by(|a, b| a.order().cmp(&b.order()));
         missing.sort_by(|a, b| place(a).cmp(&place(b)));
-        let mut stops = self.stops(missing.is_empty()).map_err(|error| self.unreadable(&error))?;
+        unconfirmed.sort_by(|a, b| place(a).cmp(&place(b)));
+        let complete = missing.is_empty() && unconfirmed.is_empty();
+        let mut stops = self.stops(complete).map_err(|error| self.unreadable(&error))?;
         if !damaged.is_empty() || seen != planned {
             let count = damaged.len().max(planned.abs_diff(seen) as usize);
             let first = damaged.first().map_or_else(String::new, |first| format!("; {first}"));
             let message = format!("{count} of {planned} trials are damaged and count as missing{first}");
             stops.push(Stop { code: "store.damaged".to_owned(), message });
         }
-        Ok(RunRecord { manifest, results, missing, stops })
+        let gate = match self.gate() {
+            Ok(gate) => gate,
+            Err(why) => {
+                let message = format!("what the comparison with a baseline rests on cannot be read: {why}");
+                stops.push(Stop { code: "store.damaged".to_owned(), message });
+                None
+            }
+        };
+        Ok(RunRecord { manifest, results, missing, unconfirmed, gate, stops })
     }
 
     /// A trial's transcript; `None` when it has none. Damage is [`StoreError::Read`].

@@ -14,7 +14,7 @@ use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
 use crate::transcript::{CaseHeader, End, ToolFact, Transcript, Usage, View, What, WireMessage};
 
 /// The number of the run format. Readers accept every number up to this one.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What a run is about; written before the first trial and never changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,6 +124,8 @@ pub struct CaseResult {
     pub verdict: Option<Verdict>,
     /// Set when the trial is known to fail.
     pub expected_failure: Option<ExpectedFailure>,
+    /// A fresh trial that confirms or clears a suspect of the gate: no rate, no state and no baseline counts it.
+    pub confirms: bool,
     /// How it ended.
     pub end: End,
     /// Names of the tools the model called, in order.
@@ -155,8 +157,12 @@ pub struct RunRecord {
     pub manifest: Manifest,
     /// Every trial with a transcript, ordered by case, model, persona, client and trial.
     pub results: Vec<CaseResult>,
-    /// Planned trials without a result.
+    /// Planned trials without a result, without those that only confirm.
     pub missing: Vec<CaseHeader>,
+    /// Planned trials that were to confirm a suspect and have no result.
+    pub unconfirmed: Vec<CaseHeader>,
+    /// What the comparison with a baseline rests on, if there was one, as `gate::Compared` wrote it.
+    pub gate: Option<Value>,
     /// Why the run stopped before its end, if it did.
     pub stops: Vec<Stop>,
 }
@@ -281,6 +287,7 @@ impl Facts {
             outcome: None,
             verdict: None,
             expected_failure: planned.expected_failure,
+            confirms: planned.confirms,
             end: self.end,
             tool_calls: self.tool_calls,
             model_calls: self.spend.calls,

@@ -15,7 +15,7 @@ use super::record::SCHEMA;
 const APPLICATION: i64 = 0x7268_726c;
 
 /// The steps from an empty file to the newest format.
-const STEPS: &[&str] = &[V1];
+const STEPS: &[&str] = &[V1, V2];
 
 const V1: &str = "
 CREATE TABLE run (                      -- one row
@@ -93,6 +93,14 @@ CREATE VIEW results AS                  -- for people with an SQLite shell
            r.model_calls, r.tokens_in, r.tokens_out, r.cost, r.took_ms, t.key
     FROM trials t LEFT JOIN transcripts r ON r.trial = t.id LEFT JOIN verdicts v ON v.trial = t.id
     WHERE t.wanted = 1;
+";
+
+const V2: &str = "
+CREATE TABLE gate (                     -- one row at most
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    body TEXT NOT NULL,                 -- JSON: what the comparison with a baseline rests on
+    seal TEXT NOT NULL
+) STRICT;
 ";
 
 /// Opens a run file for its only writer.

@@ -228,6 +228,11 @@ impl Store {
         self.request(Job::Planned(rows)).await.map(drop)
     }
 
+    /// Keeps what the comparison with a baseline rests on; what was kept before is replaced.
+    pub async fn gate(&self, body: &serde_json::Value) -> Result<(), StoreError> {
+        self.request(Job::Gate(body.to_string())).await.map(drop)
+    }
+
     /// Ends writing and leaves a single file. Later calls on any clone fail.
     pub async fn close(&self) -> Result<(), StoreError> {
         let closed = self.request(Job::Close).await.map(drop);

@@ -75,6 +75,7 @@ impl Trial {
             outcome: Some(Outcome::Pass),
             verdict: Some(Verdict { score_key: ScoreKey(Digest::none()), findings: vec![] }),
             expected_failure: None,
+            confirms: false,
             end: End::Done,
             tool_calls: vec!["get_order".to_owned(); calls as usize],
             model_calls: calls * 2,
@@ -214,6 +215,8 @@ pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
         },
         results: trials.into_iter().map(|trial| trial.0).collect(),
         missing: vec![],
+        unconfirmed: vec![],
+        gate: None,
         stops: vec![],
     }
 }

@@ -75,6 +75,7 @@ pub(crate) fn planned(count: u32) -> Vec<Planned> {
         header: header(number),
         score_key: ScoreKey(Digest::of(b"score")),
         expected_failure: None,
+        confirms: false,
     };
     (0..count).map(plan).collect()
 }

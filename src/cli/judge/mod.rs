@@ -193,7 +193,7 @@ pub(super) fn judging(suite: &Suite, context: &Context) -> Option<Judging> {
 }
 
 /// The definition of a judge by the names of its model and rubric.
-fn spec(model: &str, rubric: &str, context: &Context) -> Outcome<JudgeSpec> {
+pub(super) fn spec(model: &str, rubric: &str, context: &Context) -> Outcome<JudgeSpec> {
     let catalog = context.project().catalog();
     let found = catalog.model(model).ok_or_else(|| unknown(Kind::Model, model, &catalog))?;
     let model = found.map_err(|diagnostic| refused(&[diagnostic], context))?;
@@ -216,7 +216,7 @@ fn refused(diagnostics: &[Diagnostic], context: &Context) -> Failure {
 }
 
 /// Builds a judge; whatever its models read from the environment is registered as a secret.
-fn built(spec: &JudgeSpec, context: &Context) -> Outcome<Judge> {
+pub(super) fn built(spec: &JudgeSpec, context: &Context) -> Outcome<Judge> {
     let (env, secrets) = (Arc::clone(&context.env), context.secrets.clone());
     let keys: stage::Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
     let outside = super::eval::outside(context)?;
@@ -225,7 +225,7 @@ fn built(spec: &JudgeSpec, context: &Context) -> Outcome<Judge> {
 }
 
 /// Where failed attempts of judges are noted that belong to no trial.
-fn log(context: &Context) -> Recorder {
+pub(super) fn log(context: &Context) -> Recorder {
     Recorder::new(context.clock.clone(), context.secrets.clone())
 }
 

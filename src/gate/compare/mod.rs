@@ -4,12 +4,16 @@
 mod change;
 mod movers;
 mod populations;
+mod sides;
 
 use serde::{Deserialize, Serialize};
 
 pub use change::{Change, Method, Question};
 pub use movers::Mover;
 pub use populations::{Excluded, Population};
+pub use sides::{
+    CLEAR, ChangedCase, Exact, Finding, Part, Pick, Side, SideBySide, SideLane, Unlike, side_by_side,
+};
 
 use crate::stats::{Pair, Tally};
 

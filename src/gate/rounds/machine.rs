@@ -113,6 +113,16 @@ impl Gate {
         }
     }
 
+    /// What each case is measured against, in the order of the suite.
+    pub fn baselines(&self) -> Vec<Tally> {
+        self.cases.iter().map(|tracked| tracked.case.baseline).collect()
+    }
+
+    /// Every number it works with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Everything the verdict rests on, and the verdict, if it is reached.
     pub fn record(&self) -> Record {
         Record::of(self, self.ruling.clone())

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::machine::Tracked;
-use super::{Gate, GateCase, GateError, Look, Next, Ruling, Seen, Settings, Slot};
+use super::{ChangeLook, Gate, GateCase, GateError, Look, Next, Ruling, Seen, Settings, Slot};
+use crate::stats::change::suite_change_interval;
 use crate::stats::power::{Design, Risks, smallest_drop};
 use crate::stats::{Pair, Tally};
 
@@ -63,15 +64,7 @@ impl Record {
     ///
     /// Errors: as [`Gate::new`] and [`Gate::observe`], and for letters that mean nothing.
     pub fn recompute(&self) -> Result<Self, GateError> {
-        let without_baseline = |id: &String| GateCase {
-            id: id.clone(),
-            group: None,
-            baseline: Tally::default(),
-            quarantined: false,
-        };
-        let cases = self.cases.iter().map(CaseRecord::case);
-        let cases = cases.chain(self.new_cases.iter().map(without_baseline)).collect();
-        let mut gate = Gate::new(self.settings.clone(), cases)?;
+        let mut gate = self.begin()?;
         for case in &self.cases {
             let bad = || GateError::BadRecord(case.id.clone());
             for (letters, slot) in
@@ -91,24 +84,52 @@ impl Record {
         Ok(Self::of(&gate, ruling))
     }
 
+    /// The gate before its first trial: settings, cases and baselines, without outcomes.
+    ///
+    /// Errors: as [`Gate::new`].
+    pub fn begin(&self) -> Result<Gate, GateError> {
+        let without_baseline = |id: &String| GateCase {
+            id: id.clone(),
+            group: None,
+            baseline: Tally::default(),
+            quarantined: false,
+        };
+        let cases = self.cases.iter().map(CaseRecord::case);
+        let cases = cases.chain(self.new_cases.iter().map(without_baseline)).collect();
+        Gate::new(self.settings.clone(), cases)
+    }
+
+    /// The change of the suite over the rounds looked at, between bounds of this one-sided confidence; for reports, since
+    /// a look that fails holds none. `None` when a case has no valid trial.
+    pub fn change(&self, conf: f64) -> Option<ChangeLook> {
+        let change = suite_change_interval(&self.pairs(), conf, self.settings.deff_floor)?;
+        Some(ChangeLook { diff: change.diff, lower: change.interval.low, upper: change.interval.high, conf })
+    }
+
+    /// Baseline and rounds of every case.
+    fn pairs(&self) -> Vec<Pair> {
+        let rounds = self.looks.len();
+        let pair = |case: &CaseRecord| Pair { baseline: case.baseline, candidate: case.tally(rounds) };
+        self.cases.iter().map(pair).collect()
+    }
+
     /// The smallest drop of the suite that these rounds would likely have shown: 80 % power at the suite's part of the
     /// false alarms. `None` when a case has no valid trial, and when no drop would have shown.
     pub fn smallest_drop(&self) -> Option<f64> {
-        let rounds = self.looks.len();
-        let tally = |case: &CaseRecord| {
-            let count = |wanted: &[char]| {
-                case.rounds.chars().take(rounds).filter(|c| wanted.contains(c)).count() as u64
-            };
-            Tally { trials: count(&['p', 'f']), passed: count(&['p']) }
-        };
-        let pairs: Vec<Pair> =
-            self.cases.iter().map(|case| Pair { baseline: case.baseline, candidate: tally(case) }).collect();
         let alpha = self.settings.alpha * self.settings.split[0];
-        smallest_drop(&Design::observed(&pairs)?, Risks { alpha, power: 0.8 })
+        smallest_drop(&Design::observed(&self.pairs())?, Risks { alpha, power: 0.8 })
     }
 }
 
 impl CaseRecord {
+    /// What its first rounds gave, fresh trials that confirm left out.
+    pub fn tally(&self, rounds: usize) -> Tally {
+        let count = |wanted: &[char]| {
+            self.rounds.chars().take(rounds).filter(|letter| wanted.contains(letter)).count() as u64
+        };
+        Tally { trials: count(&['p', 'f']), passed: count(&['p']) }
+    }
+
     fn of(tracked: &Tracked) -> Self {
         let Tracked { case, rounds, fresh } = tracked;
         Self {
