@@ -38,6 +38,7 @@ mod purse;
 mod resume;
 mod runs;
 mod several;
+mod shelf;
 mod show;
 mod signal;
 mod tape;
