@@ -14,6 +14,7 @@ pub mod archive;
 pub mod clients;
 pub mod figures;
 pub mod fit;
+pub mod html;
 pub mod json;
 pub mod judging;
 pub mod junit;
@@ -92,6 +93,7 @@ impl Format {
 pub const FORMATS: &[Format] = &[
     Format { name: "json", file: "summary.json", render: Render::Summary(json::render) },
     Format { name: "markdown", file: "report.md", render: Render::Summary(markdown::render) },
+    Format { name: "html", file: "report.html", render: Render::Archive(html::render) },
     Format { name: "junit", file: "junit.xml", render: Render::Summary(junit::render) },
 ];
 
