@@ -1,6 +1,6 @@
 // The table of cases: filters, search, pages, and the grid of models.
 
-const PAGE = 100;
+const PAGE = 50;
 const STATES = ["security", "fail", "unexpected-pass", "undecided", "invalid", "missing", "flaky", "expected-failure", "pass", "skipped"];
 const SORTS = new Map([
   ["urgency", (a, b) => a.urgency - b.urgency],

@@ -14,10 +14,21 @@ use crate::report::ReportError;
 use crate::report::archive::Archive;
 use crate::report::summary::{Row, Summary, urgency};
 
-/// Most bytes of all blocks, as they stand in the file.
-const BUDGET: usize = 10 * 1024 * 1024;
-/// Most bytes of all transcripts before they are deflated: what takes the time.
-const RAW: usize = 160 * 1024 * 1024;
+/// How much of the transcripts a page holds. A block that is begun is filled.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes of all blocks, as they stand in the file.
+    pub bytes: usize,
+    /// Most bytes of all transcripts before they are deflated: what takes the time.
+    pub raw: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 10 * 1024 * 1024, raw: 128 * 1024 * 1024 }
+    }
+}
+
 /// Bytes of transcripts in one block: small enough to be inflated in a moment, large enough that what they share costs
 /// little.
 const BLOCK: usize = 256 * 1024;
@@ -62,6 +73,7 @@ pub(super) fn embed(
     archive: &dyn Archive,
     changes: Option<&Changes>,
     scorecard: &mut Scorecard,
+    limits: Limits,
 ) -> Result<Embedded, ReportError> {
     let mut out = Embedded {
         places: summary.cases.iter().map(|row| vec![None; row.trials.len()]).collect(),
@@ -75,7 +87,7 @@ pub(super) fn embed(
     let mut packer = Packer::default();
     let mut beside = BESIDE;
     for (done, (_, at, number)) in order.iter().copied().enumerate() {
-        if packer.is_full() {
+        if packer.is_full(limits) {
             out.left_out = order.len() - done;
             let failed = |(_, at, number): &&(u8, usize, usize)| {
                 summary.cases[*at].trials[*number].outcome == Some("fail")
@@ -118,8 +130,8 @@ struct Packer {
 }
 
 impl Packer {
-    fn is_full(&self) -> bool {
-        self.used >= BUDGET || self.raw >= RAW
+    fn is_full(&self, limits: Limits) -> bool {
+        self.used >= limits.bytes || self.raw >= limits.raw
     }
 
     fn add(&mut self, trial: &ShownTrial) -> Result<Place, ReportError> {

@@ -23,6 +23,8 @@ mod shown;
 mod top;
 mod words;
 
+pub use self::embed::Limits;
+
 use self::changes::Changes;
 use self::embed::{Embedded, packed};
 use self::index::Index;
@@ -48,9 +50,9 @@ const SECTIONS: &[(&str, &str)] = &[
     ("attention", "Attention"),
     ("changes", "Changes"),
     ("rates", "Rates"),
-    ("cases", "Cases"),
     ("access", "Access"),
     ("auth", "Authorization"),
+    ("cases", "Cases"),
     ("tools", "Tools"),
     ("clients", "Clients"),
     ("cost", "Cost"),
@@ -58,11 +60,21 @@ const SECTIONS: &[(&str, &str)] = &[
     ("provenance", "Provenance"),
 ];
 
-/// The page, with what it reads of the transcripts.
+/// The page, with as many transcripts as fit.
 pub fn render(summary: &Summary, archive: &dyn Archive, out: &mut dyn Write) -> Result<(), ReportError> {
+    render_within(summary, archive, Limits::default(), out)
+}
+
+/// The same within other limits.
+pub fn render_within(
+    summary: &Summary,
+    archive: &dyn Archive,
+    limits: Limits,
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
     let changes = Changes::of(archive.before());
     let mut scorecard = Scorecard::of(summary);
-    let embedded = embed::embed(summary, archive, changes.as_ref(), &mut scorecard)?;
+    let embedded = embed::embed(summary, archive, changes.as_ref(), &mut scorecard, limits)?;
     let body = body(summary, &embedded, changes.as_ref(), |html| {
         rest::clients(summary, html);
         scorecard.section(html);
@@ -135,11 +147,11 @@ fn body(
         changes.section(summary, &mut main);
     }
     top::rates(summary, &mut main);
+    matrix::matrix(summary, &mut main);
+    matrix::checks(summary, &mut main);
     main.section("cases", "Cases", |html| {
         html.constant("<noscript><p>The table of cases and the transcripts need scripts.</p></noscript>");
     });
-    matrix::matrix(summary, &mut main);
-    matrix::checks(summary, &mut main);
     below(&mut main);
     rest::provenance(summary, embedded, &mut main);
     let main = main.finish();
@@ -164,7 +176,7 @@ fn body(
         html.tag("div", &[("id", "controls")], |_| {});
     });
     html.line();
-    html.constant("<main id=\"overview\">\n");
+    html.constant("<main id=\"overview\" tabindex=\"-1\">\n");
     let mut text = html.finish();
     text.push_str(&main);
     text.push_str("</main>\n<main id=\"trial\" hidden tabindex=\"-1\" aria-label=\"Case\"></main>\n");

@@ -1,6 +1,7 @@
 // The page of a case: its trials, one transcript or two side by side.
 
-const pieces = (list, tag) => list.map(([text, only]) => (only ? el(tag, {}, text) : text));
+// White space alone is no difference worth a mark.
+const pieces = (list, tag) => list.map(([text, only]) => (only && text.trim() ? el(tag, {}, text) : text));
 
 // A block of words, with marks where `marked` says what the other side lacks.
 const words = (part, marked) => [
@@ -72,14 +73,41 @@ const differ = (a, b) => {
   return x.length !== y.length || x.some((part, at) => part.text !== y[at].text);
 };
 
-// Two transcripts, turn by turn. Cards of one kind and title belong together.
+// Cards that stand beside each other: those of one kind and title, and in between what has nothing like it, by kind.
+const paired = (a, b) => {
+  const rows = [];
+  let [left, right] = [[], []];
+  const flush = () => {
+    for (const i of left) {
+      const at = right.findIndex((j) => b[j].k === a[i].k);
+      rows.push([i, at < 0 ? -1 : right[at]]);
+      if (at >= 0) rows.push(...right.splice(0, at + 1).slice(0, -1).map((j) => [-1, j]));
+    }
+    rows.push(...right.map((j) => [-1, j]));
+    [left, right] = [[], []];
+  };
+  for (const [i, j] of aligned(a, b, (x, y) => x.k === y.k && x.title === y.title)) {
+    if (i >= 0 && j >= 0) {
+      flush();
+      rows.push([i, j]);
+    } else if (i >= 0) {
+      left.push(i);
+    } else {
+      right.push(j);
+    }
+  }
+  flush();
+  return rows;
+};
+
+// Two transcripts, turn by turn.
 const sideBySide = (left, right, raw) => {
   const [a, b] = [left, right].map((trial) => trial.events.filter((event) => raw || !event.raw));
   const [citedA, citedB] = [citations(left), citations(right)];
   let first = true;
-  const rows = aligned(a, b, (x, y) => x.k === y.k && x.title === y.title).map(([i, j]) => {
+  const rows = paired(a, b).map(([i, j]) => {
     const [x, y] = [i >= 0 ? a[i] : null, j >= 0 ? b[j] : null];
-    const unlike = !x || !y || differ(x, y);
+    const unlike = !x || !y || x.title !== y.title || differ(x, y);
     const here = unlike && first;
     if (here) first = false;
     let marks = [null, null];

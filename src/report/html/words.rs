@@ -61,7 +61,7 @@ fn model(event: &Event) -> Card {
             let card = card.part("reasoning", reasoning.as_deref().unwrap_or_default());
             let card = card.part("", text.as_deref().unwrap_or_default());
             let card = if *refused { card.tone("warn") } else { card };
-            calls.iter().fold(card, asked)
+            card.part("asks for", &asked(calls))
         }
         What::UserPlayed { model, over, usage, cost, took_ms, .. } => {
             let card = Card::new(event, "note", &format!("`{model}` plays the user"));
@@ -75,7 +75,7 @@ fn model(event: &Event) -> Card {
         What::SamplingAnswered { model, text, calls, usage, cost, stop, took_ms, .. } => {
             let card = Card::new(event, "note", &format!("`{model}` answers for the client"));
             let card = paid(card, usage, *cost, *took_ms).fact(format!("stop {stop}"));
-            calls.iter().fold(card.part("", text.as_deref().unwrap_or_default()), asked)
+            card.part("", text.as_deref().unwrap_or_default()).part("asks for", &asked(calls))
         }
         What::ModelAsked { offered, messages, .. } => {
             let names: Vec<&str> = offered.iter().map(crate::ids::ToolName::as_str).collect();
@@ -100,8 +100,10 @@ fn model(event: &Event) -> Card {
     }
 }
 
-fn asked(card: Card, call: &ToolCall) -> Card {
-    card.fact(format!("asks for {}", call.name))
+/// The names; the arguments stand with the call.
+fn asked(calls: &[ToolCall]) -> String {
+    let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+    names.join(", ")
 }
 
 fn tool(event: &Event) -> Card {
