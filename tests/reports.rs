@@ -85,7 +85,7 @@ fn with_view<T>(run: &RunRecord, use_it: impl FnOnce(&View<'_>) -> T) -> T {
 fn rendered(run: &RunRecord, name: &str) -> String {
     let format = format(name).expect("a known format");
     let mut bytes = vec![];
-    with_view(run, |view| (format.render)(&Summary::of(view), &mut bytes)).expect("it renders");
+    with_view(run, |view| format.write(&Summary::of(view), &(), &mut bytes)).expect("it renders");
     String::from_utf8(bytes).expect("reports are UTF-8")
 }
 

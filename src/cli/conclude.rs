@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::args::ReportArgs;
 use super::failure::{Failure, Outcome};
+use super::shelf::Shelf;
 use crate::drive::fit::{Fit, Seen, misfits};
 use crate::gate::{self, Decision, Exit, GateVerdict, Options};
 use crate::report::losses::Lost;
@@ -142,6 +143,11 @@ impl Concluded {
         }
     }
 
+    /// Where formats find transcripts and earlier runs.
+    fn shelf(&self) -> Shelf<'_> {
+        Shelf::new(&self.file, &self.run.manifest)
+    }
+
     /// Commands worth trying next, without the program's name.
     fn next(&self) -> Vec<String> {
         let manifest = &self.run.manifest;
@@ -185,13 +191,14 @@ impl Concluded {
         #[expect(clippy::disallowed_methods, reason = "reports are written here")]
         std::fs::create_dir_all(&folder).map_err(wrong)?;
         let summary = Summary::of(&self.view(context));
+        let archive = self.shelf();
         for format in report::FORMATS {
             // A reader never sees half a report: write beside, then rename.
             let (temporary, path) = (folder.join(format!(".{}.part", format.file)), folder.join(format.file));
             let written = || {
                 #[expect(clippy::disallowed_methods, reason = "reports are written here")]
                 let mut out = BufWriter::new(std::fs::File::create(&temporary)?);
-                (format.render)(&summary, &mut out)?;
+                format.write(&summary, &archive, &mut out)?;
                 out.flush()?;
                 #[expect(clippy::disallowed_methods, reason = "reports are written here")]
                 Ok(std::fs::rename(&temporary, &path)?)
@@ -213,8 +220,9 @@ impl Concluded {
         }
         let format = known(format)?;
         let summary = Summary::of(&self.view(context));
+        let archive = self.shelf();
         let mut broken = None;
-        context.printer.pieces(|out| match (format.render)(&summary, out) {
+        context.printer.pieces(|out| match format.write(&summary, &archive, out) {
             Err(ReportError::Write(error)) => Err(error),
             rendered => {
                 broken = rendered.err();
@@ -227,7 +235,8 @@ impl Concluded {
     /// One format as bytes.
     pub(super) fn rendered(&self, format: &report::Format, context: &Context) -> Outcome<Vec<u8>> {
         let mut bytes = vec![];
-        (format.render)(&Summary::of(&self.view(context)), &mut bytes).map_err(|error| bug(&error))?;
+        let summary = Summary::of(&self.view(context));
+        format.write(&summary, &self.shelf(), &mut bytes).map_err(|error| bug(&error))?;
         Ok(bytes)
     }
 

@@ -198,7 +198,8 @@ async fn one(
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
     let budget = suite.max_cost;
     let expected = super::forecast::expected(&suite, &plan, &out, &tapes);
-    let begun = base.and_then(|base| super::rounds::begin(&base, &manifest, &mut plan, args.select.trials).transpose());
+    let begun = base
+        .and_then(|base| super::rounds::begin(&base, &manifest, &mut plan, args.select.trials).transpose());
     let begun = match begun.transpose() {
         Ok(begun) => begun,
         Err(failure) => {

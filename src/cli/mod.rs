@@ -42,6 +42,7 @@ mod resume;
 mod rounds;
 mod runs;
 mod several;
+mod shelf;
 mod show;
 mod signal;
 mod tape;

@@ -102,7 +102,10 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
         concluded.write_reports(context)?;
         concluded
     } else {
-        let kept = count(record.results.len().saturating_sub(again_of(&left.cases, &record) + rescored) as u64, "trial");
+        let kept = count(
+            record.results.len().saturating_sub(again_of(&left.cases, &record) + rescored) as u64,
+            "trial",
+        );
         let more = if wants_more { ", and what the gate asks for" } else { "" };
         context.printer.talk(&format!(
             "resuming {} ({}): {kept} kept, {again} to run{more}, {rescored} to score again; ${:.2} spent before",
@@ -172,7 +175,12 @@ fn left(plan: &Plan, record: &RunRecord, reader: &Reader) -> Outcome<Left> {
     let resumed = rounds::resume(compared, plan, (record, reader.planned()?), decided)?;
     let others: HashSet<CaseKey> = resumed.others.cases.iter().map(|case| case.header.key).collect();
     let among = RunRecord {
-        results: record.results.iter().filter(|result| others.contains(&result.header.key)).cloned().collect(),
+        results: record
+            .results
+            .iter()
+            .filter(|result| others.contains(&result.header.key))
+            .cloned()
+            .collect(),
         missing: record.missing.iter().filter(|header| others.contains(&header.key)).cloned().collect(),
         ..record.clone()
     };

@@ -10,12 +10,14 @@ use crate::gate::Decision;
 use crate::store::record::RunRecord;
 
 pub mod access;
+pub mod archive;
 pub mod baseline;
 pub mod clients;
 pub mod compare;
 pub mod figures;
 pub mod fit;
 pub mod gate;
+pub mod html;
 pub mod json;
 pub mod judging;
 pub mod junit;
@@ -32,6 +34,7 @@ pub mod transcript_text;
 pub mod unknown;
 mod wrap;
 
+pub use archive::Archive;
 pub use paint::Style;
 pub use summary::Summary;
 
@@ -61,15 +64,40 @@ pub struct Format {
     /// The file it is written to, beside the run file.
     pub file: &'static str,
     /// Writes it, in many small pieces.
-    pub render: fn(&Summary, &mut dyn Write) -> Result<(), ReportError>,
+    pub render: Render,
+}
+
+/// How a format is written.
+#[derive(Clone, Copy)]
+pub enum Render {
+    /// From the summary alone.
+    Summary(fn(&Summary, &mut dyn Write) -> Result<(), ReportError>),
+    /// From the summary, transcripts and earlier runs.
+    Archive(fn(&Summary, &dyn Archive, &mut dyn Write) -> Result<(), ReportError>),
+}
+
+impl Format {
+    /// Writes a summary in this format. Formats that need no transcripts read none.
+    pub fn write(
+        &self,
+        summary: &Summary,
+        archive: &dyn Archive,
+        out: &mut dyn Write,
+    ) -> Result<(), ReportError> {
+        match self.render {
+            Render::Summary(render) => render(summary, out),
+            Render::Archive(render) => render(summary, archive, out),
+        }
+    }
 }
 
 /// Every format that is written to a file, in the order of `--help`. The terminal is not one of them: see
 /// [`terminal::render`].
 pub const FORMATS: &[Format] = &[
-    Format { name: "json", file: "summary.json", render: json::render },
-    Format { name: "markdown", file: "report.md", render: markdown::render },
-    Format { name: "junit", file: "junit.xml", render: junit::render },
+    Format { name: "json", file: "summary.json", render: Render::Summary(json::render) },
+    Format { name: "markdown", file: "report.md", render: Render::Summary(markdown::render) },
+    Format { name: "html", file: "report.html", render: Render::Archive(html::render) },
+    Format { name: "junit", file: "junit.xml", render: Render::Summary(junit::render) },
 ];
 
 /// The format of a name.

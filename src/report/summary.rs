@@ -15,6 +15,7 @@ use super::losses::ModelLosses;
 use super::spending::Spending;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
+use crate::ids::CaseKey;
 use crate::transcript::CaseKind;
 
 /// The number of the summary format.
@@ -285,6 +286,9 @@ pub struct FaultLine {
 /// One trial.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrialLine {
+    /// Its identity, for formats that read transcripts.
+    #[serde(skip)]
+    pub key: CaseKey,
     /// Its number, from 1.
     pub trial: u32,
     /// `pass`, `fail` or `invalid`; `None` when it is skipped or not scored yet.

@@ -255,6 +255,7 @@ fn trial(result: &CaseResult) -> TrialLine {
     let outcome = outcome(result);
     let skipped = cells::skipped(result);
     TrialLine {
+        key: result.header.key,
         trial: result.header.trial,
         outcome: outcome.filter(|_| skipped.is_none()).map(Outcome::as_str),
         skipped: skipped.map(sentence),
