@@ -114,7 +114,16 @@ fn uri(path: &str) -> String {
 
 /// A text in which nothing is a link or a placeholder.
 fn message(text: &str) -> String {
-    text.replace("](", "] (").replace('{', "{ ").replace("{  ", "{ ")
+    let text = text.replace("](", "] (");
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        if c == '{' && chars.peek().is_some_and(char::is_ascii_digit) {
+            out.push(' ');
+        }
+    }
+    out
 }
 
 fn word(level: Level) -> &'static str {
@@ -148,6 +157,6 @@ mod tests {
 
     #[test]
     fn messages_hold_no_links_and_no_placeholders() {
-        assert_eq!(message("[x](http://e) {0} { 1 }"), "[x] (http://e) { 0} { 1 }");
+        assert_eq!(message("[x](http://e) {0} {\"id\": 1}"), "[x] (http://e) { 0} {\"id\": 1}");
     }
 }
