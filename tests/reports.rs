@@ -220,10 +220,7 @@ fn a_huge_run_stays_within_the_size_of_a_comment() {
     let text = rendered(&run, "markdown");
     assert!(text.chars().count() <= 60_000, "{}", text.chars().count());
     assert!(text.contains("Left out to stay within 60,000 characters: "), "what was dropped is said");
-    assert!(
-        regex::Regex::new(r"characters: \d+ cases, 1 table of use cases;").unwrap().is_match(&text),
-        "{text}"
-    );
+    assert!(regex::Regex::new(r"characters: \d+ cases[,;]").unwrap().is_match(&text), "{text}");
     assert!(text.contains("rehearsal resume"), "the end is kept");
 }
 

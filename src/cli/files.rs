@@ -20,10 +20,16 @@ const IN_A_ROW: &[&str] = &[HUMAN, "json", "markdown", "github", "jsonl", "otlp"
 /// Reports besides those that every run leaves.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ReportFiles {
-    /// Write this report as well: a format (json, markdown, junit, github, sarif, codequality, badge, csv, ctrf, jsonl,
-    /// inspect, otlp), or FORMAT=FILE. Without a file it lies beside the run. Repeatable.
-    #[arg(long = "report", value_name = "FORMAT[=FILE]", value_parser = wish)]
+    #[arg(long = "report", value_name = "FORMAT[=FILE]", value_parser = wish, help = about())]
     wishes: Vec<Wish>,
+}
+
+fn about() -> String {
+    let names: Vec<&str> = report::FORMATS.iter().map(|format| format.name).collect();
+    format!(
+        "Write this report as well: a format ({}), or FORMAT=FILE. Without a file it lies beside the run. Repeatable",
+        names.join(", ")
+    )
 }
 
 /// One report that is asked for.

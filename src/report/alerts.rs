@@ -52,8 +52,8 @@ pub(super) struct Alert<'a> {
     pub(super) place: &'a Place,
     /// The same in every run in which the same thing is wrong; no line numbers in it. 32 hexadecimal digits.
     pub(super) fingerprint: String,
-    /// Case, persona and client.
-    pub(super) who: [&'a str; 3],
+    /// Case, persona and client in words, as far as it is about them.
+    pub(super) who: String,
     /// Why it is known, where the suite says so.
     pub(super) known: Option<&'a str>,
 }
@@ -137,7 +137,7 @@ impl<'a> Alerts<'a> {
                     text: finding.why.clone(),
                     place: &finding.origin,
                     fingerprint,
-                    who: [&row.id, &row.persona, &row.client],
+                    who: format!("{} as {} through {}", row.id, row.persona, row.client),
                     known,
                 });
                 let entry = self.rules.entry(rule.id.clone()).or_insert(rule);
@@ -167,10 +167,10 @@ impl<'a> Alerts<'a> {
                 self.all.push(Alert {
                     rule: rule.id.clone(),
                     level,
-                    text: format!("{}: {about}: {}{more}", named.client, first.join("; ")),
+                    text: format!("{about}: {}{more}", first.join("; ")),
                     place,
                     fingerprint: Digest::of_json(&parts).to_string(),
-                    who: ["surface", "-", &named.client],
+                    who: format!("surface through {}", named.client),
                     known: None,
                 });
                 self.rules.entry(rule.id.clone()).or_insert(rule);

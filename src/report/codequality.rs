@@ -21,9 +21,9 @@ pub fn render(summary: &Summary, out: &mut dyn Write) -> Result<(), ReportError>
 }
 
 fn one(alert: &Alert<'_>) -> Value {
-    let Alert { rule, level, text, place, fingerprint, who: [case, persona, client], .. } = alert;
+    let Alert { rule, level, text, place, fingerprint, who, .. } = alert;
     json!({
-        "description": format!("{case} as {persona} through {client}: {text}"),
+        "description": format!("{who}: {text}"),
         "check_name": rule,
         "fingerprint": fingerprint,
         "severity": match level {

@@ -115,7 +115,8 @@ fn labels(row: &Row) -> Value {
     labels.insert("persona".to_owned(), json!(row.persona));
     labels.insert("client".to_owned(), json!(row.client));
     labels.extend(row.model.as_ref().map(|model| ("model".to_owned(), json!(model))));
-    labels.extend(row.cost.map(|cost| ("cost_usd".to_owned(), json!(cost))));
+    let cost = row.cost.filter(|_| row.unpriced_trials == 0);
+    labels.extend(cost.map(|cost| ("cost_usd".to_owned(), json!(cost))));
     labels.extend(row.rule.map(|rule| ("level".to_owned(), json!(rule.level))));
     Value::Object(labels)
 }

@@ -68,14 +68,14 @@ fn rule(rule: &AlertRule) -> Value {
 }
 
 fn result(alert: &Alert<'_>, ids: &[&str]) -> Value {
-    let Alert { rule, level, text, place, fingerprint, who: [case, persona, client], known } = alert;
+    let Alert { rule, level, text, place, fingerprint, who, known } = alert;
     let mut result = json!({
         "ruleId": rule,
         "level": word(*level),
         "message": {"text": message(text)},
         "locations": [{
             "physicalLocation": location(place),
-            "logicalLocations": [{"fullyQualifiedName": format!("{case} as {persona} through {client}")}],
+            "logicalLocations": [{"fullyQualifiedName": who}],
         }],
         "partialFingerprints": {"rehearsal/v1": fingerprint},
     });

@@ -90,7 +90,8 @@ fn usage(usage: &Usage, cost: Option<f64>) -> Value {
         "reasoning_tokens": usage.reasoning,
     });
     if let Some(cost) = cost {
-        all["total_cost"] = json!(cost);
+        // Rounded to a billionth, so that sums of decimal prices print as decimals.
+        all["total_cost"] = json!((cost * 1e9).round() / 1e9);
     }
     all
 }

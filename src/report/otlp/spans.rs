@@ -276,6 +276,8 @@ fn message(text: Option<&str>, calls: &[ToolCall], stop: &str) -> Value {
 /// The convention's word for the provider of a model.
 fn provider(model: &str) -> &str {
     match model.split_once(':').map_or("", |(provider, _)| provider) {
+        "" if matches!(model, "lexical" | "scripted") => "rehearsal",
+        "" => "unknown",
         "openai" => "openai",
         "anthropic" => "anthropic",
         "gemini" => "gcp.gemini",
@@ -285,7 +287,6 @@ fn provider(model: &str) -> &str {
         "groq" => "groq",
         "xai" => "x_ai",
         "perplexity" => "perplexity",
-        "" => "rehearsal",
         other => other,
     }
 }
