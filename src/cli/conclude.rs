@@ -2,20 +2,18 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::args::ReportArgs;
 use super::failure::{Failure, Outcome};
 use super::shelf::Shelf;
 use crate::drive::fit::{Fit, Seen, misfits};
 use crate::gate::{self, Decision, Exit, GateVerdict, Options};
 use crate::report::losses::Lost;
 use crate::report::{self, ReportError, Summary, View, terminal};
+use crate::store::history;
 use crate::store::read::Reader;
 use crate::store::record::{CaseResult, RunRecord};
-use crate::store::{history, layout};
 use crate::suite::GateMode;
 use crate::suite::catalog::{Catalog, Kind};
 use crate::transcript::{CaseKind, What};
@@ -144,7 +142,7 @@ impl Concluded {
     }
 
     /// Where formats find transcripts and earlier runs.
-    fn shelf(&self) -> Shelf<'_> {
+    pub(super) fn shelf(&self) -> Shelf<'_> {
         Shelf::new(&self.file, &self.run.manifest)
     }
 
@@ -178,37 +176,6 @@ impl Concluded {
     /// Whether a gate in rounds still asks for trials.
     fn is_unfinished(&self) -> bool {
         self.decision.reasons.iter().any(|reason| reason.code == "gate.unfinished")
-    }
-
-    /// Writes every report format beside the run file.
-    pub(super) fn write_reports(&self, context: &Context) -> Outcome<()> {
-        let folder = layout::report_dir(&self.file);
-        let wrong = |error: std::io::Error| {
-            let message = format!("cannot write the reports to `{}`: {error}", folder.display());
-            Failure::new(Exit::LocalIo, "store.write", message)
-                .hint("the run itself is kept; free some space, then `rehearsal resume`")
-        };
-        #[expect(clippy::disallowed_methods, reason = "reports are written here")]
-        std::fs::create_dir_all(&folder).map_err(wrong)?;
-        let summary = Summary::of(&self.view(context));
-        let archive = self.shelf();
-        for format in report::FORMATS {
-            // A reader never sees half a report: write beside, then rename.
-            let (temporary, path) = (folder.join(format!(".{}.part", format.file)), folder.join(format.file));
-            let written = || {
-                #[expect(clippy::disallowed_methods, reason = "reports are written here")]
-                let mut out = BufWriter::new(std::fs::File::create(&temporary)?);
-                format.write(&summary, &archive, &mut out)?;
-                out.flush()?;
-                #[expect(clippy::disallowed_methods, reason = "reports are written here")]
-                Ok(std::fs::rename(&temporary, &path)?)
-            };
-            written().map_err(|error| match error {
-                ReportError::Write(error) => wrong(error),
-                broken @ ReportError::Render { .. } => bug(&broken),
-            })?;
-        }
-        Ok(())
     }
 
     /// Prints one format on stdout.
@@ -269,7 +236,7 @@ pub(super) fn spent(results: &[CaseResult]) -> f64 {
     parts.flatten().sum::<f64>() + 0.0
 }
 
-fn bug(error: &ReportError) -> Failure {
+pub(super) fn bug(error: &ReportError) -> Failure {
     Failure::new(Exit::Bug, "bug.report", error.to_string())
 }
 
@@ -285,13 +252,4 @@ pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
         Failure::usage("usage.format", format!("there is no format `{name}`"))
             .hint(crate::diag::suggest::hint(name, names))
     })
-}
-
-/// `report RUN`: renders again.
-pub(super) fn report(args: &ReportArgs, context: &Context) -> Outcome {
-    let concluded = conclude(&super::runs::resolve(&args.run.run, &args.run.out, context)?)?;
-    for format in &args.formats {
-        concluded.print(format, context)?;
-    }
-    Ok(Exit::Pass)
 }

@@ -43,8 +43,10 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
     let kinds = if args.tapes.played().is_some() { unprobed(kinds)? } else { kinds };
     let mut prepared = prepare(&names, args, kinds, context)?;
     args.tapes.fits(prepared.len())?;
+    args.files.fits(prepared.len())?;
     if prepared.len() == 1 {
         let concluded = one(prepared.remove(0), args, 0.0, (&signals, context)).await?;
+        concluded.write_asked(&args.files, context)?;
         concluded.print(&args.format, context)?;
         return concluded.outcome();
     }
@@ -58,6 +60,7 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
         match one(next, args, spent, (&signals, context)).await {
             Ok(concluded) => {
                 spent += concluded.spent();
+                concluded.write_asked(&args.files, context)?;
                 several.concluded(&concluded, context)?;
             }
             Err(failure) => several.failed(failure, context),

@@ -52,7 +52,7 @@ impl Archive for Shelf<'_> {
     fn before(&self) -> Option<Before> {
         let reader = self.earlier_reader()?;
         let manifest = reader.manifest().ok()?;
-        let trials = reader.outcomes().ok()?;
+        let trials = reader.ended().ok()?;
         Some(Before { run: manifest.run.to_string(), started: manifest.started, trials })
     }
 

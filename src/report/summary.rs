@@ -335,6 +335,9 @@ pub struct FindingLine {
     pub origin: Place,
     /// Numbers of the events it rests on.
     pub evidence: Vec<u32>,
+    /// What of the server it is about, such as `tool refund_order`, for formats that tell findings apart by it.
+    #[serde(skip)]
+    pub subject: Option<String>,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -281,6 +281,10 @@ fn finding(finding: &Finding) -> FindingLine {
         weight: weight(finding.weight),
         origin: (&finding.origin).into(),
         evidence: finding.evidence.clone(),
+        subject: finding.sights.first().map(|sight| {
+            let subject = &sight.subject;
+            name(&format!("{} {}", subject.kind(), subject.name()))
+        }),
     }
 }
 

@@ -170,7 +170,7 @@ impl Reader {
 
     /// The trials that have ended, each with the outcome as it was noted, in the order of [`RunRecord::results`]: enough
     /// to find a trial by its names. Damaged rows are left out.
-    pub fn outcomes(&self) -> Result<Vec<(CaseHeader, Option<Outcome>)>, StoreError> {
+    pub fn ended(&self) -> Result<Vec<(CaseHeader, Option<Outcome>)>, StoreError> {
         let sql = "SELECT t.planned, v.outcome FROM trials t JOIN transcripts r ON r.trial = t.id
                    LEFT JOIN verdicts v ON v.trial = t.id WHERE t.wanted = 1 ORDER BY t.id";
         let mut pool = Pool::default();
