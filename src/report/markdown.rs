@@ -38,6 +38,9 @@ fn document(summary: &Summary) -> String {
     blocks.extend(rows.iter().map(|row| failure(row, summary)));
     blocks.extend(advice(summary));
     blocks.extend(skipped(summary));
+    blocks.extend(super::rates::section(&summary.rates, cell));
+    blocks.extend(super::toolscore::section(&summary.tools, cell));
+    blocks.extend(super::health::section(&summary.health, cell));
     blocks.extend(summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell)));
     blocks.extend(super::losses::section(&summary.losses, cell));
     blocks.extend(table(summary));
@@ -177,6 +180,9 @@ fn access(summary: &Summary) -> Option<String> {
     );
     if wrong.is_empty() {
         out.push_str("</details>\n\n");
+    }
+    for exact in &summary.exact {
+        out.push_str(&format!("{}.\n\n", exact.sentence()));
     }
     Some(out)
 }
