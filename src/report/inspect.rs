@@ -9,7 +9,8 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::summary::{Rate, Row, Summary};
+use super::rates::Rate;
+use super::summary::{Row, Summary};
 use super::{Archive, ReportError, exact};
 
 mod sample;

@@ -45,6 +45,14 @@ fn document(summary: &Summary) -> String {
     blocks.extend(flaky(summary).map(|text| ("list of flaky cases", text)));
     blocks.extend(advice(summary).map(|text| ("list of advice", text)));
     blocks.extend(skipped(summary).map(|text| ("list of skipped checks", text)));
+    blocks
+        .extend(super::rates::section(&summary.rates, cell).into_iter().map(|text| ("table of rates", text)));
+    blocks.extend(
+        super::toolscore::section(&summary.tools, cell).into_iter().map(|text| ("tool scores", text)),
+    );
+    blocks.extend(
+        super::health::section(&summary.health, cell).into_iter().map(|text| ("list of suite health", text)),
+    );
     let clients = summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell));
     blocks.extend(clients.map(|text| ("list of client misfits", text)));
     let losses = super::losses::section(&summary.losses, cell);
@@ -190,6 +198,9 @@ fn access(summary: &Summary) -> Option<String> {
     );
     if wrong.is_empty() {
         out.push_str("</details>\n\n");
+    }
+    for exact in &summary.exact {
+        out.push_str(&format!("{}.\n\n", exact.sentence()));
     }
     Some(out)
 }
