@@ -12,6 +12,7 @@ use super::fit::Clients;
 use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::losses::ModelLosses;
+use super::quarantine::QuarantineStamp;
 use super::spending::Spending;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
@@ -68,6 +69,9 @@ pub struct Summary {
     /// The comparison with a baseline; absent when the run was compared with nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateStamp>,
+    /// Cases that raise no alarm of their own; `None` when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<QuarantineStamp>,
     /// Where the run file is.
     #[serde(skip)]
     pub run_file: String,
@@ -200,6 +204,12 @@ pub struct Row {
     pub missing: u32,
     /// The bar it has to reach, in words.
     pub bar: String,
+    /// Its state against its history; absent when the run was compared with nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<&'static str>,
+    /// It is under quarantine: it raises no alarm of its own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quarantined: bool,
     /// Why it is known to fail, if it is.
     pub expected_failure: Option<String>,
     /// Where the case stands.
