@@ -40,7 +40,8 @@ pub fn decide_with(run: &RunRecord, options: Options) -> Decision {
         let message = "none of the checks applies to this target, so nothing is known about it";
         found.push((Exit::Inconclusive, about("gate.nothing-applies", message)));
     }
-    found.extend(cells.iter().filter_map(|cell| judge_cell(cell, policy)));
+    let loud = cells.iter().filter(|cell| !super::quarantine::mutes(run, cell));
+    found.extend(loud.filter_map(|cell| judge_cell(cell, policy)));
     match Compared::of(run) {
         Ok(Some(compared)) => found.extend(against::found(&compared, &cells, run)),
         Ok(None) => {}

@@ -123,7 +123,26 @@ fn head(summary: &Summary) -> String {
     if let Some(gate) = &summary.gate {
         out.push_str(&super::gate::section(gate, code));
     }
+    out.push_str(&quarantine(summary));
+    if let Some(line) = super::history::line(summary, code) {
+        out.push_str(&format!("{line}\n\n"));
+    }
     out.push_str(&rates(summary));
+    out
+}
+
+/// The size and the age of the quarantine, with every case in it.
+fn quarantine(summary: &Summary) -> String {
+    let Some(stamp) = &summary.quarantine else { return String::new() };
+    let mut out = format!("**{}**\n\n", stamp.headline());
+    for entry in stamp.entries.iter().take(10) {
+        let (case, why) = (code(&entry.case), code(&entry.why));
+        out.push_str(&format!("- {case}: {} {why}\n", code(&entry.says())));
+    }
+    if stamp.entries.len() > 10 {
+        out.push_str(&format!("- and {} more\n", stamp.entries.len() - 10));
+    }
+    out.push('\n');
     out
 }
 

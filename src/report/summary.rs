@@ -12,6 +12,7 @@ use super::gate::GateStamp;
 use super::health::HealthFinding;
 use super::judging::JudgeStamp;
 use super::losses::ModelLosses;
+use super::quarantine::QuarantineStamp;
 use super::rates::{ExactRate, Rate};
 use super::spending::Spending;
 use super::toolscore::ModelTools;
@@ -77,6 +78,9 @@ pub struct Summary {
     pub tools: Vec<ModelTools>,
     /// What is weak in the suite itself, the worst first.
     pub health: Vec<HealthFinding>,
+    /// Cases that raise no alarm of their own; `None` when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<QuarantineStamp>,
     /// Where the run file is.
     #[serde(skip)]
     pub run_file: String,
@@ -179,6 +183,12 @@ pub struct Row {
     pub missing: u32,
     /// The bar it has to reach, in words.
     pub bar: String,
+    /// Its state against its history; absent when the run was compared with nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<&'static str>,
+    /// It is under quarantine: it raises no alarm of its own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quarantined: bool,
     /// Why it is known to fail, if it is.
     pub expected_failure: Option<String>,
     /// Where the case stands.

@@ -13,6 +13,7 @@ use crate::transcript::CaseKind;
 mod access;
 mod blocks;
 mod cells;
+mod quarantine;
 
 /// The narrowest and the widest report.
 const NARROWEST: u16 = 60;
@@ -44,7 +45,9 @@ pub fn render(view: &View<'_>, style: Style, width: u16) -> String {
     let width = usize::from(width.clamp(NARROWEST, WIDEST));
     let mut page = Page { summary: &summary, style, width, out: String::new() };
     page.header();
+    page.quarantine();
     page.cells();
+    page.history();
     page.access();
     page.auth();
     page.failures();

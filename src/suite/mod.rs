@@ -33,6 +33,7 @@ pub mod health;
 pub mod judge_files;
 pub mod made;
 mod one_or_many;
+pub mod quarantine;
 pub mod read;
 mod resolve;
 pub mod schema;
@@ -366,6 +367,10 @@ pub struct GatePolicy {
     /// How strict the gate is about missing evidence. Default pr.
     #[serde(default)]
     pub mode: GateMode,
+    /// Use cases that raise no alarm of their own; suites write them under the key `quarantine` at the top.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
+    pub quarantine: Vec<quarantine::Quarantined>,
 }
 
 impl Default for GatePolicy {
@@ -377,6 +382,7 @@ impl Default for GatePolicy {
             false_alarm: default_alarm(),
             max_invalid: default_invalid(),
             mode: GateMode::default(),
+            quarantine: vec![],
         }
     }
 }
