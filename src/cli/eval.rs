@@ -376,7 +376,14 @@ pub(super) async fn finish(
     Ok(concluded)
 }
 
-fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, context: &Context) -> Manifest {
+/// What a run that begins now is about.
+pub(super) fn manifest(
+    suite: &Suite,
+    plan: &Plan,
+    selection: Selection,
+    stage: &Stage,
+    context: &Context,
+) -> Manifest {
     let id = uuid::Uuid::now_v7().to_string();
     let shard = selection.shard;
     Manifest {

@@ -13,9 +13,11 @@ pub mod control;
 mod decide;
 pub mod exit;
 pub mod explain;
+pub mod nights;
 pub mod rounds;
 pub mod states;
 pub mod trend;
+pub mod triage;
 
 pub use compared::Compared;
 pub use decide::{Options, decide, decide_with};

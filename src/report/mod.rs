@@ -14,6 +14,7 @@ mod alerts;
 pub mod archive;
 pub mod badge;
 pub mod baseline;
+pub mod cause;
 pub mod clients;
 pub mod codequality;
 pub mod compare;
@@ -42,6 +43,7 @@ pub mod summary;
 mod tally;
 pub mod terminal;
 pub mod transcript_text;
+pub mod trend;
 pub mod unknown;
 mod wrap;
 

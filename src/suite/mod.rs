@@ -28,6 +28,7 @@ pub mod answers;
 mod builtin;
 pub mod catalog;
 mod change;
+mod control;
 mod entries;
 pub mod judge_files;
 pub mod made;
@@ -45,6 +46,7 @@ pub mod yaml;
 
 pub use answers::Answers;
 pub use change::Change;
+pub use control::OldServer;
 pub use read::{Loaded, Project, Request};
 pub use steps::{CommandStep, HttpStep, PromptStep, ResourceStep, Simulate, Step, ToolStep, Turn, Verify};
 
@@ -365,6 +367,9 @@ pub struct GatePolicy {
     /// How strict the gate is about missing evidence. Default pr.
     #[serde(default)]
     pub mode: GateMode,
+    /// The server as it was: after an alarm it is run beside the new one, on the cases that the alarm is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<OldServer>,
 }
 
 impl Default for GatePolicy {
@@ -376,6 +381,7 @@ impl Default for GatePolicy {
             false_alarm: default_alarm(),
             max_invalid: default_invalid(),
             mode: GateMode::default(),
+            control: None,
         }
     }
 }
