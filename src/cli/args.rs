@@ -198,6 +198,9 @@ pub(super) struct EvalArgs {
     /// The way past a baseline.
     #[command(flatten)]
     pub past: super::gate::Past,
+    /// The server as it was.
+    #[command(flatten)]
+    pub after: super::control::AfterAlarm,
     /// Break one thing in the built-in demo server, to see it caught.
     #[arg(long, value_name = "NAME")]
     pub flaw: Option<String>,

@@ -6,15 +6,20 @@ use clap::Args;
 
 use super::Context;
 use super::args::PlanFormat;
+use super::experiment::kept;
 use super::failure::{Failure, Outcome};
 use crate::diag::suggest;
-use crate::gate::Exit;
+use crate::gate::{Exit, Reason};
 use crate::gate::nights::{Course, Ran, courses};
 use crate::ids::{RunId, SuiteName};
+use crate::report::causes::After;
 use crate::report::trend::{TrendStamp, terminal};
 use crate::store::baseline;
 use crate::store::history::{self, RunInfo, RunState};
+use crate::store::layout;
 use crate::store::read::Reader;
+use crate::store::record::Manifest;
+use crate::suite::GateMode;
 
 /// Arguments of `runs trend`.
 #[derive(Debug, Args)]
@@ -84,6 +89,41 @@ pub(super) fn nights(out: &Path, suite: &SuiteName, until: Option<&RunId>, most:
     });
     Ok(courses(&ran.collect::<Vec<_>>(), baseline.as_ref()))
 }
+
+/// What is said of a night that passes while its suite slides.
+pub(super) fn slides(file: &Path, manifest: &Manifest) -> Vec<Reason> {
+    let courses = until(file, manifest);
+    let sliding = courses.iter().filter(|course| course.slides());
+    let reason = |course: &Course| Reason {
+        code: "gate.trend".to_owned(),
+        message: format!("model `{}`: {}", course.model, TrendStamp::of(course).sentence()),
+        case: None,
+        origin: None,
+    };
+    sliding.map(reason).collect()
+}
+
+/// What later looks found about a run, and the nights that end with it where a run stands for a night.
+pub(super) fn after(file: &Path, manifest: &Manifest) -> After {
+    let courses = if manifest.gate.mode == GateMode::Pr { vec![] } else { until(file, manifest) };
+    After {
+        trend: courses.iter().map(TrendStamp::of).collect(),
+        triage: kept(&layout::finding_file(file, super::triage::NAME)),
+        control: kept(&layout::finding_file(file, super::control::NAME)),
+    }
+}
+
+/// The nights that end with a run; none where it lies elsewhere, or is no night. What cannot be read tells nothing: the
+/// run itself is sound without it.
+fn until(file: &Path, manifest: &Manifest) -> Vec<Course> {
+    let Some(reports) = file.ancestors().nth(3) else { return vec![] };
+    let mut courses = nights(reports, &manifest.suite, Some(&manifest.run), NIGHTS).unwrap_or_default();
+    courses.retain(|course| course.nights.last().is_some_and(|night| night.run == manifest.run));
+    courses
+}
+
+/// Nights that a report looks back on.
+const NIGHTS: usize = 30;
 
 /// Whether a run is one of everything: a part of the suite is no night of it.
 fn is_whole(run: &RunInfo) -> bool {

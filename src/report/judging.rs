@@ -98,7 +98,7 @@ impl JudgeStamp {
         let rulings = rulings(run);
         let verbosity = verbosity(&run.results);
         let stamp = Self { model, rulings, verbosity, ..Self::default() };
-        let Some(Judging { models, rubric, fingerprint, kin, calibration }) = &manifest.judging else {
+        let Some(Judging { models, rubric, fingerprint, kin, calibration, canary: _ }) = &manifest.judging else {
             return Some(stamp);
         };
         let decided = rulings.asked - rulings.undecided;

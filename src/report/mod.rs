@@ -15,6 +15,7 @@ pub mod archive;
 pub mod badge;
 pub mod baseline;
 pub mod cause;
+pub mod causes;
 pub mod clients;
 pub mod codequality;
 pub mod compare;
@@ -68,6 +69,8 @@ pub struct View<'a> {
     pub fits: Vec<Fit>,
     /// What models' APIs did not take of the tools.
     pub lost: losses::Lost,
+    /// What later looks at the run found, and the nights before it.
+    pub after: causes::After,
 }
 
 /// A report format.

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::access::Grid;
+use super::causes::Causes;
 use super::fit::Clients;
 use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::losses::ModelLosses;
 use super::spending::Spending;
+use super::trend::TrendStamp;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
 use crate::ids::CaseKey;
@@ -68,6 +70,12 @@ pub struct Summary {
     /// The comparison with a baseline; absent when the run was compared with nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateStamp>,
+    /// The nights that end with this run, one entry per model; absent unless a run of the suite stands for a night.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<TrendStamp>,
+    /// What failures are due to; absent when nobody looked into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub causes: Option<Causes>,
     /// Where the run file is.
     #[serde(skip)]
     pub run_file: String,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::Grid;
+use super::causes::Causes;
 use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::spending::Spending;
@@ -58,6 +59,8 @@ impl Summary {
             spending: Spending::of(run, &cells),
             judge: JudgeStamp::of(run),
             gate: GateStamp::of(run),
+            trend: view.after.trend.clone(),
+            causes: Causes::of(&view.after),
             run_file: name(&view.run_file),
             program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),

@@ -139,6 +139,12 @@ impl<'a> Page<'a> {
         if let Some(text) = super::losses::sentence(&summary.losses) {
             self.fact("not taken", &text);
         }
+        for text in super::trend::notes(&summary.trend) {
+            self.fact("trend", &text);
+        }
+        for text in summary.causes.iter().flat_map(super::causes::Causes::lines) {
+            self.fact("cause", &text);
+        }
         self.fact("spent", &figures::spent(&summary.usage));
         for [who, cost, rest] in summary.spending.lines() {
             self.fact("", &format!("{who} {cost}: {rest}"));

@@ -157,3 +157,52 @@ pub fn terminal(stamp: &TrendStamp, style: Style, width: u16) -> String {
     }
     style.finish(out)
 }
+
+/// What a reader of a run should mind, a sentence per model: a slide, and cases that fail for nights.
+pub fn notes(stamps: &[TrendStamp]) -> Vec<String> {
+    let mut notes = vec![];
+    for stamp in stamps {
+        if stamp.slides {
+            notes.push(format!("{}: {}", stamp.model, stamp.sentence()));
+        }
+        let failing: Vec<String> = stamp
+            .streaks
+            .iter()
+            .filter(|streak| streak.nights > 1)
+            .take(CASES)
+            .map(|streak| format!("{} ({})", streak.case, count(streak.nights as u64, "night")))
+            .collect();
+        if !failing.is_empty() {
+            notes.push(format!("{}: failing for nights: {}", stamp.model, failing.join(", ")));
+        }
+    }
+    notes
+}
+
+/// The nights as a section of Markdown; `cell` makes a text fit into a table.
+pub fn section(stamps: &[TrendStamp], cell: impl Fn(&str) -> String) -> Option<String> {
+    let stamps: Vec<&TrendStamp> = stamps.iter().filter(|stamp| stamp.nights.len() > 1).collect();
+    if stamps.is_empty() {
+        return None;
+    }
+    let mut out = "#### Nights\n\n".to_owned();
+    for stamp in stamps {
+        out.push_str(&format!("{}: {}\n\n", cell(&stamp.model), cell(&stamp.sentence())));
+        out.push_str("| night | pass rate | exit | changed |\n|---|---:|---:|---|\n");
+        let beyond = stamp.nights.len().saturating_sub(SHOWN);
+        for night in stamp.nights.iter().skip(beyond) {
+            let exit = night.exit_code.map_or_else(|| "–".to_owned(), |code| code.to_string());
+            let changed = night.changed.join(", ");
+            out.push_str(&format!(
+                "| {} | {} | {exit} | {changed} |\n",
+                cell(&moment(&night.started)),
+                percent(night.rate)
+            ));
+        }
+        out.push('\n');
+    }
+    Some(out)
+}
+
+/// Most nights in a Markdown table.
+const SHOWN: usize = 10;

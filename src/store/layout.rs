@@ -34,6 +34,11 @@ pub fn report_dir(run_file: &Path) -> PathBuf {
     run_file.with_extension("")
 }
 
+/// What the newest canary said of a judge with this fingerprint.
+pub fn canary_file(reports: &Path, judge: &str) -> PathBuf {
+    reports.join("judge").join(format!("{}.json", folder(judge)))
+}
+
 /// What a later look at a run found, `what` it is about: among its reports.
 pub fn finding_file(run_file: &Path, what: &str) -> PathBuf {
     report_dir(run_file).join(format!("{what}.json"))

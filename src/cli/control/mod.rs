@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Context;
-use super::args::PlanFormat;
-use super::conclude::conclude;
+use super::args::{EvalArgs, PlanFormat};
+use super::conclude::{Concluded, conclude};
 use super::eval::{manifest, set};
 use super::experiment::{self, Experiment};
 use super::failure::{Failure, Outcome};
@@ -17,8 +17,8 @@ use super::signal::Signals;
 use crate::drive::stage::Stage;
 use crate::drive::tapes::Tapes;
 use crate::gate::cells;
-use crate::gate::control::{self as pure, CONTROL_LEVEL, ControlCase, Controlled};
-use crate::gate::{Compared, Exit};
+use crate::gate::control::{self as pure, CONTROL_LEVEL, CONTROL_TRIALS, ControlCase, Controlled};
+use crate::gate::{Compared, Exit, GateVerdict};
 use crate::ids::ModelName;
 use crate::mcp::tape::Deck;
 use crate::plan::{Case, Plan, Selection, arms};
@@ -74,6 +74,54 @@ pub(super) async fn control(args: &ControlArgs, context: &Context) -> Outcome {
         }
         _ => Ok(Exit::Pass),
     }
+}
+
+/// After an alarm of the gate: runs the old server beside the new one where somebody says how it was, and decides again.
+/// What keeps that from being done takes nothing away from the alarm.
+pub(super) async fn after(
+    concluded: Concluded,
+    (args, budget): (&EvalArgs, Option<f64>),
+    (signals, context): (&Signals, &Context),
+) -> Outcome<Concluded> {
+    let named = args.after.control.is_some() || concluded.run.manifest.gate.control.is_some();
+    if !named || signals.exit().is_some() || !raised_alarm(&concluded.run) {
+        return Ok(concluded);
+    }
+    let how = How {
+        old: args.after.control.as_deref(),
+        trials: CONTROL_TRIALS,
+        width: args.concurrency.into(),
+        // What is left of the budget; with nothing left, the first trial ends it.
+        max_cost: args.max_cost.or(budget).map(|most| (most - concluded.spent()).max(0.0)),
+        exec: args.allow_exec,
+        out: &args.out,
+    };
+    let found = match args.tapes.words().is_empty() {
+        true => beside(&concluded.file, &how, signals, context).await,
+        false => Err(Failure::usage("usage.flags", "a run from tapes has no server that could be run beside the old one")),
+    };
+    match found {
+        Ok(Some(_)) => {
+            let again = conclude(&concluded.file)?;
+            again.write_reports(context)?;
+            Ok(again)
+        }
+        Ok(None) => Ok(concluded),
+        Err(failure) => {
+            let why = crate::display::safe_line(&context.secrets.redact(&failure.message));
+            context.printer.tell(&format!("warning: the old server was not run beside the new one: {why}"));
+            Ok(concluded)
+        }
+    }
+}
+
+/// Whether a gate of the run says "worse".
+fn raised_alarm(run: &RunRecord) -> bool {
+    let compared = Compared::of(run).ok().flatten();
+    let fails = |compared: &Compared| {
+        compared.gates.keys().any(|model| compared.verdict(model) == Some(GateVerdict::Fail))
+    };
+    compared.as_ref().is_some_and(fails)
 }
 
 /// What the command line says of a side-by-side run.
