@@ -138,3 +138,29 @@ fn an_alarm_of_the_gate_asks_the_old_server_by_itself() {
     assert_eq!(cleared.code, Some(3), "{}{}", cleared.stdout, cleared.stderr);
     assert!(cleared.stdout.contains("the old server shifted too"), "{}{}", cleared.stdout, cleared.stderr);
 }
+
+#[test]
+fn a_judge_that_failed_its_newest_canary_lets_no_run_pass() {
+    let dir = project("judge: {model: scripted-judge, rubric: answers-question}\n");
+    let dir = dir.path();
+    let suite = fs::read_to_string(dir.join("suites/shop.yaml")).unwrap();
+    let criterion = "    criteria:\n      - {must: Names a book by her., scripted: Earthsea}\n";
+    fs::write(dir.join("suites/shop.yaml"), suite + criterion).unwrap();
+    let sound = rehearsal(dir, &["eval", "shop", "--quiet"]);
+    assert_eq!(sound.code, Some(0), "{}{}", sound.stdout, sound.stderr);
+    let canary = rehearsal(dir, &["judge", "canary"]);
+    assert_eq!(canary.code, Some(0), "{}{}", canary.stdout, canary.stderr);
+    let files: Vec<PathBuf> =
+        fs::read_dir(dir.join("reports/judge")).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    // The same file, as a canary that failed leaves it.
+    let mut seen: Value = serde_json::from_str(&fs::read_to_string(&files[0]).unwrap()).unwrap();
+    assert_eq!(seen["failed"], Value::Null, "{seen}");
+    seen["failed"] = json!("the judge does not decide as agreed: 3 labels missed");
+    fs::write(&files[0], seen.to_string()).unwrap();
+    let drifted = rehearsal(dir, &["eval", "shop"]);
+    assert_eq!(drifted.code, Some(3), "{}{}", drifted.stdout, drifted.stderr);
+    assert!(drifted.stdout.contains("gate.judge-drift") && drifted.stdout.contains("3 labels missed"), "{}", drifted.stdout);
+    assert_eq!(rehearsal(dir, &["judge", "canary", "--quiet"]).code, Some(0));
+    assert_eq!(rehearsal(dir, &["eval", "shop", "--quiet"]).code, Some(0));
+}

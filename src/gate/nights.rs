@@ -220,3 +220,91 @@ fn changed(before: &Prints, now: &Prints, model: &ModelName) -> Vec<Part> {
     note(before.suite != now.suite, Part::Suite);
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::ids::Digest;
+    use crate::plan::Selection;
+    use crate::store::record::Manifest;
+    use crate::transcript::CaseKind;
+
+    /// A night of ten cases with three trials each, of which so many failed, from the first case on.
+    fn ran(number: usize, failed: u64) -> Ran {
+        let manifest: Manifest = serde_json::from_value(json!({
+            "schema": 2, "run": format!("run-{number}"), "version": "1", "suite": "shop", "file": "shop.yaml",
+            "started": format!("2026-11-{number:02}T02:00:00Z"), "seed": 1, "selection": Selection::default(),
+            "shard": null, "instruments": [], "gate": {}, "judge": null, "target": "a server", "inputs": {},
+        }))
+        .unwrap();
+        let lane = |case: u64| LaneOutcome {
+            kind: CaseKind::Use,
+            key: LaneKey {
+                case: format!("case-{case}").as_str().into(),
+                model: Some("m".into()),
+                persona: "p".into(),
+                client: "c".into(),
+            },
+            print: LanePrint { question: Digest::none(), model: Digest::none(), score: Digest::none() },
+            tags: vec![],
+            tally: Tally { trials: 3, passed: 3 - failed.saturating_sub(3 * case).min(3) },
+            invalid: 0,
+            missing: 0,
+            confirms: Tally::default(),
+            expected_failure: false,
+        };
+        let prints = Prints { version: "1".to_owned(), ..Prints::default() };
+        let outcomes = Outcomes { manifest, prints, lanes: (0..10).map(lane).collect(), planned: 30, damaged: 0 };
+        Ran { outcomes, exit: Some(0) }
+    }
+
+    /// Nights oldest first, as [`courses`] takes them.
+    fn nights(failed: &[u64]) -> Vec<Ran> {
+        let mut nights: Vec<Ran> = failed.iter().enumerate().map(|(at, failed)| ran(at + 1, *failed)).collect();
+        nights.reverse();
+        nights
+    }
+
+    fn course_of(nights: &[Ran]) -> Course {
+        courses(nights, None).remove(0)
+    }
+
+    #[test]
+    fn small_losses_add_up_even_where_everything_passed_before() {
+        let quiet = course_of(&nights(&[0, 0, 0, 0, 0, 0, 1, 0]));
+        assert!(quiet.chart.is_some() && !quiet.slides());
+        let slid = course_of(&nights(&[0, 0, 0, 0, 0, 0, 4, 4]));
+        assert!(slid.slides());
+        assert_eq!(slid.chart.and_then(|chart| chart.began), Some(6));
+        assert_eq!(slid.streaks[0], Streak { case: "case-0".to_owned(), nights: 2, alarm: false });
+    }
+
+    #[test]
+    fn too_few_nights_are_no_chart() {
+        let few = course_of(&nights(&[0, 0, 9, 9]));
+        assert_eq!((few.level, few.chart, few.nights.len()), (None, None, 4));
+        assert!(courses(&[], None).is_empty());
+    }
+
+    #[test]
+    fn edited_cases_are_other_nights() {
+        let mut all = nights(&[0, 0, 0, 0, 0, 0]);
+        for lane in &mut all[5].outcomes.lanes[..2] {
+            lane.print.question = Digest::of(b"edited");
+        }
+        let course = course_of(&all);
+        assert_eq!((course.nights.len(), course.left_out), (5, 1));
+    }
+
+    #[test]
+    fn what_changed_stands_beside_the_night() {
+        let mut all = nights(&[0, 0]);
+        all[0].outcomes.prints.surfaces.insert("p".into(), Some(Digest::of(b"new tools")));
+        all[0].outcomes.prints.models.insert("m".into(), Digest::of(b"other parameters"));
+        let course = course_of(&all);
+        assert_eq!(course.nights[0].changed, []);
+        assert_eq!(course.nights[1].changed, [Part::Server, Part::Model]);
+    }
+}

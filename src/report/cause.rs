@@ -197,3 +197,95 @@ pub fn control(found: &Controlled, style: Style, width: u16) -> String {
     line(&format!("{}; {cost} spent", safe_line(&found.old)), "old server  ");
     style.finish(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::gate::control::{CONTROL_LEVEL, ControlCase, attribute};
+    use crate::gate::triage::decide;
+    use crate::report::causes::{After, Causes, section};
+
+    fn tries(passed: u32, failed: u32, ways: Ways) -> Option<Tries> {
+        let why = (failed > 0).then(|| "expected a call of `get_order`,\u{1b}[31m observed none".to_owned());
+        Some(Tries { passed, failed, invalid: 0, why, ways })
+    }
+
+    fn triaged(case: &str, evidence: Evidence) -> Triaged {
+        Triaged {
+            case: case.to_owned(),
+            model: Some("gpt-x".to_owned()),
+            persona: "customer".to_owned(),
+            client: "reference".to_owned(),
+            expected: vec!["get_order".to_owned()],
+            cause: decide(&evidence),
+            evidence,
+        }
+    }
+
+    fn found() -> Triage {
+        let plain = Ways::default();
+        let drawn = Ways { other_tool: BTreeMap::from([("list_orders".to_owned(), 3)]), ..Ways::default() };
+        let run = tries(0, 3, drawn.clone()).unwrap();
+        let collision = Evidence {
+            run: run.clone(),
+            direct: tries(3, 0, plain.clone()),
+            again: tries(0, 3, drawn),
+            alone: tries(3, 0, plain.clone()),
+            ..Evidence::default()
+        };
+        let server = Evidence { run: run.clone(), direct: tries(0, 3, plain.clone()), ..Evidence::default() };
+        let gone = Evidence { run: run.clone(), not_offered: vec!["get_order".to_owned()], ..Evidence::default() };
+        let judge = Evidence { run, second_judge: tries(3, 0, plain), ..Evidence::default() };
+        Triage {
+            schema: 1,
+            run: "0193a1b2".to_owned(),
+            at: "2026-11-21T02:00:00Z".to_owned(),
+            trials: None,
+            cost: Some(0.012),
+            cases: vec![
+                triaged("late-order", collision),
+                triaged("my-orders", server),
+                triaged("refund", gone),
+                triaged("thanks\u{1b}[2J", judge),
+            ],
+        }
+    }
+
+    fn beside() -> Controlled {
+        let tally = |passed| Tally { trials: 4, passed };
+        let case = |id: &str| ControlCase {
+            id: id.to_owned(),
+            history: Tally { trials: 15, passed: 15 },
+            old: tally(4),
+            new: tally(1),
+        };
+        let control = attribute(&[case("late-order"), case("search")], CONTROL_LEVEL).unwrap();
+        Controlled {
+            schema: 1,
+            run: "0193a1b2".to_owned(),
+            at: "2026-11-21T02:00:00Z".to_owned(),
+            old: "node old/server.js".to_owned(),
+            models: BTreeMap::from([("gpt-x".into(), control)]),
+            unknown: vec!["gpt-y".into()],
+            cost: None,
+        }
+    }
+
+    #[test]
+    fn causes_as_a_person_reads_them() {
+        insta::assert_snapshot!("triage", triage(&found(), Style::Plain, 100));
+        insta::assert_snapshot!("control", control(&beside(), Style::Plain, 100));
+        let after = After { triage: Some(found()), control: Some(beside()), ..After::default() };
+        let causes = Causes::of(&after).unwrap();
+        let markdown = section(&causes, str::to_owned);
+        insta::assert_snapshot!("causes", format!("{}\n\n{markdown}", causes.lines().join("\n")));
+        assert!(!markdown.contains('\u{1b}') && !triage(&found(), Style::Plain, 100).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn nothing_is_said_where_nobody_looked() {
+        assert_eq!(Causes::of(&After::default()), None);
+    }
+}

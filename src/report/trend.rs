@@ -206,3 +206,53 @@ pub fn section(stamps: &[TrendStamp], cell: impl Fn(&str) -> String) -> Option<S
 
 /// Most nights in a Markdown table.
 const SHOWN: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn night(at: usize, rate: f64, changed: &[&'static str]) -> NightLine {
+        NightLine {
+            run: format!("0193a1b{at}"),
+            started: format!("2026-11-0{at}T02:00:00Z"),
+            rate,
+            trials: 30,
+            exit_code: (at != 3).then_some(0),
+            changed: changed.to_vec(),
+        }
+    }
+
+    fn stamp() -> TrendStamp {
+        TrendStamp {
+            model: "gpt-x".to_owned(),
+            nights: vec![night(1, 0.95, &[]), night(2, 0.9, &["server", "model"]), night(3, 0.8, &[])],
+            left_out: 2,
+            level: Some(0.95),
+            pinned: Some("0193a1b1".to_owned()),
+            night_sd: Some(0.012),
+            slides: true,
+            began: Some("0193a1b2".to_owned()),
+            streaks: vec![
+                StreakLine { case: "late-order".to_owned(), nights: 2, alarm: true },
+                StreakLine { case: "search".to_owned(), nights: 0, alarm: true },
+            ],
+        }
+    }
+
+    #[test]
+    fn nights_as_a_person_reads_them() {
+        let markdown = section(&[stamp()], str::to_owned).unwrap();
+        let notes = notes(&[stamp()]).join("\n");
+        insta::assert_snapshot!("nights", format!("{}\n{markdown}\n{notes}", terminal(&stamp(), Style::Plain, 80)));
+    }
+
+    #[test]
+    fn a_suite_that_is_well_needs_no_note() {
+        let quiet = TrendStamp { slides: false, streaks: vec![], ..stamp() };
+        assert_eq!(notes(&[quiet.clone()]), [] as [String; 0]);
+        assert!(quiet.sentence().starts_with("no slide"));
+        let young = TrendStamp { level: None, nights: vec![], ..quiet };
+        assert_eq!(young.sentence(), "0 nights of these cases; charts need 5");
+        assert_eq!(section(&[young], str::to_owned), None);
+    }
+}
