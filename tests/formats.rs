@@ -66,6 +66,7 @@ fn with<T>(run: &RunRecord, words: &str, use_it: impl FnOnce(&Summary) -> T) -> 
         next: vec![],
         fits: vec![Fit { client, misfits: vec![misfit(Kind::NameCut)] }],
         lost: Lost::new(),
+        after: rehearsal::report::causes::After::default(),
     };
     use_it(&Summary::of(&view))
 }
@@ -232,6 +233,7 @@ fn scanners_get_what_the_server_does_wrong_and_nothing_else() {
         next: vec![],
         fits: vec![],
         lost: Lost::new(),
+        after: rehearsal::report::causes::After::default(),
     };
     format("codequality").unwrap().write(&Summary::of(&view), &(), &mut bytes).unwrap();
     assert_eq!(bytes, b"[]\n");

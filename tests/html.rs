@@ -102,6 +102,7 @@ fn page(run: &RunRecord, shelf: &Shelf, limits: Limits) -> String {
         next: vec!["rehearsal show 0193a1b2 late-order".to_owned()],
         fits: vec![],
         lost: Lost::new(),
+        after: rehearsal::report::causes::After::default(),
     });
     let mut bytes = vec![];
     html::render_within(&summary, shelf, limits, &mut bytes).unwrap();

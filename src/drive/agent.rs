@@ -122,6 +122,7 @@ impl Talk<'_> {
     /// What the client makes of a list of tools.
     fn shop(&self, listed: Vec<ToolFact>) -> Shop {
         let facts = offer::for_model(listed, &self.around.case.client.wire);
+        let facts = offer::narrowed(facts, self.work.only.as_deref());
         let menu = Menu::of(&facts, self.server(), &self.around.case.client.menu);
         let read_only = facts.iter().filter(|fact| offer::is_read_only(fact)).map(|fact| fact.name.clone());
         Shop { menu, read_only: read_only.collect() }

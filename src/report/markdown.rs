@@ -42,6 +42,9 @@ fn document(summary: &Summary) -> String {
     let mut blocks: Vec<(&str, String)> = vec![];
     blocks.extend(access(summary).map(|text| ("access grid", text)));
     blocks.extend(rows.iter().map(|row| ("case", failure(row, summary))));
+    let causes = summary.causes.as_ref().map(|causes| super::causes::section(causes, cell));
+    blocks.extend(causes.map(|text| ("list of causes", text)));
+    blocks.extend(super::trend::section(&summary.trend, cell).map(|text| ("list of nights", text)));
     blocks.extend(flaky(summary).map(|text| ("list of flaky cases", text)));
     blocks.extend(advice(summary).map(|text| ("list of advice", text)));
     blocks.extend(skipped(summary).map(|text| ("list of skipped checks", text)));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::access::Grid;
+use super::causes::Causes;
 use super::fit::Clients;
 use super::gate::GateStamp;
 use super::health::HealthFinding;
@@ -16,6 +17,7 @@ use super::quarantine::QuarantineStamp;
 use super::rates::{ExactRate, Rate};
 use super::spending::Spending;
 use super::toolscore::ModelTools;
+use super::trend::TrendStamp;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
 use crate::ids::CaseKey;
@@ -81,6 +83,12 @@ pub struct Summary {
     /// Cases that raise no alarm of their own; `None` when there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<QuarantineStamp>,
+    /// The nights that end with this run, one entry per model; absent unless a run of the suite stands for a night.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<TrendStamp>,
+    /// What failures are due to; absent when nobody looked into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub causes: Option<Causes>,
     /// Where the run file is.
     #[serde(skip)]
     pub run_file: String,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::access::Grid;
+use super::causes::Causes;
 use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::spending::Spending;
@@ -59,6 +60,8 @@ impl Summary {
             tools: toolscore::of(run),
             health: health::of(run, &cells),
             quarantine: super::quarantine::stamp(run, &cells),
+            trend: view.after.trend.clone(),
+            causes: Causes::of(&view.after),
             run_file: name(&view.run_file),
             program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),

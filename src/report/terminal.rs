@@ -159,6 +159,12 @@ impl<'a> Page<'a> {
         }
         self.some("clients", summary.clients.as_ref().and_then(super::fit::sentence));
         self.some("not taken", super::losses::sentence(&summary.losses));
+        for text in super::trend::notes(&summary.trend) {
+            self.fact("trend", &text);
+        }
+        for text in summary.causes.iter().flat_map(super::causes::Causes::lines) {
+            self.fact("cause", &text);
+        }
         self.fact("spent", &figures::spent(&summary.usage));
         for [who, cost, rest] in summary.spending.lines() {
             self.fact("", &format!("{who} {cost}: {rest}"));

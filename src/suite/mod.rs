@@ -28,6 +28,7 @@ pub mod answers;
 mod builtin;
 pub mod catalog;
 mod change;
+mod control;
 mod entries;
 pub mod health;
 pub mod judge_files;
@@ -47,6 +48,7 @@ pub mod yaml;
 
 pub use answers::Answers;
 pub use change::Change;
+pub use control::OldServer;
 pub use read::{Loaded, Project, Request};
 pub use steps::{CommandStep, HttpStep, PromptStep, ResourceStep, Simulate, Step, ToolStep, Turn, Verify};
 
@@ -371,6 +373,9 @@ pub struct GatePolicy {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(skip)]
     pub quarantine: Vec<quarantine::Quarantined>,
+    /// The server as it was: after an alarm it is run beside the new one, on the cases that the alarm is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<OldServer>,
 }
 
 impl Default for GatePolicy {
@@ -383,6 +388,7 @@ impl Default for GatePolicy {
             max_invalid: default_invalid(),
             mode: GateMode::default(),
             quarantine: vec![],
+            control: None,
         }
     }
 }
