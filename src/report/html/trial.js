@@ -39,7 +39,7 @@ const LANES = [["model", "model"], ["result", "tools"], ["call", "tools"], ["pro
 
 // Who took how long, on one line of time.
 const waterfall = (trial) => {
-  const total = Math.max(trial.took, 1);
+  const total = trial.events.reduce((end, event) => Math.max(end, event.at), Math.max(trial.took, 1));
   const lanes = new Map();
   for (const event of trial.events) {
     if (event.took === undefined) continue;
