@@ -186,7 +186,7 @@ pub(super) struct EvalArgs {
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-    /// What to print on stdout: `human` or a report format. `json`, `markdown` and `junit` are written in any case.
+    /// What to print on stdout: `human` or a report format. `json`, `markdown`, `html` and `junit` are written in any case.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: String,
     /// Reports besides those.

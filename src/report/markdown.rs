@@ -48,18 +48,13 @@ fn document(summary: &Summary) -> String {
     blocks.extend(flaky(summary).map(|text| ("list of flaky cases", text)));
     blocks.extend(advice(summary).map(|text| ("list of advice", text)));
     blocks.extend(skipped(summary).map(|text| ("list of skipped checks", text)));
-    blocks
-        .extend(super::rates::section(&summary.rates, cell).into_iter().map(|text| ("table of rates", text)));
-    blocks.extend(
-        super::toolscore::section(&summary.tools, cell).into_iter().map(|text| ("tool scores", text)),
-    );
-    blocks.extend(
-        super::health::section(&summary.health, cell).into_iter().map(|text| ("list of suite health", text)),
-    );
+    blocks.extend(super::rates::section(&summary.rates, cell).map(|text| ("table of rates", text)));
+    blocks.extend(super::toolscore::section(&summary.tools, cell).map(|text| ("table of tool scores", text)));
+    blocks.extend(super::health::section(&summary.health, cell).map(|text| ("list of suite health", text)));
     let clients = summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell));
     blocks.extend(clients.map(|text| ("list of client misfits", text)));
     let losses = super::losses::section(&summary.losses, cell);
-    blocks.extend(losses.into_iter().map(|text| ("list of losses", text)));
+    blocks.extend(losses.map(|text| ("list of losses", text)));
     blocks.extend(table(summary).map(|text| ("table of use cases", text)));
     // The last lines and the sentence about what was dropped always have room.
     let mut room = BUDGET.saturating_sub(out.chars().count() + tail.chars().count() + 400);
