@@ -122,6 +122,9 @@ fn a_run_that_holds_is_short() {
     ✓ 1 auth check, all hold
 
       pass rate   100.0 % (one case, no interval) · pass^3 100.0 % · 1 case
+      reliable    3/3 passes: the failure rate of these cases could still be 63.2 %
+      effort      median (95th percentile) of a trial: 1 (1) calls, 0.4 s (0.4 s), 310 (310) tokens in,
+      │           25 (25) tokens out, $0.0012 ($0.0012)
       trials      4 trials: 4 passed, 0 failed, 0 invalid
       clients     reference: 1 warning (result_cut); warnings under 1 other client: cline-cli
       not taken   gpt-x: 2 losses in 2 tools

@@ -27,7 +27,7 @@ use crate::run::{self, Job};
 use crate::store::record::{Ending, Judging, Manifest, SCHEMA, SurfaceSeen};
 use crate::store::{Store, layout};
 use crate::suite::read::Request;
-use crate::suite::{Suite, TargetSource, Template};
+use crate::suite::{self, Suite, TargetSource, Template};
 use crate::transcript::{Fault, Secrets, ToolFact};
 
 /// Runs every suite named; the gravest exit code wins. Nothing runs while any of the suites is wrong.
@@ -399,6 +399,8 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         url: stage.url().map(crate::net::shown),
         surfaces: surfaces(stage, context),
         clients: suite.clients.iter().filter_map(|client| kept(&client.value, &context.secrets)).collect(),
+        expects: suite::health::expectations(suite),
+        weaknesses: suite::health::look(suite),
         inputs: suite
             .sources
             .iter()

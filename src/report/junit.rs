@@ -63,6 +63,16 @@ fn report(summary: &Summary) -> Report {
     for rate in &summary.rates {
         let who = [rate.model.as_deref().unwrap_or("-"), &rate.persona, &rate.client].join(".");
         suite.add_property((xml(&format!("pass_rate.{who}")), xml(&figures::rate(rate))));
+        for (name, value) in super::rates::properties(rate) {
+            suite.add_property((xml(&format!("{name}.{who}")), xml(&value)));
+        }
+    }
+    for exact in &summary.exact {
+        suite.add_property((xml(&format!("access.{}", exact.what)), xml(&exact.sentence())));
+    }
+    for model in &summary.spending.models {
+        let cost = model.per_passing_case();
+        suite.add_property((xml(&format!("cost_per_passing_case.{}", model.model)), xml(&cost)));
     }
     for row in &summary.cases {
         suite.add_test_case(test_case(row, summary));

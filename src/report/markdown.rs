@@ -45,6 +45,12 @@ fn document(summary: &Summary) -> String {
     blocks.extend(flaky(summary).map(|text| ("list of flaky cases", text)));
     blocks.extend(advice(summary).map(|text| ("list of advice", text)));
     blocks.extend(skipped(summary).map(|text| ("list of skipped checks", text)));
+    let rates = super::rates::section(&summary.rates, cell);
+    blocks.extend(rates.map(|text| ("section on reliability", text)));
+    let tools = super::toolscore::section(&summary.tools, cell);
+    blocks.extend(tools.map(|text| ("section on tools", text)));
+    let health = super::health::section(&summary.health, cell);
+    blocks.extend(health.map(|text| ("section on the suite", text)));
     let clients = summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell));
     blocks.extend(clients.map(|text| ("list of client misfits", text)));
     let losses = super::losses::section(&summary.losses, cell);
@@ -190,6 +196,9 @@ fn access(summary: &Summary) -> Option<String> {
     );
     if wrong.is_empty() {
         out.push_str("</details>\n\n");
+    }
+    for exact in &summary.exact {
+        out.push_str(&format!("{}.\n\n", exact.sentence()));
     }
     Some(out)
 }
