@@ -6,7 +6,8 @@ use crate::display;
 use crate::gate::cells::State;
 use crate::report::figures::{self, count, percent};
 use crate::report::paint::Style;
-use crate::report::summary::{Failure, Rate, Row, Rule, Summary, urgency};
+use crate::report::rates::Rate;
+use crate::report::summary::{Failure, Row, Rule, Summary, urgency};
 
 /// Most reasons, and most cases that are told in full.
 const REASONS: usize = 30;
