@@ -12,7 +12,7 @@ use super::gate::GateStamp;
 use super::health::HealthFinding;
 use super::judging::JudgeStamp;
 use super::losses::ModelLosses;
-use super::rates::{ExactRate, Rate};
+pub use super::rates::{ExactRate, Rate};
 use super::spending::Spending;
 use super::toolscore::ModelTools;
 use crate::diag::Origin;
