@@ -115,7 +115,9 @@ impl Look<'_> {
             now.iter().any(|other| other.persona == seen.persona && other.digest != seen.digest)
         };
         if self.manifest.surfaces.iter().any(differs) {
-            context.printer.talk("the server shows other tools than it did in the run; this looks into it as it is now");
+            context
+                .printer
+                .talk("the server shows other tools than it did in the run; this looks into it as it is now");
         }
         let selection = Selection { trials: Some(args.trials), ..self.manifest.selection.clone() };
         let about = manifest(suite, &plan, selection, &stage, context);
