@@ -13,6 +13,7 @@ pub mod control;
 mod decide;
 pub mod exit;
 pub mod explain;
+pub mod outlook;
 pub mod rounds;
 pub mod states;
 pub mod trend;

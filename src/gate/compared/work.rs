@@ -314,7 +314,10 @@ fn fewest(lanes: &[Lane], seen: &[LaneSeen]) -> u32 {
 }
 
 /// The settings of a suite's policy; a fixed plan has as many rounds as trials.
-fn settings(policy: &GatePolicy, fixed: Option<u32>) -> Result<Settings, GateError> {
+///
+/// # Errors
+/// A number of the policy is out of range.
+pub fn settings(policy: &GatePolicy, fixed: Option<u32>) -> Result<Settings, GateError> {
     let mode = match policy.mode {
         GateMode::Pr => Mode::Pr,
         GateMode::Nightly => Mode::Nightly,
