@@ -62,7 +62,8 @@ pub fn whole_words(text: &str, limit: usize) -> String {
     excerpt(&format!("{kept}…"), limit)
 }
 
-fn is_unsafe(c: char) -> bool {
+/// Whether a character could act on a terminal, reorder text or hide in it.
+pub fn is_unsafe(c: char) -> bool {
     matches!(c,
         '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
         | '\u{ad}' | '\u{61c}' | '\u{180e}'

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::demo::DemoArgs;
+use super::files::{ReportArgs, ReportFiles};
 use super::login::{LoginArgs, LogoutArgs};
 use super::tape::TapeArgs;
 
@@ -180,9 +181,12 @@ pub(super) struct EvalArgs {
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-    /// What to print on stdout: `human`, `json`, `junit` or `markdown`. Reports are written to files in any case.
+    /// What to print on stdout: `human` or a report format. `json`, `markdown` and `junit` are written in any case.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: String,
+    /// Reports besides those.
+    #[command(flatten)]
+    pub files: ReportFiles,
     /// Recordings to make, or to play in place of the outside.
     #[command(flatten)]
     pub tapes: TapeArgs,
@@ -331,9 +335,12 @@ pub(super) struct ResumeArgs {
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-    /// What to print on stdout: `human`, `json`, `junit` or `markdown`.
+    /// What to print on stdout: `human` or a report format.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: String,
+    /// Reports besides the usual ones.
+    #[command(flatten)]
+    pub files: ReportFiles,
     /// Recordings to make, or to play in place of the outside.
     #[command(flatten)]
     pub tapes: TapeArgs,
@@ -351,9 +358,12 @@ pub(super) struct MergeArgs {
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-    /// What to print on stdout: `human` or one of the report formats.
+    /// What to print on stdout: `human` or a report format.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: String,
+    /// Reports besides the usual ones.
+    #[command(flatten)]
+    pub files: ReportFiles,
 }
 
 /// A stored run.
@@ -365,17 +375,6 @@ pub(super) struct RunArg {
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-}
-
-/// Arguments of `report`.
-#[derive(Debug, Args)]
-pub(super) struct ReportArgs {
-    /// The run.
-    #[command(flatten)]
-    pub run: RunArg,
-    /// What to print on stdout: `human`, `json`, `junit` or `markdown`. Repeatable.
-    #[arg(long = "format", value_name = "FORMAT", default_value = "human")]
-    pub formats: Vec<String>,
 }
 
 /// Arguments of `show`.

@@ -4,6 +4,7 @@ use super::Context;
 use super::failure::{Failure, Outcome, tell_diagnostics};
 use crate::gate::Exit;
 use crate::report::figures::count;
+use crate::suite::health::Weakness;
 use crate::suite::read::{Loaded, Project, Request};
 use crate::suite::{self, Suite};
 
@@ -15,6 +16,9 @@ pub(super) fn check(names: &[String], context: &Context) -> Outcome {
     for name in &names {
         match load(&project, name, &Request::default(), context) {
             Ok(suite) => {
+                let weak: Vec<_> = suite::health::look(&suite).iter().map(Weakness::warning).collect();
+                let source = |file: &str| suite.sources.get(file).map(ToString::to_string);
+                tell_diagnostics(context.printer, &weak, &source)?;
                 let parts = [
                     (suite.cases.len(), "use case"),
                     (suite.access.len(), "access row"),

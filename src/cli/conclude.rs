@@ -2,19 +2,18 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::args::ReportArgs;
 use super::failure::{Failure, Outcome};
+use super::shelf::Shelf;
 use crate::drive::fit::{Fit, Seen, misfits};
 use crate::gate::{self, Decision, Exit, GateVerdict, Options};
 use crate::report::losses::Lost;
 use crate::report::{self, ReportError, Summary, View, terminal};
+use crate::store::history;
 use crate::store::read::Reader;
 use crate::store::record::{CaseResult, RunRecord};
-use crate::store::{history, layout};
 use crate::suite::GateMode;
 use crate::suite::catalog::{Catalog, Kind};
 use crate::transcript::{CaseKind, What};
@@ -142,6 +141,11 @@ impl Concluded {
         }
     }
 
+    /// Where formats find transcripts and earlier runs.
+    pub(super) fn shelf(&self) -> Shelf<'_> {
+        Shelf::new(&self.file, &self.run.manifest)
+    }
+
     /// Commands worth trying next, without the program's name.
     fn next(&self) -> Vec<String> {
         let manifest = &self.run.manifest;
@@ -174,36 +178,6 @@ impl Concluded {
         self.decision.reasons.iter().any(|reason| reason.code == "gate.unfinished")
     }
 
-    /// Writes every report format beside the run file.
-    pub(super) fn write_reports(&self, context: &Context) -> Outcome<()> {
-        let folder = layout::report_dir(&self.file);
-        let wrong = |error: std::io::Error| {
-            let message = format!("cannot write the reports to `{}`: {error}", folder.display());
-            Failure::new(Exit::LocalIo, "store.write", message)
-                .hint("the run itself is kept; free some space, then `rehearsal resume`")
-        };
-        #[expect(clippy::disallowed_methods, reason = "reports are written here")]
-        std::fs::create_dir_all(&folder).map_err(wrong)?;
-        let summary = Summary::of(&self.view(context));
-        for format in report::FORMATS {
-            // A reader never sees half a report: write beside, then rename.
-            let (temporary, path) = (folder.join(format!(".{}.part", format.file)), folder.join(format.file));
-            let written = || {
-                #[expect(clippy::disallowed_methods, reason = "reports are written here")]
-                let mut out = BufWriter::new(std::fs::File::create(&temporary)?);
-                (format.render)(&summary, &mut out)?;
-                out.flush()?;
-                #[expect(clippy::disallowed_methods, reason = "reports are written here")]
-                Ok(std::fs::rename(&temporary, &path)?)
-            };
-            written().map_err(|error| match error {
-                ReportError::Write(error) => wrong(error),
-                broken @ ReportError::Render { .. } => bug(&broken),
-            })?;
-        }
-        Ok(())
-    }
-
     /// Prints one format on stdout.
     pub(super) fn print(&self, format: &str, context: &Context) -> Outcome<()> {
         if format == HUMAN {
@@ -213,8 +187,9 @@ impl Concluded {
         }
         let format = known(format)?;
         let summary = Summary::of(&self.view(context));
+        let archive = self.shelf();
         let mut broken = None;
-        context.printer.pieces(|out| match (format.render)(&summary, out) {
+        context.printer.pieces(|out| match format.write(&summary, &archive, out) {
             Err(ReportError::Write(error)) => Err(error),
             rendered => {
                 broken = rendered.err();
@@ -227,7 +202,8 @@ impl Concluded {
     /// One format as bytes.
     pub(super) fn rendered(&self, format: &report::Format, context: &Context) -> Outcome<Vec<u8>> {
         let mut bytes = vec![];
-        (format.render)(&Summary::of(&self.view(context)), &mut bytes).map_err(|error| bug(&error))?;
+        let summary = Summary::of(&self.view(context));
+        format.write(&summary, &self.shelf(), &mut bytes).map_err(|error| bug(&error))?;
         Ok(bytes)
     }
 
@@ -260,7 +236,7 @@ pub(super) fn spent(results: &[CaseResult]) -> f64 {
     parts.flatten().sum::<f64>() + 0.0
 }
 
-fn bug(error: &ReportError) -> Failure {
+pub(super) fn bug(error: &ReportError) -> Failure {
     Failure::new(Exit::Bug, "bug.report", error.to_string())
 }
 
@@ -276,13 +252,4 @@ pub(super) fn known(name: &str) -> Outcome<&'static report::Format> {
         Failure::usage("usage.format", format!("there is no format `{name}`"))
             .hint(crate::diag::suggest::hint(name, names))
     })
-}
-
-/// `report RUN`: renders again.
-pub(super) fn report(args: &ReportArgs, context: &Context) -> Outcome {
-    let concluded = conclude(&super::runs::resolve(&args.run.run, &args.run.out, context)?)?;
-    for format in &args.formats {
-        concluded.print(format, context)?;
-    }
-    Ok(Exit::Pass)
 }

@@ -27,7 +27,7 @@ use crate::run::{self, Job};
 use crate::store::record::{Ending, Judging, Manifest, SCHEMA, SurfaceSeen};
 use crate::store::{Store, layout};
 use crate::suite::read::Request;
-use crate::suite::{Suite, TargetSource, Template};
+use crate::suite::{self, Suite, TargetSource, Template};
 use crate::transcript::{Fault, Secrets, ToolFact};
 
 /// Runs every suite named; the gravest exit code wins. Nothing runs while any of the suites is wrong.
@@ -43,8 +43,10 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
     let kinds = if args.tapes.played().is_some() { unprobed(kinds)? } else { kinds };
     let mut prepared = prepare(&names, args, kinds, context)?;
     args.tapes.fits(prepared.len())?;
+    args.files.fits(prepared.len())?;
     if prepared.len() == 1 {
         let concluded = one(prepared.remove(0), args, 0.0, (&signals, context)).await?;
+        concluded.write_asked(&args.files, context)?;
         concluded.print(&args.format, context)?;
         return concluded.outcome();
     }
@@ -58,6 +60,7 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
         match one(next, args, spent, (&signals, context)).await {
             Ok(concluded) => {
                 spent += concluded.spent();
+                concluded.write_asked(&args.files, context)?;
                 several.concluded(&concluded, context)?;
             }
             Err(failure) => several.failed(failure, context),
@@ -198,7 +201,8 @@ async fn one(
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
     let budget = suite.max_cost;
     let expected = super::forecast::expected(&suite, &plan, &out, &tapes);
-    let begun = base.and_then(|base| super::rounds::begin(&base, &manifest, &mut plan, args.select.trials).transpose());
+    let begun = base
+        .and_then(|base| super::rounds::begin(&base, &manifest, &mut plan, args.select.trials).transpose());
     let begun = match begun.transpose() {
         Ok(begun) => begun,
         Err(failure) => {
@@ -395,6 +399,8 @@ fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, con
         url: stage.url().map(crate::net::shown),
         surfaces: surfaces(stage, context),
         clients: suite.clients.iter().filter_map(|client| kept(&client.value, &context.secrets)).collect(),
+        expects: suite::health::expectations(suite),
+        weaknesses: suite::health::look(suite),
         inputs: suite
             .sources
             .iter()

@@ -62,6 +62,7 @@ pub(super) async fn merge(args: &MergeArgs, context: &Context) -> Outcome {
     store.close().await.map_err(fault)?;
     let concluded = conclude(&file)?;
     concluded.write_reports(context)?;
+    concluded.write_asked(&args.files, context)?;
     concluded.print(&args.format, context)?;
     concluded.outcome()
 }

@@ -26,6 +26,7 @@ mod eval;
 mod exec;
 mod explain;
 mod failure;
+mod files;
 mod forecast;
 mod gate;
 mod issuer;
@@ -42,6 +43,7 @@ mod resume;
 mod rounds;
 mod runs;
 mod several;
+mod shelf;
 mod show;
 mod signal;
 mod tape;
@@ -156,7 +158,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Check(args) => check::check(&args.suites, context),
         Command::Merge(args) => wait(merge::merge(&args, context)),
         Command::Gate(args) => gate::gate(&args, context),
-        Command::Report(args) => conclude::report(&args, context),
+        Command::Report(args) => files::report(&args, context),
         Command::Show(args) => show::show(&args, context),
         Command::Clients(args) => clients::clients(&args, context),
         Command::Models(args) => models::models(&args, context),

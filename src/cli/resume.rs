@@ -8,6 +8,7 @@ use super::args::{EvalArgs, ResumeArgs};
 use super::conclude::{self, conclude};
 use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
 use super::failure::{Failure, Outcome};
+use super::files::ReportFiles;
 use super::signal::Signals;
 use super::tape::{Session, TapeArgs};
 use super::{Context, exec, rounds};
@@ -34,7 +35,8 @@ pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
     let drift = if args.accept_drift { Drift::Accepted } else { Drift::Refused };
     let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
     let exec = args.allow_exec;
-    let how = How { format: &args.format, width, max_cost, max_rps, exec, drift, tapes: &args.tapes };
+    let (format, files, tapes) = (&args.format, &args.files, &args.tapes);
+    let how = How { format, files, width, max_cost, max_rps, exec, drift, tapes };
     continue_run(&file, &how, &signals, context).await
 }
 
@@ -55,14 +57,15 @@ pub(super) async fn latest_or(run: &str, args: &EvalArgs, signals: &Signals, con
     let file = super::runs::resolve(&name, &args.out, context)?;
     let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
     let exec = args.allow_exec;
-    let (format, tapes) = (&args.format, &args.tapes);
-    let how = How { format, width, max_cost, max_rps, exec, drift: Drift::Refused, tapes };
+    let (format, files, tapes) = (&args.format, &args.files, &args.tapes);
+    let how = How { format, files, width, max_cost, max_rps, exec, drift: Drift::Refused, tapes };
     continue_run(&file, &how, signals, context).await
 }
 
 /// What the command line says about a run that goes on.
 struct How<'a> {
     format: &'a str,
+    files: &'a ReportFiles,
     width: usize,
     max_cost: Option<f64>,
     max_rps: Option<u32>,
@@ -102,7 +105,10 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
         concluded.write_reports(context)?;
         concluded
     } else {
-        let kept = count(record.results.len().saturating_sub(again_of(&left.cases, &record) + rescored) as u64, "trial");
+        let kept = count(
+            record.results.len().saturating_sub(again_of(&left.cases, &record) + rescored) as u64,
+            "trial",
+        );
         let more = if wants_more { ", and what the gate asks for" } else { "" };
         context.printer.talk(&format!(
             "resuming {} ({}): {kept} kept, {again} to run{more}, {rescored} to score again; ${:.2} spent before",
@@ -137,6 +143,7 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
         let judging = manifest.judging.clone();
         finish(Running { stage, store, file: file.to_owned(), judging }, work, (signals, context)).await?
     };
+    concluded.write_asked(how.files, context)?;
     concluded.print(how.format, context)?;
     concluded.outcome()
 }
@@ -172,7 +179,12 @@ fn left(plan: &Plan, record: &RunRecord, reader: &Reader) -> Outcome<Left> {
     let resumed = rounds::resume(compared, plan, (record, reader.planned()?), decided)?;
     let others: HashSet<CaseKey> = resumed.others.cases.iter().map(|case| case.header.key).collect();
     let among = RunRecord {
-        results: record.results.iter().filter(|result| others.contains(&result.header.key)).cloned().collect(),
+        results: record
+            .results
+            .iter()
+            .filter(|result| others.contains(&result.header.key))
+            .cloned()
+            .collect(),
         missing: record.missing.iter().filter(|header| others.contains(&header.key)).cloned().collect(),
         ..record.clone()
     };

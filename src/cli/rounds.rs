@@ -79,8 +79,7 @@ pub(super) fn begin(
     }
     let course = if trials.is_some() { Course::Fixed } else { Course::Rounds };
     let rows: Vec<Planned> = plan.cases.iter().map(Planned::from).collect();
-    let mut gates =
-        Gates::begin(&base.known(), manifest, &rows, course).map_err(|error| unusable(&error))?;
+    let mut gates = Gates::begin(&base.known(), manifest, &rows, course).map_err(|error| unusable(&error))?;
     if course == Course::Rounds {
         plan.cases.retain(|case| case.header.trial == 1 || !gates.compares(&case.header.key));
     }
@@ -103,8 +102,10 @@ fn talk(base: &Base, manifest: &Manifest, gates: &mut Gates) -> Vec<String> {
     }
     let nights = count(base.baseline.nights.len() as u64, "accepted run");
     let (_, phases) = gates.next();
-    let mut talk: Vec<String> =
-        phases.iter().map(|phase| format!("{} against {nights} in {file}", phase_words(phase, phases.len() > 1))).collect();
+    let mut talk: Vec<String> = phases
+        .iter()
+        .map(|phase| format!("{} against {nights} in {file}", phase_words(phase, phases.len() > 1)))
+        .collect();
     if talk.is_empty() {
         talk.push(format!("compared with {nights} in {file} as a fixed plan"));
     }
@@ -136,7 +137,8 @@ pub(super) fn phase_words(phase: &Phase, several: bool) -> String {
     let (model, words) = match phase {
         Phase::Round { model, round, of, cases } => {
             let cases = count(*cases as u64, "case");
-            let of = if *of == 1 { "the only round".to_owned() } else { format!("round {round} of at most {of}") };
+            let of =
+                if *of == 1 { "the only round".to_owned() } else { format!("round {round} of at most {of}") };
             (model, format!("{of}: {cases}"))
         }
         Phase::Confirm { model, suspects, trials } => {
@@ -174,9 +176,13 @@ pub(super) fn resume(
     changed(&gates, plan, &stored)?;
     let (mut unscored, mut kept) = (vec![], HashSet::new());
     let by_lane = |key: &CaseKey| {
-        lanes.iter().find(|case| (case.header.key.question, case.header.key.model) == (key.question, key.model))
+        lanes
+            .iter()
+            .find(|case| (case.header.key.question, case.header.key.model) == (key.question, key.model))
     };
-    for result in record.results.iter().filter(|result| gates.compares(&result.header.key)).collect::<Vec<_>>() {
+    for result in
+        record.results.iter().filter(|result| gates.compares(&result.header.key)).collect::<Vec<_>>()
+    {
         let key = result.header.key;
         let Some(case) = by_lane(&key).map(|lane| lane.at_trial(key.trial)) else { continue };
         if !crate::store::record::is_settled(&result.end) {
@@ -216,8 +222,7 @@ fn changed(gates: &Gates, plan: &Plan, stored: &[Planned]) -> Outcome<()> {
     let now: HashSet<Lane> = plan.cases.iter().map(|case| lane(&case.header.key)).collect();
     // Lanes that are not compared have the trials that the suite gives them.
     let free = |key: &CaseKey| gates.course() == Course::Fixed || !gates.compares(key);
-    let rows: HashSet<CaseKey> =
-        stored.iter().map(|row| row.header.key).filter(|key| free(key)).collect();
+    let rows: HashSet<CaseKey> = stored.iter().map(|row| row.header.key).filter(|key| free(key)).collect();
     let trials: HashSet<CaseKey> =
         plan.cases.iter().map(|case| case.header.key).filter(|key| free(key)).collect();
     if before == now && rows == trials {

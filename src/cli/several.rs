@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::conclude::{self, Concluded};
 use super::failure::{Failure, Outcome};
+use super::files::in_a_row;
 use crate::gate::Exit;
 
 /// What the suites of one command have come to so far.
@@ -17,12 +18,9 @@ pub(super) struct Several<'a> {
 }
 
 impl<'a> Several<'a> {
-    /// Begins. JUnit has no form for several runs in one document.
+    /// Begins. Most formats have no form for several runs in one document.
     pub(super) fn new(format: &'a str) -> Outcome<Self> {
-        if format == "junit" {
-            return Err(Failure::usage("usage.format", "`junit` on stdout is one suite at a time")
-                .hint("name one suite, or take `junit.xml` from the folder of each run"));
-        }
+        in_a_row(format)?;
         Ok(Self { format, documents: vec![], errors: vec![], failures: vec![] })
     }
 

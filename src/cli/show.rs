@@ -7,7 +7,10 @@ use super::failure::{Failure, Outcome};
 use crate::diag::suggest;
 use crate::gate::Exit;
 use crate::report::transcript_text::{self, Detail, Look};
+use crate::report::ways;
+use crate::score::trajectory::Trajectory;
 use crate::store::read::Reader;
+use crate::transcript::{CaseKind, View};
 
 /// Prints the summary, or the transcripts of a case.
 pub(super) fn show(args: &ShowArgs, context: &Context) -> Outcome {
@@ -30,6 +33,11 @@ pub(super) fn show(args: &ShowArgs, context: &Context) -> Outcome {
         if let Some(transcript) = transcript {
             let text = transcript_text::render(&transcript, result.verdict.as_ref(), look);
             context.printer.data(text.as_bytes())?;
+            // Read from the transcript itself, so that files of older versions have it as well.
+            if transcript.header.kind == CaseKind::Use {
+                let way = ways::sentence(&Trajectory::of(&View::of(&transcript)));
+                context.printer.data(format!("way  {way}\n").as_bytes())?;
+            }
             shown += 1;
         }
     }

@@ -201,7 +201,9 @@ fn reason(cell: &Cell<'_>, code: &str, message: &str) -> Reason {
     let who = who.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let message = match (message.is_empty(), finding) {
         (true, _) => format!("{said} ({who})"),
-        (false, Some(finding)) if matches!(code, "gate.case-failed" | "gate.regressed-case") => format!("{message}: {} ({who})", finding.why),
+        (false, Some(finding)) if matches!(code, "gate.case-failed" | "gate.regressed-case") => {
+            format!("{message}: {} ({who})", finding.why)
+        }
         (false, _) => format!("{message} ({who})"),
     };
     let origin = finding.map_or(cell.origin, |finding| &finding.origin);

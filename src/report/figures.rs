@@ -1,6 +1,7 @@
 //! Numbers as people read them. Every textual format prints its numbers through these functions, so that they agree.
 
-use super::summary::{Rate, Row, Spent, Totals};
+use super::rates::Rate;
+use super::summary::{Row, Spent, Totals};
 use crate::gate::cells::State;
 use crate::transcript::CaseKind;
 

@@ -104,7 +104,11 @@ impl GateStamp {
         let alpha = compared.gates.values().next().map_or(0.0, |record| record.settings.alpha);
         let family = (models.len() > 1).then(|| {
             let all = (alpha * models.len() as f64).min(1.0) * 100.0;
-            format!("{} verdicts: an unchanged server is accused in at most {} of runs", models.len(), percent(all))
+            format!(
+                "{} verdicts: an unchanged server is accused in at most {} of runs",
+                models.len(),
+                percent(all)
+            )
         });
         Some(Self {
             baseline: shown(&base.file, NAME),
@@ -123,7 +127,8 @@ impl GateStamp {
                 .drift
                 .iter()
                 .map(|drift| {
-                    let name = if drift.name.is_empty() { String::new() } else { format!(" `{}`", drift.name) };
+                    let name =
+                        if drift.name.is_empty() { String::new() } else { format!(" `{}`", drift.name) };
                     shown(&format!("{}{name}: {}", drift.part.as_str(), drift.message), SENTENCE)
                 })
                 .collect(),
@@ -139,8 +144,11 @@ impl GateStamp {
     /// What a person reads of it: where the baseline is, and a sentence per model.
     pub fn lines(&self) -> Vec<String> {
         let pinned = if self.against == "pinned" { ", from the pinned one on" } else { "" };
-        let mut lines =
-            vec![format!("compared with {} in {}{pinned}", count(self.nights, "accepted run"), self.baseline)];
+        let mut lines = vec![format!(
+            "compared with {} in {}{pinned}",
+            count(self.nights, "accepted run"),
+            self.baseline
+        )];
         let several = self.models.len() > 1;
         lines.extend(self.models.iter().map(|model| match several {
             true => format!("{}: {}", model.model, model.sentence),
@@ -218,7 +226,11 @@ fn sentence(stamp: &ModelStamp, decided: bool) -> String {
             signed(high)
         ));
     }
-    let of = if stamp.rounds_at_most > 1 { format!(" of at most {}", stamp.rounds_at_most) } else { String::new() };
+    let of = if stamp.rounds_at_most > 1 {
+        format!(" of at most {}", stamp.rounds_at_most)
+    } else {
+        String::new()
+    };
     parts.push(format!("{} in {}{of}", count(stamp.trials, "trial"), count(stamp.rounds, "round")));
     if let Some(drop) = stamp.smallest_drop.filter(|_| stamp.verdict != "regressed") {
         parts.push(format!("a drop of {} points would likely have been seen", points(drop)));

@@ -10,9 +10,14 @@ use crate::ids::ModelName;
 use crate::score::Finding;
 use crate::score::judge::calibration::{Corrected, TNR_FLOOR, TPR_FLOOR, corrected_by};
 use crate::score::judge::canary::UNSURE_ALARM;
+use crate::score::judge::worth::PanelWorth;
 use crate::score::judge::{Kind, Ruling};
 use crate::stats::votes::pearson;
 use crate::store::record::{CaseResult, Judging, RunRecord};
+
+mod arms;
+
+pub use arms::Arm;
 
 /// The judge of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -45,6 +50,9 @@ pub struct JudgeStamp {
     /// How far longer answers pass more often than shorter ones of the same case, from -1 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verbosity: Option<f64>,
+    /// The same for each model under test, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub arms: Vec<Arm>,
 }
 
 /// A calibration in the words of reports.
@@ -58,6 +66,9 @@ pub struct Calibration {
     pub tnr: Option<[f64; 3]>,
     /// Whether its verdicts may gate.
     pub may_gate: bool,
+    /// What the panel is worth, if a panel was calibrated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub panel: Option<PanelWorth>,
 }
 
 /// How many criteria a judge was asked about, and what came of it. Criteria that are only reported are no part.
@@ -95,9 +106,10 @@ impl JudgeStamp {
         let name = |text: &str| display::excerpt(text, 200);
         let manifest = &run.manifest;
         let model = name(manifest.judge.as_deref()?);
-        let rulings = rulings(run);
-        let verbosity = verbosity(&run.results);
-        let stamp = Self { model, rulings, verbosity, ..Self::default() };
+        let rulings = rulings(run.results.iter());
+        let verbosity = verbosity(run.results.iter());
+        let arms = arms::of(&run.results);
+        let stamp = Self { model, rulings, verbosity, arms, ..Self::default() };
         let Some(Judging { models, rubric, fingerprint, kin, calibration }) = &manifest.judging else {
             return Some(stamp);
         };
@@ -115,6 +127,7 @@ impl JudgeStamp {
                 tpr: known.measured.tpr,
                 tnr: known.measured.tnr,
                 may_gate: known.may_gate,
+                panel: known.panel,
             }),
             ..stamp
         })
@@ -157,6 +170,9 @@ impl JudgeStamp {
                 percent(high)
             ));
         }
+        if let Some(panel) = self.calibration.as_ref().and_then(|known| known.panel) {
+            notes.push(format!("panel {}", panel.sentence()));
+        }
         if !self.kin.is_empty() {
             notes.push(format!("of one family with {}, which it may favour", self.kin.join(", ")));
         }
@@ -164,6 +180,7 @@ impl JudgeStamp {
             let which = if r > 0.0 { "longer" } else { "shorter" };
             notes.push(format!("{which} answers of one case pass more often (correlation {r:.2})"));
         }
+        notes.extend(arms::notes(&self.arms));
         notes
     }
 }
@@ -177,9 +194,9 @@ fn asked(result: &CaseResult) -> impl Iterator<Item = &Ruling> {
     asked.filter(|ruling| ruling.criterion.kind() != Kind::Info)
 }
 
-fn rulings(run: &RunRecord) -> Rulings {
+fn rulings<'a>(results: impl Iterator<Item = &'a CaseResult>) -> Rulings {
     let mut rulings = Rulings::default();
-    for ruling in run.results.iter().flat_map(asked) {
+    for ruling in results.flat_map(asked) {
         rulings.asked += 1;
         rulings.met += u64::from(ruling.met() == Some(true));
         rulings.undecided += u64::from(ruling.holds.is_none());
@@ -190,7 +207,7 @@ fn rulings(run: &RunRecord) -> Rulings {
 
 /// The correlation of answer length and share of met criteria, each taken from the mean of its case: cases that want
 /// long answers and are easy would otherwise look like a judge that likes length.
-fn verbosity(results: &[CaseResult]) -> Option<f64> {
+fn verbosity<'a>(results: impl Iterator<Item = &'a CaseResult>) -> Option<f64> {
     type Case<'a> = (&'a str, Option<&'a str>);
     let mut cases: BTreeMap<Case<'_>, Vec<(f64, f64)>> = BTreeMap::new();
     for result in results {
@@ -240,7 +257,13 @@ mod tests {
             model: "m".into(),
             calibrated: true,
             rulings: Rulings { asked: 50, met: 40, undecided: 0, escalated: 2 },
-            calibration: Some(Calibration { on: String::new(), tpr: None, tnr: None, may_gate: true }),
+            calibration: Some(Calibration {
+                on: String::new(),
+                tpr: None,
+                tnr: None,
+                may_gate: true,
+                panel: None,
+            }),
             verbosity: Some(0.2),
             ..JudgeStamp::default()
         };
@@ -252,6 +275,12 @@ mod tests {
                 tpr: Some([0.95, 0.91, 0.97]),
                 tnr: Some([0.8, 0.62, 0.9]),
                 may_gate: false,
+                panel: Some(PanelWorth {
+                    members: 3,
+                    labels: 120,
+                    error_correlation: Some(0.45),
+                    effective_votes: Some(1.5789),
+                }),
             }),
             corrected: Some(Corrected {
                 method: "rogan-gladen",
@@ -268,6 +297,7 @@ mod tests {
         9 of 50 criteria undecided, more than the 10 % that a sound judge leaves open; `rehearsal judge label --undecided` shows them to a person
         too weak to gate: it surely finds 91 % of what people pass (90 % needed) and 62 % of what they fail (80 % needed)
         finds 90 % of criteria met; people would find 85 % (80 % to 90 %)
+        panel worth about 1.6 independent votes of 3 (errors correlate 0.45 on 120 labels)
         of one family with x, which it may favour
         longer answers of one case pass more often (correlation 0.45)
         ");

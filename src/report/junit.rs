@@ -1,18 +1,29 @@
-//! JUnit XML as CI systems read it: one test case per cell, its trials folded in.
+//! JUnit XML as GitHub reporters, GitLab and Jenkins read it: one test case per cell, its trials folded in.
 //!
-//! The suite is the test suite, `suite.model.persona` the class, the case id the name. A cell that fails is a failure,
-//! one without evidence an error of type `infra.SIDE`, a known failure or a cell that did not run is skipped, and mixed
-//! trials that pass are flaky. GitLab allows 250,000 objects and five properties are enough for anybody, so trials are
-//! never test cases of their own.
+//! The suite is the test suite, `suite.model.persona` the class, the case id the name, with the client profile where it is
+//! not the usual one, so that a further client renames no test. A cell that fails is a failure with its further failed
+//! trials as reruns, one without evidence an error of type `infra.SIDE`, a known failure or a cell that did not run is
+//! skipped, and mixed trials that pass are flaky. GitLab allows 250,000 objects and five properties are enough for
+//! anybody, so trials are never test cases of their own and very large runs have no properties.
 
 use std::io::Write;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite, XmlString};
 
-use super::summary::{Failure, FaultLine, Row, Summary};
+use super::summary::{Failure, FaultLine, Row, Summary, TrialLine};
 use super::{ReportError, figures};
+use crate::display;
 use crate::gate::cells::State;
+
+/// The client profile that test names leave out.
+const USUAL_CLIENT: &str = "reference";
+/// Cells beyond which test cases have no properties and no output.
+const LARGE: usize = 10_000;
+/// Most reruns of one test case, and most lines of its output.
+const TRIALS: usize = 20;
+/// Most characters of a message and of a line of output.
+const LINE: usize = 500;
 
 /// The document.
 pub fn render(summary: &Summary, out: &mut dyn Write) -> Result<(), ReportError> {
@@ -52,30 +63,63 @@ fn report(summary: &Summary) -> Report {
     for rate in &summary.rates {
         let who = [rate.model.as_deref().unwrap_or("-"), &rate.persona, &rate.client].join(".");
         suite.add_property((xml(&format!("pass_rate.{who}")), xml(&figures::rate(rate))));
+        for (name, value) in super::rates::properties(rate) {
+            suite.add_property((xml(&format!("{name}.{who}")), xml(&value)));
+        }
     }
-    let mut clients: Vec<&str> = summary.cases.iter().map(|row| row.client.as_str()).collect();
-    clients.sort_unstable();
-    clients.dedup();
+    for exact in &summary.exact {
+        suite.add_property((xml(&format!("access.{}", exact.what)), xml(&exact.sentence())));
+    }
+    for model in &summary.spending.models {
+        let cost = model.per_passing_case();
+        suite.add_property((xml(&format!("cost_per_passing_case.{}", model.model)), xml(&cost)));
+    }
     for row in &summary.cases {
-        suite.add_test_case(test_case(row, summary, clients.len()));
+        suite.add_test_case(test_case(row, summary));
     }
     report.add_test_suite(suite);
     report
 }
 
-fn test_case(row: &Row, summary: &Summary, clients: usize) -> TestCase {
-    let name = if clients > 1 { format!("{} [{}]", row.id, row.client) } else { row.id.clone() };
+fn test_case(row: &Row, summary: &Summary) -> TestCase {
+    let name = match row.client.as_str() {
+        USUAL_CLIENT => row.id.clone(),
+        client => format!("{} [{client}]", row.id),
+    };
     let model = row.model.as_deref().unwrap_or(row.kind);
     let mut case = TestCase::new(xml(&name), status(row, summary));
     case.set_classname(xml(&format!("{}.{model}.{}", summary.suite, row.persona)));
     case.set_time(duration(row.seconds));
     case.extra.insert(xml("file"), xml(&row.origin.file));
     case.extra.insert(xml("line"), xml(&row.origin.line.to_string()));
+    if summary.cases.len() > LARGE {
+        return case;
+    }
     case.add_property((xml("file"), xml(&row.origin.file)));
     case.add_property((xml("line"), xml(&row.origin.line.to_string())));
     case.add_property((xml("trials"), xml(&trials(row))));
     case.add_property((xml("cost"), xml(&figures::money(row.cost, row.unpriced_trials))));
+    if row.is != State::Pass && !row.trials.is_empty() {
+        case.set_system_out(xml(&output(row)));
+    }
     case
+}
+
+/// The trials, a line each.
+fn output(row: &Row) -> String {
+    let line = |trial: &TrialLine| {
+        let outcome = trial.outcome.unwrap_or(if trial.skipped.is_some() { "skipped" } else { "no verdict" });
+        let mut line = format!("trial {}: {outcome}, {}", trial.trial, figures::duration(trial.seconds));
+        if !trial.tool_calls.is_empty() {
+            line.push_str(&format!(", called {}", trial.tool_calls.join(", ")));
+        }
+        display::excerpt(&line, LINE)
+    };
+    let mut lines: Vec<String> = row.trials.iter().take(TRIALS).map(line).collect();
+    if row.trials.len() > TRIALS {
+        lines.push(format!("and {} more", row.trials.len() - TRIALS));
+    }
+    lines.join("\n")
 }
 
 fn trials(row: &Row) -> String {
@@ -91,6 +135,10 @@ fn status(row: &Row, summary: &Summary) -> TestCaseStatus {
     let not_passed = |kind, ty: &str, message: &str| {
         let mut status = TestCaseStatus::non_success(kind);
         status.set_type(xml(ty)).set_message(xml(message)).set_description(xml(&text));
+        // The element itself stands for the first of them; where passing is the trouble there are none.
+        if row.is != State::UnexpectedPass {
+            status.add_reruns(reruns(row).into_iter().skip(1));
+        }
         status
     };
     let infra = |message: &str| {
@@ -127,10 +175,11 @@ fn skipped(message: &str) -> TestCaseStatus {
     status
 }
 
-/// The trials that a passing cell did not pass.
+/// The trials that did not pass: of a cell that passes they are what makes it flaky.
 fn reruns(row: &Row) -> Vec<TestRerun> {
-    let unlike = row.trials.iter().filter(|trial| trial.outcome != Some("pass"));
+    let unlike = row.trials.iter().filter(|trial| trial.outcome != Some("pass") && trial.skipped.is_none());
     unlike
+        .take(TRIALS)
         .map(|trial| {
             let kind = match trial.outcome {
                 Some("fail") => NonSuccessKind::Failure,
@@ -143,7 +192,7 @@ fn reruns(row: &Row) -> Vec<TestRerun> {
             let ty =
                 trial.fault.as_ref().map_or("quality".to_owned(), |fault| format!("infra.{}", fault.side));
             rerun.set_time(duration(trial.seconds)).set_type(xml(&ty));
-            rerun.set_message(xml(&format!("trial {}: {why}", trial.trial)));
+            rerun.set_message(xml(&display::excerpt(&format!("trial {}: {why}", trial.trial), LINE)));
             rerun
         })
         .collect()

@@ -15,7 +15,13 @@ use crate::gate::cells::State;
 use crate::ids::Digest;
 use crate::transcript::CaseKind;
 
-/// Most characters; GitHub refuses comments above 65,536.
+mod quote;
+
+use quote::fence;
+pub(super) use quote::{cell, code};
+
+/// Most characters. GitHub refuses comments above 65,536 and drops summaries above 1 MiB whole, which this many
+/// characters cannot reach in any script.
 const BUDGET: usize = 60_000;
 /// Most characters of a sentence in a block.
 const SENTENCE: usize = 600;
@@ -33,31 +39,46 @@ fn document(summary: &Summary) -> String {
     let mut rows: Vec<&Row> =
         summary.cases.iter().filter(|row| urgency(row.is) < urgency(State::Flaky)).collect();
     rows.sort_by_key(|row| urgency(row.is));
-    let mut blocks: Vec<String> = vec![];
-    blocks.extend(access(summary));
-    blocks.extend(rows.iter().map(|row| failure(row, summary)));
-    blocks.extend(advice(summary));
-    blocks.extend(skipped(summary));
-    blocks.extend(summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell)));
-    blocks.extend(super::losses::section(&summary.losses, cell));
-    blocks.extend(table(summary));
+    let mut blocks: Vec<(&str, String)> = vec![];
+    blocks.extend(access(summary).map(|text| ("access grid", text)));
+    blocks.extend(rows.iter().map(|row| ("case", failure(row, summary))));
+    blocks.extend(flaky(summary).map(|text| ("list of flaky cases", text)));
+    blocks.extend(advice(summary).map(|text| ("list of advice", text)));
+    blocks.extend(skipped(summary).map(|text| ("list of skipped checks", text)));
+    blocks
+        .extend(super::rates::section(&summary.rates, cell).into_iter().map(|text| ("table of rates", text)));
+    blocks.extend(
+        super::toolscore::section(&summary.tools, cell).into_iter().map(|text| ("tool scores", text)),
+    );
+    blocks.extend(
+        super::health::section(&summary.health, cell).into_iter().map(|text| ("list of suite health", text)),
+    );
+    let clients = summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell));
+    blocks.extend(clients.map(|text| ("list of client misfits", text)));
+    let losses = super::losses::section(&summary.losses, cell);
+    blocks.extend(losses.into_iter().map(|text| ("list of losses", text)));
+    blocks.extend(table(summary).map(|text| ("table of use cases", text)));
     // The last lines and the sentence about what was dropped always have room.
-    let mut room = BUDGET.saturating_sub(out.chars().count() + tail.chars().count() + 200);
-    let mut dropped = 0_u64;
-    for block in blocks {
+    let mut room = BUDGET.saturating_sub(out.chars().count() + tail.chars().count() + 400);
+    let mut dropped: Vec<(&str, u64)> = vec![];
+    for (what, block) in blocks {
         let size = block.chars().count();
         if size <= room {
             room -= size;
             out.push_str(&block);
-        } else {
-            dropped += 1;
+            continue;
+        }
+        match dropped.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, count)) => *count += 1,
+            None => dropped.push((what, 1)),
         }
     }
-    if dropped > 0 {
+    if !dropped.is_empty() {
+        let dropped: Vec<String> = dropped.iter().map(|(what, n)| figures::count(*n, what)).collect();
         out.push_str(&format!(
-            "{} left out to stay within {} characters; all of it is in `summary.json`.\n\n",
-            figures::count(dropped, "section"),
-            figures::thousands(BUDGET as u64)
+            "Left out to stay within {} characters: {}; all of it is in `summary.json`.\n\n",
+            figures::thousands(BUDGET as u64),
+            dropped.join(", ")
         ));
     }
     out.push_str(&tail);
@@ -178,6 +199,9 @@ fn access(summary: &Summary) -> Option<String> {
     if wrong.is_empty() {
         out.push_str("</details>\n\n");
     }
+    for exact in &summary.exact {
+        out.push_str(&format!("{}.\n\n", exact.sentence()));
+    }
     Some(out)
 }
 
@@ -221,6 +245,26 @@ fn failure(row: &Row, summary: &Summary) -> String {
     }
     out.push_str(&fence(&lines.join("\n")));
     out
+}
+
+/// Cases that pass with mixed trials, folded.
+fn flaky(summary: &Summary) -> Option<String> {
+    let rows: Vec<&Row> = summary.cases.iter().filter(|row| row.is == State::Flaky).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let count = figures::count(rows.len() as u64, "flaky case");
+    let mut out = format!("<details><summary>{count}</summary>\n\n");
+    for row in rows.iter().take(ROWS) {
+        let who = [row.model.as_deref(), Some(&row.persona), Some(&row.client)];
+        let who: Vec<String> = who.into_iter().flatten().map(code).collect();
+        out.push_str(&format!("- {} {}: {}\n", code(&row.id), who.join(" · "), figures::cell(row)));
+    }
+    if rows.len() > ROWS {
+        out.push_str(&format!("- and {} more in `summary.json`\n", rows.len() - ROWS));
+    }
+    out.push_str("\n</details>\n\n");
+    Some(out)
 }
 
 /// Failed findings that are only reported, folded.
@@ -330,45 +374,4 @@ fn tail(summary: &Summary) -> String {
         judge.unwrap_or_default()
     ));
     out
-}
-
-/// A code span that nothing inside can leave.
-pub(super) fn code(text: &str) -> String {
-    let line = display::safe_line(text);
-    if line.trim().is_empty() {
-        return "` `".to_owned();
-    }
-    let ticks = "`".repeat(longest_run(&line) + 1);
-    let pad = if line.starts_with('`') || line.ends_with('`') { " " } else { "" };
-    format!("{ticks}{pad}{line}{pad}{ticks}")
-}
-
-/// A code span in a table. A pipe ends a cell even inside a code span, and escapes can themselves be escaped, so it is
-/// replaced.
-pub(super) fn cell(text: &str) -> String {
-    code(&text.replace('|', "¦"))
-}
-
-/// A code block that nothing inside can leave.
-fn fence(text: &str) -> String {
-    let ticks = "`".repeat(longest_run(text).max(2) + 1);
-    format!("{ticks}text\n{text}\n{ticks}\n\n")
-}
-
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_leaves_a_code_span_or_a_fence() {
-        assert_eq!(code("a`b"), "``a`b``");
-        assert_eq!(code("``"), "``` `` ```");
-        assert_eq!(cell("a|b"), "`a¦b`");
-        assert_eq!(fence("x\n````\ny"), "`````text\nx\n````\ny\n`````\n\n");
-        assert_eq!(code(""), "` `");
-    }
 }

@@ -10,28 +10,46 @@ use crate::gate::Decision;
 use crate::store::record::RunRecord;
 
 pub mod access;
+mod alerts;
+pub mod archive;
+pub mod badge;
 pub mod baseline;
 pub mod clients;
+pub mod codequality;
 pub mod compare;
+pub mod csv;
+pub mod ctrf;
+mod exact;
 pub mod figures;
 pub mod fit;
 pub mod gate;
+pub mod github;
+pub mod html;
+pub mod health;
+pub mod inspect;
 pub mod json;
+pub mod jsonl;
 pub mod judging;
 pub mod junit;
 pub mod losses;
 pub mod markdown;
 pub mod models;
+pub mod otlp;
 pub mod paint;
 pub mod questions;
+pub mod rates;
+pub mod sarif;
 pub mod spending;
 pub mod summary;
 mod tally;
 pub mod terminal;
+pub mod toolscore;
 pub mod transcript_text;
 pub mod unknown;
+pub mod ways;
 mod wrap;
 
+pub use archive::Archive;
 pub use paint::Style;
 pub use summary::Summary;
 
@@ -56,20 +74,66 @@ pub struct View<'a> {
 
 /// A report format.
 pub struct Format {
-    /// The name in `--format`.
+    /// The name in `--format` and `--report`.
     pub name: &'static str,
     /// The file it is written to, beside the run file.
     pub file: &'static str,
+    /// Whether every run writes that file; the others are written when they are asked for.
+    pub always: bool,
     /// Writes it, in many small pieces.
-    pub render: fn(&Summary, &mut dyn Write) -> Result<(), ReportError>,
+    pub render: Render,
 }
 
-/// Every format that is written to a file, in the order of `--help`. The terminal is not one of them: see
+/// How a format is written.
+#[derive(Clone, Copy)]
+pub enum Render {
+    /// From the summary alone.
+    Summary(fn(&Summary, &mut dyn Write) -> Result<(), ReportError>),
+    /// From the summary, transcripts and earlier runs.
+    Archive(fn(&Summary, &dyn Archive, &mut dyn Write) -> Result<(), ReportError>),
+}
+
+impl Format {
+    /// Writes a summary in this format. Formats that need no transcripts read none.
+    pub fn write(
+        &self,
+        summary: &Summary,
+        archive: &dyn Archive,
+        out: &mut dyn Write,
+    ) -> Result<(), ReportError> {
+        match self.render {
+            Render::Summary(render) => render(summary, out),
+            Render::Archive(render) => render(summary, archive, out),
+        }
+    }
+}
+
+/// Every format that is written to a file, in the order of the documents. The terminal is not one of them: see
 /// [`terminal::render`].
 pub const FORMATS: &[Format] = &[
-    Format { name: "json", file: "summary.json", render: json::render },
-    Format { name: "markdown", file: "report.md", render: markdown::render },
-    Format { name: "junit", file: "junit.xml", render: junit::render },
+    Format { name: "json", file: "summary.json", always: true, render: Render::Summary(json::render) },
+    Format { name: "markdown", file: "report.md", always: true, render: Render::Summary(markdown::render) },
+    Format { name: "html", file: "report.html", always: true, render: Render::Archive(html::render) },
+    Format { name: "junit", file: "junit.xml", always: true, render: Render::Summary(junit::render) },
+    Format {
+        name: "github",
+        file: "annotations.txt",
+        always: false,
+        render: Render::Summary(github::render),
+    },
+    Format { name: "sarif", file: "findings.sarif", always: false, render: Render::Summary(sarif::render) },
+    Format {
+        name: "codequality",
+        file: "codequality.json",
+        always: false,
+        render: Render::Summary(codequality::render),
+    },
+    Format { name: "badge", file: "badge.json", always: false, render: Render::Summary(badge::render) },
+    Format { name: "csv", file: "trials.csv", always: false, render: Render::Summary(csv::render) },
+    Format { name: "ctrf", file: "ctrf.json", always: false, render: Render::Summary(ctrf::render) },
+    Format { name: "jsonl", file: "report.jsonl", always: false, render: Render::Summary(jsonl::render) },
+    Format { name: "inspect", file: "inspect.json", always: false, render: Render::Archive(inspect::render) },
+    Format { name: "otlp", file: "otlp.jsonl", always: false, render: Render::Archive(otlp::render) },
 ];
 
 /// The format of a name.

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::figures::{count, money, thousands};
+use super::rates::CONFIDENCE;
 use crate::display;
 use crate::gate::cells::{Cell, State};
+use crate::stats::bootstrap::{Resampling, ratio_interval};
+use crate::stats::random::SplitMix64;
 use crate::store::record::{CaseResult, RunRecord};
 
 /// What each model took.
@@ -42,6 +45,10 @@ pub struct ModelSpending {
     /// US dollars for each case that passes, the failed ones paid for with them; `None` when none passes, or anything is
     /// unpriced.
     pub cost_per_passing_case: Option<f64>,
+    /// Lower end of its 95 % interval, drawn by case; `None` for fewer than two cases.
+    pub cost_per_passing_case_low: Option<f64>,
+    /// Upper end; `None` also when passing cases are too rare for one.
+    pub cost_per_passing_case_high: Option<f64>,
 }
 
 /// What the judge took.
@@ -118,27 +125,36 @@ fn rounded(amount: f64) -> f64 {
 impl Spending {
     /// Adds up a run.
     pub(super) fn of(run: &RunRecord, cells: &[Cell<'_>]) -> Self {
-        let mut models: BTreeMap<&str, (Sum, u32, u32)> = BTreeMap::new();
+        let mut models: BTreeMap<&str, (Sum, u32, u32, ByCase<'_>)> = BTreeMap::new();
         for cell in cells {
             let Some(model) = cell.name.model else { continue };
-            let (sum, cases, passing) = models.entry(model).or_default();
+            let (sum, cases, passing, by_case) = models.entry(model).or_default();
             *cases += 1;
             let passes =
                 matches!(cell.state(&run.manifest.gate), State::Pass | State::Flaky | State::UnexpectedPass);
             *passing += u32::from(passes);
+            let before = sum.known;
             cell.results.iter().for_each(|result| sum.candidate(result));
+            let (cost, passed) = by_case.entry(cell.name.case).or_default();
+            *cost += sum.known - before;
+            *passed += f64::from(u8::from(passes));
         }
-        let models = models.into_iter().map(|(model, (sum, cases, passing_cases))| ModelSpending {
-            model: display::excerpt(model, 200),
-            cases,
-            passing_cases,
-            calls: sum.calls,
-            tokens_in: sum.tokens[0],
-            tokens_out: sum.tokens[1],
-            cost: sum.cost(),
-            unpriced_trials: sum.unpriced,
-            cost_per_case: sum.each(cases),
-            cost_per_passing_case: sum.each(passing_cases),
+        let models = models.into_iter().map(|(model, (sum, cases, passing_cases, by_case))| {
+            let ends = spread(run, model, by_case).filter(|_| sum.unpriced == 0 && sum.known > 0.0);
+            ModelSpending {
+                model: display::excerpt(model, 200),
+                cases,
+                passing_cases,
+                calls: sum.calls,
+                tokens_in: sum.tokens[0],
+                tokens_out: sum.tokens[1],
+                cost: sum.cost(),
+                unpriced_trials: sum.unpriced,
+                cost_per_case: sum.each(cases),
+                cost_per_passing_case: sum.each(passing_cases),
+                cost_per_passing_case_low: ends.map(|(low, _)| rounded(low)),
+                cost_per_passing_case_high: ends.and_then(|(_, high)| high).map(rounded),
+            }
         });
         let mut sum = Sum::default();
         run.results.iter().for_each(|result| sum.judge(result));
@@ -166,7 +182,7 @@ impl Spending {
                 |cost: Option<f64>, of: &str| cost.map(|cost| format!("{} per {of}", money(Some(cost), 0)));
             let passing = match model.passing_cases {
                 0 => Some("no case passes".to_owned()),
-                _ => each(model.cost_per_passing_case, "passing case"),
+                _ => model.cost_per_passing_case.map(|_| model.per_passing_case()),
             };
             let tokens = tokens(model.tokens_in, model.tokens_out);
             let rest = [each(model.cost_per_case, "case"), passing, Some(tokens)];
@@ -179,6 +195,33 @@ impl Spending {
             [format!("judge {}", judge.model), money(judge.cost, judge.unpriced_trials), rest]
         });
         models.chain(judge).collect()
+    }
+}
+
+/// Cost and passes of each case of a model, all personas and client profiles together.
+type ByCase<'a> = BTreeMap<&'a str, (f64, f64)>;
+
+/// The interval of dollars per passing case, drawn by case: the cells of one case share its fate.
+fn spread(run: &RunRecord, model: &str, cases: ByCase<'_>) -> Option<(f64, Option<f64>)> {
+    let pairs: Vec<(f64, f64)> = cases.into_values().collect();
+    // As many draws as reports use, and fewer for suites so large that a draw more changes no digit.
+    let replicates = (4_000_000 / pairs.len().max(1)).clamp(200, 2000);
+    let purpose = format!("cost per passing case of {model}");
+    let seed = SplitMix64::of_run(run.manifest.run.as_str(), &purpose).next_u64();
+    ratio_interval(&pairs, Resampling { replicates, seed }, CONFIDENCE)
+}
+
+impl ModelSpending {
+    /// `$0.2500 per passing case ($0.2000 to $0.3100)`; `n/a` where it is not known.
+    pub fn per_passing_case(&self) -> String {
+        let Some(cost) = self.cost_per_passing_case else { return "n/a".to_owned() };
+        let dollars = |amount| money(Some(amount), 0);
+        let ends = match (self.cost_per_passing_case_low, self.cost_per_passing_case_high) {
+            (Some(low), Some(high)) => format!(" ({} to {})", dollars(low), dollars(high)),
+            (Some(low), None) => format!(" (at least {})", dollars(low)),
+            (None, _) => String::new(),
+        };
+        format!("{} per passing case{ends}", dollars(cost))
     }
 }
 
@@ -218,6 +261,8 @@ mod tests {
             unpriced_trials: u32::from(cost.is_none()) * 8,
             cost_per_case: cost.map(|cost| cost / 4.0),
             cost_per_passing_case: cost.map(|cost| cost / 2.0),
+            cost_per_passing_case_low: cost.map(|cost| cost / 3.0),
+            cost_per_passing_case_high: None,
         };
         let free = Spending { models: vec![model("a", Some(0.0)), model("b", None)], judge: None };
         assert_eq!(free.lines(), Vec::<[String; 3]>::new());
@@ -225,7 +270,7 @@ mod tests {
         let lines: Vec<String> = paid.lines().iter().map(|line| line.join(" | ")).collect();
         assert_eq!(
             lines.join("\n"),
-            "a | $0.5000 | $0.1250 per case, $0.2500 per passing case, 1,200 tokens in, 80 out\n\
+            "a | $0.5000 | $0.1250 per case, $0.2500 per passing case (at least $0.1667), 1,200 tokens in, 80 out\n\
              b | unpriced | 1,200 tokens in, 80 out"
         );
     }

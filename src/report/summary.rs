@@ -2,7 +2,6 @@
 //!
 //! Its JSON form is a contract ([`SCHEMA`]): fields are only added. What is unknown is `null`, never 0.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,11 +9,16 @@ use serde::Serialize;
 use super::access::Grid;
 use super::fit::Clients;
 use super::gate::GateStamp;
+use super::health::HealthFinding;
 use super::judging::JudgeStamp;
 use super::losses::ModelLosses;
+use super::rates::{ExactRate, Rate};
 use super::spending::Spending;
+use super::toolscore::ModelTools;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
+use crate::ids::CaseKey;
+use crate::score::trajectory::Trajectory;
 use crate::transcript::CaseKind;
 
 /// The number of the summary format.
@@ -49,6 +53,8 @@ pub struct Summary {
     pub totals: Totals,
     /// Pass rates of the use cases.
     pub rates: Vec<Rate>,
+    /// How often the access matrix held, with exact intervals; empty without access cases.
+    pub exact: Vec<ExactRate>,
     /// Every cell: case, model, persona and client profile.
     pub cases: Vec<Row>,
     /// Personas by tools; `None` when no access case ran.
@@ -67,6 +73,10 @@ pub struct Summary {
     /// The comparison with a baseline; absent when the run was compared with nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateStamp>,
+    /// Which tools each model called against which its cases want.
+    pub tools: Vec<ModelTools>,
+    /// What is weak in the suite itself, the worst first.
+    pub health: Vec<HealthFinding>,
     /// Where the run file is.
     #[serde(skip)]
     pub run_file: String,
@@ -137,36 +147,6 @@ pub struct Totals {
     pub invalid_share: Option<f64>,
     /// Cells.
     pub cases: u32,
-}
-
-/// The pass rate of the use cases for one model, persona and client profile. Cases that are known to fail are not part
-/// of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Rate {
-    /// The model.
-    pub model: Option<String>,
-    /// The persona.
-    pub persona: String,
-    /// The client profile.
-    pub client: String,
-    /// Cases with a judged trial.
-    pub cases: u64,
-    /// Cases that are known to fail, which the rate leaves out.
-    pub left_out: u64,
-    /// Judged trials.
-    pub trials: u64,
-    /// Judged trials that passed.
-    pub passed: u64,
-    /// The mean of the case means; `None` when nothing was judged.
-    pub pass_rate: Option<f64>,
-    /// Lower end of the 95 % interval; `None` when fewer than two cases were judged.
-    pub low: Option<f64>,
-    /// Upper end.
-    pub high: Option<f64>,
-    /// pass^k by k: the chance that k trials in a row all pass.
-    pub pass_hat_k: BTreeMap<u64, f64>,
-    /// On how many cases each pass^k rests.
-    pub pass_hat_k_cases: BTreeMap<u64, u64>,
 }
 
 /// One cell.
@@ -285,6 +265,9 @@ pub struct FaultLine {
 /// One trial.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrialLine {
+    /// Its identity, for formats that read transcripts.
+    #[serde(skip)]
+    pub key: CaseKey,
     /// Its number, from 1.
     pub trial: u32,
     /// `pass`, `fail` or `invalid`; `None` when it is skipped or not scored yet.
@@ -303,6 +286,8 @@ pub struct TrialLine {
     pub cost: Option<f64>,
     /// Seconds from start to end.
     pub seconds: f64,
+    /// How the model got to its answer; `None` without one, and in files of older versions.
+    pub trajectory: Option<Trajectory>,
 }
 
 /// Tokens of a trial.
@@ -331,6 +316,9 @@ pub struct FindingLine {
     pub origin: Place,
     /// Numbers of the events it rests on.
     pub evidence: Vec<u32>,
+    /// What of the server it is about, such as `tool refund_order`, for formats that tell findings apart by it.
+    #[serde(skip)]
+    pub subject: Option<String>,
 }
 
 fn is_zero(number: &u64) -> bool {

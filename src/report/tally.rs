@@ -1,29 +1,24 @@
 //! The view to the summary: cells counted, rates estimated, texts made safe.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::access::Grid;
 use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::spending::Spending;
 use super::summary::{
-    Failure, FaultLine, FindingLine, Place, Rate, ReasonLine, Row, Rule, SCHEMA, Spent, Summary, Tokens,
-    Totals, TrialLine, word,
+    Failure, FaultLine, FindingLine, Place, ReasonLine, Row, Rule, SCHEMA, Spent, Summary, Tokens, Totals,
+    TrialLine, word,
 };
-use super::{View, figures, fit, losses};
+use super::{View, figures, fit, health, losses, rates, toolscore, ways};
 use crate::diag::render;
 use crate::display;
 use crate::gate::cells::{self, Cell, Counts, State, blame, outcome};
 use crate::ids::ToolName;
 use crate::score::{Finding, Grade, Outcome, Weight};
-use crate::stats::{Tally, proportion::suite_rate, reliability::suite_pass_hat_k};
 use crate::store::record::{CaseResult, Manifest, RunRecord};
 use crate::transcript::CaseKind;
 
-/// The confidence of every interval in reports.
-const CONFIDENCE: f64 = 0.95;
-/// The largest k of pass^k in reports.
-const LONGEST_STREAK: u64 = 10;
 /// Most characters of a name, and of a sentence.
 const NAME: usize = 200;
 const SENTENCE: usize = 2000;
@@ -49,7 +44,8 @@ impl Summary {
             exit: view.decision.exit.name(),
             reasons: view.decision.reasons.iter().map(reason).collect(),
             totals: totals(&cells),
-            rates: rates(&cells),
+            rates: rates::all(&cells),
+            exact: rates::exact(&cells),
             cases: cells.iter().map(|cell| row(cell, manifest)).collect(),
             access: Grid::of(&cells, &seen(manifest)),
             clients: fit::clients(&view.fits, &named(run)),
@@ -58,6 +54,8 @@ impl Summary {
             spending: Spending::of(run, &cells),
             judge: JudgeStamp::of(run),
             gate: GateStamp::of(run),
+            tools: toolscore::of(run),
+            health: health::of(run, &cells),
             run_file: name(&view.run_file),
             program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),
@@ -76,11 +74,13 @@ fn named(run: &RunRecord) -> BTreeSet<&str> {
     headers.filter(|header| header.kind == CaseKind::Use).map(|header| header.client.as_str()).collect()
 }
 
-fn name(text: &str) -> String {
+/// A name, safe for display.
+pub(super) fn name(text: &str) -> String {
     exact(display::excerpt(text, NAME))
 }
 
-fn sentence(text: &str) -> String {
+/// A sentence, safe for display.
+pub(super) fn sentence(text: &str) -> String {
     exact(display::excerpt(text, SENTENCE))
 }
 
@@ -113,49 +113,6 @@ fn totals(cells: &[Cell<'_>]) -> Totals {
         missing: all.missing,
         invalid_share: (all.tried() > 0).then(|| f64::from(all.invalid) / f64::from(all.tried())),
         cases: u32::try_from(cells.len()).unwrap_or(u32::MAX),
-    }
-}
-
-fn rates(cells: &[Cell<'_>]) -> Vec<Rate> {
-    let mut groups: BTreeMap<_, (Vec<Tally>, u64)> = BTreeMap::new();
-    for cell in cells.iter().filter(|cell| cell.name.kind == CaseKind::Use) {
-        let (tallies, left_out) =
-            groups.entry((cell.name.model, cell.name.persona, cell.name.client)).or_default();
-        let counts = cell.counts();
-        match cell.expected_failure() {
-            Some(_) => *left_out += 1,
-            None => tallies.push(Tally { trials: counts.judged().into(), passed: counts.passed.into() }),
-        }
-    }
-    groups
-        .into_iter()
-        .filter(|(_, (tallies, _))| !tallies.is_empty())
-        .map(|((model, persona, client), (tallies, left_out))| Rate {
-            left_out,
-            ..rate([model, Some(persona), Some(client)], &tallies)
-        })
-        .collect()
-}
-
-fn rate([model, persona, client]: [Option<&str>; 3], cases: &[Tally]) -> Rate {
-    let estimate = suite_rate(cases, CONFIDENCE);
-    let interval = estimate.and_then(|estimate| estimate.interval);
-    let longest = cases.iter().map(|case| case.trials).max().unwrap_or(0).min(LONGEST_STREAK);
-    let streaks: Vec<_> =
-        (1..=longest).filter_map(|k| suite_pass_hat_k(cases, k).map(|streak| (k, streak))).collect();
-    Rate {
-        model: model.map(name),
-        persona: persona.map(name).unwrap_or_default(),
-        client: client.map(name).unwrap_or_default(),
-        cases: estimate.map_or(0, |estimate| estimate.cases),
-        left_out: 0,
-        trials: cases.iter().map(|case| case.trials).sum(),
-        passed: cases.iter().map(|case| case.passed).sum(),
-        pass_rate: estimate.map(|estimate| estimate.rate),
-        low: interval.map(|interval| interval.low),
-        high: interval.map(|interval| interval.high),
-        pass_hat_k: streaks.iter().map(|(k, streak)| (*k, streak.mean)).collect(),
-        pass_hat_k_cases: streaks.iter().map(|(k, streak)| (*k, streak.cases)).collect(),
     }
 }
 
@@ -255,6 +212,7 @@ fn trial(result: &CaseResult) -> TrialLine {
     let outcome = outcome(result);
     let skipped = cells::skipped(result);
     TrialLine {
+        key: result.header.key,
         trial: result.header.trial,
         outcome: outcome.filter(|_| skipped.is_none()).map(Outcome::as_str),
         skipped: skipped.map(sentence),
@@ -265,6 +223,7 @@ fn trial(result: &CaseResult) -> TrialLine {
         // Without a call of the model there is nothing to price.
         cost: result.cost.or((result.model_calls == 0).then_some(0.0)).map(dollars),
         seconds: seconds(result.took_ms),
+        trajectory: result.trajectory.as_ref().map(ways::safe),
     }
 }
 
@@ -280,6 +239,10 @@ fn finding(finding: &Finding) -> FindingLine {
         weight: weight(finding.weight),
         origin: (&finding.origin).into(),
         evidence: finding.evidence.clone(),
+        subject: finding.sights.first().map(|sight| {
+            let subject = &sight.subject;
+            name(&format!("{} {}", subject.kind(), subject.name()))
+        }),
     }
 }
 

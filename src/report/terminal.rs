@@ -5,7 +5,7 @@
 use super::paint::{Style, Tone};
 use super::summary::{Row, Summary, urgency};
 use super::wrap::{fit, lines};
-use super::{View, figures};
+use super::{View, figures, rates};
 use crate::gate::GateVerdict;
 use crate::gate::cells::State;
 use crate::transcript::CaseKind;
@@ -25,6 +25,8 @@ const FAILURES: usize = 20;
 const LABEL: usize = 30;
 /// Most cells whose advice is shown.
 const ADVICE: usize = 10;
+/// Most pass rates told with how reliable they are.
+const DETAILED: usize = 2;
 /// Most reasons shown.
 const REASONS: usize = 10;
 
@@ -98,6 +100,13 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// A fact, where there is one.
+    fn some(&mut self, name: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.fact(name, &value);
+        }
+    }
+
     fn header(&mut self) {
         let Summary { version, suite, run, totals, .. } = self.summary;
         let trials = figures::count(totals.trials + totals.missing, "trial");
@@ -125,6 +134,14 @@ impl<'a> Page<'a> {
                 );
             }
             self.fact("pass rate", &value.join(self.style.dot()));
+            // A matrix of models and personas has its details in the files.
+            if summary.rates.len() <= DETAILED {
+                self.some("reliable", rates::reliability(rate).map(|parts| parts.join(self.style.dot())));
+                self.some("effort", rates::effort(rate));
+            }
+        }
+        for exact in &summary.exact {
+            self.fact(exact.what, &exact.sentence());
         }
         self.fact("trials", &figures::totals(&summary.totals));
         if let Some(judge) = &summary.judge {
@@ -133,12 +150,12 @@ impl<'a> Page<'a> {
                 self.fact("judge", &note);
             }
         }
-        if let Some(text) = summary.clients.as_ref().and_then(super::fit::sentence) {
-            self.fact("clients", &text);
+        self.some("tools", super::toolscore::sentence(&summary.tools));
+        for line in super::health::lines(&summary.health) {
+            self.fact("suite", &line);
         }
-        if let Some(text) = super::losses::sentence(&summary.losses) {
-            self.fact("not taken", &text);
-        }
+        self.some("clients", summary.clients.as_ref().and_then(super::fit::sentence));
+        self.some("not taken", super::losses::sentence(&summary.losses));
         self.fact("spent", &figures::spent(&summary.usage));
         for [who, cost, rest] in summary.spending.lines() {
             self.fact("", &format!("{who} {cost}: {rest}"));

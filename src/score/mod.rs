@@ -11,6 +11,7 @@ use crate::transcript::{End, Fault, Limit, Transcript, View};
 
 pub mod access;
 pub mod checks;
+pub mod expects;
 pub mod judge;
 pub mod trajectory;
 

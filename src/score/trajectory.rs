@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub mod facts;
+
+pub use facts::Trajectory;
+
 /// Expected tool names against those called.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrajectoryMatch {

@@ -92,6 +92,35 @@ pub fn quantile(sorted: &[f64], p: f64) -> Option<f64> {
     Some(low + (high - low) * (at - at.floor()))
 }
 
+/// The percentile interval of sum(a) / sum(b) over pairs (a, b), whole pairs drawn (Efron 1979).
+///
+/// Applies to ratios whose both halves vary from case to case, such as dollars per passing case. Fails below ten pairs.
+/// The upper end is `None` when a draw without any b lies inside the interval: no finite number is sure enough then.
+/// `None` without pairs, with a value that is negative or not finite, and when the b of all pairs add up to nothing.
+pub fn ratio_interval(pairs: &[(f64, f64)], resampling: Resampling, conf: f64) -> Option<(f64, Option<f64>)> {
+    let usable = |value: f64| value.is_finite() && value >= 0.0;
+    if pairs.len() < 2 || !pairs.iter().all(|(a, b)| usable(*a) && usable(*b)) {
+        return None;
+    }
+    if pairs.iter().all(|(_, b)| *b == 0.0) {
+        return None;
+    }
+    let mut ratios = replicate(pairs.len(), resampling, |rng| {
+        let (mut above, mut below) = (0.0, 0.0);
+        for _ in 0..pairs.len() {
+            let (a, b) = pairs[rng.index(pairs.len())];
+            above += a;
+            below += b;
+        }
+        if below > 0.0 { above / below } else { f64::INFINITY }
+    })?;
+    ratios.sort_unstable_by(f64::total_cmp);
+    let upper = upper(conf)?;
+    // Between a finite and an infinite value there is no line to interpolate on.
+    let at = |p: f64| quantile(&ratios, p).filter(|ratio| ratio.is_finite());
+    Some((at(1.0 - upper)?, at(upper)))
+}
+
 /// A bias-corrected and accelerated bootstrap interval, with everything needed to check it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bca {
@@ -152,6 +181,25 @@ mod tests {
     #[test]
     fn equal_values_have_no_interval() {
         assert_eq!(bca_interval(&[0.5; 12], SOME, 0.95), None);
+    }
+
+    #[test]
+    fn a_ratio_has_an_upper_end_where_enough_pairs_have_a_lower_half() {
+        let many = Resampling { replicates: 2000, seed: 1 };
+        assert_eq!(ratio_interval(&[(1.0, 1.0); 12], many, 0.95), Some((1.0, Some(1.0))));
+        let rare: Vec<(f64, f64)> = (0..10).map(|n| (1.0, f64::from(u8::from(n == 0)))).collect();
+        let (low, high) = ratio_interval(&rare, many, 0.95).expect("defined");
+        assert!(low >= 2.0 && low <= 10.0, "{low}");
+        assert_eq!(high, None, "a third of all draws hold no such pair");
+        let mixed: Vec<(f64, f64)> = (0..40).map(|n| (1.0, f64::from(n % 2))).collect();
+        let (low, high) = ratio_interval(&mixed, many, 0.95).expect("defined");
+        assert!(
+            low > 1.3 && low < 2.0 && high.is_some_and(|high| high > 2.0 && high < 4.0),
+            "{low} {high:?}"
+        );
+        assert_eq!(ratio_interval(&[(1.0, 0.0); 4], many, 0.95), None);
+        assert_eq!(ratio_interval(&[(1.0, 1.0)], many, 0.95), None);
+        assert_eq!(ratio_interval(&[(-1.0, 1.0); 3], many, 0.95), None);
     }
 
     #[test]

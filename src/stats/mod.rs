@@ -23,6 +23,7 @@ pub mod order;
 pub mod paired;
 pub mod power;
 pub mod proportion;
+pub mod quantile;
 pub mod random;
 pub mod reliability;
 pub mod sequential;

@@ -25,8 +25,7 @@ impl Reader {
         let mut kept = self.conn().prepare("SELECT body, seal FROM gate").map_err(said)?;
         let mut kept = kept.query([]).map_err(said)?;
         let Some(row) = kept.next().map_err(said)? else { return Ok(None) };
-        let (body, seal): (String, String) =
-            (row.get(0).map_err(said)?, row.get(1).map_err(said)?);
+        let (body, seal): (String, String) = (row.get(0).map_err(said)?, row.get(1).map_err(said)?);
         if pack::seal_gate(&body) != seal {
             return Err("it does not match its seal".to_owned());
         }

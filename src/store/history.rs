@@ -70,6 +70,16 @@ pub fn list(reports: &Path, suite: Option<&SuiteName>) -> (Vec<RunInfo>, Vec<Sto
     (runs, errors)
 }
 
+/// The files of the runs of a suite that were begun before this one, newest first, at most `limit`. Ids of runs sort by
+/// their time, so that no file is opened.
+pub fn before(reports: &Path, suite: &SuiteName, run_file: &Path, limit: usize) -> Vec<PathBuf> {
+    let mut earlier = files(reports, Some(suite));
+    earlier.retain(|path| stem(path) < stem(run_file));
+    earlier.sort_by_key(|path| std::cmp::Reverse(stem(path)));
+    earlier.truncate(limit);
+    earlier
+}
+
 /// One run in a few numbers.
 pub fn info(path: &Path) -> Result<RunInfo, StoreError> {
     let reader = Reader::open(path)?;

@@ -14,7 +14,7 @@ use super::{StoreError, pack, schema};
 use crate::ids::{CaseKey, Pool, ScoreKey};
 use crate::plan::Planned;
 use crate::score::{Outcome, Verdict};
-use crate::transcript::{Event, Transcript};
+use crate::transcript::{CaseHeader, Event, Transcript};
 
 /// A run file open for reading; also while another process writes it.
 #[derive(Debug)]
@@ -159,6 +159,38 @@ impl Reader {
         let Some(id) = id else { return Ok(None) };
         self.unpacked(id, key)
             .map_err(|error| StoreError::Read { path: self.path.clone(), why: error.to_string() })
+    }
+
+    /// A trial's verdict; `None` when it has none, or it does not match its seal.
+    pub fn verdict_of(&self, key: CaseKey) -> Option<Verdict> {
+        let mut id = self.conn.prepare_cached("SELECT id FROM trials WHERE key = ?1").ok()?;
+        let id = id.query_row([key.to_string()], |row| row.get(0)).optional().ok()??;
+        self.verdict(id, key).ok().flatten().map(|(verdict, _)| verdict)
+    }
+
+    /// The trials that have ended, each with the outcome as it was noted, in the order of [`RunRecord::results`]: enough
+    /// to find a trial by its names. Damaged rows are left out.
+    pub fn ended(&self) -> Result<Vec<(CaseHeader, Option<Outcome>)>, StoreError> {
+        let sql = "SELECT t.planned, v.outcome FROM trials t JOIN transcripts r ON r.trial = t.id
+                   LEFT JOIN verdicts v ON v.trial = t.id WHERE t.wanted = 1 ORDER BY t.id";
+        let mut pool = Pool::default();
+        let mut all = || {
+            let mut rows = self.conn.prepare(sql)?;
+            let rows = rows.query_map([], |row| {
+                let (planned, outcome): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+                let known = [Outcome::Pass, Outcome::Fail, Outcome::Invalid];
+                let outcome = known.into_iter().find(|known| Some(known.as_str()) == outcome.as_deref());
+                let planned = pack::read::<Planned>("plan", planned.as_bytes()).ok();
+                Ok(planned.map(|mut planned| {
+                    planned.header.share(&mut pool);
+                    (planned.header, outcome)
+                }))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let mut all: Vec<_> = all().map_err(|error| self.unreadable(&error))?.into_iter().flatten().collect();
+        all.sort_by(|(a, _), (b, _)| place(a).cmp(&place(b)));
+        Ok(all)
     }
 
     /// Every transcript of the plan with what was planned, one at a time, ordered as [`RunRecord::results`].

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::{Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
+use crate::ids::{CaseName, Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
 use crate::plan::{Planned, Selection, Shard};
+use crate::score::expects::Expects;
 use crate::score::judge::Fingerprint;
 use crate::score::judge::calibration::Measured;
+use crate::score::judge::worth::PanelWorth;
+use crate::score::trajectory::Trajectory;
 use crate::score::{Outcome, Verdict};
+use crate::suite::health::Weakness;
 use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
-use crate::transcript::{CaseHeader, End, ToolFact, Transcript, Usage, View, What, WireMessage};
+use crate::transcript::{CaseHeader, CaseKind, End, ToolFact, Transcript, Usage, View, What, WireMessage};
 
 /// The number of the run format. Readers accept every number up to this one.
 pub const SCHEMA: u32 = 2;
@@ -64,6 +68,12 @@ pub struct Manifest {
     /// What was recorded on tapes, or played from them in place of the outside, such as `models: replay`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tapes: Vec<String>,
+    /// What the use cases of the suite say of tools, by case; those that say nothing are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub expects: BTreeMap<CaseName, Expects>,
+    /// What is weak in the suite itself, whatever the target does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weaknesses: Vec<Weakness>,
     /// Every text that was read, by path: enough to show excerpts without the project.
     pub inputs: BTreeMap<String, String>,
 }
@@ -94,6 +104,9 @@ pub struct Calibrated {
     pub measured: Measured,
     /// Whether its verdicts may gate.
     pub may_gate: bool,
+    /// What the panel is worth, if a panel was calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panel: Option<PanelWorth>,
 }
 
 /// What one persona saw of the target before the first trial.
@@ -148,6 +161,8 @@ pub struct CaseResult {
     pub took_ms: u64,
     /// Characters of the last answer; `None`: there is none, or an older version wrote the file.
     pub answer_chars: Option<u64>,
+    /// How it got there; `None`: no model was asked, or an older version wrote the file.
+    pub trajectory: Option<Trajectory>,
 }
 
 /// A run as reports and the gate see it.
@@ -265,6 +280,8 @@ pub(super) struct Facts {
     pub(super) took_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) answer_chars: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trajectory: Option<Trajectory>,
 }
 
 impl Facts {
@@ -277,6 +294,7 @@ impl Facts {
             user: Spend::aside(transcript.events.iter().map(|event| &event.what)),
             took_ms: transcript.took_ms,
             answer_chars: view.answer().map(|(_, text)| text.chars().count() as u64),
+            trajectory: (transcript.header.kind == CaseKind::Use).then(|| Trajectory::of(&view)),
         }
     }
 
@@ -299,6 +317,7 @@ impl Facts {
             user: self.user,
             took_ms: self.took_ms,
             answer_chars: self.answer_chars,
+            trajectory: self.trajectory,
         }
     }
 }

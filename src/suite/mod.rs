@@ -29,6 +29,7 @@ mod builtin;
 pub mod catalog;
 mod change;
 mod entries;
+pub mod health;
 pub mod judge_files;
 pub mod made;
 mod one_or_many;

@@ -111,15 +111,16 @@ pub(crate) fn asked(text: &str) -> Vec<Message> {
     vec![Message::User(text.to_owned())]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn aimock_answers_whole_and_streamed() {
+/// aimock asked in a dialect, whole and streamed: a text, two calls side by side and what their results lead to, a wrong
+/// key. `stops` are the words of the dialect for an answer and for one with calls.
+pub(crate) async fn walks_through_aimock(dialect: &'static str, stops: [&str; 2]) {
     let Some(installed) = Installed::find() else { return };
-    let api = Api::aimock(&installed).await;
+    let api = Api::aimock(&installed).await.speaking(dialect);
+    let capital = request(asked("The capital of Portugal?"));
     for stream in [false, true] {
-        let reply = api.ask("m", stream, KEY, &request(asked("The capital of Portugal?"))).await.unwrap();
+        let reply = api.ask("m", stream, KEY, &capital).await.unwrap();
         assert_eq!(reply.text.as_deref(), Some("The capital of Portugal is Lisbon, on the Tagus."));
-        assert_eq!(reply.stop, "stop");
-        assert_eq!(reply.first_token_ms.is_some(), stream);
+        assert_eq!((reply.stop.as_str(), reply.first_token_ms.is_some()), (stops[0], stream));
         assert!(reply.usage.reported && reply.usage.input > 0 && reply.usage.output > 0, "{:?}", reply.usage);
 
         let mut messages = asked("Noon is when in Tokyo?");
@@ -128,22 +129,22 @@ async fn aimock_answers_whole_and_streamed() {
         assert_eq!(calls.len(), 2, "{calls:?}");
         assert_eq!(calls[0], r#"get_current_time {"timezone":"Asia/Tokyo"}"#);
         assert!(calls[1].starts_with(r#"convert_time {"source_timezone":"UTC""#), "{calls:?}");
-        assert_eq!(reply.stop, "tool_calls");
-        messages.push(Message::Assistant {
-            text: reply.text,
-            calls: reply.calls.clone(),
-            carry: reply.carry,
-        });
-        for call in reply.calls {
-            messages.push(Message::Tool { call, text: "21:00".to_owned(), is_error: false, media: vec![] });
-        }
+        assert_eq!(reply.stop, stops[1]);
+        let (calls, text, carry) = (reply.calls.clone(), reply.text, reply.carry);
+        messages.push(Message::Assistant { text, calls, carry });
+        let result = |call| Message::Tool { call, text: "21:00".to_owned(), is_error: false, media: vec![] };
+        messages.extend(reply.calls.into_iter().map(result));
         let reply = api.ask("m", stream, KEY, &request(messages)).await.unwrap();
         assert_eq!(reply.text.as_deref(), Some("Noon in UTC is 21:00 in Tokyo."));
     }
-    let fault =
-        api.ask("m", false, "sk-wrong", &request(asked("The capital of Portugal?"))).await.unwrap_err();
+    let fault = api.ask("m", false, "sk-wrong", &capital).await.unwrap_err();
     assert_eq!((fault.code.as_str(), fault.side), ("credentials.refused", Side::Model), "{fault:?}");
     api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aimock_answers_whole_and_streamed() {
+    walks_through_aimock("openai", ["stop", "tool_calls"]).await;
 }
 
 /// LiteLLM's imitation calls tools in whole answers only, and says `stop` and a text beside the call.

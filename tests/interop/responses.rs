@@ -1,14 +1,13 @@
 //! The `openai_responses` dialect against imitations of the Responses API that nobody here wrote, and the official client
 //! against our own double.
 
-use rehearsal::llm::Message;
 use rehearsal::transcript::Side;
 use serde_json::{Value, json};
 use wiremock::matchers::{body_partial_json, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::cli::project;
-use super::models::{Api, KEY, asked, request};
+use super::models::{Api, KEY, asked, request, walks_through_aimock};
 use super::responses_double::{call_stream, message, response, text, text_stream};
 use super::surroundings::Installed;
 
@@ -16,33 +15,8 @@ const DIALECT: &str = "openai_responses";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn aimock_answers_whole_and_streamed() {
-    let Some(installed) = Installed::find() else { return };
-    let api = Api::aimock(&installed).await.speaking(DIALECT);
-    for stream in [false, true] {
-        let reply = api.ask("m", stream, KEY, &request(asked("The capital of Portugal?"))).await.unwrap();
-        assert_eq!(reply.text.as_deref(), Some("The capital of Portugal is Lisbon, on the Tagus."));
-        assert_eq!((reply.stop.as_str(), reply.first_token_ms.is_some()), ("completed", stream));
-
-        let mut messages = asked("Noon is when in Tokyo?");
-        let reply = api.ask("m", stream, KEY, &request(messages.clone())).await.unwrap();
-        let calls: Vec<_> = reply.calls.iter().map(|call| format!("{} {}", call.name, call.args)).collect();
-        assert_eq!(calls.len(), 2, "{calls:?}");
-        assert_eq!(calls[0], r#"get_current_time {"timezone":"Asia/Tokyo"}"#);
-        messages.push(Message::Assistant {
-            text: reply.text,
-            calls: reply.calls.clone(),
-            carry: reply.carry,
-        });
-        for call in reply.calls {
-            messages.push(Message::Tool { call, text: "21:00".to_owned(), is_error: false, media: vec![] });
-        }
-        let reply = api.ask("m", stream, KEY, &request(messages)).await.unwrap();
-        assert_eq!(reply.text.as_deref(), Some("Noon in UTC is 21:00 in Tokyo."));
-    }
-    let fault =
-        api.ask("m", false, "sk-wrong", &request(asked("The capital of Portugal?"))).await.unwrap_err();
-    assert_eq!((fault.code.as_str(), fault.side), ("credentials.refused", Side::Model), "{fault:?}");
-    api.end().await;
+    // The API says `completed` of an answer with calls, too.
+    walks_through_aimock(DIALECT, ["completed", "completed"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,7 @@ impl Trial {
             user: Spend::default(),
             took_ms: 412,
             answer_chars: None,
+            trajectory: None,
         })
     }
 
@@ -210,6 +211,8 @@ pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
             clients: vec![],
             flaw: None,
             tapes: vec![],
+            expects: BTreeMap::new(),
+            weaknesses: vec![],
             url: None,
             inputs: BTreeMap::from([(FILE.to_owned(), SUITE.to_owned())]),
         },

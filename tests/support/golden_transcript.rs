@@ -157,7 +157,7 @@ fn all(words: &str) -> Vec<What> {
     ]
 }
 
-fn transcript(words: &str, end: End) -> Transcript {
+pub(crate) fn transcript(words: &str, end: End) -> Transcript {
     let header = Trial::new(CaseKind::Use, "late-order", "customer", 1).0.header;
     let events = all(words).into_iter().zip(0..).map(|(what, seq)| Event {
         seq,

@@ -43,6 +43,8 @@ pub(crate) fn manifest(run: &str) -> Manifest {
         clients: vec![],
         flaw: None,
         tapes: vec![],
+        expects: BTreeMap::new(),
+        weaknesses: vec![],
         inputs: BTreeMap::from([("suites/bookshop.yaml".to_owned(), "version: 1\n".to_owned())]),
     }
 }

@@ -17,6 +17,7 @@ use crate::score::judge::calibration::{
     self, Calibration, Calibrations, Corrected, DISAGREEMENT, ENOUGH, TNR_FLOOR, TPR_FLOOR, Who,
 };
 use crate::score::judge::labels::{LabelFile, LabelRow, Sample, Word};
+use crate::score::judge::worth::{PanelWorth, Polled, worth};
 use crate::score::judge::{Fingerprint, Judge};
 use crate::store::Reader;
 
@@ -38,10 +39,13 @@ pub(super) async fn calibrate(args: &CalibrateArgs, context: &Context) -> Outcom
         None => named(&labels, &runs)?,
     };
     let on = context.clock.stamp().chars().take(10).collect();
-    let Some(found) = calibration::calibrate(&labels, Who { judge, models, on }) else {
+    let Some(mut found) = calibration::calibrate(&labels, Who { judge, models, on }) else {
         return Err(Failure::usage("judge.no-labels", "no label has a verdict to be held against")
             .hint("labels that `rehearsal judge label` wrote have one; others need `--model NAME`, and run and trial of a stored run"));
     };
+    if args.model.is_none() {
+        found.panel = panel(&labels, &runs, &found);
+    }
     let unlabelled = match &args.model {
         Some(_) => vec![],
         None => unlabelled(&labels, &runs),
@@ -102,6 +106,24 @@ fn named(
             ))
         }
     }
+}
+
+/// What the panel that judged the labelled runs is worth; `None` for a judge that decides alone.
+fn panel(
+    labels: &[LabelRow],
+    runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>,
+    found: &Calibration,
+) -> Option<PanelWorth> {
+    let agreed = calibration::agreed(labels);
+    let ruled = runs.values().flat_map(|(_, ruled)| ruled).filter(|one| one.judge == Some(found.judge));
+    let polled: Vec<Polled> = ruled
+        .filter_map(|one| {
+            let (trial, criterion) = (one.key.to_string(), one.ruling.criterion.text());
+            let people = *agreed.get(&(one.run.as_str(), trial.as_str(), criterion.as_str()))?;
+            Some(Polled { people, votes: one.ruling.votes_met() })
+        })
+        .collect();
+    worth(&polled, u32::try_from(found.models.len()).ok()?)
 }
 
 /// Puts the verdicts of this judge in the place of those in the file.
@@ -216,6 +238,9 @@ fn told(found: &Calibration, corrected: Option<Corrected>, sample: Sample) -> St
         number(measured.ac1),
         number(found.alpha)
     ));
+    if let Some(panel) = &found.panel {
+        out.push_str(&format!("panel      {}\n", panel.sentence()));
+    }
     if let Some(share) = found.disagreement.filter(|share| *share > DISAGREEMENT) {
         out.push_str(&format!(
             "warning    people differ on {} of what several labelled: make those criteria more definite\n",

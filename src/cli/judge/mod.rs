@@ -176,6 +176,7 @@ pub(super) fn judging(suite: &Suite, context: &Context) -> Option<Judging> {
         on: known.on.clone(),
         measured: known.measured,
         may_gate: known.may_gate,
+        panel: known.panel,
     });
     let is_kin = |candidate: &llm::ModelSpec| {
         spec.models().any(|judge| {

@@ -149,8 +149,7 @@ impl Compared {
     /// What the file holds is no comparison that this version knows.
     pub fn of(run: &RunRecord) -> Result<Option<Self>, Unusable> {
         let Some(value) = &run.gate else { return Ok(None) };
-        let compared =
-            Self::deserialize(value).map_err(|error| Unusable::Unreadable(error.to_string()))?;
+        let compared = Self::deserialize(value).map_err(|error| Unusable::Unreadable(error.to_string()))?;
         match compared.version {
             1..=VERSION => Ok(Some(compared)),
             other => {

@@ -127,7 +127,12 @@ impl Gates {
         let compared = Compared {
             version: VERSION,
             course,
-            baseline: Base { file: known.file.clone(), digest: known.digest, against, nights: nights.collect() },
+            baseline: Base {
+                file: known.file.clone(),
+                digest: known.digest,
+                against,
+                nights: nights.collect(),
+            },
             drift: known.baseline.drift(&Prints::of(manifest, planned.iter().map(|row| &row.header))),
             gates: BTreeMap::new(),
             lanes: seen,
@@ -323,11 +328,8 @@ pub fn settings(policy: &GatePolicy, fixed: Option<u32>) -> Result<Settings, Gat
         GateMode::Nightly => Mode::Nightly,
         GateMode::Release => Mode::Release,
     };
-    let knobs = Knobs {
-        margin: policy.margin.0,
-        max_rounds: policy.max_rounds,
-        false_alarm: policy.false_alarm.0,
-    };
+    let knobs =
+        Knobs { margin: policy.margin.0, max_rounds: policy.max_rounds, false_alarm: policy.false_alarm.0 };
     let settings = Settings { max_invalid: policy.max_invalid.0, ..Settings::new(mode, knobs)? };
     let max_rounds = settings.max_rounds.min(fixed.unwrap_or(u32::MAX));
     Ok(Settings { max_rounds, ..settings })
@@ -345,7 +347,8 @@ fn against(baseline: &Baseline, mode: GateMode) -> Against {
 fn is_whole(manifest: &Manifest) -> bool {
     let crate::plan::Selection { cases, tags, models, personas, clients, kinds, shard, .. } =
         &manifest.selection;
-    let nothing = [cases.len(), tags.len(), models.len(), personas.len(), clients.len()].iter().all(|n| *n == 0);
+    let nothing =
+        [cases.len(), tags.len(), models.len(), personas.len(), clients.len()].iter().all(|n| *n == 0);
     nothing && shard.is_none() && (kinds.is_empty() || kinds.iter().any(|kind| kind == "use"))
 }
 
@@ -353,9 +356,10 @@ fn is_whole(manifest: &Manifest) -> bool {
 fn removed(baseline: &Baseline, lanes: &[Lane]) -> Vec<Excluded> {
     let Some(newest) = baseline.nights.first().map(|night| &night.run) else { return vec![] };
     let now: BTreeSet<&LaneKey> = lanes.iter().map(|lane| &lane.key).collect();
-    let gone = baseline.lanes.iter().filter(|lane| {
-        lane.seen.first().is_some_and(|seen| seen.run == *newest) && !now.contains(&lane.key)
-    });
+    let gone = baseline
+        .lanes
+        .iter()
+        .filter(|lane| lane.seen.first().is_some_and(|seen| seen.run == *newest) && !now.contains(&lane.key));
     let gone: Vec<&LaneKey> = gone.map(|lane| &lane.key).collect();
     let ids = baseline::names(gone.iter().copied());
     let named = |key: &LaneKey| Excluded {

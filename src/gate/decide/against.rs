@@ -52,8 +52,12 @@ impl Page<'_> {
         let Self { compared, model, record, .. } = self;
         let Some(ruling) = &record.ruling else {
             let message = match compared.course {
-                Course::Rounds => format!("model `{model}`: round {} was not finished", record.looks.len() + 1),
-                Course::Fixed => format!("model `{model}`: not every trial that the comparison needs was run"),
+                Course::Rounds => {
+                    format!("model `{model}`: round {} was not finished", record.looks.len() + 1)
+                }
+                Course::Fixed => {
+                    format!("model `{model}`: not every trial that the comparison needs was run")
+                }
             };
             return vec![(Exit::Inconclusive, about("gate.unfinished", message))];
         };
@@ -72,7 +76,8 @@ impl Page<'_> {
         };
         let mut found: Vec<(Exit, Reason)> = alarm.into_iter().map(|reason| (exit, reason)).collect();
         if let Some(control) = compared.control.get(*model) {
-            let message = format!("model `{model}`, old and new server side by side: {}", control.cause.as_sentence());
+            let message =
+                format!("model `{model}`, old and new server side by side: {}", control.cause.as_sentence());
             found.push((exit, about("gate.control", message)));
         }
         found
@@ -97,7 +102,8 @@ impl Page<'_> {
             (before.plus(case.baseline), now.plus(case.tally(rounds)))
         });
         let look = record.looks.last();
-        let p = look.and_then(|look| look.groups.iter().find(|one| one.group == group)).map_or(1.0, |one| one.p);
+        let p =
+            look.and_then(|look| look.groups.iter().find(|one| one.group == group)).map_or(1.0, |one| one.p);
         let message = format!(
             "model `{model}`: the cases tagged `{group}` are worse than their baseline: {}, {}; {} among {} groups",
             passed(now),
@@ -215,9 +221,10 @@ fn is(cell: &Cell<'_>, lane: &LaneSeen) -> bool {
 
 /// Fresh trials that called what their case forbids: cells do not hold these trials, and no rate excuses them.
 fn forbidden(run: &RunRecord) -> Vec<(Exit, Reason)> {
-    let fresh = run.results.iter().filter(|result| {
-        result.confirms && crate::gate::cells::outcome(result) == Some(Outcome::Fail)
-    });
+    let fresh = run
+        .results
+        .iter()
+        .filter(|result| result.confirms && crate::gate::cells::outcome(result) == Some(Outcome::Fail));
     let called = fresh.filter_map(|result| {
         let mut failures = result.verdict.iter().flat_map(Verdict::failures);
         let finding = failures.find(|finding| finding.check == FORBIDS && finding.weight != Weight::Info)?;

@@ -173,7 +173,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("merge.overlap", "Two of the runs planned the same trial, so they are not disjoint shards of one plan. Name every shard once, and do not mix a whole run with shards."),
     ("merge.nothing", "`merge` was called without runs to join. Name at least two, by id, the start of an id, or path."),
     // wrong usage
-    ("usage.format", "`--format` names something that is neither `human` nor one of the report formats. The message lists what there is; every format is also written to a file beside the run."),
+    ("usage.format", "`--format` or `--report` names something that is no report format, or asks for one document about several runs. docs/ci.md lists the formats; `rehearsal report RUN --format FORMAT --to FILE` writes any of them for one run."),
     ("usage.flags", "The command line could not be read: an unknown command or flag, a missing value, or flags that do not go together. Nothing ran. `rehearsal COMMAND --help` lists what a command takes."),
     ("gate.misfit", "`rehearsal tools --fail-on` found something that a client hides, cuts, renames or does not answer. The output lists it client by client. Shorten what is cut, rename what collides, or name only the clients that matter with `--clients`; without `--fail-on` the same is shown and the exit code is 0."),
     ("usage.model", "There is no such model, or its file cannot be read. `rehearsal models` lists the models of the program and of evals/models; `provider:id` needs no file, where the provider is a dialect or one of the table in docs/models.md, for example openrouter:anthropic/claude-sonnet-5 or ollama:qwen3:8b."),

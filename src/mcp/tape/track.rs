@@ -138,9 +138,11 @@ fn turns(items: &[Item]) -> Vec<Turn> {
             Item::Wire(WireMessage::Received { via, status, body, .. }) => {
                 let heard = Heard::of(&body.to_text());
                 let came = Came { via, status: *status, heard: &heard, later: &items[place + 1..] };
-                let Some(turn) = owner(&turns, &came).and_then(|index| turns.get_mut(index)) else {
-                    continue;
-                };
+                let Some(index) = owner(&turns, &came) else { continue };
+                if status.is_none() && via == "sse" {
+                    give_head(&mut turns, index);
+                }
+                let Some(turn) = turns.get_mut(index) else { continue };
                 turn.received.push(place);
                 turn.streams |= via == "sse" && status.is_some();
                 turn.answered |= matches!(&turn.said.kind, Kind::Request(id) if heard.answers.contains(id));
@@ -197,6 +199,23 @@ fn owner(turns: &[Turn], came: &Came<'_>) -> Option<usize> {
         .or_else(|| turns.iter().rposition(|turn| turn.streams))
 }
 
+/// Requests that run side by side get heads that say nothing of whose they are. Once an answer names a request that has
+/// none, one that another request was given has been its own.
+fn give_head(turns: &mut [Turn], index: usize) {
+    let is_request = |turn: &Turn| matches!(turn.said.kind, Kind::Request(_)) && !turn.is_open_end();
+    if turns.get(index).is_none_or(|turn| !turn.received.is_empty() || !is_request(turn)) {
+        return;
+    }
+    let only_head = |turn: &Turn| turn.streams && turn.received.len() == 1 && is_request(turn);
+    let Some(giver) = turns.iter_mut().rfind(|turn| only_head(turn)) else { return };
+    giver.streams = false;
+    let head = std::mem::take(&mut giver.received);
+    if let Some(turn) = turns.get_mut(index) {
+        turn.received = head;
+        turn.streams = true;
+    }
+}
+
 /// Whether a later response says by its id that it is the one to this turn.
 fn own_head_comes(turn: &Turn, later: &[Item]) -> bool {
     let Kind::Request(id) = &turn.said.kind else { return false };
@@ -206,4 +225,32 @@ fn own_head_comes(turn: &Turn, later: &[Item]) -> bool {
         }
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::Body;
+
+    fn sent(id: u32) -> Item {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t"}}}}"#);
+        Item::Wire(WireMessage::Sent { via: "POST".to_owned(), headers: vec![], body: Body::Text(body) })
+    }
+
+    fn came(status: Option<u16>, body: &str) -> Item {
+        let body = Body::Text(body.to_owned());
+        Item::Wire(WireMessage::Received { via: "sse".to_owned(), status, headers: vec![], body })
+    }
+
+    #[test]
+    fn every_answer_side_by_side_has_one_head_before_it() {
+        let (head, answer) =
+            (|| came(Some(200), ""), |id| came(None, &format!(r#"{{"id":{id},"result":{{}}}}"#)));
+        // The second head was the third request's.
+        let items = [sent(3), sent(4), sent(5), head(), head(), answer(5), head(), answer(4), answer(3)];
+        let turns = turns(&items);
+        let received: Vec<&[usize]> = turns.iter().map(|turn| turn.received.as_slice()).collect();
+        assert_eq!(received, [&[3, 8][..], &[6, 7], &[4, 5]]);
+        assert!(turns.iter().all(|turn| turn.streams && turn.is_answered()));
+    }
 }

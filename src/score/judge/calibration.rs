@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Fingerprint;
 use super::criterion::Kind;
 use super::labels::{LabelRow, Sample, Word};
+use super::worth::PanelWorth;
 use crate::stats::Interval;
 use crate::stats::agreement::{Counts, cohen_kappa, gwet_ac1, judge_confusion, krippendorff_alpha_nominal};
 use crate::stats::correction::{self, ppi_plus_plus_mean, rogan_gladen};
@@ -74,6 +75,9 @@ pub struct Calibration {
     pub disagreement: Option<f64>,
     /// Whether its verdicts may gate.
     pub may_gate: bool,
+    /// What the panel is worth, if a panel judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panel: Option<PanelWorth>,
     /// The same for each criterion.
     pub criteria: BTreeMap<String, Measured>,
 }
@@ -146,8 +150,8 @@ pub struct Who {
     pub on: String,
 }
 
-/// What was labelled: a criterion of a trial.
-type Item<'a> = (&'a str, &'a str, &'a str);
+/// What was labelled: the run, the trial and the text of the criterion.
+pub type Item<'a> = (&'a str, &'a str, &'a str);
 
 struct Labelled<'a> {
     kind: Kind,
@@ -182,6 +186,11 @@ fn items(rows: &[LabelRow]) -> BTreeMap<Item<'_>, Labelled<'_>> {
         item.verdict = row.verdict.or(item.verdict);
     }
     items
+}
+
+/// Whether people find each labelled criterion met, where they agree.
+pub fn agreed(rows: &[LabelRow]) -> BTreeMap<Item<'_>, bool> {
+    items(rows).into_iter().filter_map(|(item, labelled)| Some((item, labelled.people()?))).collect()
 }
 
 /// Holds a judge's verdicts against labels. `None` when no criterion has both a label people agree on and a verdict.
@@ -224,6 +233,7 @@ pub fn calibrate(rows: &[LabelRow], who: Who) -> Option<Calibration> {
         alpha: krippendorff_alpha_nominal(&units).map(rounded),
         disagreement: (several > 0).then(|| rounded(differ as f64 / several as f64)),
         may_gate: measured.may_gate(),
+        panel: None,
         criteria: by_criterion.into_iter().map(|(text, counts)| (text, Measured::of(counts))).collect(),
     })
 }

@@ -32,6 +32,7 @@ pub mod reply;
 mod ruling;
 pub mod screen;
 mod verdicts;
+pub mod worth;
 
 pub use criterion::{Asks, Criterion, Kind, Role};
 pub use examiner::{Asked, Bill, Examiner, Matter, Opinion};
@@ -150,14 +151,18 @@ impl Judge {
         let mut bill = Bill::default();
         for batch in self.batches(criteria, &findings) {
             let asked = questions(&batch, criteria);
-            let (opinions, escalated) = self.settle(&matter, &asked, suspect, &mut bill).await;
-            let mut rest = &opinions[..];
+            let Settled { opinions, escalated, polled } =
+                self.settle(&matter, &asked, suspect, &mut bill).await;
+            let mut at = 0;
             for index in batch.criteria {
                 let criterion = &criteria[index];
-                let (own, others) = rest.split_at(size(&criterion.value).min(rest.len()));
-                rest = others;
-                let combined = ruling::combined(&criterion.value, own);
+                let end = (at + size(&criterion.value)).min(opinions.len());
+                let combined = ruling::combined(&criterion.value, &opinions[at..end]);
                 let mut finding = ruling::finding(criterion, combined, escalated);
+                if let Some(ruling) = &mut finding.ruling {
+                    ruling.votes = votes(&criterion.value, polled.get(at..end).unwrap_or_default());
+                }
+                at = end;
                 if self.advises {
                     finding.weight = Weight::Info;
                 }
@@ -181,20 +186,20 @@ impl Judge {
         filled.map(|criteria| Batch { criteria }).collect()
     }
 
-    /// One opinion per question, and whether a second judge was asked.
+    /// One opinion per question, and who else was asked.
     async fn settle(
         &self,
         matter: &Matter<'_>,
         asked: &Asked<'_>,
         suspect: bool,
         bill: &mut Bill,
-    ) -> (Vec<Opinion>, bool) {
+    ) -> Settled {
         let first = self.first.opinions(matter, asked, bill).await;
         let steered = |opinion: &Opinion| matches!(opinion, Ok(Decision::Yes(ground) | Decision::No(ground)) if ground.steered);
         let suspect = suspect || first.iter().any(steered);
         match &self.others {
-            Others::Nobody if suspect => (first.iter().map(panel::alone).collect(), false),
-            Others::Nobody => (first, false),
+            Others::Nobody if suspect => Settled::of(first.iter().map(panel::alone).collect(), false),
+            Others::Nobody => Settled::of(first, false),
             Others::Second(second, when) => {
                 let doubtful = |(opinion, wanted): (&Opinion, &Option<bool>)| {
                     let said = opinion.as_ref().ok().and_then(Decision::says);
@@ -203,7 +208,7 @@ impl Judge {
                 };
                 let doubts: Vec<bool> = first.iter().zip(&asked.wanted).map(doubtful).collect();
                 if !doubts.contains(&true) {
-                    return (first, false);
+                    return Settled::of(first, false);
                 }
                 let seconds = second.opinions(matter, asked, bill).await;
                 let pairs = first.into_iter().zip(seconds).zip(doubts);
@@ -211,9 +216,9 @@ impl Judge {
                     true => panel::with_second(&one, other, suspect),
                     false => one,
                 });
-                (settled.collect(), true)
+                Settled::of(settled.collect(), true)
             }
-            Others::Panel(panel) => (self.poll(panel, first, (matter, asked), bill).await, true),
+            Others::Panel(panel) => self.poll(panel, first, (matter, asked), bill).await,
         }
     }
 
@@ -224,7 +229,7 @@ impl Judge {
         first: Vec<Opinion>,
         (matter, asked): (&Matter<'_>, &Asked<'_>),
         bill: &mut Bill,
-    ) -> Vec<Opinion> {
+    ) -> Settled {
         let size = panel.len() + 1;
         let mut columns: Vec<Vec<Opinion>> = first.into_iter().map(|opinion| vec![opinion]).collect();
         for (index, member) in panel.iter().enumerate() {
@@ -235,8 +240,35 @@ impl Judge {
             let next = member.opinions(matter, asked, bill).await;
             columns.iter_mut().zip(next).for_each(|(column, opinion)| column.push(opinion));
         }
-        columns.iter().map(|column| panel::majority(column, size)).collect()
+        let opinions = columns.iter().map(|column| panel::majority(column, size)).collect();
+        Settled { polled: columns, ..Settled::of(opinions, true) }
     }
+}
+
+/// What all judges together say.
+struct Settled {
+    /// One opinion per question.
+    opinions: Vec<Opinion>,
+    /// Whether anybody but the first judge was asked.
+    escalated: bool,
+    /// What each member of a panel said, question by question; empty without a panel.
+    polled: Vec<Vec<Opinion>>,
+}
+
+impl Settled {
+    fn of(opinions: Vec<Opinion>, escalated: bool) -> Self {
+        Self { opinions, escalated, polled: vec![] }
+    }
+}
+
+/// What each member of a panel says of a criterion, all of its questions together.
+fn votes(criterion: &Criterion, polled: &[Vec<Opinion>]) -> Vec<Option<bool>> {
+    let members = polled.iter().map(Vec::len).min().unwrap_or(0);
+    let says = |member: usize| {
+        let own: Vec<Opinion> = polled.iter().filter_map(|column| column.get(member).cloned()).collect();
+        ruling::combined(criterion, &own).ok().as_ref().and_then(Decision::says)
+    };
+    (0..members).map(says).collect()
 }
 
 /// How many questions a criterion asks.

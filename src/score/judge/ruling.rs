@@ -22,12 +22,24 @@ pub struct Ruling {
     /// Whether a second judge was asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub escalated: bool,
+    /// What each member of a panel said of the statement, in order, as far as they were asked; `None` for unsure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub votes: Vec<Option<bool>>,
 }
 
 impl Ruling {
     /// Whether the criterion is met: what must hold holds, what must not hold does not.
     pub fn met(&self) -> Option<bool> {
-        self.holds.map(|holds| holds != (self.criterion.kind() == Kind::MustNot))
+        self.meets(self.holds)
+    }
+
+    /// What each member of a panel said of the criterion, in order.
+    pub fn votes_met(&self) -> Vec<Option<bool>> {
+        self.votes.iter().map(|vote| self.meets(*vote)).collect()
+    }
+
+    fn meets(&self, holds: Option<bool>) -> Option<bool> {
+        holds.map(|holds| holds != (self.criterion.kind() == Kind::MustNot))
     }
 }
 
@@ -96,7 +108,7 @@ pub(super) fn finding(criterion: &Located<Criterion>, opinion: Opinion, escalate
             (Grade::Unscored(fault), said, vec![])
         }
     };
-    let ruling = Ruling { criterion: criterion.value.clone(), holds, asked: true, escalated };
+    let ruling = Ruling { criterion: criterion.value.clone(), holds, asked: true, escalated, votes: vec![] };
     Finding { grade, why, evidence, ..blank(criterion, kind, ruling) }
 }
 
@@ -105,7 +117,8 @@ pub(super) fn settled(criterion: &Located<Criterion>, why: &str, event: Option<u
     let kind = criterion.value.kind();
     let why = format!("{}: {why}", quoted(&criterion.value.text()));
     let holds = Some(kind == Kind::MustNot);
-    let ruling = Ruling { criterion: criterion.value.clone(), holds, asked: false, escalated: false };
+    let ruling =
+        Ruling { criterion: criterion.value.clone(), holds, asked: false, escalated: false, votes: vec![] };
     Finding { why, evidence: event.into_iter().collect(), ..blank(criterion, kind, ruling) }
 }
 
@@ -113,7 +126,13 @@ pub(super) fn settled(criterion: &Located<Criterion>, why: &str, event: Option<u
 pub(super) fn malformed(criterion: &Located<Criterion>) -> Finding {
     let why = "a criterion has exactly one of `must`, `must_not`, `info` and `claims`";
     let fault = Fault::new(Side::Harness, "suite.bad-criterion", why);
-    let ruling = Ruling { criterion: criterion.value.clone(), holds: None, asked: false, escalated: false };
+    let ruling = Ruling {
+        criterion: criterion.value.clone(),
+        holds: None,
+        asked: false,
+        escalated: false,
+        votes: vec![],
+    };
     Finding { grade: Grade::Unscored(fault), why: why.to_owned(), ..blank(criterion, Kind::Must, ruling) }
 }
 

@@ -1,0 +1,197 @@
+// Which page is shown, keys, and the look.
+
+let INDEX = { cases: [], program: "", run: "" };
+const overview = document.getElementById("overview");
+const page = document.getElementById("trial");
+const state = { filter: fresh(), order: [], one: null, shown: null, keys: true, turn: 0 };
+
+const remember = (key, value) => {
+  try {
+    if (value === undefined) return localStorage.getItem(`rehearsal.${key}`);
+    localStorage.setItem(`rehearsal.${key}`, value);
+  } catch {
+    // A page opened from disk may have no storage.
+  }
+  return null;
+};
+
+const parse = (hash) => {
+  const [path, query] = hash.replace(/^#/, "").split(/\?(.*)/s);
+  const decode = (text) => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
+  };
+  return { steps: path.split("/").map(decode), query: query || "" };
+};
+
+// The case of a link: names that are left out fit any.
+const find = ([, id, model, persona, client]) => INDEX.cases.find((one) => one.id === id && (model === undefined || one.model === model)
+  && (persona === undefined || one.persona === persona) && (client === undefined || one.client === client));
+
+const section = { said: el("p", { role: "status", class: "dim" }), filters: el("div", { class: "choices" }), table: el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of cases" }), pager: el("p", { class: "pager" }) };
+const search = el("input", { type: "search", id: "search", autocomplete: "off", placeholder: "words of a name, a reason, a check" });
+
+const list = () => {
+  state.order = showCases(section, state.filter, (filter) => {
+    state.filter = filter;
+    history.replaceState(null, "", toHash(filter));
+    // What had the focus is made anew; it keeps the focus by its place.
+    const within = [section.filters, section.pager].find((part) => part.contains(document.activeElement));
+    const at = within ? [...within.querySelectorAll("button, select, input")].indexOf(document.activeElement) : -1;
+    list();
+    if (within) (within.querySelectorAll("button, select, input")[at] || search).focus();
+  });
+};
+
+const route = async () => {
+  const turn = state.turn += 1;
+  const { steps, query } = parse(location.hash);
+  if (steps[0] === "case" && steps[1] !== undefined) {
+    const one = find(steps);
+    if (!one) {
+      page.replaceChildren(el("p", {}, "There is no such case in this run. "), el("a", { href: "#cases" }, "All cases"));
+    } else {
+      const given = new URLSearchParams(query);
+      const choice = { trial: Number.parseInt(steps[5], 10), beside: given.get("beside") || "", raw: given.get("raw") === "1" };
+      const at = state.order.indexOf(one);
+      const around = { back: toHash(state.filter), previous: state.order[at - 1], next: state.order[at + 1] };
+      const same = state.one === one;
+      try {
+        const shown = await showCase(page, one, choice, around);
+        if (turn !== state.turn) return;
+        Object.assign(state, { one, shown: { ...shown, choice, around } });
+      } catch (error) {
+        page.replaceChildren(el("p", { class: "warn" }, `This browser cannot show the transcript: ${error}`));
+      }
+      overview.hidden = true;
+      page.hidden = false;
+      if (!same) {
+        window.scrollTo(0, 0);
+        page.focus({ preventScroll: true });
+      }
+    }
+    overview.hidden = true;
+    page.hidden = false;
+    return;
+  }
+  const was = state.one;
+  state.one = null;
+  page.hidden = true;
+  overview.hidden = false;
+  if (steps[0] === "cases") {
+    state.filter = { ...fromHash(query), deep: state.filter.deep };
+    search.value = state.filter.q;
+    list();
+  }
+  const target = steps[0] ? document.getElementById(steps[0]) : null;
+  if (target && overview.contains(target)) target.scrollIntoView();
+  const link = was && [...section.table.querySelectorAll("a.case")].find((a) => a.getAttribute("href") === caseLink(was));
+  if (link) link.focus();
+};
+
+const look = (theme) => {
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+  remember("theme", theme);
+  return theme;
+};
+
+const KEYS = [["/", "search"], ["j and k", "next and previous case"], ["n", "next case that fails"], ["] and [", "next and previous trial"],
+  ["d", "side by side, and back"], ["r", "messages on the wire, and back"], ["g then o, c, a, t", "overview, cases, access, tools"], ["Esc", "back to the cases"], ["?", "this help"]];
+
+const help = el("dialog", { "aria-label": "Keys" }, el("h2", {}, "Keys"),
+  el("dl", { class: "facts" }, KEYS.map(([key, about]) => [el("dt", {}, key), el("dd", {}, about)])),
+  el("label", {}, el("input", { type: "checkbox", checked: true, on: { change: (event) => { state.keys = event.target.checked; } } }), " single keys act"),
+  el("p", {}, el("button", { type: "button", on: { click: () => help.close() } }, "close")));
+
+const move = (by) => {
+  if (state.one) {
+    const to = by > 0 ? state.shown.around.next : state.shown.around.previous;
+    if (to) location.hash = caseLink(to);
+    return;
+  }
+  const links = [...section.table.querySelectorAll("a.case")];
+  const at = links.indexOf(document.activeElement);
+  const to = links[at < 0 ? (by > 0 ? 0 : links.length - 1) : at + by];
+  if (to) to.focus();
+};
+
+const nextFailing = () => {
+  const from = state.one ? state.order.indexOf(state.one) : -1;
+  const next = state.order.slice(from + 1).find((one) => ["security", "fail", "unexpected-pass"].includes(one.state));
+  if (next) location.hash = caseLink(next);
+};
+
+const within = (act) => () => {
+  if (state.one && state.shown && state.shown.trial) location.hash = act(state.shown, state.one) || location.hash;
+};
+const turnTrial = (by) => within(({ trial, link, choice }, one) => {
+  const to = one.trials[one.trials.indexOf(trial) + by];
+  return to && link(to.n, "", choice.raw);
+});
+
+const ACTS = new Map([
+  ["j", () => move(1)], ["k", () => move(-1)], ["n", nextFailing], ["]", turnTrial(1)], ["[", turnTrial(-1)],
+  ["d", within(({ trial, link, choice, others }) => link(trial.n, choice.beside ? "" : (others[0] || [""])[0], choice.raw))],
+  ["r", within(({ trial, link, choice }) => link(trial.n, choice.beside, !choice.raw))],
+  ["?", () => help.showModal()],
+  ["/", () => { if (state.one) location.hash = toHash(state.filter); setTimeout(() => search.focus(), 0); }],
+  ["Escape", () => { if (state.one) location.hash = toHash(state.filter); }],
+]);
+const PLACES = new Map([["o", "verdict"], ["c", "cases"], ["a", "access"], ["t", "tools"]]);
+
+let going = false;
+const press = (event) => {
+  const typing = event.target.matches && event.target.matches("input:not([type=checkbox]), select, textarea");
+  if (event.ctrlKey || event.metaKey || event.altKey || help.open || !state.keys) return;
+  if (typing) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (going && PLACES.has(event.key)) {
+    location.hash = PLACES.get(event.key);
+    event.preventDefault();
+  } else if (ACTS.has(event.key)) {
+    ACTS.get(event.key)();
+    event.preventDefault();
+  }
+  going = event.key === "g";
+};
+
+const start = async () => {
+  look(remember("theme"));
+  const themes = ["system", "light", "dark"];
+  const theme = el("select", { on: { change: (event) => look(event.target.value) } },
+    themes.map((name) => el("option", { value: name, selected: name === remember("theme") }, name)));
+  document.getElementById("controls").append(el("label", {}, "look ", theme), " ",
+    el("button", { type: "button", on: { click: () => help.showModal() } }, "keys"), " ",
+    el("button", { type: "button", on: { click: () => window.print() } }, "print"));
+  document.body.append(help);
+  const cases = document.getElementById("cases");
+  try {
+    INDEX = await inflate("index");
+  } catch (error) {
+    cases.append(el("p", { class: "warn" }, `This browser cannot read the table of cases: ${error}`));
+    return;
+  }
+  const deep = el("button", { type: "button", on: { click: async () => {
+    const found = await searchTranscripts(INDEX.cases, search.value, (text) => { section.said.textContent = text; });
+    state.filter = { ...state.filter, q: search.value, page: 0, deep: found };
+    list();
+  } } }, "search transcripts too");
+  search.addEventListener("input", () => {
+    state.filter = { ...state.filter, q: search.value, page: 0 };
+    history.replaceState(null, "", toHash(state.filter));
+    list();
+  });
+  cases.append(el("div", { class: "choices" }, el("label", { for: "search" }, "search"), search, deep), section.filters, section.said, section.table, section.pager);
+  list();
+  window.addEventListener("hashchange", route);
+  document.addEventListener("keydown", press);
+  await route();
+  document.documentElement.dataset.ready = "yes";
+};
+start();
