@@ -54,7 +54,8 @@ cases:
 "
     );
     for Case { id, tag, fails, more, .. } in cases {
-        let wrong = if fails.is_empty() { String::new() } else { format!("{{say: no, trials: {fails:?}}}, ") };
+        let wrong =
+            if fails.is_empty() { String::new() } else { format!("{{say: no, trials: {fails:?}}}, ") };
         text.push_str(&format!(
             "  - id: {id}\n    prompt: Say that {id} is fine.\n    tags: [{tag}]\n    expect: [{{answer_contains: fine}}]\n    script: [{wrong}{{say: \"{id} is fine\"}}]\n{more}"
         ));
@@ -102,7 +103,10 @@ impl Project {
     fn bare(gate: &str, cases: &[Case]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let files = [
-            ("evals/models/priced.yaml", "dialect: scripted\nprice: {input: 1000, output: 1000}\n".to_owned()),
+            (
+                "evals/models/priced.yaml",
+                "dialect: scripted\nprice: {input: 1000, output: 1000}\n".to_owned(),
+            ),
             ("suites/night.yaml", suite(gate, cases)),
         ];
         for (path, text) in files {
@@ -217,7 +221,10 @@ fn a_broken_case_is_named_by_fresh_trials_that_no_rate_counts() {
     assert_eq!(named, [Some("c03")], "{:#}", ran.summary["reasons"]);
     assert_eq!(ran.gate()["worse_cases"][0], "c03");
     // One round of eight, and five fresh trials for each of two suspects.
-    assert_eq!((ran.gate()["trials"].as_u64(), ran.summary["rates"][0]["trials"].as_u64()), (Some(18), Some(8)));
+    assert_eq!(
+        (ran.gate()["trials"].as_u64(), ran.summary["rates"][0]["trials"].as_u64()),
+        (Some(18), Some(8))
+    );
     let cleared = &ran.gate()["suspects"][1];
     assert_eq!((cleared["case"].as_str(), cleared["passed"].as_u64()), (Some("c06"), Some(5)));
     assert!(ran.talk.contains("2 suspects get 5 fresh trials each"), "{}", ran.talk);
@@ -249,7 +256,10 @@ fn a_worse_suite_fails_in_its_first_round_in_every_mode() {
         let ran = Project::new(&format!("{{mode: {mode}}}"), &all).eval().exits(1);
         assert!(ran.has("gate.regressed-suite"), "{:#}", ran.summary["reasons"]);
         let most = if mode == "pr" { 1 } else { 5 };
-        assert_eq!((ran.gate()["rounds"].as_u64(), ran.gate()["rounds_at_most"].as_u64()), (Some(1), Some(most)));
+        assert_eq!(
+            (ran.gate()["rounds"].as_u64(), ran.gate()["rounds_at_most"].as_u64()),
+            (Some(1), Some(most))
+        );
     }
 }
 
@@ -258,7 +268,10 @@ fn what_is_not_shown_warns_two_nights_and_blocks_a_release() {
     let project = Project::new("{mode: nightly, max_rounds: 2}", &cases(3));
     for code in [0, 0, 3] {
         let ran = project.eval().exits(code);
-        assert_eq!((&ran.summary["verdict"], &ran.gate()["verdict"]), (&"inconclusive".into(), &"inconclusive".into()));
+        assert_eq!(
+            (&ran.summary["verdict"], &ran.gate()["verdict"]),
+            (&"inconclusive".into(), &"inconclusive".into())
+        );
         assert!(ran.has("gate.not-shown") && ran.has("gate.nightly"), "{:#}", ran.summary["reasons"]);
     }
     let suite = project.path().join("suites/night.yaml");
@@ -284,8 +297,12 @@ fn another_surface_and_edited_cases_are_named_and_never_mixed() {
     let ran = project.eval().exits(0);
     let said: Vec<_> = ran.reasons("gate.drift").map(|reason| reason["message"].as_str().unwrap()).collect();
     assert!(said.iter().any(|text| text.starts_with("server `customer`")), "{said:?}");
-    let left: Vec<_> =
-        ran.summary["gate"]["left_out"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    let left: Vec<_> = ran.summary["gate"]["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|text| text.as_str().unwrap())
+        .collect();
     insta::assert_snapshot!(left.join("\n"), @r"
     c02 (another case now: its prompts, setup, persona, client profile or limits changed)
     c05 (new: no accepted night has it)
@@ -341,7 +358,10 @@ fn a_fixed_plan_is_compared_and_its_suspects_are_left_open() {
     all[0].fails = vec![1];
     let project = Project::new("{mode: nightly, margin: 90pt}", &all);
     let ran = project.run(&["eval", "night", "-k", "2"]).exits(0);
-    assert_eq!((&ran.summary["verdict"], &ran.summary["gate"]["course"]), (&"inconclusive".into(), &"fixed".into()));
+    assert_eq!(
+        (&ran.summary["verdict"], &ran.summary["gate"]["course"]),
+        (&"inconclusive".into(), &"fixed".into())
+    );
     let open = ran.reasons("gate.unconfirmed").next().unwrap()["message"].as_str().unwrap();
     assert!(open.contains("c01"), "{open}");
     assert_eq!(ran.gate()["rounds_at_most"], 2);

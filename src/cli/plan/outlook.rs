@@ -134,7 +134,9 @@ impl Outlooks {
                 points(Some(outlook.margin)),
             ));
             let needed = match outlook.trials_needed {
-                Some(trials) => format!("{} per case see a drop as large as the margin", count(trials, "trial")),
+                Some(trials) => {
+                    format!("{} per case see a drop as large as the margin", count(trials, "trial"))
+                }
                 None => "no number of trials sees a drop as large as the margin".to_owned(),
             };
             out.push_str(&format!(
