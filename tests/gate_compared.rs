@@ -88,7 +88,7 @@ fn run(
     mut order: impl FnMut(&mut Vec<Wanted>),
 ) -> Compared {
     loop {
-        let (mut wanted, _) = gates.next();
+        let (mut wanted, _) = gates.wants();
         if wanted.is_empty() {
             return gates.compared().unwrap();
         }
@@ -139,7 +139,7 @@ proptest! {
         // Stopped after so many trials, and taken up from the file.
         let (mut first, mut seen) = (gates, vec![]);
         'stopped: loop {
-            let (wanted, _) = first.next();
+            let (wanted, _) = first.wants();
             for one in &wanted {
                 if seen.len() == stop {
                     break 'stopped;
@@ -207,7 +207,7 @@ fn a_fixed_plan_names_its_open_suspects_and_still_fails_what_is_worse() {
     let known = baseline(|_| 15, &manifest);
     let judge = |gives: &dyn Fn(&CaseKey) -> Outcome| {
         let mut gates = begin(&known, &manifest, Course::Fixed, 2);
-        assert!(gates.next().0.is_empty(), "a fixed plan asks for nothing");
+        assert!(gates.wants().0.is_empty(), "a fixed plan asks for nothing");
         for row in planned(2) {
             gates.observe(&row.header.key, gives(&row.header.key)).unwrap();
         }

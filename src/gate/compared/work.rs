@@ -206,7 +206,7 @@ impl Gates {
     }
 
     /// The trials that are needed next, and what they are for. Nothing when every gate is decided, and for a fixed plan.
-    pub fn next(&mut self) -> (Vec<Wanted>, Vec<Phase>) {
+    pub fn wants(&mut self) -> (Vec<Wanted>, Vec<Phase>) {
         let (mut wanted, mut phases) = (vec![], vec![]);
         if self.compared.course == Course::Fixed {
             return (wanted, phases);
