@@ -101,7 +101,7 @@ fn talk(base: &Base, manifest: &Manifest, gates: &mut Gates) -> Vec<String> {
         return vec![format!("no case has a history in {file} that fits; the bar of the suite decides")];
     }
     let nights = count(base.baseline.nights.len() as u64, "accepted run");
-    let (_, phases) = gates.next();
+    let (_, phases) = gates.wants();
     let mut talk: Vec<String> = phases
         .iter()
         .map(|phase| format!("{} against {nights} in {file}", phase_words(phase, phases.len() > 1)))
@@ -204,7 +204,7 @@ pub(super) fn resume(
         gates.course() == Course::Fixed || !compares(&row.header.key) || kept.contains(&row.header.key)
     };
     let planned: Vec<Planned> = stored.into_iter().filter(stays).collect();
-    let wants_more = !gates.clone().next().0.is_empty();
+    let wants_more = !gates.clone().wants().0.is_empty();
     Ok(Resumed {
         rounds: Rounds::new(gates, lanes, planned.clone()),
         others: Plan { cases: others, seed: plan.seed },

@@ -14,6 +14,7 @@ mod decide;
 pub mod exit;
 pub mod explain;
 pub mod nights;
+pub mod outlook;
 pub mod quarantine;
 pub mod rounds;
 pub mod states;

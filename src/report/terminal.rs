@@ -182,7 +182,7 @@ impl<'a> Page<'a> {
         let Summary { exit_code, exit, reasons, .. } = self.summary;
         let line = format!("{}  exit {exit_code} ({exit})", self.style.paint(tone, word));
         self.line(line);
-        for text in self.summary.gate.iter().flat_map(|gate| gate.lines()) {
+        for text in self.summary.gate.iter().flat_map(super::gate::GateStamp::lines) {
             for line in lines(&text, self.width, ["  baseline  ", "  │ "]) {
                 self.line(line);
             }

@@ -42,11 +42,11 @@ impl Rounds {
         store: &Store,
     ) -> Result<Option<Next>, Stop> {
         for (key, outcome) in ended.drain() {
-            self.gates.observe(&key, outcome).map_err(broken)?;
+            self.gates.observe(&key, outcome).map_err(|error| broken(&error))?;
         }
-        let compared = self.gates.compared().map_err(broken)?;
+        let compared = self.gates.compared().map_err(|error| broken(&error))?;
         store.gate(&compared.to_value()).await.map_err(unkept)?;
-        let (wanted, phases) = self.gates.next();
+        let (wanted, phases) = self.gates.wants();
         Ok((!wanted.is_empty()).then_some(Next { wanted, phases }))
     }
 
@@ -75,7 +75,7 @@ impl Rounds {
     }
 }
 
-fn broken(error: GateError) -> Stop {
+fn broken(error: &GateError) -> Stop {
     Stop { code: "bug.gate".to_owned(), message: format!("the gate cannot go on: {error}") }
 }
 

@@ -16,7 +16,7 @@ use crate::store::record::RunRecord;
 
 mod work;
 
-pub use work::{Gates, Known, Phase, Wanted};
+pub use work::{Gates, Known, Phase, Wanted, settings};
 
 /// The number of the form. Readers accept every number up to this one.
 const VERSION: u32 = 1;

@@ -209,7 +209,7 @@ impl Gates {
     }
 
     /// The trials that are needed next, and what they are for. Nothing when every gate is decided, and for a fixed plan.
-    pub fn next(&mut self) -> (Vec<Wanted>, Vec<Phase>) {
+    pub fn wants(&mut self) -> (Vec<Wanted>, Vec<Phase>) {
         let (mut wanted, mut phases) = (vec![], vec![]);
         if self.compared.course == Course::Fixed {
             return (wanted, phases);
@@ -322,7 +322,10 @@ fn fewest(lanes: &[Lane], seen: &[LaneSeen]) -> u32 {
 }
 
 /// The settings of a suite's policy; a fixed plan has as many rounds as trials.
-fn settings(policy: &GatePolicy, fixed: Option<u32>) -> Result<Settings, GateError> {
+///
+/// # Errors
+/// A number of the policy is out of range.
+pub fn settings(policy: &GatePolicy, fixed: Option<u32>) -> Result<Settings, GateError> {
     let mode = match policy.mode {
         GateMode::Pr => Mode::Pr,
         GateMode::Nightly => Mode::Nightly,

@@ -1,3 +1,5 @@
+//! What is pooled, what is set aside, and what a file survives.
+
 use std::path::Path;
 
 use super::*;

@@ -10,12 +10,17 @@ use super::check;
 use super::eval::{planned, selection};
 use super::failure::Outcome;
 use super::forecast::{Forecast, forecast};
+use super::rounds::{Base, places};
 use crate::gate::Exit;
 use crate::llm::ModelSpec;
 use crate::plan::{Case, Plan, Work};
 use crate::report::figures::{count, money, thousands};
 use crate::suite::answers::Sampling;
 use crate::suite::read::Project;
+
+mod outlook;
+
+use outlook::{Outlooks, outlooks};
 
 /// Stands for the tokens while no run has shown them: most of them are the target's own descriptions and results.
 const UNKNOWN: &str = "tokens: known after a first run";
@@ -28,6 +33,9 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
         let (suite, plan) = planned(&name, &selection(&args.select, &[]), args.select.seed, context)?;
         let (cells, most) = (cells(&plan), Most::of(&plan));
         let forecast = forecast(&suite, &plan, &context.root.join(&args.out));
+        let (path, shown) = places(&args.out, &suite.name, context);
+        let base = Base::read(&path, &shown)?;
+        let outlooks = outlooks(&suite, &plan, base.as_ref(), &context.root.join(&args.out))?;
         if context.printer.is_machine() {
             documents.push(json!({
                 "suite": suite.name,
@@ -36,6 +44,7 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
                 "at_most": most.to_json(),
                 "max_cost": suite.max_cost,
                 "expected": forecast.as_ref().map(Forecast::to_json),
+                "gate": outlooks.as_ref().map(Outlooks::to_json),
             }));
         } else {
             let mut text = text(suite.name.as_str(), &plan, &cells, &most);
@@ -43,6 +52,7 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
                 let tokens = forecast.map_or_else(|| UNKNOWN.to_owned(), |forecast| forecast.text());
                 text.push_str(&format!("  {tokens}\n"));
             }
+            text.push_str(&outlooks.map(|outlooks| outlooks.text()).unwrap_or_default());
             if let Some(budget) = suite.max_cost {
                 text.push_str(&format!("  stops at {} (`max_cost`)\n", money(Some(budget), 0)));
             }
