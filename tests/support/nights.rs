@@ -103,6 +103,7 @@ impl Run {
                 header: header.clone(),
                 score_key: ScoreKey(Digest::of(b"score")),
                 expected_failure: None,
+                confirms: false,
             })
             .collect();
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
