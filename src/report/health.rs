@@ -11,6 +11,7 @@ use super::summary::Place;
 use super::tally::{name, sentence};
 use crate::gate::cells::Cell;
 use crate::ids::ToolName;
+use crate::score::expects::Expects;
 use crate::store::record::{Manifest, RunRecord};
 use crate::suite::health::Kind as WeaknessKind;
 use crate::transcript::CaseKind;
@@ -153,7 +154,7 @@ fn without_case(manifest: &Manifest) -> Option<HealthFinding> {
         return None;
     }
     let exercised: BTreeSet<&str> =
-        manifest.expects.values().flat_map(|expects| expects.exercised()).map(ToolName::as_str).collect();
+        manifest.expects.values().flat_map(Expects::exercised).map(ToolName::as_str).collect();
     let seen = manifest.surfaces.iter().flat_map(|surface| &surface.tools).map(ToolName::as_str);
     let tools: BTreeSet<&str> = seen.filter(|tool| !exercised.contains(tool)).collect();
     let tools: Vec<String> = tools.into_iter().map(name).collect();

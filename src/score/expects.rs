@@ -71,7 +71,7 @@ impl Expects {
             }
             Check::ResultJson(result) => self.demand(&[(&result.tool, 1)]),
             Check::ToolNotCalled(forbidden) if forbidden.args.is_none() => {
-                push(&mut self.never, &forbidden.name)
+                push(&mut self.never, &forbidden.name);
             }
             Check::ToolNotCalled(forbidden) => push(&mut self.may, &forbidden.name),
             Check::NotReached(forbidden) => push(&mut self.may, &forbidden.name),

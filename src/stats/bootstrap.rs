@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(ratio_interval(&[(1.0, 1.0); 12], many, 0.95), Some((1.0, Some(1.0))));
         let rare: Vec<(f64, f64)> = (0..10).map(|n| (1.0, f64::from(u8::from(n == 0)))).collect();
         let (low, high) = ratio_interval(&rare, many, 0.95).expect("defined");
-        assert!(low >= 2.0 && low <= 10.0, "{low}");
+        assert!((2.0..=10.0).contains(&low), "{low}");
         assert_eq!(high, None, "a third of all draws hold no such pair");
         let mixed: Vec<(f64, f64)> = (0..40).map(|n| (1.0, f64::from(n % 2))).collect();
         let (low, high) = ratio_interval(&mixed, many, 0.95).expect("defined");

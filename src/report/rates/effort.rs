@@ -60,9 +60,9 @@ fn bytes(result: &CaseResult, of: fn(&Trajectory) -> u64) -> Option<(f64, bool)>
 }
 
 /// Every measure of which these trials tell anything. Tokens that no trial has are left out, and so are prices of zero.
-pub(super) fn of<'a>(results: impl Iterator<Item = &'a CaseResult> + Clone) -> Vec<Effort> {
+pub(super) fn of(results: &[&CaseResult]) -> Vec<Effort> {
     let measures = MEASURES.iter().filter_map(|(what, measure)| {
-        let seen: Vec<(f64, bool)> = results.clone().filter_map(measure).collect();
+        let seen: Vec<(f64, bool)> = results.iter().filter_map(|result| measure(result)).collect();
         let optional = !matches!(*what, "turns" | "calls" | "seconds");
         if optional && seen.iter().all(|(value, _)| *value == 0.0) {
             return None;

@@ -168,7 +168,7 @@ fn rate(cells: &[&Cell<'_>]) -> Rate {
         way_unknown: 0,
         icc,
         icc_says: icc.map(words::reading),
-        effort: effort::of(results().filter(|result| judged(result).is_some())),
+        effort: effort::of(&results().filter(|result| judged(result).is_some()).collect::<Vec<_>>()),
     };
     for result in results().filter(|result| judged(result) == Some(true)) {
         match result.trajectory.as_ref().map(|trajectory| trajectory.errors) {
