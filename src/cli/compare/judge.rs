@@ -9,7 +9,7 @@ use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::judge::{built, log, spec};
 use crate::gate::compare::Pick;
-use crate::ids::CaseKey;
+use crate::ids::{CaseKey, ModelName};
 use crate::report::compare::Preferred;
 use crate::score::judge::pairwise::{Better, Pair, compare};
 use crate::stats::signs::sign_test;
@@ -108,7 +108,7 @@ fn fits(Pick { model, persona, client }: &Pick, header: &CaseHeader) -> bool {
 /// What names a trial on both sides: what was picked apart does not count.
 fn name(header: &CaseHeader, [own, other]: [&Pick; 2], one_model: bool) -> Name {
     let free = |apart: bool, name: &str| if apart { String::new() } else { name.to_owned() };
-    let model = header.model.as_ref().map_or("", |model| model.as_str());
+    let model = header.model.as_ref().map_or("", ModelName::as_str);
     let who = [
         free(one_model, model),
         free(own.persona != other.persona, header.persona.as_str()),
