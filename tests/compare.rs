@@ -147,11 +147,12 @@ fn wrong_sides_are_refused_with_what_to_do() {
     let project = tempfile::tempdir().unwrap();
     let project = project.path();
     run(1, &[lane("a", [5, 5])]).write(project);
+    run(2, &[lane("a", [5, 5])]).write(project);
     for (args, code) in [
         (vec!["night-01"], "compare.same"),
         (vec!["night-01", "night-01"], "compare.same"),
         (vec!["night-01", "night-01@model=gpt,colour=red"], "compare.part"),
-        (vec!["night-01", "night-01@llama"], "compare.no-part"),
+        (vec!["night-02", "night-01@llama"], "compare.no-part"),
         (vec!["night-01", "night-07"], "run.not-found"),
         (vec!["baseline:nothing", "night-01"], "baseline.missing"),
     ] {
