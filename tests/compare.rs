@@ -5,6 +5,9 @@
     reason = "a test may fail loudly and look at files"
 )]
 
+#[allow(dead_code, reason = "one kind of answer is enough here")]
+#[path = "support/completions.rs"]
+mod completions;
 #[path = "support/nights.rs"]
 mod nights;
 #[path = "support/runs.rs"]
@@ -144,11 +147,12 @@ fn wrong_sides_are_refused_with_what_to_do() {
     let project = tempfile::tempdir().unwrap();
     let project = project.path();
     run(1, &[lane("a", [5, 5])]).write(project);
+    run(2, &[lane("a", [5, 5])]).write(project);
     for (args, code) in [
         (vec!["night-01"], "compare.same"),
         (vec!["night-01", "night-01"], "compare.same"),
         (vec!["night-01", "night-01@model=gpt,colour=red"], "compare.part"),
-        (vec!["night-01", "night-01@llama"], "compare.no-part"),
+        (vec!["night-02", "night-01@llama"], "compare.no-part"),
         (vec!["night-01", "night-07"], "run.not-found"),
         (vec!["baseline:nothing", "night-01"], "baseline.missing"),
     ] {
@@ -183,4 +187,69 @@ fn a_comparison_of_one_trial_each_holds() {
     assert!(text.contains("not told apart") && !text.contains("NaN"), "{text}");
     let like = compared(project, &["night-01", "night-02", "--question", "like-these"], 0);
     assert!(like.contains("no interval") && !like.contains("NaN"), "{like}");
+}
+
+/// A judge over HTTP that prefers the side which names the day; one that is `fickle` always prefers what it is shown first.
+struct Judge {
+    fickle: bool,
+}
+
+impl wiremock::Respond for Judge {
+    fn respond(&self, request: &wiremock::Request) -> wiremock::ResponseTemplate {
+        let asked: Value = request.body_json().unwrap();
+        let prompt: String =
+            asked["messages"].as_array().unwrap().iter().filter_map(|one| one["content"].as_str()).collect();
+        let token = prompt.lines().find_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            Some(line["canary"].as_str()?.to_owned())
+        });
+        let first = prompt.split("===== END 1").next().unwrap().contains("28 November");
+        let better = if self.fickle || first { "first" } else { "second" };
+        let answer = serde_json::json!({"canary": token, "reason": "it names the day", "better": better});
+        wiremock::ResponseTemplate::new(200).set_body_json(completions::said(&answer.to_string()))
+    }
+}
+
+fn judged(fickle: bool) -> (String, Value) {
+    let project = tempfile::tempdir().unwrap();
+    let project = project.path();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(async {
+        let server = wiremock::MockServer::start().await;
+        wiremock::Mock::given(wiremock::matchers::any()).respond_with(Judge { fickle }).mount(&server).await;
+        server
+    });
+    std::fs::create_dir_all(project.join("evals/models")).unwrap();
+    let model = format!("{{dialect: openai, id: m, base_url: '{}/v1'}}\n", server.uri());
+    std::fs::write(project.join("evals/models/other.yaml"), model).unwrap();
+    let lanes = |passed| (0..6).map(|at| lane(&format!("case-{at}"), [passed, 1])).collect::<Vec<_>>();
+    run(1, &lanes(1)).write(project);
+    run(2, &lanes(0)).write(project);
+    let args = ["night-01", "night-02", "--judge", "other"];
+    (compared(project, &args, 0), json(project, &args))
+}
+
+#[test]
+fn a_judge_prefers_answers_in_both_orders() {
+    let (text, found) = judged(false);
+    let preferred = &found["preferred"];
+    assert_eq!(
+        (&preferred["before"], &preferred["now"], &preferred["ties"]),
+        (&6.into(), &0.into(), &0.into())
+    );
+    assert_eq!(preferred["p_worse"], 0.015_625);
+    assert!(text.contains("Judged by other. The judge prefers the later side in 0 pairs"), "{text}");
+    let (text, found) = judged(true);
+    assert_eq!((&found["preferred"]["ties"], &found["preferred"]["flipped"]), (&6.into(), &6.into()));
+    assert!(text.contains("it changed its mind with the order"), "{text}");
+}
+
+#[test]
+fn a_judge_needs_answers() {
+    let project = tempfile::tempdir().unwrap();
+    let project = project.path();
+    run(1, &[lane("a", [5, 5])]).write(project);
+    run(2, &[lane("b", [5, 5])]).write(project);
+    let told = compared(project, &["night-01", "night-02", "--judge", "scripted-judge"], 2);
+    assert!(told.contains("compare.no-answers"), "{told}");
 }

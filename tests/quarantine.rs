@@ -12,7 +12,7 @@ use golden::{Trial, run_of};
 use jiff::civil::{Date, date};
 use rehearsal::gate::{Exit, GateVerdict, decide};
 use rehearsal::report::losses::Lost;
-use rehearsal::report::{Style, Summary, View, format, terminal};
+use rehearsal::report::{Render, Style, Summary, View, format, terminal};
 use rehearsal::score::Grade;
 use rehearsal::store::record::RunRecord;
 use rehearsal::suite::quarantine::{Quarantined, check};
@@ -150,12 +150,14 @@ fn size_and_age_stand_on_page_one() {
         next: vec![],
         fits: vec![],
         lost: Lost::new(),
+        after: rehearsal::report::causes::After::default(),
     };
     let text = terminal::render(&view, Style::Plain, 100);
     let head: String = text.lines().take(12).map(|line| format!("{line}\n")).collect();
     insta::assert_snapshot!("quarantine_terminal", head);
     let mut markdown = vec![];
-    (format("markdown").unwrap().render)(&Summary::of(&view), &mut markdown).unwrap();
+    let Render::Summary(render) = format("markdown").unwrap().render else { panic!("from a summary") };
+    render(&Summary::of(&view), &mut markdown).unwrap();
     let markdown = String::from_utf8(markdown).unwrap();
     let head: String = markdown.lines().take(14).map(|line| format!("{line}\n")).collect();
     insta::assert_snapshot!("quarantine_markdown", head);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::case_state::{CaseState, History, classify_with, may_be_released};
 use super::cells::{Cell, CellName};
 use super::compared::{Compared, Exclusion};
+use crate::ids::ModelName;
 use crate::stats::{Pair, Tally};
 use crate::store::baseline::{Baseline, LaneKey, LanePrint, Status};
 
@@ -19,7 +20,7 @@ pub fn of_run<'a>(compared: &'a Compared, cells: &[Cell<'a>]) -> HashMap<[&'a st
         tallies.extend(record.cases.iter().map(|case| ((model.as_str(), case.id.as_str()), case.baseline)));
     }
     for lane in &compared.lanes {
-        let model = lane.key.model.as_ref().map_or("", |model| model.as_str());
+        let model = lane.key.model.as_ref().map_or("", ModelName::as_str);
         if let Some(tally) = tallies.get(&(model, lane.id.as_str())) {
             known.insert(lane.key.clone(), (History::Same, *tally));
         }

@@ -11,7 +11,7 @@ use rehearsal::plan::Planned;
 use rehearsal::score::{Outcome, Verdict};
 use rehearsal::store::record::{JudgeSpend, Manifest, SurfaceSeen};
 use rehearsal::store::{Store, layout};
-use rehearsal::transcript::{CaseHeader, CaseKind, End, Transcript};
+use rehearsal::transcript::{CaseHeader, CaseKind, End, Transcript, What};
 
 use crate::runs::{header, manifest, transcript, verdict};
 
@@ -92,6 +92,16 @@ fn headers(lane: &Lane) -> Vec<(CaseHeader, Outcome)> {
         .collect()
 }
 
+/// Whoever fails has another last answer.
+fn answered(mut transcript: Transcript, outcome: Outcome) -> Transcript {
+    if let (Outcome::Fail, Some(last)) = (outcome, transcript.events.last_mut())
+        && let What::ModelSaid { text, .. } = &mut last.what
+    {
+        *text = Some("I cannot say.".to_owned());
+    }
+    transcript
+}
+
 impl Run {
     /// Writes the run file below a project's folder.
     pub(crate) fn write(&self, project: &Path) -> PathBuf {
@@ -111,7 +121,8 @@ impl Run {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let all = trials.iter().map(|(header, outcome)| async {
-                let made = Transcript { header: header.clone(), ..transcript(1, End::Done) };
+                let made =
+                    answered(Transcript { header: header.clone(), ..transcript(1, End::Done) }, *outcome);
                 store.finished(Arc::new(made)).await.unwrap();
                 let verdict = Verdict { score_key: ScoreKey(Digest::of(b"score")), ..verdict(*outcome) };
                 store.scored(header.key, &verdict, JudgeSpend::default()).await.unwrap();

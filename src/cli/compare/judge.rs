@@ -9,6 +9,7 @@ use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::judge::{built, log, spec};
 use crate::gate::compare::Pick;
+use crate::ids::{CaseKey, ModelName};
 use crate::report::compare::Preferred;
 use crate::score::judge::pairwise::{Better, Pair, compare};
 use crate::stats::signs::sign_test;
@@ -21,8 +22,8 @@ const QUESTION: &str =
 /// Calls at once.
 const AT_ONCE: usize = 8;
 
-/// What two trials must have in common: case, number, and model, persona and client profile as far as they count.
-type Name = (String, u32, [String; 3]);
+/// What two trials must have in common: number, case, and model, persona and client profile as far as they count.
+type Name = (u32, String, [String; 3]);
 
 /// Asks the judge about every pair of trials that both sides have.
 pub(super) async fn preferred(
@@ -34,12 +35,14 @@ pub(super) async fn preferred(
     let spec = spec(model, &args.rubric, context)?;
     let judge = built(&spec, context)?;
     let log = log(context);
-    let [before, now] = [answers(sides[0], sides[1])?, answers(sides[1], sides[0])?];
-    let pairs: Vec<(&Name, [&Transcript; 2])> = before
-        .iter()
-        .filter_map(|(name, first)| Some((name, [first, now.get(name)?])))
-        .take(args.judge_pairs)
-        .collect();
+    let [before, now] = [trials(sides[0], sides[1])?, trials(sides[1], sides[0])?];
+    let shared = before.iter().filter_map(|(name, key)| Some((name, [*key, *now.get(name)?])));
+    let mut pairs: Vec<(&Name, [Transcript; 2])> = vec![];
+    for (name, keys) in shared.take(args.judge_pairs) {
+        if let [Some(first), Some(second)] = [answer(sides[0], keys[0])?, answer(sides[1], keys[1])?] {
+            pairs.push((name, [first, second]));
+        }
+    }
     if pairs.is_empty() {
         return Err(Failure::usage("compare.no-answers", "no trial of one case has an answer on both sides")
             .hint("pairs are judged between runs; baselines keep no answers"));
@@ -48,7 +51,7 @@ pub(super) async fn preferred(
         let (judge, log, rubric) = (&judge, &log, &spec.rubric);
         async move {
             let pair = Pair { first, second, question: QUESTION };
-            (&name.0, compare(&judge.first, pair, rubric, log).await)
+            (&name.1, compare(&judge.first, pair, rubric, log).await)
         }
     }));
     let asked: Vec<_> = asked.buffered(AT_ONCE).collect().await;
@@ -79,19 +82,21 @@ pub(super) async fn preferred(
     Ok(found)
 }
 
-/// The transcripts of a side's use cases; the first trials come first.
-fn answers(own: &Opened, other: &Opened) -> Outcome<BTreeMap<Name, Transcript>> {
+/// The trials of a side's use cases; the first trials come first.
+fn trials(own: &Opened, other: &Opened) -> Outcome<BTreeMap<Name, CaseKey>> {
     let Some(file) = &own.file else { return Ok(BTreeMap::new()) };
     let (pick, others) = (&own.side.pick, &other.side.pick);
     let one_model = [own, other].iter().all(|side| side.side.models().len() == 1);
-    let mut found = BTreeMap::new();
-    for read in Reader::open(file)?.transcripts()? {
-        let Ok((planned, transcript)) = read else { continue };
-        if planned.header.kind == CaseKind::Use && fits(pick, &planned.header) {
-            found.insert(name(&planned.header, [pick, others], one_model), transcript);
-        }
-    }
-    Ok(found)
+    let planned = Reader::open(file)?.planned()?.into_iter().filter(|planned| !planned.confirms);
+    let headers = planned.map(|planned| planned.header);
+    let used = headers.filter(|header| header.kind == CaseKind::Use && fits(pick, header));
+    Ok(used.map(|header| (name(&header, [pick, others], one_model), header.key)).collect())
+}
+
+/// The transcript of a trial, if it ran.
+fn answer(side: &Opened, key: CaseKey) -> Outcome<Option<Transcript>> {
+    let Some(file) = &side.file else { return Ok(None) };
+    Ok(Reader::open(file)?.transcript(key)?)
 }
 
 fn fits(Pick { model, persona, client }: &Pick, header: &CaseHeader) -> bool {
@@ -103,11 +108,11 @@ fn fits(Pick { model, persona, client }: &Pick, header: &CaseHeader) -> bool {
 /// What names a trial on both sides: what was picked apart does not count.
 fn name(header: &CaseHeader, [own, other]: [&Pick; 2], one_model: bool) -> Name {
     let free = |apart: bool, name: &str| if apart { String::new() } else { name.to_owned() };
-    let model = header.model.as_ref().map_or("", |model| model.as_str());
+    let model = header.model.as_ref().map_or("", ModelName::as_str);
     let who = [
         free(one_model, model),
         free(own.persona != other.persona, header.persona.as_str()),
         free(own.client != other.client, header.client.as_str()),
     ];
-    (header.case.to_string(), header.trial, who)
+    (header.trial, header.case.to_string(), who)
 }
