@@ -213,6 +213,33 @@ fn the_action_runs_a_suite_and_publishes_what_came_of_it() {
         assert!(job.file(folder).join(file).is_file(), "{file}");
     }
     assert!(job.text("summary").starts_with("<!-- rehearsal:"), "{}", job.text("summary"));
+    written_again(&job);
+}
+
+/// A stored run is written again in any format.
+fn written_again(job: &Job) {
+    let report = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
+        let command =
+            command.current_dir(job.folder.path()).args(["report", "latest", "--out", "my reports"]);
+        let output = command.args(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    for format in rehearsal::report::FORMATS {
+        let (_, printed, _) = report(&["--format", format.name]);
+        let (code, silent, talk) = report(&["--format", format.name, "--to", "again/report"]);
+        assert_eq!((code, silent.as_str()), (Some(0), ""), "{}: {talk}", format.name);
+        assert_eq!(job.text("again/report"), printed, "{}", format.name);
+        assert!(printed.len() > 50, "{}", format.name);
+    }
+    // The transcripts of the run are in what keeps them.
+    assert!(report(&["--format", "inspect"]).1.contains("\"role\":\"assistant\""));
+    assert!(report(&["--format", "otlp"]).1.contains("\"tools/call get_order\""));
+    let (code, _, talk) = report(&["--format", "csv", "--format", "badge", "--to", "two"]);
+    assert!(code == Some(2) && talk.contains("`--to` takes one format"), "{talk}");
+    let (code, _, talk) = report(&["--format", "srif"]);
+    assert!(code == Some(2) && talk.contains("sarif"), "{talk}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ use rehearsal::report::losses::Lost;
 use rehearsal::report::{FORMATS, Summary, View, format};
 use rehearsal::score::Grade;
 use rehearsal::store::record::RunRecord;
+use rehearsal::suite::quarantine::Quarantined;
 use rehearsal::transcript::{CaseKind, Side, Transcript};
 use serde_json::{Value, json};
 
@@ -66,6 +67,7 @@ fn with<T>(run: &RunRecord, words: &str, use_it: impl FnOnce(&Summary) -> T) -> 
         next: vec![],
         fits: vec![Fit { client, misfits: vec![misfit(Kind::NameCut)] }],
         lost: Lost::new(),
+        after: rehearsal::report::causes::After::default(),
     };
     use_it(&Summary::of(&view))
 }
@@ -158,6 +160,8 @@ fn sound(name: &str, text: &str) {
     match name {
         "junit" => wellformed::check(text),
         "markdown" => {}
+        // The page has tests and a browser of its own: tests/html.rs.
+        "html" => return,
         "github" => drop(annotations(text)),
         "csv" => {
             for cell in table(text).iter().flat_map(|record| record.iter()) {
@@ -232,6 +236,7 @@ fn scanners_get_what_the_server_does_wrong_and_nothing_else() {
         next: vec![],
         fits: vec![],
         lost: Lost::new(),
+        after: rehearsal::report::causes::After::default(),
     };
     format("codequality").unwrap().write(&Summary::of(&view), &(), &mut bytes).unwrap();
     assert_eq!(bytes, b"[]\n");
@@ -359,6 +364,34 @@ fn a_rerun_is_what_build_servers_call_one() {
     assert_eq!(of("blocked").matches("<error").count(), 1);
     assert_eq!(of("blocked").matches("<rerunError").count(), 1);
     assert!(of("broken").contains("<system-out>trial 1: fail"));
+}
+
+#[test]
+fn a_case_under_quarantine_fails_no_build() {
+    let case =
+        || Trial::new(CaseKind::Use, "late-order", "customer", 1).finding("c", Grade::Fail, "no", (7, 9));
+    let like = golden_transcript::golden().0;
+    let quiet = {
+        let mut run = run_of([case()]);
+        run.manifest.gate.quarantine = vec![Quarantined {
+            case: "late-order".into(),
+            owner: "books".to_owned(),
+            until: "2026-11-28".parse().unwrap(),
+            since: None,
+            why: "the catalogue is rebuilt".to_owned(),
+            origin: run.results[0].header.origin.clone(),
+        }];
+        run
+    };
+    for (run, tag, status, level) in
+        [(run_of([case()]), "failure", "failed", "error"), (quiet, "skipped", "skipped", "warning")]
+    {
+        assert!(rendered(&run, "junit", ("", &like)).contains(&format!("<{tag} message=")), "{tag}");
+        let ctrf: Value = serde_json::from_str(&rendered(&run, "ctrf", ("", &like))).unwrap();
+        assert_eq!(ctrf["results"]["tests"][0]["status"], status);
+        let notes = annotations(&rendered(&run, "github", ("", &like)));
+        assert!(notes[level].iter().any(|text| text.contains("late-order")), "{notes:?}");
+    }
 }
 
 #[test]

@@ -79,6 +79,7 @@ fn with_view<T>(run: &RunRecord, use_it: impl FnOnce(&View<'_>) -> T) -> T {
         next,
         fits: fits(),
         lost: lost(),
+        after: rehearsal::report::causes::After::default(),
     })
 }
 

@@ -8,6 +8,7 @@ use super::demo::DemoArgs;
 use super::files::{ReportArgs, ReportFiles};
 use super::login::{LoginArgs, LogoutArgs};
 use super::tape::TapeArgs;
+use super::values::{dollars, shard};
 
 /// The end of `--help`; the first word of each command is how the user starts the program.
 pub(super) fn first_steps(program: &str) -> String {
@@ -94,6 +95,10 @@ pub(super) enum Command {
     Baseline(super::baseline::BaselineCommand),
     /// Compare two runs, baselines, models, personas or client profiles, case by case.
     Compare(Box<super::compare::CompareArgs>),
+    /// Look into the failed cases of a run: is it the server, a description, another tool, the model, the judge or chance?
+    Triage(super::triage::TriageArgs),
+    /// Run the server as it was beside the one under test, on what failed in a run: is it the server, or everything else?
+    Control(super::control::ControlArgs),
     /// Look at a server's tools, and at what each client hides, cuts or renames of them. Needs no model.
     Tools(ToolsArgs),
     /// Show the client profiles that suites may name, and where their values are from.
@@ -181,7 +186,7 @@ pub(super) struct EvalArgs {
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-    /// What to print on stdout: `human` or a report format. `json`, `markdown` and `junit` are written in any case.
+    /// What to print on stdout: `human` or a report format. `json`, `markdown`, `html` and `junit` are written in any case.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: String,
     /// Reports besides those.
@@ -193,6 +198,9 @@ pub(super) struct EvalArgs {
     /// The way past a baseline.
     #[command(flatten)]
     pub past: super::gate::Past,
+    /// The server as it was.
+    #[command(flatten)]
+    pub after: super::control::AfterAlarm,
     /// Break one thing in the built-in demo server, to see it caught.
     #[arg(long, value_name = "NAME")]
     pub flaw: Option<String>,
@@ -414,19 +422,8 @@ pub(super) enum RunsCommand {
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
-}
-
-fn dollars(text: &str) -> Result<f64, String> {
-    let wrong = || "write an amount in US dollars above zero, like 2.50".to_owned();
-    let amount: f64 = text.trim().trim_start_matches('$').parse().map_err(|_| wrong())?;
-    if amount.is_finite() && amount > 0.0 { Ok(amount) } else { Err(wrong()) }
-}
-
-fn shard(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || "write I/N with 1 <= I <= N, like 2/5".to_owned();
-    let (index, of) = text.split_once('/').ok_or_else(wrong)?;
-    let (index, of) = (index.trim().parse().map_err(|_| wrong())?, of.trim().parse().map_err(|_| wrong())?);
-    if (1..=of).contains(&index) { Ok((index, of)) } else { Err(wrong()) }
+    /// Chart the nights of a suite: does its rate slide, and since when?
+    Trend(super::trend::TrendArgs),
 }
 
 #[cfg(test)]
@@ -438,22 +435,5 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn amounts_are_parsed() {
-        assert_eq!(dollars("2.50"), Ok(2.5));
-        assert_eq!(dollars("$1"), Ok(1.0));
-        for bad in ["", "0", "-1", "nan", "inf", "1 euro"] {
-            assert!(dollars(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn shards_are_parsed() {
-        assert_eq!(shard("2/5"), Ok((2, 5)));
-        for bad in ["0/5", "6/5", "2", "a/b", "1/0"] {
-            assert!(shard(bad).is_err(), "{bad}");
-        }
     }
 }

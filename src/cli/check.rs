@@ -55,7 +55,11 @@ pub(super) fn load(project: &Project, name: &str, request: &Request, context: &C
             return Err(Failure::usage("suite.not-found", format!("no suite `{name}`")));
         }
     };
-    let Loaded { suite, diagnostics, sources } = project.load(&path, request);
+    let Loaded { suite, mut diagnostics, sources } = project.load(&path, request);
+    if let Some(suite) = &suite {
+        let today = context.clock.wall().to_zoned(jiff::tz::TimeZone::UTC).date();
+        diagnostics.extend(suite::quarantine::check(suite, today));
+    }
     tell_diagnostics(context.printer, &diagnostics, &|file| sources.get(file).map(ToString::to_string))?;
     suite.ok_or_else(|| {
         Failure::new(Exit::Bug, "bug.no-suite", "the suite has no errors and could not be read")

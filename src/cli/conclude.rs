@@ -9,6 +9,7 @@ use super::failure::{Failure, Outcome};
 use super::shelf::Shelf;
 use crate::drive::fit::{Fit, Seen, misfits};
 use crate::gate::{self, Decision, Exit, GateVerdict, Options};
+use crate::report::causes::After;
 use crate::report::losses::Lost;
 use crate::report::{self, ReportError, Summary, View, terminal};
 use crate::store::history;
@@ -39,7 +40,10 @@ pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
 }
 
 fn decided(run: &RunRecord, file: &Path) -> Decision {
-    let decision = gate::decide(run);
+    let mut decision = gate::decide(run);
+    if decision.verdict == GateVerdict::Pass && run.manifest.gate.mode == GateMode::Nightly {
+        decision.reasons.extend(super::trend::slides(file, &run.manifest));
+    }
     if decision.verdict == GateVerdict::Inconclusive && run.manifest.gate.mode == GateMode::Nightly {
         return gate::decide_with(run, Options { inconclusive_nights: 1 + nights_before(run, file) });
     }
@@ -120,7 +124,8 @@ impl Concluded {
     /// What formats render.
     pub(super) fn view(&self, context: &Context) -> View<'_> {
         let Told { fits, lost } = self.told.get_or_init(|| told(&self.file, &self.run)).clone();
-        View { fits, lost, ..self.verdict(context) }
+        let after = super::trend::after(&self.file, &self.run.manifest);
+        View { fits, lost, after, ..self.verdict(context) }
     }
 
     /// The same without what takes a look into the transcripts.
@@ -138,6 +143,7 @@ impl Concluded {
             next,
             fits: vec![],
             lost: Lost::new(),
+            after: After::default(),
         }
     }
 

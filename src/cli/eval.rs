@@ -192,12 +192,13 @@ async fn one(
         stage = set(&suite, &plan, (args.max_rps, &tapes), context) => stage?,
         failure = signals.before_anything_ran() => return Err(failure),
     };
-    let manifest = Manifest {
+    let out = context.root.join(&args.out);
+    let mut manifest = Manifest {
         flaw: args.flaw.clone(),
         tapes: args.tapes.words(),
         ..manifest(&suite, &plan, selection, &stage, context)
     };
-    let out = context.root.join(&args.out);
+    super::judge::note_canary(&mut manifest, &suite, &out);
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
     let budget = suite.max_cost;
     let expected = super::forecast::expected(&suite, &plan, &out, &tapes);
@@ -241,7 +242,8 @@ async fn one(
     };
     let judging = manifest.judging.clone();
     drop((rows, manifest));
-    finish(Running { stage, store, file, judging }, work, (signals, context)).await
+    let concluded = finish(Running { stage, store, file, judging }, work, (signals, context)).await?;
+    super::control::after(concluded, (args, budget), (signals, context)).await
 }
 
 /// What the program brings along to a server.
@@ -376,7 +378,14 @@ pub(super) async fn finish(
     Ok(concluded)
 }
 
-fn manifest(suite: &Suite, plan: &Plan, selection: Selection, stage: &Stage, context: &Context) -> Manifest {
+/// What a run that begins now is about.
+pub(super) fn manifest(
+    suite: &Suite,
+    plan: &Plan,
+    selection: Selection,
+    stage: &Stage,
+    context: &Context,
+) -> Manifest {
     let id = uuid::Uuid::now_v7().to_string();
     let shard = selection.shard;
     Manifest {

@@ -21,9 +21,11 @@ mod check;
 mod clients;
 mod compare;
 mod conclude;
+mod control;
 mod demo;
 mod eval;
 mod exec;
+mod experiment;
 mod explain;
 mod failure;
 mod files;
@@ -39,6 +41,7 @@ mod plan;
 mod program;
 mod progress;
 mod purse;
+mod replan;
 mod resume;
 mod rounds;
 mod runs;
@@ -48,6 +51,9 @@ mod show;
 mod signal;
 mod tape;
 mod tools;
+mod trend;
+mod triage;
+mod values;
 
 use args::{Cli, Command};
 use failure::{Failure, Outcome};
@@ -141,6 +147,9 @@ fn machine(command: &Command) -> bool {
         Command::Judge(command) => return command.is_machine(),
         Command::Baseline(command) => return command.is_machine(),
         Command::Compare(args) => return args.is_machine(),
+        Command::Triage(args) => return args.is_machine(),
+        Command::Control(args) => return args.is_machine(),
+        Command::Runs(args::RunsCommand::Trend(args)) => return args.is_machine(),
         Command::Resume(args) => &args.format,
         Command::Merge(args) => &args.format,
         _ => return false,
@@ -166,6 +175,8 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Judge(command) => wait(judge::judge(&command, context)),
         Command::Baseline(command) => baseline::baseline(&command, context),
         Command::Compare(args) => wait(compare::compare(&args, context)),
+        Command::Triage(args) => wait(triage::triage(&args, context)),
+        Command::Control(args) => wait(control::control(&args, context)),
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),
         Command::Issuer(args) => wait(issuer::issuer(&args, context)),

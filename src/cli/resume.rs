@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::args::{EvalArgs, ResumeArgs};
 use super::conclude::{self, conclude};
-use super::eval::{Running, Work, finish, pass_flaw, planned, set, surfaces};
+use super::eval::{Running, Work, finish, set, surfaces};
 use super::failure::{Failure, Outcome};
 use super::files::ReportFiles;
+use super::replan::{Replanned, replanned};
 use super::signal::Signals;
 use super::tape::{Session, TapeArgs};
 use super::{Context, exec, rounds};
@@ -22,7 +23,6 @@ use crate::score::Outcome as TrialOutcome;
 use crate::store::Store;
 use crate::store::read::Reader;
 use crate::store::record::{CaseResult, RunRecord, SurfaceSeen, is_settled};
-use crate::suite::made::MadeSuite;
 use crate::transcript::Transcript;
 
 /// Continues a run.
@@ -84,15 +84,8 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
     let reader = Reader::open(file)?;
     let record = reader.record()?;
     let manifest = &record.manifest;
-    // A suite that the command line described is in the record and nowhere else.
-    let made = manifest.inputs.get(&manifest.file).filter(|_| MadeSuite::is(&manifest.file));
-    let made = made.map(|text| MadeSuite { file: manifest.file.as_str().into(), text: text.as_str().into() });
-    let context = &Context { made, ..context.clone() };
-    let (mut suite, plan) = planned(&manifest.file, &manifest.selection, manifest.seed, context)?;
-    // The flaw of a demo run is part of its target, and of what its trials are about.
-    if let Some(flaw) = &manifest.flaw {
-        pass_flaw(&mut suite, flaw)?;
-    }
+    let Replanned { context, suite, plan } = replanned(manifest, &manifest.selection, context)?;
+    let context = &context;
     let left = left(&plan, &record, &reader)?;
     drop(reader);
     let Left { work: left, replanned, wants_more } = left;

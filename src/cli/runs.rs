@@ -19,6 +19,7 @@ pub(super) fn runs(command: &RunsCommand, context: &Context) -> Outcome {
         RunsCommand::Info(args) => info(args, context),
         RunsCommand::Check(args) => invariants(args, context),
         RunsCommand::Tape { run, to } => print_tape(run, to.as_deref(), context),
+        RunsCommand::Trend(args) => super::trend::trend(args, context),
     }
 }
 

@@ -122,9 +122,10 @@ impl Talk<'_> {
     /// What the client makes of a list of tools.
     fn shop(&self, listed: Vec<ToolFact>) -> Shop {
         let facts = offer::for_model(listed, &self.around.case.client.wire);
+        let facts = offer::narrowed(facts, self.work.only.as_deref());
         let menu = Menu::of(&facts, self.server(), &self.around.case.client.menu);
         let read_only = facts.iter().filter(|fact| offer::is_read_only(fact)).map(|fact| fact.name.clone());
-        Shop { menu, read_only: read_only.collect() }
+        Shop { menu, read_only: read_only.collect(), told: false }
     }
 
     /// Offers other tools where the server has said that its list changed; what a search has loaded stays.
@@ -150,6 +151,9 @@ impl Talk<'_> {
         let mut made: u32 = 0;
         for _ in 0..self.work.limits.turns {
             self.look_again(shop, request).await?;
+            if !std::mem::replace(&mut shop.told, true) {
+                self.ledger.lost(self.model.losses(&request.tools), self.around.log);
+            }
             let reply = self.ask(request).await?;
             let ChatReply { text, calls, carry, .. } = reply;
             let answer = text.clone().filter(|_| calls.is_empty());
@@ -179,6 +183,7 @@ impl Talk<'_> {
                 for offer in loads {
                     if request.tools.iter().all(|known| known.name != offer.name) {
                         request.tools.push(offer);
+                        shop.told = false;
                     }
                 }
             }
@@ -189,7 +194,6 @@ impl Talk<'_> {
     }
 
     async fn ask(&self, request: &ChatRequest) -> Result<ChatReply, End> {
-        self.ledger.lost(self.model.losses(&request.tools), self.around.log);
         self.around.log.note(What::ModelAsked {
             offered: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             messages: request.messages.len() as u32,
@@ -281,6 +285,8 @@ struct Told {
 struct Shop {
     menu: Menu,
     read_only: HashSet<ToolName>,
+    /// Whether it is on record what the model does not see of the tools that are offered now.
+    told: bool,
 }
 
 impl Shop {

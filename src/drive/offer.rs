@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::ids::ToolName;
 use crate::mcp;
 use crate::mcp::profile::{Instructions, Menu as Rules, Parallel, Place, Wire};
 use crate::transcript::ToolFact;
@@ -53,6 +54,14 @@ pub fn for_model(mut facts: Vec<ToolFact>, wire: &Wire) -> Vec<ToolFact> {
     facts
 }
 
+/// The tools of these names alone, where names are given: whether a model finds its way without the others.
+pub fn narrowed(mut facts: Vec<ToolFact>, only: Option<&[ToolName]>) -> Vec<ToolFact> {
+    if let Some(only) = only {
+        facts.retain(|fact| only.contains(&fact.name));
+    }
+    facts
+}
+
 /// Which calls of one answer run side by side: runs of neighbours, in order.
 pub fn batches(read_only: &[bool], parallel: Parallel) -> Vec<Range<usize>> {
     let mut batches: Vec<Range<usize>> = Vec::new();
@@ -99,6 +108,13 @@ mod tests {
         let declaring = Wire { capabilities: capabilities.as_object().cloned(), ..Wire::default() };
         assert_eq!(names(&declaring), ["plain"]);
         assert_eq!(names(&Wire::default()), ["plain", "app"]);
+    }
+
+    #[test]
+    fn an_offer_is_narrowed_where_names_are_given() {
+        let facts = || ["a", "b"].map(|name| ToolFact { name: name.into(), raw: json!({}) }).to_vec();
+        assert_eq!(narrowed(facts(), None), facts());
+        assert_eq!(narrowed(facts(), Some(&["b".into(), "c".into()])), facts()[1..]);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! After an alarm: the old server again, tonight, beside the new one. It tells a worse server from a worse night.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::rounds::{Record, Why};
+use crate::ids::ModelName;
 use crate::stats::exact::stratified_exact;
 use crate::stats::{Pair, Tally};
 
@@ -13,7 +16,7 @@ pub const CONTROL_TRIALS: u32 = 4;
 pub const CONTROL_LEVEL: f64 = 0.05;
 
 /// A case in the side-by-side run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlCase {
     /// Its name.
     pub id: String,
@@ -57,7 +60,7 @@ impl Cause {
 }
 
 /// What the control found.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Control {
     /// The old server tonight against its history, one-sided towards "worse".
     pub p_drift: f64,
@@ -71,6 +74,29 @@ pub struct Control {
     pub server: f64,
     /// What the alarm is due to.
     pub cause: Cause,
+    /// On what that rests: enough to compute it again.
+    #[serde(default)]
+    pub cases: Vec<ControlCase>,
+}
+
+/// The side-by-side runs of a stored run, as they are kept among its reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Controlled {
+    /// The number of this format: 1.
+    pub schema: u32,
+    /// The run.
+    pub run: String,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// How the old server was reached.
+    pub old: String,
+    /// What was found, by model.
+    pub models: BTreeMap<ModelName, Control>,
+    /// Models of which no case had trials in all three arms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<ModelName>,
+    /// US dollars of it; `None` when something has no price.
+    pub cost: Option<f64>,
 }
 
 /// Reads the side-by-side run of the implicated cases by two exact stratified tests at `level`.
@@ -98,6 +124,7 @@ pub fn attribute(cases: &[ControlCase], level: f64) -> Option<Control> {
         drift: mean_change(&drifted),
         server: mean_change(&changed),
         cause,
+        cases: cases.into_iter().cloned().collect(),
     })
 }
 
@@ -147,5 +174,14 @@ mod tests {
         let half =
             ControlCase { id: "a".to_owned(), history: tally(15, 15), old: tally(0, 0), new: tally(0, 4) };
         assert_eq!(attribute(&[half], CONTROL_LEVEL), None);
+    }
+
+    #[test]
+    fn what_is_kept_computes_to_the_same_again() {
+        let tally = |passed, trials| Tally { trials, passed };
+        let case =
+            ControlCase { id: "a".to_owned(), history: tally(15, 15), old: tally(4, 4), new: tally(1, 4) };
+        let found = attribute(&vec![case; 3], CONTROL_LEVEL).expect("trials");
+        assert_eq!(attribute(&found.cases, found.level), Some(found));
     }
 }

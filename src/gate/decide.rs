@@ -36,11 +36,13 @@ pub fn decide_with(run: &RunRecord, options: Options) -> Decision {
         found.push((Exit::Usage, about("run.nothing-selected", "no trial was selected")));
     }
     found.extend(missing_evidence(&cells, policy));
+    found.extend(judge_drift(run));
     if !cells.is_empty() && cells.iter().all(|cell| cell.state(policy) == State::Skipped) {
         let message = "none of the checks applies to this target, so nothing is known about it";
         found.push((Exit::Inconclusive, about("gate.nothing-applies", message)));
     }
-    found.extend(cells.iter().filter_map(|cell| judge_cell(cell, policy)));
+    let loud = cells.iter().filter(|cell| !super::quarantine::mutes(run, cell));
+    found.extend(loud.filter_map(|cell| judge_cell(cell, policy)));
     match Compared::of(run) {
         Ok(Some(compared)) => found.extend(against::found(&compared, &cells, run)),
         Ok(None) => {}
@@ -132,6 +134,18 @@ fn missing_evidence(cells: &[Cell<'_>], policy: &GatePolicy) -> Vec<(Exit, Reaso
         found.push((Exit::Inconclusive, about("gate.too-many-invalid", message)));
     }
     found
+}
+
+/// Verdicts of a judge that failed its newest canary are not those of the nights before.
+fn judge_drift(run: &RunRecord) -> Option<(Exit, Reason)> {
+    let canary = run.manifest.judging.as_ref()?.canary.as_ref()?;
+    let failed = canary.failed.as_ref()?;
+    let mut findings =
+        run.results.iter().flat_map(|result| &result.verdict).flat_map(|verdict| &verdict.findings);
+    findings.any(|finding| finding.ruling.is_some()).then(|| {
+        let message = format!("the newest canary of the judge, of {}, failed: {failed}", canary.at);
+        (Exit::Inconclusive, about("gate.judge-drift", message))
+    })
 }
 
 /// What a cell contributes to the decision; nothing when it holds.

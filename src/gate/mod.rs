@@ -13,10 +13,13 @@ pub mod control;
 mod decide;
 pub mod exit;
 pub mod explain;
+pub mod nights;
 pub mod outlook;
+pub mod quarantine;
 pub mod rounds;
 pub mod states;
 pub mod trend;
+pub mod triage;
 
 pub use compared::Compared;
 pub use decide::{Options, decide, decide_with};

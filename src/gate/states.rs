@@ -1,23 +1,82 @@
 //! The state of every lane of a run, from its baseline and its own trials. Pure.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::case_state::{CaseState, History, classify_with, may_be_released};
+use super::cells::{Cell, CellName};
+use super::compared::{Compared, Exclusion};
 use crate::stats::{Pair, Tally};
 use crate::store::baseline::{Baseline, LaneKey, LanePrint, Status};
+
+/// The states of the lanes of a run that was compared with a baseline, by model, case, persona and client profile. Cases
+/// that are known to fail have none: their history says nothing.
+pub fn of_run<'a>(compared: &'a Compared, cells: &[Cell<'a>]) -> HashMap<[&'a str; 4], LaneState> {
+    let mut known: HashMap<LaneKey, (History, Tally)> = HashMap::new();
+    let mut tallies: HashMap<(&str, &str), Tally> = HashMap::new();
+    for (model, record) in &compared.gates {
+        tallies.extend(record.cases.iter().map(|case| ((model.as_str(), case.id.as_str()), case.baseline)));
+    }
+    for lane in &compared.lanes {
+        let model = lane.key.model.as_ref().map_or("", |model| model.as_str());
+        if let Some(tally) = tallies.get(&(model, lane.id.as_str())) {
+            known.insert(lane.key.clone(), (History::Same, *tally));
+        }
+    }
+    for lane in &compared.excluded {
+        let history = match lane.why {
+            Exclusion::New => History::None,
+            Exclusion::Changed(_) => History::Changed,
+            Exclusion::KnownToFail | Exclusion::Removed => continue,
+        };
+        known.insert(lane.key.clone(), (history, Tally::default()));
+    }
+    let lanes = cells.iter().filter_map(|cell| {
+        let CellName { case, model, persona, client, .. } = cell.name;
+        let model = model?;
+        let key = LaneKey {
+            case: case.into(),
+            model: Some(model.into()),
+            persona: persona.into(),
+            client: client.into(),
+        };
+        let (history, baseline) = known.get(&key).copied()?;
+        let counts = cell.counts();
+        let recent = Tally { trials: counts.judged().into(), passed: counts.passed.into() };
+        Some(([model, case, persona, client], LaneTrials { key, history, baseline, recent }))
+    });
+    let (names, lanes): (Vec<_>, Vec<_>) = lanes.unzip();
+    names.into_iter().zip(states(&lanes)).collect()
+}
 
 /// The level at which a lane is called regressed or fixed, over all lanes together.
 const ALPHA: f64 = 0.01;
 
-/// What the trials of one lane gave in the run.
+/// What is known of a lane before and in the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneTrials {
     /// The lane.
     pub key: LaneKey,
-    /// What was measured.
-    pub print: LanePrint,
-    /// Its valid trials; trials that only confirm a suspect left out.
+    /// What is known from before.
+    pub history: History,
+    /// The pooled history; nothing unless it is of the same case.
+    pub baseline: Tally,
+    /// The valid trials of the run; trials that only confirm a suspect left out.
     pub recent: Tally,
+}
+
+impl LaneTrials {
+    /// A lane of a run beside a baseline.
+    pub fn against(baseline: &Baseline, (key, print): (LaneKey, LanePrint), recent: Tally) -> Self {
+        let pooled = baseline.pool(&key, &print);
+        let history = match pooled.status {
+            Status::Same => History::Same,
+            Status::New => History::None,
+            Status::Changed(_) => History::Changed,
+        };
+        Self { key, history, baseline: pooled.tally, recent }
+    }
 }
 
 /// A lane with its state.
@@ -39,29 +98,23 @@ pub struct LaneState {
 }
 
 /// The state of every lane, in the order given. Lanes that have a history share the risk of a false call.
-pub fn states(baseline: &Baseline, lanes: &[LaneTrials]) -> Vec<LaneState> {
-    let pooled: Vec<_> = lanes.iter().map(|lane| baseline.pool(&lane.key, &lane.print)).collect();
-    let tests = pooled.iter().filter(|pooled| pooled.status == Status::Same).count() as u64;
-    let state = |(lane, pooled): (&LaneTrials, &crate::store::baseline::Pooled)| {
-        let history = match pooled.status {
-            Status::Same => History::Same,
-            Status::New => History::None,
-            Status::Changed(_) => History::Changed,
-        };
-        let pair = Pair { baseline: pooled.tally, candidate: lane.recent };
+pub fn states(lanes: &[LaneTrials]) -> Vec<LaneState> {
+    let tests = lanes.iter().filter(|lane| lane.history == History::Same).count() as u64;
+    let state = |lane: &LaneTrials| {
+        let pair = Pair { baseline: lane.baseline, candidate: lane.recent };
         // Counts that cannot be say nothing.
-        let (state, p_worse) = classify_with(history, pair, ALPHA, tests)
+        let (state, p_worse) = classify_with(lane.history, pair, ALPHA, tests)
             .map_or((CaseState::Insufficient, 1.0), |found| (found.state, found.p_worse));
         LaneState {
             key: lane.key.clone(),
             state,
             p_worse,
-            baseline: pooled.tally,
+            baseline: lane.baseline,
             recent: lane.recent,
-            releasable: may_be_released(pooled.tally.plus(lane.recent)),
+            releasable: may_be_released(lane.baseline.plus(lane.recent)),
         }
     };
-    lanes.iter().zip(&pooled).map(state).collect()
+    lanes.iter().map(state).collect()
 }
 
 #[cfg(test)]
@@ -110,8 +163,8 @@ mod tests {
     }
 
     fn state(before: [u64; 2], now: [u64; 2]) -> CaseState {
-        let lane = LaneTrials { key: key("a"), print: print("v1"), recent: tally(now) };
-        states(&baseline("a", before), &[lane])[0].state
+        let lane = LaneTrials::against(&baseline("a", before), (key("a"), print("v1")), tally(now));
+        states(&[lane])[0].state
     }
 
     #[test]
@@ -130,18 +183,21 @@ mod tests {
     #[test]
     fn new_and_changed_lanes_have_no_history() {
         let known = baseline("a", [15, 15]);
-        let changed = LaneTrials { key: key("a"), print: print("v2"), recent: tally([0, 5]) };
-        let new = LaneTrials { key: key("b"), print: print("v1"), recent: tally([0, 5]) };
-        let found: Vec<CaseState> = states(&known, &[changed, new]).iter().map(|lane| lane.state).collect();
+        let changed = LaneTrials::against(&known, (key("a"), print("v2")), tally([0, 5]));
+        let new = LaneTrials::against(&known, (key("b"), print("v1")), tally([0, 5]));
+        let found: Vec<CaseState> = states(&[changed, new]).iter().map(|lane| lane.state).collect();
         assert_eq!(found, [CaseState::Changed, CaseState::New]);
-        assert!(states(&known, &[]).is_empty(), "a removed case has no row");
+        assert!(states(&[]).is_empty(), "a removed case has no row");
     }
 
     #[test]
     fn twenty_good_trials_end_a_quarantine() {
-        let lane = |recent| LaneTrials { key: key("a"), print: print("v1"), recent: tally(recent) };
-        assert!(states(&baseline("a", [15, 15]), &[lane([10, 10])])[0].releasable);
-        assert!(!states(&baseline("a", [12, 15]), &[lane([10, 10])])[0].releasable);
-        assert!(!states(&baseline("a", [5, 5]), &[lane([5, 5])])[0].releasable);
+        let releasable = |before, recent| {
+            let lane = LaneTrials::against(&baseline("a", before), (key("a"), print("v1")), tally(recent));
+            states(&[lane])[0].releasable
+        };
+        assert!(releasable([15, 15], [10, 10]));
+        assert!(!releasable([12, 15], [10, 10]));
+        assert!(!releasable([5, 5], [5, 5]));
     }
 }

@@ -208,8 +208,7 @@ impl Exchange {
             false => Stop::Fault(fault),
         })?;
         let text = incoming.text();
-        let read = jsonrpc::read(&text);
-        if text.is_empty() || (kind == Kind::Other && read.is_err()) {
+        if text.is_empty() || (kind == Kind::Other && jsonrpc::read(&text).is_err()) {
             return Err(Stop::blank(status, no_answer(status, &text, None), &text));
         }
         if kind == Kind::Other {
@@ -218,7 +217,8 @@ impl Exchange {
         }
         self.receive(&self.site.url, incoming.arrived(id));
         if self.hub.is_waiting(id) {
-            return Err(Stop::blank(status, no_answer(status, &text, read.err().as_deref()), &text));
+            let why = jsonrpc::read(&text).err();
+            return Err(Stop::blank(status, no_answer(status, &text, why.as_deref()), &text));
         }
         Ok(())
     }

@@ -103,8 +103,9 @@ impl Conversation {
 }
 
 fn of(tool: &Value, mirrored: std::sync::Arc<[mirror::Mirrored]>) -> Known {
-    let hint = |name| tool.pointer(&format!("/annotations/{name}")).and_then(Value::as_bool) == Some(true);
-    let support = tool.pointer("/execution/taskSupport").and_then(Value::as_str);
+    let annotations = tool.get("annotations");
+    let hint = |name| annotations.and_then(|all| all.get(name)).and_then(Value::as_bool) == Some(true);
+    let support = tool.get("execution").and_then(|execution| execution.get("taskSupport")?.as_str());
     Known {
         mirrored,
         repeatable: hint("readOnlyHint") || hint("idempotentHint"),

@@ -173,6 +173,7 @@ impl Expansion<'_> {
             setup: case.setup.clone(),
             verify: case.verify.clone(),
             cleanup: case.cleanup.clone(),
+            only: None,
         });
         let mut checks = case.expect.clone();
         for (index, verify) in case.verify.iter().enumerate() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::auth::Persona;
 use crate::diag::Located;
-use crate::ids::{CaseName, ClientName, ModelName, PersonaName, ScoreKey};
+use crate::ids::{CaseName, ClientName, ModelName, PersonaName, ScoreKey, ToolName};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
@@ -16,6 +16,7 @@ use crate::suite::{self, AccessSpec, Answers, Change, ExpectedFailure, Limits, S
 use crate::transcript::{CaseHeader, Subject};
 
 mod access;
+pub mod arms;
 mod expand;
 mod expectations;
 mod key;
@@ -75,6 +76,8 @@ pub struct UseWork {
     pub verify: Vec<Located<Verify>>,
     /// Steps at the end.
     pub cleanup: Vec<Located<Step>>,
+    /// The only tools that are offered, by the names the server gives them; `None`: all that the client offers.
+    pub only: Option<Arc<[ToolName]>>,
 }
 
 /// What an access case looks at and tries.

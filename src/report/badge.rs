@@ -13,9 +13,9 @@ use crate::gate::cells::State;
 
 /// One object.
 pub fn render(summary: &Summary, out: &mut dyn Write) -> Result<(), ReportError> {
-    let asked = summary.cases.iter().filter(|row| row.is != State::Skipped).count();
+    let asked = summary.cases.iter().filter(|row| row.is != State::Skipped && !row.quarantined);
     let holds = |state| matches!(state, State::Pass | State::Flaky | State::ExpectedFailure);
-    let held = summary.cases.iter().filter(|row| holds(row.is)).count();
+    let held = asked.clone().filter(|row| holds(row.is)).count();
     let (word, color) = match summary.verdict {
         "pass" => ("passing", "brightgreen"),
         "fail" => ("failing", "red"),
@@ -24,7 +24,7 @@ pub fn render(summary: &Summary, out: &mut dyn Write) -> Result<(), ReportError>
     let badge = json!({
         "schemaVersion": 1,
         "label": display::excerpt(&format!("rehearsal {}", summary.suite), 60),
-        "message": format!("{word}, {held} of {}", figures::count(asked as u64, "case")),
+        "message": format!("{word}, {held} of {}", figures::count(asked.count() as u64, "case")),
         "color": color,
         "isError": summary.verdict == "fail",
         "cacheSeconds": 300,

@@ -28,12 +28,19 @@ struct Note<'a> {
 pub fn render(summary: &Summary, out: &mut dyn Write) -> Result<(), ReportError> {
     let mut rows: Vec<&Row> = summary.cases.iter().collect();
     rows.sort_by_key(|row| urgency(row.is));
-    let of =
-        |wanted: &[State]| rows.iter().filter(|row| wanted.contains(&row.is)).copied().collect::<Vec<_>>();
-    let failed = of(&[State::Security, State::Fail, State::UnexpectedPass]);
-    let unclear = of(&[State::Undecided, State::Invalid, State::Missing, State::Flaky]);
-    let mut errors: Vec<Note<'_>> = failed.iter().flat_map(|row| failures(row, summary)).collect();
-    let mut warnings: Vec<Note<'_>> = unclear.iter().map(|row| doubt(row, summary)).collect();
+    // A case under quarantine raises no alarm in the gate, and so no error here.
+    let is_failed = |row: &Row| match row.is {
+        State::Fail => !row.quarantined,
+        state => matches!(state, State::Security | State::UnexpectedPass),
+    };
+    let is_unclear = |row: &Row| match row.is {
+        State::Fail => row.quarantined,
+        state => matches!(state, State::Undecided | State::Invalid | State::Missing | State::Flaky),
+    };
+    let failed = rows.iter().copied().filter(|row| is_failed(row));
+    let mut errors: Vec<Note<'_>> = failed.flat_map(|row| failures(row, summary)).collect();
+    let unclear = rows.iter().copied().filter(|row| is_unclear(row));
+    let mut warnings: Vec<Note<'_>> = unclear.map(|row| doubt(row, summary)).collect();
     let run = summary.reasons.iter().filter(|reason| reason.case.is_none()).map(|reason| Note {
         place: reason.origin.as_ref(),
         title: format!("{}: {}", summary.suite, reason.code),

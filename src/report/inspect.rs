@@ -22,10 +22,11 @@ const NO_MODEL: &str = "none/none";
 
 /// One document, the samples last so that headers are read without them.
 pub fn render(summary: &Summary, archive: &dyn Archive, out: &mut dyn Write) -> Result<(), ReportError> {
+    let ids = ids(summary);
     let head = [
         ("version", json!(VERSION)),
         ("status", json!(if matches!(summary.exit_code, 130 | 143) { "cancelled" } else { "success" })),
-        ("eval", spec(summary)),
+        ("eval", spec(summary, &ids)),
         ("plan", json!({"name": "plan", "steps": [], "config": {}})),
         ("results", results(summary)),
         ("stats", stats(summary)),
@@ -38,25 +39,31 @@ pub fn render(summary: &Summary, archive: &dyn Archive, out: &mut dyn Write) -> 
     }
     out.write_all(b"\"samples\":[")?;
     let mut first = true;
-    for row in &summary.cases {
+    for (row, id) in summary.cases.iter().zip(&ids) {
         for trial in &row.trials {
             out.write_all(if first { b"\n" } else { b",\n" })?;
             first = false;
-            let sample = sample::sample((row, trial), &id(row, summary), archive.trial(trial.key));
+            let sample = sample::sample((row, trial), id, archive.trial(trial.key));
             exact::write("inspect", &sample, out)?;
         }
     }
     Ok(out.write_all(b"\n]}\n")?)
 }
 
-/// The case alone where it runs once; else with what tells its cells apart.
-fn id(row: &Row, summary: &Summary) -> String {
-    let same = |other: &&Row| other.id == row.id && other.kind == row.kind;
-    if summary.cases.iter().filter(same).count() < 2 {
-        return row.id.clone();
+/// The ids of samples, a row each: the case alone where it runs once; else with what tells its cells apart.
+fn ids(summary: &Summary) -> Vec<String> {
+    let mut cells: BTreeMap<&str, u32> = BTreeMap::new();
+    for row in &summary.cases {
+        *cells.entry(&row.id).or_default() += 1;
     }
-    let model = row.model.as_deref().unwrap_or("-");
-    format!("{} [{model}, {}, {}]", row.id, row.persona, row.client)
+    let id = |row: &Row| match cells.get(row.id.as_str()) {
+        Some(2..) => {
+            let what = row.model.as_deref().unwrap_or(row.kind);
+            format!("{} [{what}, {}, {}]", row.id, row.persona, row.client)
+        }
+        _ => row.id.clone(),
+    };
+    summary.cases.iter().map(id).collect()
 }
 
 /// The only model of the run.
@@ -79,8 +86,7 @@ fn moment(text: &str) -> String {
     text.parse::<jiff::Timestamp>().unwrap_or_default().to_string()
 }
 
-fn spec(summary: &Summary) -> Value {
-    let ids: Vec<String> = summary.cases.iter().map(|row| id(row, summary)).collect();
+fn spec(summary: &Summary, ids: &[String]) -> Value {
     let epochs = summary.cases.iter().flat_map(|row| &row.trials).map(|trial| trial.trial).max();
     json!({
         "eval_id": summary.run,

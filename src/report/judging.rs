@@ -110,7 +110,8 @@ impl JudgeStamp {
         let verbosity = verbosity(run.results.iter());
         let arms = arms::of(&run.results);
         let stamp = Self { model, rulings, verbosity, arms, ..Self::default() };
-        let Some(Judging { models, rubric, fingerprint, kin, calibration }) = &manifest.judging else {
+        let Some(Judging { models, rubric, fingerprint, kin, calibration, canary: _ }) = &manifest.judging
+        else {
             return Some(stamp);
         };
         let decided = rulings.asked - rulings.undecided;

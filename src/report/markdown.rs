@@ -42,21 +42,19 @@ fn document(summary: &Summary) -> String {
     let mut blocks: Vec<(&str, String)> = vec![];
     blocks.extend(access(summary).map(|text| ("access grid", text)));
     blocks.extend(rows.iter().map(|row| ("case", failure(row, summary))));
+    let causes = summary.causes.as_ref().map(|causes| super::causes::section(causes, cell));
+    blocks.extend(causes.map(|text| ("list of causes", text)));
+    blocks.extend(super::trend::section(&summary.trend, cell).map(|text| ("list of nights", text)));
     blocks.extend(flaky(summary).map(|text| ("list of flaky cases", text)));
     blocks.extend(advice(summary).map(|text| ("list of advice", text)));
     blocks.extend(skipped(summary).map(|text| ("list of skipped checks", text)));
-    blocks
-        .extend(super::rates::section(&summary.rates, cell).into_iter().map(|text| ("table of rates", text)));
-    blocks.extend(
-        super::toolscore::section(&summary.tools, cell).into_iter().map(|text| ("tool scores", text)),
-    );
-    blocks.extend(
-        super::health::section(&summary.health, cell).into_iter().map(|text| ("list of suite health", text)),
-    );
+    blocks.extend(super::rates::section(&summary.rates, cell).map(|text| ("table of rates", text)));
+    blocks.extend(super::toolscore::section(&summary.tools, cell).map(|text| ("table of tool scores", text)));
+    blocks.extend(super::health::section(&summary.health, cell).map(|text| ("list of suite health", text)));
     let clients = summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell));
     blocks.extend(clients.map(|text| ("list of client misfits", text)));
     let losses = super::losses::section(&summary.losses, cell);
-    blocks.extend(losses.into_iter().map(|text| ("list of losses", text)));
+    blocks.extend(losses.map(|text| ("list of losses", text)));
     blocks.extend(table(summary).map(|text| ("table of use cases", text)));
     // The last lines and the sentence about what was dropped always have room.
     let mut room = BUDGET.saturating_sub(out.chars().count() + tail.chars().count() + 400);
@@ -123,7 +121,26 @@ fn head(summary: &Summary) -> String {
     if let Some(gate) = &summary.gate {
         out.push_str(&super::gate::section(gate, code));
     }
+    out.push_str(&quarantine(summary));
+    if let Some(line) = super::history::line(summary, code) {
+        out.push_str(&format!("{line}\n\n"));
+    }
     out.push_str(&rates(summary));
+    out
+}
+
+/// The size and the age of the quarantine, with every case in it.
+fn quarantine(summary: &Summary) -> String {
+    let Some(stamp) = &summary.quarantine else { return String::new() };
+    let mut out = format!("**{}**\n\n", stamp.headline());
+    for entry in stamp.entries.iter().take(10) {
+        let (case, why) = (code(&entry.case), code(&entry.why));
+        out.push_str(&format!("- {case}: {} {why}\n", code(&entry.says())));
+    }
+    if stamp.entries.len() > 10 {
+        out.push_str(&format!("- and {} more\n", stamp.entries.len() - 10));
+    }
+    out.push('\n');
     out
 }
 

@@ -14,6 +14,8 @@ mod alerts;
 pub mod archive;
 pub mod badge;
 pub mod baseline;
+pub mod cause;
+pub mod causes;
 pub mod clients;
 pub mod codequality;
 pub mod compare;
@@ -36,15 +38,18 @@ pub mod markdown;
 pub mod models;
 pub mod otlp;
 pub mod paint;
+pub mod quarantine;
 pub mod questions;
 pub mod rates;
 pub mod sarif;
 pub mod spending;
 pub mod summary;
+mod history;
 mod tally;
 pub mod terminal;
 pub mod toolscore;
 pub mod transcript_text;
+pub mod trend;
 pub mod unknown;
 pub mod ways;
 mod wrap;
@@ -70,6 +75,8 @@ pub struct View<'a> {
     pub fits: Vec<Fit>,
     /// What models' APIs did not take of the tools.
     pub lost: losses::Lost,
+    /// What later looks at the run found, and the nights before it.
+    pub after: causes::After,
 }
 
 /// A report format.

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::access::Grid;
+use super::causes::Causes;
 use super::fit::Clients;
 use super::gate::GateStamp;
 use super::health::HealthFinding;
 use super::judging::JudgeStamp;
 use super::losses::ModelLosses;
+use super::quarantine::QuarantineStamp;
 use super::rates::{ExactRate, Rate};
 use super::spending::Spending;
 use super::toolscore::ModelTools;
+use super::trend::TrendStamp;
 use crate::diag::Origin;
 use crate::gate::cells::{Counts, State};
 use crate::ids::CaseKey;
@@ -77,6 +80,15 @@ pub struct Summary {
     pub tools: Vec<ModelTools>,
     /// What is weak in the suite itself, the worst first.
     pub health: Vec<HealthFinding>,
+    /// Cases that raise no alarm of their own; `None` when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<QuarantineStamp>,
+    /// The nights that end with this run, one entry per model; absent unless a run of the suite stands for a night.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<TrendStamp>,
+    /// What failures are due to; absent when nobody looked into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub causes: Option<Causes>,
     /// Where the run file is.
     #[serde(skip)]
     pub run_file: String,
@@ -179,6 +191,12 @@ pub struct Row {
     pub missing: u32,
     /// The bar it has to reach, in words.
     pub bar: String,
+    /// Its state against its history; absent when the run was compared with nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<&'static str>,
+    /// It is under quarantine: it raises no alarm of its own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quarantined: bool,
     /// Why it is known to fail, if it is.
     pub expected_failure: Option<String>,
     /// Where the case stands.

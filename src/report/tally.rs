@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::access::Grid;
+use super::causes::Causes;
 use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::spending::Spending;
@@ -13,7 +14,9 @@ use super::summary::{
 use super::{View, figures, fit, health, losses, rates, toolscore, ways};
 use crate::diag::render;
 use crate::display;
-use crate::gate::cells::{self, Cell, Counts, State, blame, outcome};
+use crate::gate::cells::{self, Cell, CellName, Counts, State, blame, outcome};
+use crate::gate::compared::Compared;
+use crate::gate::{quarantine, states};
 use crate::ids::ToolName;
 use crate::score::{Finding, Grade, Outcome, Weight};
 use crate::store::record::{CaseResult, Manifest, RunRecord};
@@ -46,7 +49,7 @@ impl Summary {
             totals: totals(&cells),
             rates: rates::all(&cells),
             exact: rates::exact(&cells),
-            cases: cells.iter().map(|cell| row(cell, manifest)).collect(),
+            cases: rows(run, &cells),
             access: Grid::of(&cells, &seen(manifest)),
             clients: fit::clients(&view.fits, &named(run)),
             losses: losses::all(&view.lost),
@@ -56,6 +59,9 @@ impl Summary {
             gate: GateStamp::of(run),
             tools: toolscore::of(run),
             health: health::of(run, &cells),
+            quarantine: super::quarantine::stamp(run, &cells),
+            trend: view.after.trend.clone(),
+            causes: Causes::of(&view.after),
             run_file: name(&view.run_file),
             program: name(&view.program),
             next: view.next.iter().map(|command| sentence(command)).collect(),
@@ -116,6 +122,21 @@ fn totals(cells: &[Cell<'_>]) -> Totals {
     }
 }
 
+fn rows(run: &RunRecord, cells: &[Cell<'_>]) -> Vec<Row> {
+    let compared = Compared::of(run).ok().flatten();
+    let known = compared.as_ref().map(|compared| states::of_run(compared, cells)).unwrap_or_default();
+    let row = |cell: &Cell<'_>| {
+        let CellName { case, model, persona, client, .. } = cell.name;
+        let state = model.and_then(|model| known.get(&[model, case, persona, client]));
+        Row {
+            history: state.map(|known| known.state.as_str()),
+            quarantined: quarantine::entry(run, cell).is_some(),
+            ..row(cell, &run.manifest)
+        }
+    };
+    cells.iter().map(row).collect()
+}
+
 fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
     let state = cell.state(&manifest.gate);
     let counts = cell.counts();
@@ -136,6 +157,8 @@ fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
         skipped: counts.skipped,
         missing: counts.missing,
         bar: cell.bar(&manifest.gate),
+        history: None,
+        quarantined: false,
         expected_failure: cell.expected_failure().map(|known| sentence(&known.reason)),
         origin: cell.origin.into(),
         seconds: seconds(cell.results.iter().map(|result| result.took_ms).sum()),

@@ -13,6 +13,7 @@ use crate::transcript::CaseKind;
 mod access;
 mod blocks;
 mod cells;
+mod quarantine;
 
 /// The narrowest and the widest report.
 const NARROWEST: u16 = 60;
@@ -44,7 +45,9 @@ pub fn render(view: &View<'_>, style: Style, width: u16) -> String {
     let width = usize::from(width.clamp(NARROWEST, WIDEST));
     let mut page = Page { summary: &summary, style, width, out: String::new() };
     page.header();
+    page.quarantine();
     page.cells();
+    page.history();
     page.access();
     page.auth();
     page.failures();
@@ -156,6 +159,12 @@ impl<'a> Page<'a> {
         }
         self.some("clients", summary.clients.as_ref().and_then(super::fit::sentence));
         self.some("not taken", super::losses::sentence(&summary.losses));
+        for text in super::trend::notes(&summary.trend) {
+            self.fact("trend", &text);
+        }
+        for text in summary.causes.iter().flat_map(super::causes::Causes::lines) {
+            self.fact("cause", &text);
+        }
         self.fact("spent", &figures::spent(&summary.usage));
         for [who, cost, rest] in summary.spending.lines() {
             self.fact("", &format!("{who} {cost}: {rest}"));

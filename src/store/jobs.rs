@@ -211,9 +211,10 @@ impl Pen<'_> {
         let attempt = match attempts.0.get(&id) {
             Some((attempt, last)) if *last < seq => *attempt,
             _ => {
-                let sql = "SELECT 1 + max(coalesce((SELECT max(attempt) FROM replies WHERE trial = ?1), 0),
-                                          coalesce((SELECT attempt FROM transcripts WHERE trial = ?1), 0))";
-                self.conn.prepare_cached(sql)?.query_row([id], |row| row.get(0))?
+                // In two plain queries: SQLite plans a single one with `max` anew for every trial.
+                let said = "SELECT attempt FROM replies WHERE trial = ?1 ORDER BY attempt DESC LIMIT 1";
+                let kept = "SELECT attempt FROM transcripts WHERE trial = ?1";
+                1 + self.number(said, id)?.max(self.number(kept, id)?).unwrap_or(0)
             }
         };
         let sql = "INSERT INTO replies (trial, attempt, seq, event) VALUES (?1, ?2, ?3, ?4)";
@@ -331,6 +332,10 @@ impl Pen<'_> {
             ],
         )?;
         Ok(Ok(Kept::Stored))
+    }
+
+    fn number(&self, sql: &str, id: i64) -> rusqlite::Result<Option<i64>> {
+        self.conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()
     }
 
     fn find(&self, key: CaseKey) -> rusqlite::Result<Option<i64>> {

@@ -34,6 +34,21 @@ pub fn report_dir(run_file: &Path) -> PathBuf {
     run_file.with_extension("")
 }
 
+/// What the newest canary said of a judge with this fingerprint.
+pub fn canary_file(reports: &Path, judge: &str) -> PathBuf {
+    reports.join("judge").join(format!("{}.json", folder(judge)))
+}
+
+/// What a later look at a run found, `what` it is about: among its reports.
+pub fn finding_file(run_file: &Path, what: &str) -> PathBuf {
+    report_dir(run_file).join(format!("{what}.json"))
+}
+
+/// The run file with the trials of a later look at a run: among its reports, where no list of runs finds it.
+pub fn trials_file(run_file: &Path, what: &str, run: &RunId) -> PathBuf {
+    report_dir(run_file).join(format!("{what}-{}.sqlite", folder(run.as_str())))
+}
+
 /// The tape of a suite in a folder of tapes: `what` is on it.
 pub fn tape_file(tapes: &Path, suite: &SuiteName, what: &str) -> PathBuf {
     tapes.join(format!("{}.{what}.ndjson", folder(suite.as_str())))
@@ -75,6 +90,9 @@ mod tests {
         let run = run_file(Path::new("reports"), &"bookshop".into(), &"0197".into());
         assert_eq!(run, Path::new("reports/runs/bookshop/0197.sqlite"));
         assert_eq!(report_dir(&run), Path::new("reports/runs/bookshop/0197"));
+        assert_eq!(finding_file(&run, "triage"), Path::new("reports/runs/bookshop/0197/triage.json"));
+        let trials = trials_file(&run, "triage", &"../01".into());
+        assert_eq!(trials.parent(), Some(report_dir(&run).as_path()));
         assert_eq!(lock_file(&run), Path::new("reports/runs/bookshop/0197.sqlite.lock"));
     }
 

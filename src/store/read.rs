@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::record::{CaseResult, Facts, Manifest, RunRecord, Spend, Stop, is_settled, place};
 use super::{StoreError, pack, schema};
@@ -90,6 +90,7 @@ impl Reader {
     /// The run as reports and the gate see it. Damaged trials are missing, and a stop with the code `store.damaged` says
     /// how many there are.
     pub fn record(&self) -> Result<RunRecord, StoreError> {
+        let _view = self.view()?;
         let (_, planned) = self.bare_manifest()?;
         let manifest = self.manifest()?;
         let ids = self.wanted()?;
@@ -215,8 +216,10 @@ impl Reader {
     /// What resume need not do again: the settled trials, each with the key of its score. `None`: not scored, or the
     /// score is missing data (the judge's fault), so that it is scored again from the stored transcript.
     pub fn done_keys(&self) -> Result<BTreeMap<CaseKey, Option<ScoreKey>>, StoreError> {
+        let rows = self.plan()?;
+        let _view = self.view()?;
         let mut done = BTreeMap::new();
-        for Row { id, planned } in self.plan()?.into_iter().flatten() {
+        for Row { id, planned } in rows.into_iter().flatten() {
             let key = planned.header.key;
             if let Ok(Some(Stored { facts, verdict })) = self.stored(id, key)
                 && is_settled(&facts.end)
@@ -272,8 +275,15 @@ impl Reader {
         Ok(sum)
     }
 
+    /// One view of the file for many statements. Alone, each of them would lock the file, look for its log and read its
+    /// first page again.
+    fn view(&self) -> Result<Transaction<'_>, StoreError> {
+        self.conn.unchecked_transaction().map_err(|error| self.unreadable(&error))
+    }
+
     /// Rows of the plan that are wanted, in the order of execution.
     fn plan(&self) -> Result<Vec<Result<Row, Damaged>>, StoreError> {
+        let _view = self.view()?;
         Ok(self.wanted()?.into_iter().map(|id| self.row(id)).collect())
     }
 

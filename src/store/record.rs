@@ -93,6 +93,23 @@ pub struct Judging {
     /// How it decided against people, if this very judge was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibrated>,
+    /// The newest canary of a model that judges, the one that it failed before others; `None` when none was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanarySeen>,
+}
+
+/// What the newest canary said of a model that judges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanarySeen {
+    /// The model with this rubric.
+    pub judge: Fingerprint,
+    /// Its name.
+    pub model: String,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Why its verdicts cannot be relied on; `None` when it held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// A calibration as the record of a run keeps it.

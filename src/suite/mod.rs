@@ -28,11 +28,13 @@ pub mod answers;
 mod builtin;
 pub mod catalog;
 mod change;
+mod control;
 mod entries;
 pub mod health;
 pub mod judge_files;
 pub mod made;
 mod one_or_many;
+pub mod quarantine;
 pub mod read;
 mod resolve;
 pub mod schema;
@@ -46,6 +48,7 @@ pub mod yaml;
 
 pub use answers::Answers;
 pub use change::Change;
+pub use control::OldServer;
 pub use read::{Loaded, Project, Request};
 pub use steps::{CommandStep, HttpStep, PromptStep, ResourceStep, Simulate, Step, ToolStep, Turn, Verify};
 
@@ -366,6 +369,13 @@ pub struct GatePolicy {
     /// How strict the gate is about missing evidence. Default pr.
     #[serde(default)]
     pub mode: GateMode,
+    /// Use cases that raise no alarm of their own; suites write them under the key `quarantine` at the top.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
+    pub quarantine: Vec<quarantine::Quarantined>,
+    /// The server as it was: after an alarm it is run beside the new one, on the cases that the alarm is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<OldServer>,
 }
 
 impl Default for GatePolicy {
@@ -377,6 +387,8 @@ impl Default for GatePolicy {
             false_alarm: default_alarm(),
             max_invalid: default_invalid(),
             mode: GateMode::default(),
+            quarantine: vec![],
+            control: None,
         }
     }
 }

@@ -47,6 +47,7 @@ export REHEARSAL_INTEROP_MODELS="$place/models/bin"
 cd "$here/../.."
 cargo test --test interop "$@"
 bash "$here/conformance.sh" "$place"
+bash "$here/browser/run.sh"
 bash "$here/formats/run.sh" "$place"
 
 # Nothing that was installed may still run.

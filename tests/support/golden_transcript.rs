@@ -1,5 +1,7 @@
 //! Transcripts with every kind of event.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use rehearsal::diag::Origin;
 use rehearsal::ids::{Digest, ScoreKey};
 use rehearsal::score::{Finding, Grade, Verdict, Weight};

@@ -2,15 +2,17 @@
 
 use serde_json::json;
 
-use super::super::Context;
 use super::super::args::PlanFormat;
 use super::super::failure::{Failure, Outcome};
+use super::super::{Context, experiment};
 use super::{CanaryArgs, built, log, percent, refused, spec};
 use crate::display::safe_line;
 use crate::gate::Exit;
 use crate::report::figures::count;
 use crate::score::judge::canary::{self, Canary, UNSURE_ALARM};
 use crate::score::judge::frozen::FrozenPack;
+use crate::store::layout;
+use crate::store::record::CanarySeen;
 use crate::suite::JudgeSpec;
 use crate::suite::judge_files::JudgePacks;
 
@@ -35,7 +37,21 @@ pub(super) async fn canary(args: &CanaryArgs, context: &Context) -> Outcome {
     } else {
         context.printer.data(told(&spec, &found).as_bytes())?;
     }
-    verdict(&spec, &found)
+    let outcome = verdict(&spec, &found);
+    keep(args, &spec, &outcome, context)?;
+    outcome
+}
+
+/// Keeps what later runs with this judge should know. A canary that says nothing replaces none that did.
+fn keep(args: &CanaryArgs, spec: &JudgeSpec, outcome: &Outcome, context: &Context) -> Outcome<()> {
+    let failed = match outcome {
+        Ok(_) => None,
+        Err(failure) if failure.exit == Exit::Fail => Some(failure.message.clone()),
+        Err(_) => return Ok(()),
+    };
+    let judge = spec.fingerprint();
+    let seen = CanarySeen { judge, model: spec.model.name.to_string(), at: context.clock.stamp(), failed };
+    experiment::keep(&layout::canary_file(&context.root.join(&args.out), &judge.to_string()), &seen)
 }
 
 /// A scripted judge follows what the labels themselves say.

@@ -7,12 +7,14 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use super::args::PlanFormat;
+use super::experiment::kept;
 use super::failure::{Failure, Outcome, tell_diagnostics};
 use crate::diag::{Diagnostic, suggest};
 use crate::drive::{cast, stage};
 use crate::llm;
-use crate::score::judge::{Judge, Rubric};
-use crate::store::record::{Calibrated, Judging};
+use crate::score::judge::{Fingerprint, Judge, Rubric};
+use crate::store::layout;
+use crate::store::record::{Calibrated, CanarySeen, Judging, Manifest};
 use crate::store::verdicts::VerdictFile;
 use crate::suite::catalog::{Catalog, Kind};
 use crate::suite::{JudgeSpec, Suite};
@@ -69,6 +71,9 @@ pub(super) struct CanaryArgs {
     /// Calls at once.
     #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
+    /// Where runs are kept: the result is kept among them, and later runs with this judge take it into account.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    out: PathBuf,
     /// What to print.
     #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
     format: PlanFormat,
@@ -190,7 +195,22 @@ pub(super) fn judging(suite: &Suite, context: &Context) -> Option<Judging> {
         fingerprint,
         kin: candidates.map(|model| model.name.to_string()).collect(),
         calibration,
+        canary: None,
     })
+}
+
+/// Notes in the record of a run what the newest canary said of its judge: of several models the one that failed it.
+pub(super) fn note_canary(manifest: &mut Manifest, suite: &Suite, reports: &Path) {
+    let (Some(judging), Some(spec)) = (&mut manifest.judging, &suite.judge) else { return };
+    let spec = &spec.value;
+    let newest = |model: &llm::ModelSpec| {
+        let judge = Fingerprint::of(model, &spec.rubric);
+        let seen: CanarySeen = kept(&layout::canary_file(reports, &judge.to_string()))?;
+        (seen.judge == judge).then_some(seen)
+    };
+    let seen: Vec<CanarySeen> = spec.models().filter_map(newest).collect();
+    let failed = seen.iter().find(|seen| seen.failed.is_some());
+    judging.canary = failed.or(seen.first()).cloned();
 }
 
 /// The definition of a judge by the names of its model and rubric.

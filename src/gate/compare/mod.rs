@@ -2,18 +2,20 @@
 //! has no like on the other side is named and left out, never mixed in.
 
 mod change;
+mod found;
 mod movers;
+mod pairing;
 mod populations;
 mod sides;
 
 use serde::{Deserialize, Serialize};
 
 pub use change::{Change, Method, Question};
+pub use found::{CLEAR, ChangedCase, Exact, Finding, Part, SideBySide, Unlike};
 pub use movers::Mover;
+pub use pairing::side_by_side;
 pub use populations::{Excluded, Population};
-pub use sides::{
-    CLEAR, ChangedCase, Exact, Finding, Part, Pick, Side, SideBySide, SideLane, Unlike, side_by_side,
-};
+pub use sides::{Pick, Side, SideLane};
 
 use crate::stats::{Pair, Tally};
 

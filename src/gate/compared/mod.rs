@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::GateVerdict;
 use super::cells::Measured;
-use super::control::Control;
+use super::control::{Control, attribute};
 use super::rounds::{GateError, Record, Why};
 use crate::ids::{Digest, ModelName, RunId};
 use crate::store::baseline::{Against, Changed, Drift, LaneKey, THIN};
@@ -172,6 +172,11 @@ impl Compared {
     pub fn verify(&self) -> Result<(), Unusable> {
         for (model, record) in &self.gates {
             if record.recompute()? != *record {
+                return Err(Unusable::Differs(model.clone()));
+            }
+        }
+        for (model, control) in self.control.iter().filter(|(_, control)| !control.cases.is_empty()) {
+            if attribute(&control.cases, control.level).as_ref() != Some(control) {
                 return Err(Unusable::Differs(model.clone()));
             }
         }

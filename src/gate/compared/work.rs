@@ -102,7 +102,10 @@ impl Gates {
                         id: id.clone(),
                         group: lane.group.clone(),
                         baseline: pooled.tally,
-                        quarantined: false,
+                        quarantined: manifest
+                            .gate
+                            .quarantine_of(lane.key.case.as_str(), &manifest.started)
+                            .is_some(),
                     });
                     let (nights, left_out) = (pooled.nights, pooled.left_out);
                     let LanePrint { question, model: asked, .. } = lane.print;

@@ -5,6 +5,8 @@ use super::Entry;
 /// Code and text.
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
+    ("suite.quarantine", "An entry of `quarantine` breaks one of its rules: an owner and a reason; use cases only, and none that forbids a tool; at most 14 days from the day a run starts; at most one use case in ten. A quarantine is a promise to mend something soon, and no place to forget it."),
+    ("suite.quarantine-over", "The last day of a quarantine has passed, so the case raises alarms again. Mend the case and remove the entry. Whoever gives it a new end shows that in the history of the suite file; `since` keeps saying when it began."),
     ("suite.syntax", "The file is not YAML. The message names line and column where reading stopped; the mistake is often one line above: a missing quote, a tab used for indentation, or a colon inside an unquoted text."),
     ("suite.not-utf8", "The file holds bytes that are not UTF-8. Save it as UTF-8 without a byte order mark; the message names the first bad place."),
     ("suite.too-large", "The file, or what its aliases expand to, is larger than a suite may be. Split the suite; long texts belong in tool results, not in prompts."),

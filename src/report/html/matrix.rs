@@ -11,8 +11,9 @@ use crate::report::summary::{Row, Summary, urgency};
 use crate::score::access::{Access, Used};
 use crate::transcript::CaseKind;
 
-/// Most rows of each part of the heat map.
-const ROWS: usize = 300;
+/// Most rows of each part of the heat map, and most personas: a page of more cells would take seconds to open.
+const ROWS: usize = 200;
+const PERSONAS: usize = 40;
 
 /// Personas by tools, resources and prompts.
 pub(super) fn matrix(summary: &Summary, html: &mut Html) {
@@ -54,12 +55,12 @@ pub(super) fn matrix(summary: &Summary, html: &mut Html) {
 
 fn part(grid: &Grid, kind: &'static str, rows: &[access::GridRow], html: &mut Html) {
     let mut columns = vec![kind];
-    columns.extend(grid.personas.iter().map(String::as_str));
+    columns.extend(grid.personas.iter().take(PERSONAS).map(String::as_str));
     html.table(&format!("Access to each {kind}"), &columns, |html| {
         for row in rows.iter().take(ROWS) {
             html.tag("tr", &[], |html| {
                 html.leaf("th", &[("scope", "row")], &row.name);
-                for cell in &row.cells {
+                for cell in row.cells.iter().take(PERSONAS) {
                     match cell {
                         Some(cell) => sight(*cell, html),
                         None => html.tag("td", &[("class", "heat none")], |_| {}),
@@ -69,8 +70,10 @@ fn part(grid: &Grid, kind: &'static str, rows: &[access::GridRow], html: &mut Ht
             html.line();
         }
     });
-    if rows.len() > ROWS {
-        html.leaf("p", &[("class", "dim")], &format!("and {} more in summary.json", rows.len() - ROWS));
+    let (more, others) = (rows.len().saturating_sub(ROWS), grid.personas.len().saturating_sub(PERSONAS));
+    if more + others > 0 {
+        let text = format!("{more} more of them and {others} more personas are in summary.json");
+        html.leaf("p", &[("class", "dim")], &text);
     }
 }
 
@@ -143,7 +146,7 @@ pub(super) fn checks(summary: &Summary, html: &mut Html) {
         html.tag("details", &[], |html| {
             html.leaf("summary", &[], "Every check");
             html.table("Every auth check", &["check", "result", "rule", "section"], |html| {
-                for row in &rows {
+                for row in rows.iter().take(2 * ROWS) {
                     html.tag("tr", &[], |html| {
                         html.tag("th", &[("scope", "row")], |html| case_link(row, html));
                         html.leaf("td", &[], &format!("{} {}", mark(row.is), row.state));
@@ -162,7 +165,7 @@ pub(super) fn checks(summary: &Summary, html: &mut Html) {
                     &format!("{} skipped, and why", count(skipped.len() as u64, "check")),
                 );
                 html.tag("ul", &[], |html| {
-                    for (why, ids) in figures::skipped(&skipped) {
+                    for (why, ids) in figures::skipped(&skipped).into_iter().take(ROWS) {
                         html.leaf("li", &[], &format!("{ids}: {why}"));
                     }
                 });

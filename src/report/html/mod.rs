@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+mod against;
 mod changes;
 mod embed;
 mod index;
@@ -47,6 +48,7 @@ const SCRIPT: &str = concat!(
 
 /// Sections that may stand on the page, with their names in the navigation.
 const SECTIONS: &[(&str, &str)] = &[
+    ("baseline", "Baseline"),
     ("attention", "Attention"),
     ("changes", "Changes"),
     ("rates", "Rates"),
@@ -142,6 +144,7 @@ fn body(
     let mut main = Html::default();
     top::verdict(summary, &mut main);
     top::tiles(summary, &mut main);
+    against::section(summary, &mut main);
     top::attention(summary, &mut main);
     if let Some(changes) = changes {
         changes.section(summary, &mut main);

@@ -38,6 +38,7 @@ const list = () => {
   state.order = showCases(section, state.filter, (filter) => {
     state.filter = filter;
     history.replaceState(null, "", toHash(filter));
+    settled();
     // What had the focus is made anew; it keeps the focus by its place.
     const within = [section.filters, section.pager].find((part) => part.contains(document.activeElement));
     const at = within ? [...within.querySelectorAll("button, select, input")].indexOf(document.activeElement) : -1;
@@ -45,6 +46,9 @@ const list = () => {
     if (within) (within.querySelectorAll("button, select, input")[at] || search).focus();
   });
 };
+
+// The page shows what its address says.
+const settled = () => { document.documentElement.dataset.shown = location.hash; };
 
 const route = async () => {
   const turn = state.turn += 1;
@@ -68,13 +72,14 @@ const route = async () => {
       }
       overview.hidden = true;
       page.hidden = false;
-      if (!same) {
+      if (!same && turn > 1) {
         window.scrollTo(0, 0);
         page.focus({ preventScroll: true });
       }
     }
     overview.hidden = true;
     page.hidden = false;
+    settled();
     return;
   }
   const was = state.one;
@@ -90,6 +95,7 @@ const route = async () => {
   if (target && overview.contains(target)) target.scrollIntoView();
   const link = was && [...section.table.querySelectorAll("a.case")].find((a) => a.getAttribute("href") === caseLink(was));
   if (link) link.focus();
+  settled();
 };
 
 const look = (theme) => {
@@ -185,6 +191,7 @@ const start = async () => {
   search.addEventListener("input", () => {
     state.filter = { ...state.filter, q: search.value, page: 0 };
     history.replaceState(null, "", toHash(state.filter));
+    settled();
     list();
   });
   cases.append(el("div", { class: "choices" }, el("label", { for: "search" }, "search"), search, deep), section.filters, section.said, section.table, section.pager);

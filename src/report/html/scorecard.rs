@@ -101,7 +101,8 @@ impl Scorecard {
             let of = match self.trials {
                 0 => "No transcript could be read, so that errors, times and sizes are not known.".to_owned(),
                 trials => format!(
-                    "Calls are those of all trials; errors, times and sizes are of the {} in this file.",
+                    "Calls are those of all trials; errors, times and sizes are of the {} in this file, which keeps failures \
+                     first.",
                     count(trials, "transcript")
                 ),
             };

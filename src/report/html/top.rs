@@ -82,7 +82,8 @@ pub(super) fn tiles(summary: &Summary, html: &mut Html) {
         summary.cases.iter().filter(|row| urgency(row.is) <= urgency(State::UnexpectedPass)).count();
     tiles.push((failing.to_string(), format!("of {} failing", count(summary.cases.len() as u64, "case"))));
     if let Some(grid) = &summary.access {
-        let hidden = format!("access leaks, {} hidden but callable", grid.hidden_but_callable);
+        let noun = if grid.leaks == 1 { "access leak" } else { "access leaks" };
+        let hidden = format!("{noun}, {} hidden but callable", grid.hidden_but_callable);
         tiles.push((grid.leaks.to_string(), hidden));
     }
     let invalid = totals.invalid_share.map_or("-".to_owned(), percent);

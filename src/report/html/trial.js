@@ -6,7 +6,7 @@ const pieces = (list, tag) => list.map(([text, only]) => (only && text.trim() ? 
 // A block of words, with marks where `marked` says what the other side lacks.
 const words = (part, marked) => [
   part.label ? el("p", { class: "label" }, part.label) : null,
-  el("pre", { tabindex: "0", role: "region", "aria-label": part.label || "content" }, marked || pretty(part.text)),
+  el("pre", { tabindex: "0" }, marked || pretty(part.text)),
   part.of ? el("p", { class: "dim" }, `… cut here, ${count(part.of, "character")} in all; \`show\` and the run file have more`) : null,
 ];
 
@@ -32,11 +32,14 @@ const citations = (trial) => {
   return cited;
 };
 
+// The cards that show: all of them with `raw`, else the conversation and whatever a finding rests on.
+const visible = (trial, raw, cited) => trial.events.filter((event) => raw || !event.raw || cited.has(event.n));
+
 const LANES = [["model", "model"], ["result", "tools"], ["call", "tools"], ["probe", "probes"], ["auth", "authorization"], ["note", "others"]];
 
 // Who took how long, on one line of time.
 const waterfall = (trial) => {
-  const total = Math.max(trial.took, 1);
+  const total = trial.events.reduce((end, event) => Math.max(end, event.at), Math.max(trial.took, 1));
   const lanes = new Map();
   for (const event of trial.events) {
     if (event.took === undefined) continue;
@@ -102,8 +105,8 @@ const paired = (a, b) => {
 
 // Two transcripts, turn by turn.
 const sideBySide = (left, right, raw) => {
-  const [a, b] = [left, right].map((trial) => trial.events.filter((event) => raw || !event.raw));
   const [citedA, citedB] = [citations(left), citations(right)];
+  const [a, b] = [visible(left, raw, citedA), visible(right, raw, citedB)];
   let first = true;
   const rows = paired(a, b).map(([i, j]) => {
     const [x, y] = [i >= 0 ? a[i] : null, j >= 0 ? b[j] : null];
@@ -150,14 +153,15 @@ const showCase = async (main, one, choice, around) => {
   };
   const rule = one.rule ? el("dl", {}, el("dt", {}, "rule"), el("dd", {}, `${one.rule.title} (${one.rule.level}, ${one.rule.section})`),
     el("dt", {}, "fix"), el("dd", {}, one.rule.fix)) : null;
+  const cited = shown ? citations(shown) : new Map();
   const events = !shown ? null : other ? [
     el("div", { class: "pair heads" }, el("h3", {}, `trial ${trial.n}, ${trial.o}`),
       el("h3", {}, (others.find(([value]) => value === choice.beside) || ["", "beside"])[1])),
     sideBySide(shown, other, choice.raw),
   ] : el("section", { class: "events", "aria-label": "Transcript" },
-    shown.events.filter((event) => choice.raw || !event.raw).map((event) => card(event, citations(shown))));
+    visible(shown, choice.raw, cited).map((event) => card(event, cited)));
   main.replaceChildren(...[
-    el("nav", { "aria-label": "Cases", class: "around" }, el("a", { href: around.back }, "← all cases"), " ",
+    el("nav", { "aria-label": "Other cases", class: "around" }, el("a", { href: around.back }, "← all cases"), " ",
       around.previous ? el("a", { href: caseLink(around.previous) }, "previous") : null, " ",
       around.next ? el("a", { href: caseLink(around.next) }, "next") : null),
     el("h2", {}, chip(one.state), " ", one.id),

@@ -12,6 +12,7 @@ use super::{Finding, Grade, Weight};
 use crate::diag::Located;
 use crate::transcript::{Fault, Side, View};
 
+pub mod expected;
 pub mod matcher;
 pub mod short;
 

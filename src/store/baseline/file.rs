@@ -231,6 +231,7 @@ fn unsound(lane: &Lane, before: Option<&Lane>, runs: &BTreeSet<RunId>) -> Option
 const MOST_TRIALS: u64 = 1_000_000;
 
 fn place(path: &Path, line: u32, column: u32) -> Origin {
+    let path = path.strip_prefix(".").unwrap_or(path);
     Origin { file: path.display().to_string().into(), line, column }
 }
 

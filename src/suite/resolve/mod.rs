@@ -24,6 +24,7 @@ mod context;
 mod issuer;
 mod judge;
 mod models;
+mod quarantine;
 mod servers;
 mod steps;
 mod target;
@@ -136,6 +137,8 @@ fn assemble(
         written,
         cases::Around { personas: &personas, clients: &clients, models: &mut models, trials },
     );
+    let mut gate = gate.unwrap_or_default();
+    gate.quarantine = quarantine::resolve(context, file, &document.quarantine, &cases);
     let access = access::resolve(context, file, &document.access, &personas);
     let auth_checks = access::auth_checks(context, file, document.auth_checks.as_ref());
     let auth = access::auth_setup(context, file, document.auth_checks.as_ref(), &personas);
@@ -158,7 +161,7 @@ fn assemble(
         access,
         auth_checks,
         auth,
-        gate: gate.unwrap_or_default(),
+        gate,
         sources: context.sources.clone(),
         instruments: context.instruments.iter().cloned().collect(),
     })

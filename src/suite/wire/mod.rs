@@ -84,6 +84,10 @@ pub struct Document {
     /// When a run passes.
     #[serde(default)]
     pub gate: Option<GatePolicy>,
+    /// Flaky use cases that raise no alarm of their own for at most 14 days. They still run, are reported and count in the
+    /// rate of the suite. One use case in ten at most.
+    #[serde(default)]
+    pub quarantine: Vec<At<QuarantinePart>>,
     /// Steps before each use case.
     #[serde(default)]
     pub setup: Vec<At<StepPart>>,
@@ -93,6 +97,23 @@ pub struct Document {
     /// Steps at the end of each use case, whatever happened.
     #[serde(default)]
     pub cleanup: Vec<At<StepPart>>,
+}
+
+/// A use case that raises no alarm of its own for a while.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuarantinePart {
+    /// The id of the case.
+    pub case: At<String>,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day, as `2026-03-31`; at most 14 days ahead when a run starts.
+    pub until: At<String>,
+    /// The day on which it was first put here, so that reports can say how long that has been.
+    #[serde(default)]
+    pub since: Option<At<String>>,
+    /// Why.
+    pub why: String,
 }
 
 /// An environment variable whose value may be seen by everybody, such as a URL.
