@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use rehearsal::gate::compared::{Compared, Course, Gates, Known, Wanted};
 use rehearsal::gate::control::{Cause, Control};
 use rehearsal::gate::{Exit, GateVerdict, decide};
-use rehearsal::ids::{CaseKey, Digest};
+use rehearsal::ids::{CaseKey, Digest, ModelName};
 use rehearsal::plan::Planned;
 use rehearsal::report::gate::GateStamp;
 use rehearsal::score::Outcome;
@@ -216,7 +216,7 @@ fn a_fixed_plan_names_its_open_suspects_and_still_fails_what_is_worse() {
     let open = judge(&|key| if key.trial == 1 { fails(&[4])(key) } else { Outcome::Pass });
     let said = told(&open, &manifest);
     assert!(said.starts_with("inconclusive exit 3") && said.contains("gate.unconfirmed"), "{said}");
-    assert_eq!(open.unconfirmed[&"lexical".into()], ["case-00004"]);
+    assert_eq!(open.unconfirmed[&ModelName::from("lexical")], ["case-00004"]);
     assert!(open.verify().is_ok());
     let worse = told(&judge(&fails(&[0, 1, 2, 3, 4])), &manifest);
     assert!(worse.starts_with("fail exit 1") && worse.contains("gate.regressed-suite"), "{worse}");
@@ -229,7 +229,7 @@ fn an_alarm_that_the_old_server_raises_too_is_not_held_against_the_new_one() {
     let manifest = manifest(GateMode::Release, 0.05);
     let known = baseline(|_| 15, &manifest);
     let mut compared = run(begin(&known, &manifest, Course::Rounds, 1), fails(&[4]), |_| {});
-    let model = "lexical".into();
+    let model = ModelName::from("lexical");
     assert_eq!(compared.verdict(&model), Some(GateVerdict::Fail));
     let control =
         |cause| Control { p_drift: 0.01, p_server: 0.4, level: 0.05, drift: -0.5, server: 0.0, cause };
