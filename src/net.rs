@@ -22,6 +22,9 @@ pub const BODY_CAP: usize = 16 * 1024 * 1024;
 /// `User-Agent` of every request that says nothing else.
 pub const USER_AGENT: &str = concat!("rehearsal/", env!("CARGO_PKG_VERSION"));
 
+/// Bodies up to this size get their room at once.
+const USUAL: u64 = 64 * 1024;
+
 /// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
@@ -52,9 +55,12 @@ pub async fn read_into(
     body: &mut BytesMut,
     cap: usize,
 ) -> Result<(), BodyError> {
-    if response.content_length().is_some_and(|length| length > cap as u64) {
+    let announced = response.content_length();
+    if announced.is_some_and(|length| length > cap as u64) {
         return Err(BodyError::TooLarge(cap));
     }
+    // No more than is common: a length is only a claim.
+    body.reserve(announced.unwrap_or_default().min(USUAL) as usize);
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > cap => return Err(BodyError::TooLarge(cap)),

@@ -120,7 +120,7 @@ fn nights_are_charted_and_a_broken_case_is_named() {
     let slid = trend();
     assert_eq!(slid["slides"], true, "{slid:#}");
     assert_eq!(slid["began"], slid["nights"][5]["run"], "{slid:#}");
-    assert_eq!(slid["streaks"][0], json!({"case": "late-order", "nights": 2, "alarm": false}), "{slid:#}");
+    assert_eq!(slid["streaks"][0], json!({"case": "late-order", "nights": 2, "alarm": true}), "{slid:#}");
     let told = rehearsal(dir, &["runs", "trend", "shop"]);
     assert!(told.stdout.contains("late-order: fails for 2 nights in a row"), "{}", told.stdout);
     let unknown = rehearsal(dir, &["runs", "trend", "shp"]);

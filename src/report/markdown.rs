@@ -48,9 +48,12 @@ fn document(summary: &Summary) -> String {
     blocks.extend(flaky(summary).map(|text| ("list of flaky cases", text)));
     blocks.extend(advice(summary).map(|text| ("list of advice", text)));
     blocks.extend(skipped(summary).map(|text| ("list of skipped checks", text)));
-    blocks.extend(super::rates::section(&summary.rates, cell).map(|text| ("table of rates", text)));
-    blocks.extend(super::toolscore::section(&summary.tools, cell).map(|text| ("table of tool scores", text)));
-    blocks.extend(super::health::section(&summary.health, cell).map(|text| ("list of suite health", text)));
+    let rates = super::rates::section(&summary.rates, cell);
+    blocks.extend(rates.map(|text| ("section on reliability", text)));
+    let tools = super::toolscore::section(&summary.tools, cell);
+    blocks.extend(tools.map(|text| ("section on tools", text)));
+    let health = super::health::section(&summary.health, cell);
+    blocks.extend(health.map(|text| ("section on the suite", text)));
     let clients = summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell));
     blocks.extend(clients.map(|text| ("list of client misfits", text)));
     let losses = super::losses::section(&summary.losses, cell);

@@ -157,14 +157,14 @@ impl<'a> Page<'a> {
         for line in super::health::lines(&summary.health) {
             self.fact("suite", &line);
         }
-        self.some("clients", summary.clients.as_ref().and_then(super::fit::sentence));
-        self.some("not taken", super::losses::sentence(&summary.losses));
         for text in super::trend::notes(&summary.trend) {
             self.fact("trend", &text);
         }
         for text in summary.causes.iter().flat_map(super::causes::Causes::lines) {
             self.fact("cause", &text);
         }
+        self.some("clients", summary.clients.as_ref().and_then(super::fit::sentence));
+        self.some("not taken", super::losses::sentence(&summary.losses));
         self.fact("spent", &figures::spent(&summary.usage));
         for [who, cost, rest] in summary.spending.lines() {
             self.fact("", &format!("{who} {cost}: {rest}"));

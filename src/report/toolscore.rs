@@ -214,9 +214,30 @@ impl<'a> Sum<'a> {
     }
 }
 
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(|| "n/a".to_owned(), percent)
+}
+
+impl Ways {
+    /// All of it in one line.
+    pub fn sentence(&self) -> String {
+        let Self { errors, recovered, redundant, unknown_tool, looped, no_answer, .. } = self;
+        format!(
+            "failed calls {errors}, of which recovered {recovered}; wasted calls {redundant}; trials with a made-up tool {unknown_tool}, in circles {looped}, without an answer {no_answer}"
+        )
+    }
+}
+
 impl ModelTools {
+    /// `12 trials, precision 66.7 %, recall 66.7 %, in order 66.7 %`.
+    pub fn sentence(&self) -> String {
+        let [precision, recall, in_order] = [self.precision, self.recall, self.in_order].map(share);
+        let trials = count(self.trials, "trial");
+        format!("{trials}, precision {precision}, recall {recall}, in order {in_order}")
+    }
+
     /// Whether every wanted tool was called, and no other.
-    fn is_clean(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         self.tools.iter().all(|tool| tool.hits == tool.wanted && tool.hits == tool.called)
     }
 }
@@ -245,17 +266,13 @@ pub(super) fn section(models: &[ModelTools], code: impl Fn(&str) -> String) -> O
     if models.is_empty() {
         return None;
     }
-    let share = |share: Option<f64>| share.map_or_else(|| "n/a".to_owned(), percent);
     let mut out = "<details><summary>Tools: wanted and called</summary>\n\n".to_owned();
     for model in models {
-        let Ways { errors, recovered, redundant, unknown_tool, looped, no_answer, .. } = model.ways;
         out.push_str(&format!(
-            "{}: {}, precision {}, recall {}, in order {}\n\n- failed calls {errors}, of which recovered {recovered}; wasted calls {redundant}; trials with a made-up tool {unknown_tool}, in circles {looped}, without an answer {no_answer}\n\n",
+            "{}: {}\n\n- {}\n\n",
             code(&model.model),
-            count(model.trials, "trial"),
-            share(model.precision),
-            share(model.recall),
-            share(model.in_order)
+            model.sentence(),
+            model.ways.sentence()
         ));
         out.push_str("| tool | wanted | called | both | precision | recall | called in place of |\n|---|---|---|---|---|---|---|\n");
         for tool in model.tools.iter().take(ROWS) {

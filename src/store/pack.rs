@@ -42,7 +42,8 @@ impl Packed {
         let key = transcript.header.key;
         let facts = Facts::of(transcript);
         let facts_json = json(key, &facts)?;
-        let text = serde_json::to_vec(transcript).map_err(|error| unstorable(key, &error))?;
+        let mut text = Vec::with_capacity(size(transcript) * 3 / 2);
+        serde_json::to_writer(&mut text, transcript).map_err(|error| unstorable(key, &error))?;
         let body = deflate(&text).map_err(|error| unstorable(key, &error))?;
         let digest = Digest::of(&text);
         let seal = seal_transcript(&key.to_string(), &facts_json, &digest.to_string(), &body);
@@ -55,6 +56,11 @@ impl Packed {
 
 /// Whether packing takes less time than handing it to another thread is worth: tens of kilobytes.
 pub(super) fn is_small(transcript: &Transcript) -> bool {
+    size(transcript) < SMALL
+}
+
+/// About how many bytes a transcript has.
+fn size(transcript: &Transcript) -> usize {
     let sizes = transcript.events.iter().map(|event| match &event.what {
         What::Wire(WireMessage::Sent { body, .. } | WireMessage::Received { body, .. }) => body.len(),
         What::Exchanged { request, response, .. } => {
@@ -68,7 +74,7 @@ pub(super) fn is_small(transcript: &Transcript) -> bool {
         // Everything else that is large was on the wire or said before.
         _ => 256,
     });
-    sizes.sum::<usize>() < SMALL
+    sizes.sum()
 }
 
 /// A value as JSON text.

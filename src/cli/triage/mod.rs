@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::args::PlanFormat;
-use super::eval::{manifest, set};
+use super::eval::{manifest, set, surfaces};
 use super::experiment::{self, Experiment};
 use super::failure::{Failure, Outcome};
 use super::progress::Progress;
@@ -21,7 +21,7 @@ use crate::report::cause;
 use crate::report::figures::{count, money};
 use crate::store::layout;
 use crate::store::read::Reader;
-use crate::store::record::{CaseResult, Manifest, RunRecord};
+use crate::store::record::{CaseResult, Manifest, RunRecord, SurfaceSeen};
 use crate::suite::Suite;
 
 mod args;
@@ -110,6 +110,15 @@ impl Look<'_> {
             failure = signals.before_anything_ran() => return Err(failure),
         };
         let dropped: Vec<Vec<Arm>> = lanes.iter_mut().map(|lane| lane.look(stage.surfaces())).collect();
+        let now = surfaces(&stage, context);
+        let differs = |seen: &SurfaceSeen| {
+            now.iter().any(|other| other.persona == seen.persona && other.digest != seen.digest)
+        };
+        if self.manifest.surfaces.iter().any(differs) {
+            context
+                .printer
+                .talk("the server shows other tools than it did in the run; this looks into it as it is now");
+        }
         let selection = Selection { trials: Some(args.trials), ..self.manifest.selection.clone() };
         let about = manifest(suite, &plan, selection, &stage, context);
         let about = Manifest { flaw: self.manifest.flaw.clone(), ..about };

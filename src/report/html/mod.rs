@@ -18,6 +18,7 @@ mod embed;
 mod index;
 mod markup;
 mod matrix;
+mod measures;
 mod rest;
 mod scorecard;
 mod shown;
@@ -57,6 +58,9 @@ const SECTIONS: &[(&str, &str)] = &[
     ("cases", "Cases"),
     ("tools", "Tools"),
     ("clients", "Clients"),
+    ("reliability", "Reliability"),
+    ("confusion", "Wanted and called"),
+    ("health", "Suite"),
     ("cost", "Cost"),
     ("trend", "Trend"),
     ("provenance", "Provenance"),
@@ -80,6 +84,9 @@ pub fn render_within(
     let body = body(summary, &embedded, changes.as_ref(), |html| {
         rest::clients(summary, html);
         scorecard.section(html);
+        measures::reliability(summary, html);
+        measures::tools(summary, html);
+        measures::health(summary, html);
         rest::cost(summary, html);
         rest::trend(&archive.past(), summary, html);
     });

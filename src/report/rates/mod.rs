@@ -23,7 +23,7 @@ mod words;
 pub use curve::Point;
 pub use effort::{Effort, Spread};
 pub use exact::ExactRate;
-pub(super) use words::{effort, properties, reliability, section};
+pub(super) use words::{CURVE, EFFORT, effort, effort_cells, point_cells, properties, reliability, section};
 
 /// The confidence of every interval in reports.
 pub(super) const CONFIDENCE: f64 = 0.95;

@@ -121,10 +121,15 @@ pub(in crate::report) fn section(rates: &[Rate], code: impl Fn(&str) -> String) 
             "- pass@1 {}: every trial counts once, and no best of several\n\n",
             optional(rate.pass_at_1)
         ));
-        out.push_str("| in a row | pass^k | 95 % band | cases |\n|---|---|---|---|\n");
-        rate.curve.iter().for_each(|point| out.push_str(&point_row(point)));
-        out.push_str("\n| of a trial | median | 95 % interval | 95th percentile | 95 % interval | trials |\n|---|---|---|---|---|---|\n");
-        rate.effort.iter().for_each(|effort| out.push_str(&effort_row(effort)));
+        out.push_str(&head(&CURVE));
+        for point in &rate.curve {
+            out.push_str(&format!("| {} |\n", point_cells(point).join(" | ")));
+        }
+        out.push('\n');
+        out.push_str(&head(&EFFORT));
+        for effort in &rate.effort {
+            out.push_str(&format!("| {} |\n", effort_cells(effort).join(" | ")));
+        }
         out.push('\n');
     }
     if rates.len() > TOLD {
@@ -138,13 +143,21 @@ fn optional(share: Option<f64>) -> String {
     share.map_or_else(|| "n/a".to_owned(), percent)
 }
 
-fn point_row(point: &Point) -> String {
+/// The columns of the curve.
+pub(in crate::report) const CURVE: [&str; 4] = ["in a row", "pass^k", "95 % band", "cases"];
+/// The columns of effort.
+pub(in crate::report) const EFFORT: [&str; 6] =
+    ["of a trial", "median", "95 % interval", "95th percentile", "95 % interval", "trials"];
+
+/// The cells of a point of the curve.
+pub(in crate::report) fn point_cells(point: &Point) -> [String; 4] {
     let Point { k, pass_hat, low, high, cases, projected } = point;
     let word = if *projected { " (projected)" } else { "" };
-    format!("| {k}{word} | {} | {} | {cases} |\n", percent(*pass_hat), interval(*low, *high))
+    [format!("{k}{word}"), percent(*pass_hat), interval(*low, *high), cases.to_string()]
 }
 
-fn effort_row(effort: &Effort) -> String {
+/// The cells of a measure of effort.
+pub(in crate::report) fn effort_cells(effort: &Effort) -> [String; 6] {
     let Effort { what, trials, estimated, median, p95 } = effort;
     let name = match *what {
         "seconds" => "time",
@@ -157,7 +170,12 @@ fn effort_row(effort: &Effort) -> String {
         _ => "n/a".to_owned(),
     };
     let [middle, tail] = [median, p95].map(|spread| shown(what, spread.value));
-    format!("| {name}{about} | {middle} | {} | {tail} | {} | {trials} |\n", ends(median), ends(p95))
+    [format!("{name}{about}"), middle, ends(median), tail, ends(p95), trials.to_string()]
+}
+
+/// The head of a table in Markdown.
+fn head(columns: &[&str]) -> String {
+    format!("| {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len()))
 }
 
 /// The properties of a rate in JUnit: name and value.
