@@ -14,6 +14,8 @@ mod runs;
 use proptest::prelude::*;
 use rehearsal::gate::compared::{Compared, Course, Gates, Known, Wanted};
 use rehearsal::gate::control::{Cause, Control};
+use rehearsal::gate::outlook::{ASSUMED_RATE, assumed, outlook};
+use rehearsal::gate::rounds::{Knobs, Mode, Settings};
 use rehearsal::gate::{Exit, GateVerdict, decide};
 use rehearsal::ids::{CaseKey, Digest, ModelName};
 use rehearsal::plan::Planned;
@@ -271,4 +273,49 @@ fn a_changed_record_is_noticed() {
     let record = compared.gates.values_mut().next().unwrap();
     record.cases[0].rounds = "f".to_owned();
     assert!(compared.verify().is_err());
+}
+
+fn rounds(mode: Mode) -> Settings {
+    Settings::new(mode, Knobs::default()).unwrap()
+}
+
+fn histories(n: usize, passed: u64) -> Vec<Tally> {
+    vec![Tally { trials: 15, passed }; n]
+}
+
+#[test]
+fn a_large_healthy_suite_shows_its_margin_and_needs_no_advice() {
+    let outlook = outlook(&histories(100, 15), &rounds(Mode::Nightly), 1).unwrap();
+    assert!(outlook.shown_margin.is_some_and(|shown| shown < 0.05), "{outlook:?}");
+    assert!(outlook.advice().is_empty());
+    assert_eq!((outlook.least_trials, outlook.most_trials), (100, 500 + 75 * 5));
+}
+
+#[test]
+fn a_small_suite_cannot_and_is_told_what_helps() {
+    let outlook = outlook(&assumed(20), &rounds(Mode::Nightly), 1).unwrap();
+    assert!(outlook.shown_margin.is_some_and(|shown| shown > 0.08), "{outlook:?}");
+    let advice = outlook.advice();
+    assert!(advice[0].contains("twice the cases"), "{advice:?}");
+    assert!(advice.iter().any(|line| line.contains("more rounds will not help")), "{advice:?}");
+}
+
+#[test]
+fn one_round_is_helped_by_more() {
+    let outlook = outlook(&histories(40, 14), &rounds(Mode::Pr), 1).unwrap();
+    assert!(outlook.with_more_rounds < outlook.shown_margin, "{outlook:?}");
+    assert_eq!(outlook.floor, "trials");
+}
+
+#[test]
+fn without_a_baseline_there_is_nothing_to_say() {
+    assert_eq!(outlook(&[], &rounds(Mode::Pr), 1), None);
+    assert!(assumed(0).is_empty());
+}
+
+#[test]
+fn what_is_assumed_has_the_mean_it_says() {
+    let cases = assumed(200);
+    let mean = cases.iter().filter_map(|case| case.rate()).sum::<f64>() / 200.0;
+    assert!((mean - ASSUMED_RATE).abs() < 0.01, "{mean}");
 }
