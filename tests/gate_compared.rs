@@ -233,8 +233,15 @@ fn an_alarm_that_the_old_server_raises_too_is_not_held_against_the_new_one() {
     let mut compared = run(begin(&known, &manifest, Course::Rounds, 1), fails(&[4]), |_| {});
     let model = ModelName::from("lexical");
     assert_eq!(compared.verdict(&model), Some(GateVerdict::Fail));
-    let control =
-        |cause| Control { p_drift: 0.01, p_server: 0.4, level: 0.05, drift: -0.5, server: 0.0, cause };
+    let control = |cause| Control {
+        p_drift: 0.01,
+        p_server: 0.4,
+        level: 0.05,
+        drift: -0.5,
+        server: 0.0,
+        cause,
+        cases: vec![],
+    };
     for (cause, exit) in [
         (Cause::Server, Exit::Fail),
         (Cause::Both, Exit::Fail),
