@@ -14,8 +14,10 @@ mod runs;
 use proptest::prelude::*;
 use rehearsal::gate::compared::{Compared, Course, Gates, Known, Wanted};
 use rehearsal::gate::control::{Cause, Control};
+use rehearsal::gate::outlook::{ASSUMED_RATE, assumed, outlook};
+use rehearsal::gate::rounds::{Knobs, Mode, Settings};
 use rehearsal::gate::{Exit, GateVerdict, decide};
-use rehearsal::ids::{CaseKey, Digest};
+use rehearsal::ids::{CaseKey, Digest, ModelName};
 use rehearsal::plan::Planned;
 use rehearsal::report::gate::GateStamp;
 use rehearsal::score::Outcome;
@@ -193,9 +195,9 @@ fn every_verdict_has_its_words() {
     };
     tell("unchanged", 0.3, 15, &fails(&[]));
     tell("broken case", 0.05, 15, &fails(&[4]));
-    tell("broken group", 0.05, 5, &fails(&[0, 1, 2]));
+    tell("broken cases", 0.05, 5, &fails(&[0, 1, 2]));
     tell("everything", 0.05, 15, &fails(&[0, 1, 2, 3, 4, 5, 6, 7]));
-    tell("too small", 0.001, 12, &fails(&[]));
+    tell("too small", 0.001, 12, &|key| if key.trial < 3 { fails(&[5, 7, 9])(key) } else { Outcome::Pass });
     tell("nothing", 0.05, 15, &|_| Outcome::Invalid);
     insta::assert_snapshot!("compared_words", out);
     assert!(!out.contains("significant") && !out.contains("NaN") && !out.contains("p = 0\n"), "{out}");
@@ -216,7 +218,7 @@ fn a_fixed_plan_names_its_open_suspects_and_still_fails_what_is_worse() {
     let open = judge(&|key| if key.trial == 1 { fails(&[4])(key) } else { Outcome::Pass });
     let said = told(&open, &manifest);
     assert!(said.starts_with("inconclusive exit 3") && said.contains("gate.unconfirmed"), "{said}");
-    assert_eq!(open.unconfirmed[&"lexical".into()], ["case-00004"]);
+    assert_eq!(open.unconfirmed[&ModelName::from("lexical")], ["case-00004"]);
     assert!(open.verify().is_ok());
     let worse = told(&judge(&fails(&[0, 1, 2, 3, 4])), &manifest);
     assert!(worse.starts_with("fail exit 1") && worse.contains("gate.regressed-suite"), "{worse}");
@@ -229,10 +231,17 @@ fn an_alarm_that_the_old_server_raises_too_is_not_held_against_the_new_one() {
     let manifest = manifest(GateMode::Release, 0.05);
     let known = baseline(|_| 15, &manifest);
     let mut compared = run(begin(&known, &manifest, Course::Rounds, 1), fails(&[4]), |_| {});
-    let model = "lexical".into();
+    let model = ModelName::from("lexical");
     assert_eq!(compared.verdict(&model), Some(GateVerdict::Fail));
-    let control =
-        |cause| Control { p_drift: 0.01, p_server: 0.4, level: 0.05, drift: -0.5, server: 0.0, cause };
+    let control = |cause| Control {
+        p_drift: 0.01,
+        p_server: 0.4,
+        level: 0.05,
+        drift: -0.5,
+        server: 0.0,
+        cause,
+        cases: vec![],
+    };
     for (cause, exit) in [
         (Cause::Server, Exit::Fail),
         (Cause::Both, Exit::Fail),
@@ -271,4 +280,49 @@ fn a_changed_record_is_noticed() {
     let record = compared.gates.values_mut().next().unwrap();
     record.cases[0].rounds = "f".to_owned();
     assert!(compared.verify().is_err());
+}
+
+fn rounds(mode: Mode) -> Settings {
+    Settings::new(mode, Knobs::default()).unwrap()
+}
+
+fn histories(n: usize, passed: u64) -> Vec<Tally> {
+    vec![Tally { trials: 15, passed }; n]
+}
+
+#[test]
+fn a_large_healthy_suite_shows_its_margin_and_needs_no_advice() {
+    let outlook = outlook(&histories(100, 15), &rounds(Mode::Nightly), 1).unwrap();
+    assert!(outlook.shown_margin.is_some_and(|shown| shown < 0.05), "{outlook:?}");
+    assert!(outlook.advice().is_empty());
+    assert_eq!((outlook.least_trials, outlook.most_trials), (100, 500 + 75 * 5));
+}
+
+#[test]
+fn a_small_suite_cannot_and_is_told_what_helps() {
+    let outlook = outlook(&assumed(20), &rounds(Mode::Nightly), 1).unwrap();
+    assert!(outlook.shown_margin.is_some_and(|shown| shown > 0.08), "{outlook:?}");
+    let advice = outlook.advice();
+    assert!(advice[0].contains("twice the cases"), "{advice:?}");
+    assert!(advice.iter().any(|line| line.contains("more rounds will not help")), "{advice:?}");
+}
+
+#[test]
+fn one_round_is_helped_by_more() {
+    let outlook = outlook(&histories(40, 14), &rounds(Mode::Pr), 1).unwrap();
+    assert!(outlook.with_more_rounds < outlook.shown_margin, "{outlook:?}");
+    assert_eq!(outlook.floor, "trials");
+}
+
+#[test]
+fn without_a_baseline_there_is_nothing_to_say() {
+    assert_eq!(outlook(&[], &rounds(Mode::Pr), 1), None);
+    assert!(assumed(0).is_empty());
+}
+
+#[test]
+fn what_is_assumed_has_the_mean_it_says() {
+    let cases = assumed(200);
+    let mean = cases.iter().filter_map(|case| case.rate()).sum::<f64>() / 200.0;
+    assert!((mean - ASSUMED_RATE).abs() < 0.01, "{mean}");
 }

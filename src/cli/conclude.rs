@@ -165,7 +165,8 @@ impl Concluded {
         if let Some(case) = failing.or_else(|| used.map(|result| result.header.case.to_string())) {
             next.push(format!("show {run} {case}"));
         }
-        if self.decision.exit == Exit::Pass && self.decision.verdict == GateVerdict::Pass && used.is_some() {
+        let whole = manifest.flaw.is_none() && manifest.shard.is_none() && used.is_some();
+        if whole && self.decision.exit == Exit::Pass && self.decision.verdict == GateVerdict::Pass {
             next.push(format!("baseline accept {run}"));
         }
         if manifest.target.contains("demo-server") && self.decision.exit == Exit::Pass {

@@ -201,7 +201,6 @@ async fn one(
     super::judge::note_canary(&mut manifest, &suite, &out);
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
     let budget = suite.max_cost;
-    let expected = super::forecast::expected(&suite, &plan, &out, &tapes);
     let begun = base
         .and_then(|base| super::rounds::begin(&base, &manifest, &mut plan, args.select.trials).transpose());
     let begun = match begun.transpose() {
@@ -211,6 +210,7 @@ async fn one(
             return Err(failure);
         }
     };
+    let expected = super::forecast::expected(&suite, &plan, &out, &tapes);
     // The plan holds what trials need; a large suite would only take memory from here on.
     drop(suite);
     let rows: Vec<Planned> = plan.cases.iter().map(Planned::from).collect();

@@ -194,7 +194,7 @@ fn stamp(compared: &Compared, model: &ModelName, record: &Record) -> ModelStamp 
         suspects: confirmed.iter().map(suspect).collect(),
         thin: compared.thin(model).len() as u64,
     };
-    stamp.sentence = shown(&sentence(&stamp, why.is_some()), SENTENCE);
+    stamp.sentence = shown(&sentence(&stamp, why), SENTENCE);
     stamp
 }
 
@@ -203,7 +203,7 @@ fn suspect(look: &SuspectLook) -> Suspect {
     Suspect { case: shown(case, NAME), trials: fresh.trials, passed: fresh.passed, p: *p }
 }
 
-fn sentence(stamp: &ModelStamp, decided: bool) -> String {
+fn sentence(stamp: &ModelStamp, why: Option<&Why>) -> String {
     let points = |share: f64| format!("{:.1}", share * 100.0 + 0.0);
     let margin = points(stamp.margin);
     let margin = margin.trim_end_matches(".0");
@@ -214,8 +214,17 @@ fn sentence(stamp: &ModelStamp, decided: bool) -> String {
             (groups, _) => format!("regressed: {} {}", plural(groups.len(), "group"), some(groups)),
         },
         "not worse" => format!("not worse by more than {margin} points"),
-        _ if !decided => "inconclusive: stopped before the gate could decide".to_owned(),
-        _ => format!("inconclusive: not shown to be worse, nor to be within {margin} points"),
+        _ => match why {
+            None => "inconclusive: stopped before the gate could decide".to_owned(),
+            Some(Why::Degraded) => "inconclusive: too few valid trials".to_owned(),
+            Some(Why::NotWorse) => "inconclusive: suspects have no fresh trials".to_owned(),
+            Some(Why::Suite | Why::Groups(_) | Why::Cases(_)) => {
+                "inconclusive: an alarm that the old server beside it does not confirm".to_owned()
+            }
+            Some(Why::Budget) => {
+                format!("inconclusive: not shown to be worse, nor to be within {margin} points")
+            }
+        },
     }];
     if let (Some(change), Some(low), Some(high)) = (stamp.change, stamp.low, stamp.high) {
         let signed = |share: f64| format!("{:+.1}", (share * 1000.0).round() / 10.0 + 0.0);

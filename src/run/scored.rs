@@ -78,7 +78,7 @@ fn may_differ(end: &End) -> bool {
         "model.refused-request",
         "model.script-left",
     ];
-    const FAMILIES: [&str; 3] = ["bug.", "credentials.", "store."];
+    const FAMILIES: [&str; 4] = ["bug.", "credentials.", "store.", "tape."];
     match end {
         End::Faulted(fault) => {
             !is_settled(end)

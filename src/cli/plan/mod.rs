@@ -20,7 +20,7 @@ use crate::suite::read::Project;
 
 mod outlook;
 
-use outlook::{Outlooks, outlooks};
+use outlook::outlooks;
 
 /// Stands for the tokens while no run has shown them: most of them are the target's own descriptions and results.
 const UNKNOWN: &str = "tokens: known after a first run";
@@ -32,10 +32,12 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
     for name in check::selected(&args.select.suites, &project)? {
         let (suite, plan) = planned(&name, &selection(&args.select, &[]), args.select.seed, context)?;
         let (cells, most) = (cells(&plan), Most::of(&plan));
-        let forecast = forecast(&suite, &plan, &context.root.join(&args.out));
+        let reports = context.root.join(&args.out);
+        let round = forecast(&suite, &first_trials(&plan), &reports);
+        let forecast = forecast(&suite, &plan, &reports);
         let (path, shown) = places(&args.out, &suite.name, context);
         let base = Base::read(&path, &shown)?;
-        let outlooks = outlooks(&suite, &plan, base.as_ref(), &context.root.join(&args.out))?;
+        let outlooks = outlooks(&suite, &plan, base.as_ref(), &reports)?;
         if context.printer.is_machine() {
             documents.push(json!({
                 "suite": suite.name,
@@ -44,7 +46,7 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
                 "at_most": most.to_json(),
                 "max_cost": suite.max_cost,
                 "expected": forecast.as_ref().map(Forecast::to_json),
-                "gate": outlooks.as_ref().map(Outlooks::to_json),
+                "gate": outlooks.as_ref().map(|outlooks| outlooks.to_json(round.as_ref())),
             }));
         } else {
             let mut text = text(suite.name.as_str(), &plan, &cells, &most);
@@ -52,7 +54,7 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
                 let tokens = forecast.map_or_else(|| UNKNOWN.to_owned(), |forecast| forecast.text());
                 text.push_str(&format!("  {tokens}\n"));
             }
-            text.push_str(&outlooks.map(|outlooks| outlooks.text()).unwrap_or_default());
+            text.push_str(&outlooks.map(|outlooks| outlooks.text(round.as_ref())).unwrap_or_default());
             if let Some(budget) = suite.max_cost {
                 text.push_str(&format!("  stops at {} (`max_cost`)\n", money(Some(budget), 0)));
             }
@@ -63,6 +65,12 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
         context.printer.data_line(&json!({"schema": 1, "suites": documents}).to_string())?;
     }
     Ok(Exit::Pass)
+}
+
+/// What one round of a comparison runs.
+fn first_trials(plan: &Plan) -> Plan {
+    let first = plan.cases.iter().filter(|case| case.header.trial == 1);
+    Plan { cases: first.cloned().collect(), seed: plan.seed }
 }
 
 /// Trials of one kind, model, persona and client profile.

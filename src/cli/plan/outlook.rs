@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::failure::Outcome;
+use crate::cli::forecast::Forecast;
 use crate::cli::gate::unusable;
 use crate::cli::rounds::Base;
 use crate::gate::cells;
@@ -119,7 +120,7 @@ fn by_model(lanes: &[&Case], make: impl Fn(usize) -> Vec<Tally>) -> BTreeMap<Mod
 
 impl Outlooks {
     /// What a person reads.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self, round: Option<&Forecast>) -> String {
         let mut out = format!("  compared with its baseline, {}:\n", crate::display::safe_line(&self.from));
         for (model, outlook) in &self.models {
             let points = |share: Option<f64>| {
@@ -149,12 +150,16 @@ impl Outlooks {
                 out.push_str(&format!("      {advice}\n"));
             }
         }
+        if let Some(round) = round {
+            out.push_str(&format!("    one round: {}\n", round.text()));
+        }
         out
     }
 
     /// What a program reads.
-    pub(super) fn to_json(&self) -> Value {
-        json!({"source": self.source, "from": self.from, "models": self.models})
+    pub(super) fn to_json(&self, round: Option<&Forecast>) -> Value {
+        let round = round.map(Forecast::to_json);
+        json!({"source": self.source, "from": self.from, "models": self.models, "round": round})
     }
 }
 
