@@ -160,7 +160,7 @@ fn same_scene(a: &CaseSpec, b: &CaseSpec) -> bool {
 
 fn alike(a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
     let both = a.intersection(b).count();
-    let differ = || a.symmetric_difference(b).any(|word| word.chars().any(|c| c.is_numeric()));
+    let differ = || a.symmetric_difference(b).any(|word| word.chars().any(char::is_numeric));
     both > 0 && both as f64 >= ALIKE * (a.len() + b.len() - both) as f64 && !differ()
 }
 
