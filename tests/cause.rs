@@ -101,7 +101,7 @@ fn a_control_without_a_server_or_a_history_says_what_is_missing() {
 
 #[test]
 fn nights_are_charted_and_a_broken_case_is_named() {
-    let dir = project("gate: {mode: nightly}\n");
+    let dir = project("gate: {mode: nightly, min_pass: 0%}\n");
     let dir = dir.path();
     for _ in 0..5 {
         assert_eq!(rehearsal(dir, &["eval", "shop", "--quiet"]).code, Some(0));
@@ -114,9 +114,18 @@ fn nights_are_charted_and_a_broken_case_is_named() {
         (&json!(false), 5),
         "{quiet:#}"
     );
+    // The suite lets everything pass, and so the nights pass while the rate slides.
+    let mut said = vec![];
     for _ in 0..2 {
-        assert_eq!(rehearsal(dir, &["eval", "shop", "--quiet", "--flaw", "wrong-date"]).code, Some(1));
+        let night = rehearsal(dir, &["eval", "shop", "--quiet", "--flaw", "wrong-date"]);
+        assert_eq!(night.code, Some(0), "{}{}", night.stdout, night.stderr);
+        said.push(night.stdout.contains("gate.trend"));
     }
+    assert!(said[1], "{said:?}");
+    let report = fs::read_to_string(newest_folder(dir).join("report.md")).unwrap();
+    assert!(report.contains("#### Nights"), "{report}");
+    let sound = rehearsal(dir, &["gate", "latest", "--no-baseline"]);
+    assert!(sound.stdout.contains("gate.trend"), "{}", sound.stdout);
     let slid = trend();
     assert_eq!(slid["slides"], true, "{slid:#}");
     assert_eq!(slid["began"], slid["nights"][5]["run"], "{slid:#}");

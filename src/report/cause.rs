@@ -293,15 +293,58 @@ mod tests {
         }
     }
 
+    /// The text with every run of white space as one blank: where lines break is another matter.
+    fn flat(text: &str) -> String {
+        text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
-    fn causes_as_a_person_reads_them() {
-        insta::assert_snapshot!("triage", triage(&found(), Style::Plain, 100));
-        insta::assert_snapshot!("control", control(&beside(), Style::Plain, 100));
+    fn a_triage_names_cause_advice_and_evidence_of_each_case() {
+        let text = triage(&found(), Style::Plain, 100);
+        let flat = flat(&text);
+        for wanted in [
+            "late-order (gpt-x, customer, reference) cause collision: `list_orders` is called in the place of `get_order`",
+            "what to do let the descriptions of both tools say which of them is for what",
+            "run 0 of 3 passed; `list_orders` instead 3x; expected a call of `get_order`,",
+            "direct the expected calls without a model: 3 of 3 passed",
+            "alone only `get_order` offered: 3 of 3 passed",
+            "my-orders (gpt-x, customer, reference) cause server: the server fails without any model",
+            "cause server: the server does not offer `get_order`",
+            "second judge another judge about the run's failures: 3 of 3 passed",
+            "4 failed cases: 1 collision, 2 server, 1 judge;",
+        ] {
+            assert!(flat.contains(wanted), "{wanted}\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn a_side_by_side_run_names_what_it_rests_on() {
+        let text = control(&beside(), Style::Plain, 100);
+        let flat = flat(&text);
+        for wanted in [
+            "gpt-x the server got worse: the old one, run beside it, is as it was",
+            "old server tonight against its history +0.0 points",
+            "new server against the old one tonight -75.0 points",
+            "late-order before 15 of 15, old 4 of 4, new 1 of 4",
+            "gpt-y no case has trials before, on the old server and on the new one",
+            "old server node old/server.js; unpriced spent",
+        ] {
+            assert!(flat.contains(wanted), "{wanted}\n{text}");
+        }
+    }
+
+    #[test]
+    fn reports_of_the_run_take_over_what_was_found() {
         let after = After { triage: Some(found()), control: Some(beside()), ..After::default() };
         let causes = Causes::of(&after).unwrap();
+        let lines = causes.lines();
+        assert_eq!(lines.len(), 5);
+        assert!(lines[0].starts_with("gpt-x: the server got worse"), "{lines:?}");
+        assert!(lines[1].starts_with("late-order: collision: `list_orders` is called"), "{lines:?}");
         let markdown = section(&causes, str::to_owned);
-        insta::assert_snapshot!("causes", format!("{}\n\n{markdown}", causes.lines().join("\n")));
-        assert!(!markdown.contains('\u{1b}') && !triage(&found(), Style::Plain, 100).contains('\u{1b}'));
+        assert!(markdown.contains("| late-order | **collision**: `list_orders` is called"), "{markdown}");
+        assert!(!markdown.contains('\u{1b}'), "{markdown:?}");
     }
 
     #[test]

@@ -56,9 +56,6 @@ pub struct Compared {
     /// By model: the old server beside the new one after an alarm, where that was run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub control: BTreeMap<ModelName, Control>,
-    /// What re-runs say of failed cases, where they were done.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub triage: Vec<Value>,
 }
 
 /// The baseline of a comparison.

@@ -142,7 +142,6 @@ impl Gates {
             excluded,
             unconfirmed: BTreeMap::new(),
             control: BTreeMap::new(),
-            triage: vec![],
         };
         Ok(Self { places: places(&compared.lanes), compared, gates })
     }

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 mod against;
+mod causes;
 mod changes;
 mod embed;
 mod index;
@@ -52,6 +53,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("baseline", "Baseline"),
     ("attention", "Attention"),
     ("changes", "Changes"),
+    ("causes", "Causes"),
     ("rates", "Rates"),
     ("access", "Access"),
     ("auth", "Authorization"),
@@ -82,6 +84,7 @@ pub fn render_within(
     let mut scorecard = Scorecard::of(summary);
     let embedded = embed::embed(summary, archive, changes.as_ref(), &mut scorecard, limits)?;
     let body = body(summary, &embedded, changes.as_ref(), |html| {
+        causes::causes(summary, html);
         rest::clients(summary, html);
         scorecard.section(html);
         measures::reliability(summary, html);

@@ -112,6 +112,9 @@ pub(super) fn trend(past: &[PastRun], summary: &Summary, html: &mut Html) {
         let text = "The share of judged trials that passed, the oldest run on the left, this one on the right. Suites \
                     and models may have changed between runs.";
         html.leaf("p", &[("class", "dim")], text);
+        for note in crate::report::trend::notes(&summary.trend) {
+            html.leaf("p", &[], &note);
+        }
         let width = 40 * runs.len();
         let size = format!("0 0 {width} 90");
         let label = format!("Share of passing trials over {}", count(runs.len() as u64, "run"));
