@@ -201,14 +201,6 @@ pub(super) fn rates(summary: &Summary, html: &mut Html) {
                 html.line();
             }
         });
-        for exact in &summary.exact {
-            let (low, high) = (percent(exact.low), percent(exact.high));
-            let text = format!(
-                "{}: {} of {} held, exact 95 % interval {low} to {high}.",
-                exact.what, exact.held, exact.of
-            );
-            html.leaf("p", &[], &text);
-        }
         if summary.rates.len() > RATES {
             html.leaf("p", &[("class", "dim")], &format!("and {} more", summary.rates.len() - RATES));
         }
