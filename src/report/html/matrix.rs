@@ -5,7 +5,7 @@ use super::markup::Html;
 use super::top::{demand, mark};
 use crate::gate::cells::State;
 use crate::report::access::{self, Grid, GridCell};
-use crate::report::figures::{self, count, percent};
+use crate::report::figures::{self, count};
 use crate::report::paint::Style;
 use crate::report::summary::{Row, Summary, urgency};
 use crate::score::access::{Access, Used};
@@ -30,14 +30,6 @@ pub(super) fn matrix(summary: &Summary, html: &mut Html) {
                 grid.listed_but_refused
             ),
         );
-        for exact in &summary.exact {
-            let (low, high) = (percent(exact.low), percent(exact.high));
-            let text = format!(
-                "What must be {} was so {} of {} times (exact 95 % interval {low} to {high}).",
-                exact.what, exact.held, exact.of
-            );
-            html.leaf("p", &[], &text);
-        }
         let wrong = grid.wrong();
         if !wrong.is_empty() || !grid.unknown.is_empty() {
             html.tag("ul", &[], |html| {

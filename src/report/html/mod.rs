@@ -22,6 +22,7 @@ mod measures;
 mod rest;
 mod scorecard;
 mod shown;
+mod studies;
 mod top;
 mod words;
 
@@ -51,6 +52,7 @@ const SCRIPT: &str = concat!(
 const SECTIONS: &[(&str, &str)] = &[
     ("baseline", "Baseline"),
     ("attention", "Attention"),
+    ("causes", "Causes"),
     ("changes", "Changes"),
     ("rates", "Rates"),
     ("access", "Access"),
@@ -61,6 +63,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("reliability", "Reliability"),
     ("confusion", "Wanted and called"),
     ("health", "Suite"),
+    ("quiet", "Nights"),
     ("cost", "Cost"),
     ("trend", "Trend"),
     ("provenance", "Provenance"),
@@ -87,6 +90,7 @@ pub fn render_within(
         measures::reliability(summary, html);
         measures::tools(summary, html);
         measures::health(summary, html);
+        studies::nights(summary, html);
         rest::cost(summary, html);
         rest::trend(&archive.past(), summary, html);
     });
@@ -153,6 +157,7 @@ fn body(
     top::tiles(summary, &mut main);
     against::section(summary, &mut main);
     top::attention(summary, &mut main);
+    studies::causes(summary, &mut main);
     if let Some(changes) = changes {
         changes.section(summary, &mut main);
     }
