@@ -329,3 +329,58 @@ fn an_element_that_gets_in_is_noticed() {
     assert_ne!(twin, skeleton("<p class=\"x\"><b>a</b></p>"));
     assert_ne!(twin, skeleton("<p class=\"x\" onclick=\"a\">a</p>"));
 }
+
+/// Transcripts that are made when they are asked for, as large as those of real trials with one tool call.
+struct Made(BTreeMap<CaseKey, usize>);
+
+impl Archive for Made {
+    fn trial(&self, key: CaseKey) -> Option<Kept> {
+        let number = *self.0.get(&key)?;
+        let words = format!("Order {number} is on its way and comes on day {} of the month. ", number % 28);
+        let mut transcript = golden_transcript::transcript(&words, End::Done);
+        transcript.events.truncate(12);
+        Some(Kept { transcript, verdict: Some(golden_transcript::golden().1) })
+    }
+}
+
+/// Renders a run of so many trials; the page and the seconds it took.
+fn large(trials: usize) -> (String, f64) {
+    let run = run_of((0..trials).map(|n| {
+        let trial = Trial::new(CaseKind::Use, &format!("case-{:05}", n / 5), "customer", n as u32 % 5 + 1);
+        let grade = if n % 17 == 0 { Grade::Fail } else { Grade::Pass };
+        trial.finding("answer_contains", grade, "expected the answer to contain `28 November`", (8, 9))
+    }));
+    let keys = run.results.iter().enumerate().map(|(at, result)| (result.header.key, at));
+    let made = Made(keys.collect());
+    let decision = decide(&run);
+    let view = View {
+        run: &run,
+        decision: &decision,
+        run_file: "large.sqlite".to_owned(),
+        program: "rehearsal".to_owned(),
+        next: vec![],
+        fits: vec![],
+        lost: Lost::new(),
+    };
+    let summary = Summary::of(&view);
+    let begun = std::time::Instant::now();
+    let mut bytes = vec![];
+    html::render(&summary, &made, &mut bytes).unwrap();
+    (String::from_utf8(bytes).unwrap(), begun.elapsed().as_secs_f64())
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release --test html -- --ignored --nocapture"]
+fn ten_thousand_trials_take_two_seconds_and_a_hundred_thousand_twenty() {
+    for (trials, most) in [(10_000, 2.0), (100_000, 20.0)] {
+        let (page, seconds) = large(trials);
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+        println!("{trials} trials: {} bytes in {seconds:.2} s, {peak}", page.len());
+        if trials == 10_000 {
+            keep("large.html", &page);
+            assert!(page.len() < 15_000_000, "{} bytes", page.len());
+        }
+        assert!(seconds < most, "{seconds} s");
+    }
+}

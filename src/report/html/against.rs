@@ -46,9 +46,9 @@ pub(super) fn section(summary: &Summary, html: &mut Html) {
             let cases = count(model.thin, "case");
             format!("{}: {cases} with too few accepted trials to see one of them break", model.model)
         });
-        list(lines.chain(thin).collect(), "", html);
-        list(gate.drift.clone(), "Not as it was in the newest accepted run", html);
-        list(gate.left_out.clone(), "Not compared", html);
+        list(&lines.chain(thin).collect::<Vec<_>>(), "", html);
+        list(&gate.drift, "Not as it was in the newest accepted run", html);
+        list(&gate.left_out, "Not compared", html);
     });
 }
 
@@ -70,7 +70,7 @@ fn suspects(gate: &GateStamp, html: &mut Html) {
     );
 }
 
-fn list(items: Vec<String>, heading: &str, html: &mut Html) {
+fn list(items: &[String], heading: &str, html: &mut Html) {
     if items.is_empty() {
         return;
     }

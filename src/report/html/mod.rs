@@ -23,6 +23,7 @@ mod measures;
 mod rest;
 mod scorecard;
 mod shown;
+mod studies;
 mod top;
 mod words;
 
@@ -52,6 +53,7 @@ const SCRIPT: &str = concat!(
 const SECTIONS: &[(&str, &str)] = &[
     ("baseline", "Baseline"),
     ("attention", "Attention"),
+    ("causes", "Causes"),
     ("changes", "Changes"),
     ("causes", "Causes"),
     ("rates", "Rates"),
@@ -63,6 +65,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("reliability", "Reliability"),
     ("confusion", "Wanted and called"),
     ("health", "Suite"),
+    ("quiet", "Nights"),
     ("cost", "Cost"),
     ("trend", "Trend"),
     ("provenance", "Provenance"),
@@ -90,6 +93,7 @@ pub fn render_within(
         measures::reliability(summary, html);
         measures::tools(summary, html);
         measures::health(summary, html);
+        studies::nights(summary, html);
         rest::cost(summary, html);
         rest::trend(&archive.past(), summary, html);
     });
@@ -156,6 +160,7 @@ fn body(
     top::tiles(summary, &mut main);
     against::section(summary, &mut main);
     top::attention(summary, &mut main);
+    studies::causes(summary, &mut main);
     if let Some(changes) = changes {
         changes.section(summary, &mut main);
     }

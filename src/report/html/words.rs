@@ -57,7 +57,7 @@ fn model(event: &Event) -> Card {
             let title = if *refused { "model refuses" } else { "model" };
             let card = paid(Card::new(event, "model", title), usage, *cost, *took_ms);
             let card = card.fact(format!("stop {stop}"));
-            let card = model_id.iter().fold(card, |card, id| card.fact(id));
+            let card = model_id.iter().fold(card, Card::fact);
             let card = card.part("reasoning", reasoning.as_deref().unwrap_or_default());
             let card = card.part("", text.as_deref().unwrap_or_default());
             let card = if *refused { card.tone("warn") } else { card };
