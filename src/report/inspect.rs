@@ -58,8 +58,8 @@ fn ids(summary: &Summary) -> Vec<String> {
     }
     let id = |row: &Row| match cells.get(row.id.as_str()) {
         Some(2..) => {
-            let what = row.model.as_deref().unwrap_or(row.kind);
-            format!("{} [{what}, {}, {}]", row.id, row.persona, row.client)
+            let model = row.model.as_deref().unwrap_or("-");
+            format!("{} [{}, {model}, {}, {}]", row.id, row.kind, row.persona, row.client)
         }
         _ => row.id.clone(),
     };

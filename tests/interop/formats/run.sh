@@ -39,8 +39,7 @@ cd "$here/../../.."
 rm -rf "$place/out"
 REHEARSAL_FORMATS_OUT="$place/out" cargo test --quiet --test formats written_out_for_readers_elsewhere
 
-# The same from the command line, of a run with a leak: it has to end with exit code 6.
-cargo build --quiet
+# The same from the command line, of a run with a leak: it has to end with exit code 6. The test has built the program.
 program="$(cargo metadata --format-version 1 --no-deps | "$place/python/bin/python" -c '
 import json, sys; print(json.load(sys.stdin)["target_directory"])')/debug/rehearsal"
 mkdir -p "$place/out/demo" "$place/demo"
