@@ -33,9 +33,10 @@ pub fn side_by_side(
     }
     let mut drift = between(&before.prints, &now.prints);
     // What was asked for is no news.
-    drift.retain(|drift| {
-        !(pairing.free_persona && drift.part == Drifted::Server)
-            && !(pairing.free_client && drift.part == Drifted::Profile)
+    drift.retain(|drift| match drift.part {
+        Drifted::Server => !pairing.free_persona,
+        Drifted::Profile => !pairing.free_client,
+        _ => true,
     });
     drift.sort_by(|a, b| (a.part, &a.name).cmp(&(b.part, &b.name)));
     SideBySide { question, parts, exact: pairing.exact(), drift, unshared }
