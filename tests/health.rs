@@ -54,6 +54,7 @@ fn with_view<T>(run: &RunRecord, use_it: impl FnOnce(&View<'_>) -> T) -> T {
         next: vec![],
         fits: vec![],
         lost: Default::default(),
+        after: Default::default(),
     })
 }
 
