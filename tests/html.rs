@@ -361,6 +361,7 @@ fn large(trials: usize) -> (String, f64) {
         next: vec![],
         fits: vec![],
         lost: Lost::new(),
+        after: rehearsal::report::causes::After::default(),
     };
     let summary = Summary::of(&view);
     let begun = std::time::Instant::now();
