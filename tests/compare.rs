@@ -94,7 +94,7 @@ fn two_models_of_one_run_are_asked_about_cases_like_these() {
     let project = tempfile::tempdir().unwrap();
     let project = project.path();
     let claude = |at: u32| Lane { model: "claude".to_owned(), ..lane(&format!("case-{at}"), [5, 5]) };
-    let gpt = |at: u32| lane(&format!("case-{at}"), [if at % 2 == 0 { 2 } else { 5 }, 5]);
+    let gpt = |at: u32| lane(&format!("case-{at}"), [if at.is_multiple_of(2) { 2 } else { 5 }, 5]);
     let lanes: Vec<Lane> = (0..12).flat_map(|at| [claude(at), gpt(at)]).collect();
     run(1, &lanes).write(project);
     let text = compared(project, &["night-01", "--model-a", "claude", "--model-b", "gpt"], 0);

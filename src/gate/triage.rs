@@ -220,9 +220,9 @@ mod tests {
         Some(Tries { passed, failed, ..Tries::default() })
     }
 
-    fn with(tries: Option<Tries>, way: Way) -> Option<Tries> {
+    fn with(tries: Option<Tries>, way: &Way) -> Option<Tries> {
         tries.map(|mut tries| {
-            (0..tries.failed).for_each(|_| tries.ways.add(&way));
+            (0..tries.failed).for_each(|_| tries.ways.add(way));
             tries
         })
     }
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn every_cause_fires_on_its_sign_and_not_on_the_opposite() {
-        let rival = || with(tries(0, 3), Way::OtherTool("list_orders".into()));
+        let rival = || with(tries(0, 3), &Way::OtherTool("list_orders".into()));
         let collision = Cause::Collision { with: "list_orders".to_owned() };
         let table: Vec<(&str, Evidence, Cause)> = vec![
             ("second judge lets pass", Evidence { second_judge: tries(2, 1), ..stubborn() }, Cause::Judge),
@@ -252,23 +252,23 @@ mod tests {
             ("alone passes, no rival", Evidence { alone: tries(3, 0), ..stubborn() }, Cause::Description),
             (
                 "alone fails for want of a call",
-                Evidence { alone: with(tries(0, 3), Way::NoCall), ..stubborn() },
+                Evidence { alone: with(tries(0, 3), &Way::NoCall), ..stubborn() },
                 Cause::Description,
             ),
             (
                 "alone fails though the call is right",
-                Evidence { alone: with(tries(0, 3), Way::Right), ..stubborn() },
+                Evidence { alone: with(tries(0, 3), &Way::Right), ..stubborn() },
                 Cause::Model,
             ),
             (
                 "a second model passes",
-                Evidence { alone: with(tries(0, 3), Way::NoCall), second_model: tries(3, 0), ..stubborn() },
+                Evidence { alone: with(tries(0, 3), &Way::NoCall), second_model: tries(3, 0), ..stubborn() },
                 Cause::Model,
             ),
             (
                 "a second model fails for want of a call",
                 Evidence {
-                    alone: with(tries(0, 3), Way::OtherArguments),
+                    alone: with(tries(0, 3), &Way::OtherArguments),
                     second_model: tries(0, 3),
                     ..stubborn()
                 },
@@ -276,7 +276,7 @@ mod tests {
             ),
             (
                 "two models make the right call and fail",
-                Evidence { alone: with(tries(0, 3), Way::Right), second_model: tries(0, 3), ..stubborn() },
+                Evidence { alone: with(tries(0, 3), &Way::Right), second_model: tries(0, 3), ..stubborn() },
                 Cause::Unclear,
             ),
             ("only a second model tells", Evidence { second_model: tries(3, 0), ..stubborn() }, Cause::Model),

@@ -43,7 +43,7 @@ pub fn render(summary: &Summary, archive: &dyn Archive, out: &mut dyn Write) -> 
         for trial in &row.trials {
             out.write_all(if first { b"\n" } else { b",\n" })?;
             first = false;
-            let sample = sample::sample((row, trial), id, archive.trial(trial.key));
+            let sample = sample::sample((row, trial), id, archive.trial(trial.key).as_ref());
             exact::write("inspect", &sample, out)?;
         }
     }

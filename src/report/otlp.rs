@@ -27,14 +27,14 @@ pub fn render(summary: &Summary, archive: &dyn Archive, out: &mut dyn Write) -> 
             let kept = archive.trial(trial.key);
             let trace = Trace::new(summary, row, trial);
             let spans = spans::spans(&trace, kept.as_ref().map(|kept| &kept.transcript));
-            exact::write("otlp", &wrapped(summary, spans), out)?;
+            exact::write("otlp", &wrapped(summary, &spans), out)?;
             out.write_all(b"\n")?;
         }
     }
     Ok(())
 }
 
-fn wrapped(summary: &Summary, spans: Vec<Value>) -> Value {
+fn wrapped(summary: &Summary, spans: &[Value]) -> Value {
     let mut resource = Attributes::default();
     resource.text("service.name", "rehearsal");
     resource.text("service.version", &summary.version);

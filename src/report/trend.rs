@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_suite_that_is_well_needs_no_note() {
         let quiet = TrendStamp { slides: false, streaks: vec![], ..stamp() };
-        assert_eq!(notes(&[quiet.clone()]), [] as [String; 0]);
+        assert_eq!(notes(std::slice::from_ref(&quiet)), [] as [String; 0]);
         assert!(quiet.sentence().starts_with("no slide"));
         let young = TrendStamp { level: None, nights: vec![], ..quiet };
         assert_eq!(young.sentence(), "0 nights of these cases; charts need 5");

@@ -212,7 +212,7 @@ impl Lane {
                 Some(Verdict::Pass) => tries.passed += 1,
                 Some(Verdict::Fail) => {
                     tries.failed += 1;
-                    let failure = result.verdict.iter().flat_map(|verdict| verdict.failures()).next();
+                    let failure = result.verdict.iter().flat_map(crate::score::Verdict::failures).next();
                     tries.why = tries.why.or_else(|| failure.map(|finding| finding.why.clone()));
                     if let Some(transcript) = reader.transcript(result.header.key)? {
                         tries.ways.add(&expected::way(&self.expected, &View::of(&transcript)));

@@ -204,7 +204,7 @@ fn place(places: &Places, case: &Case) -> Option<(usize, Arm)> {
 
 /// Whether the cause of a trial's lane is known without it.
 fn is_settled(lanes: &[Lane], places: &Places, case: &Case) -> bool {
-    let judge = |lane: &Lane| lane.evidence.second_judge.as_ref().and_then(|tries| tries.holds());
+    let judge = |lane: &Lane| lane.evidence.second_judge.as_ref().and_then(crate::gate::triage::Tries::holds);
     place(places, case).is_some_and(|(lane, _)| judge(&lanes[lane]) == Some(true))
 }
 

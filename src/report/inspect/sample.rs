@@ -12,8 +12,8 @@ use crate::transcript::view::{ToolUse, View, text_of};
 use crate::transcript::{End, Event, ToolCall, Transcript, Usage, What};
 
 /// The sample of a trial; without its transcript only what the summary holds.
-pub(super) fn sample((row, trial): (&Row, &TrialLine), id: &str, kept: Option<Kept>) -> Value {
-    let transcript = kept.as_ref().map(|kept| &kept.transcript);
+pub(super) fn sample((row, trial): (&Row, &TrialLine), id: &str, kept: Option<&Kept>) -> Value {
+    let transcript = kept.map(|kept| &kept.transcript);
     let messages = transcript.map(messages).unwrap_or_default();
     let input = messages.iter().find(|message| message["role"] == "user");
     let input = input.map_or_else(|| json!(row.id), |message| message["content"].clone());
