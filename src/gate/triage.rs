@@ -141,7 +141,8 @@ impl Cause {
 /// The cause that the evidence points at, the surest signs first.
 ///
 /// A judge that another one overrules says nothing about the rest. A server that fails without a model needs no further
-/// search. What passes when nothing is changed was chance. Only then do the tools offered tell description and
+/// search, unless the case passes each time that a model works on it otherwise: then it can live with what the server
+/// says. What passes when nothing is changed was chance. Only then do the tools offered tell description and
 /// collision from the model, and a second model tells the model from the words that both of them read.
 pub fn decide(evidence: &Evidence) -> Cause {
     let holds = |tries: &Option<Tries>| tries.as_ref().and_then(Tries::holds);
@@ -149,7 +150,10 @@ pub fn decide(evidence: &Evidence) -> Cause {
     if holds(second_judge) == Some(true) {
         return Cause::Judge;
     }
-    if !not_offered.is_empty() || holds(direct) == Some(false) {
+    let lives_with_it =
+        |tries: &Option<Tries>| tries.as_ref().is_some_and(|tries| tries.passed > 0 && tries.failed == 0);
+    let refused = holds(direct) == Some(false) && !lives_with_it(alone) && !lives_with_it(second_model);
+    if !not_offered.is_empty() || refused {
         return Cause::Server;
     }
     if holds(again) == Some(true) {
@@ -294,10 +298,15 @@ mod tests {
 
     #[test]
     fn the_server_is_named_before_what_its_failure_would_look_like() {
-        let evidence = Evidence { direct: tries(0, 3), alone: tries(3, 0), ..stubborn() };
+        let evidence = Evidence { direct: tries(0, 3), alone: tries(2, 1), ..stubborn() };
         assert_eq!(decide(&evidence), Cause::Server);
         let intermittent = Evidence { direct: tries(1, 2), again: tries(2, 1), ..Evidence::default() };
         assert_eq!(decide(&intermittent), Cause::Server);
+        // A case about a refusal passes with the refusal.
+        let wanted = Evidence { direct: tries(0, 3), alone: tries(3, 0), ..stubborn() };
+        assert_eq!(decide(&wanted), Cause::Description);
+        let wanted = Evidence { direct: tries(0, 3), second_model: tries(3, 0), ..stubborn() };
+        assert_eq!(decide(&wanted), Cause::Model);
     }
 
     #[test]

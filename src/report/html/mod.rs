@@ -1,7 +1,7 @@
 //! One page with everything: verdict, cases, access, cost, and every transcript that fits. One file without requests, for
 //! a browser that opens it from disk.
 //!
-//! Words of others reach the page only as text: here through [`markup::Html`], in the browser through `textContent`. A
+//! Words of others reach the page only as text: here through `markup::Html`, in the browser through `textContent`. A
 //! content policy with the digests of the one style sheet and the one script forbids everything else, so that even
 //! markup that got in would neither run nor load anything. Transcripts stand in inert blocks and are inflated when looked
 //! at.
