@@ -60,14 +60,14 @@ impl Hand {
         let status = head.status.unwrap_or(200);
         if head.via != "sse" {
             let given_up = GivenUp { hand: Arc::clone(self), turned };
+            // Where answers come on the server's own stream, the response is a receipt. Each waits for its turn.
+            self.post(turned, rest);
             self.ready(turned, first).await;
             if let Some(fault) = self.broken() {
                 return Err(fault);
             }
             self.done(turned, first);
             std::mem::forget(given_up);
-            // Where answers come on the server's own stream, the response is a receipt.
-            self.post(turned, rest);
             return response(status, head.headers, Body::from(self.text(turned, first)));
         }
         let stream = if turn.said.method == "GET" {

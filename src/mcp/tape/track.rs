@@ -57,6 +57,8 @@ pub(super) struct Turn {
     /// The places of what came of it.
     pub(super) received: Vec<usize>,
     answered: bool,
+    /// Whether the status of its response has come.
+    headed: bool,
     /// Whether its response is an event stream.
     streams: bool,
 }
@@ -132,8 +134,8 @@ fn turns(items: &[Item]) -> Vec<Turn> {
             Item::Wire(WireMessage::Sent { via, body, .. }) => {
                 let text = body.to_text().into_owned();
                 let said = Said::of(via, &text);
-                let (received, answered, streams) = (vec![], false, false);
-                turns.push(Turn { sent: place, said, text, received, answered, streams });
+                let (received, answered, headed, streams) = (vec![], false, false, false);
+                turns.push(Turn { sent: place, said, text, received, answered, headed, streams });
             }
             Item::Wire(WireMessage::Received { via, status, body, .. }) => {
                 let heard = Heard::of(&body.to_text());
@@ -143,7 +145,10 @@ fn turns(items: &[Item]) -> Vec<Turn> {
                     give_head(&mut turns, index);
                 }
                 let Some(turn) = turns.get_mut(index) else { continue };
-                turn.received.push(place);
+                // On a stream of its own an answer may overtake the receipt of its request.
+                let at = if status.is_some() && !turn.headed { 0 } else { turn.received.len() };
+                turn.received.insert(at, place);
+                turn.headed |= status.is_some();
                 turn.streams |= via == "sse" && status.is_some();
                 turn.answered |= matches!(&turn.said.kind, Kind::Request(id) if heard.answers.contains(id));
             }
@@ -170,7 +175,7 @@ fn owner(turns: &[Turn], came: &Came<'_>) -> Option<usize> {
     if came.via == "stdio" {
         return by_id.or_else(|| turns.len().checked_sub(1));
     }
-    let headless = |turn: &Turn| turn.received.is_empty();
+    let headless = |turn: &Turn| !turn.headed;
     if let Some(status) = came.status {
         if let Some(index) = by_id.filter(|index| headless(&turns[*index])) {
             return Some(index);
@@ -208,11 +213,11 @@ fn give_head(turns: &mut [Turn], index: usize) {
     }
     let only_head = |turn: &Turn| turn.streams && turn.received.len() == 1 && is_request(turn);
     let Some(giver) = turns.iter_mut().rfind(|turn| only_head(turn)) else { return };
-    giver.streams = false;
+    (giver.streams, giver.headed) = (false, false);
     let head = std::mem::take(&mut giver.received);
     if let Some(turn) = turns.get_mut(index) {
         turn.received = head;
-        turn.streams = true;
+        (turn.streams, turn.headed) = (true, true);
     }
 }
 
@@ -252,5 +257,16 @@ mod tests {
         let received: Vec<&[usize]> = turns.iter().map(|turn| turn.received.as_slice()).collect();
         assert_eq!(received, [&[3, 8][..], &[6, 7], &[4, 5]]);
         assert!(turns.iter().all(|turn| turn.streams && turn.is_answered()));
+    }
+
+    #[test]
+    fn an_answer_that_overtakes_its_receipt_stands_behind_it() {
+        let receipt = || {
+            let (via, headers, body) = ("empty".to_owned(), vec![], Body::Text(String::new()));
+            Item::Wire(WireMessage::Received { via, status: Some(202), headers, body })
+        };
+        let answer = |id: u32| came(None, &format!(r#"{{"id":{id},"result":{{}}}}"#));
+        let turns = turns(&[sent(1), answer(1), receipt(), sent(2), receipt(), answer(2)]);
+        assert_eq!((turns[0].received.as_slice(), turns[1].received.as_slice()), (&[2, 1][..], &[4, 5][..]));
     }
 }
