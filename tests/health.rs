@@ -236,6 +236,11 @@ fn trials_that_confirm_a_suspect_count_nowhere() {
     let rate = summary(&kept).rates.remove(0);
     assert_eq!((rate.trials, rate.passed, rate.effort[0].trials), (3, 3, 3));
     assert_eq!(summary(&all).rates[0].trials, 4);
+    // They were paid for all the same: what the models took adds up to what the run took.
+    let summary = summary(&kept);
+    let [model] = summary.spending.models.as_slice() else { panic!("{:?}", summary.spending) };
+    assert!(model.calls > 0);
+    assert_eq!(model.calls, summary.usage.model_calls);
 }
 
 #[test]

@@ -128,16 +128,22 @@ impl Spending {
         let mut models: BTreeMap<&str, (Sum, u32, u32, ByCase<'_>)> = BTreeMap::new();
         for cell in cells {
             let Some(model) = cell.name.model else { continue };
-            let (sum, cases, passing, by_case) = models.entry(model).or_default();
+            let (_, cases, passing, by_case) = models.entry(model).or_default();
             *cases += 1;
             let passes =
                 matches!(cell.state(&run.manifest.gate), State::Pass | State::Flaky | State::UnexpectedPass);
             *passing += u32::from(passes);
-            let before = sum.known;
-            cell.results.iter().for_each(|result| sum.candidate(result));
-            let (cost, passed) = by_case.entry(cell.name.case).or_default();
-            *cost += sum.known - before;
+            let (_, passed) = by_case.entry(cell.name.case).or_default();
             *passed += f64::from(u8::from(passes));
+        }
+        // Trials that only confirm are in no cell, and were paid for.
+        for result in &run.results {
+            let model = result.header.model.as_ref().and_then(|model| models.get_mut(model.as_str()));
+            let Some((sum, _, _, by_case)) = model else { continue };
+            let before = sum.known;
+            sum.candidate(result);
+            let (cost, _) = by_case.entry(result.header.case.as_str()).or_default();
+            *cost += sum.known - before;
         }
         let models = models.into_iter().map(|(model, (sum, cases, passing_cases, by_case))| {
             let ends = spread(run, model, by_case).filter(|_| sum.unpriced == 0 && sum.known > 0.0);
