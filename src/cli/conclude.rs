@@ -29,6 +29,8 @@ pub(super) struct Concluded {
     pub(super) file: PathBuf,
     /// What clients and models make of the server; looked into when a report is rendered.
     told: OnceCell<Told>,
+    /// What was found out about the run after it ended, and the nights before it; read with it.
+    after: OnceCell<After>,
 }
 
 /// Reads a run file and decides about it.
@@ -36,7 +38,7 @@ pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
     let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
     let run = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
     let decision = decided(&run, file);
-    Ok(Concluded { run, decision, file: file.to_owned(), told: OnceCell::new() })
+    Ok(Concluded { run, decision, file: file.to_owned(), told: OnceCell::new(), after: OnceCell::new() })
 }
 
 fn decided(run: &RunRecord, file: &Path) -> Decision {
@@ -119,12 +121,13 @@ impl Concluded {
     /// Decides again, after the comparison that the run holds was changed.
     pub(super) fn decide(&mut self) {
         self.decision = decided(&self.run, &self.file);
+        self.after = OnceCell::new();
     }
 
     /// What formats render.
     pub(super) fn view(&self, context: &Context) -> View<'_> {
         let Told { fits, lost } = self.told.get_or_init(|| told(&self.file, &self.run)).clone();
-        let after = super::trend::after(&self.file, &self.run.manifest);
+        let after = self.after.get_or_init(|| super::trend::after(&self.file, &self.run.manifest)).clone();
         View { fits, lost, after, ..self.verdict(context) }
     }
 
