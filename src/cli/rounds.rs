@@ -1,7 +1,7 @@
 //! A run that is compared with a baseline: what is read before anything is spent, the trials it begins with, and how it
 //! goes on after a stop.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -175,16 +175,12 @@ pub(super) fn resume(
     let lanes = firsts(&gates, &plan.cases);
     changed(&gates, plan, &stored)?;
     let (mut unscored, mut kept) = (vec![], HashSet::new());
-    let by_lane = |key: &CaseKey| {
-        lanes
-            .iter()
-            .find(|case| (case.header.key.question, case.header.key.model) == (key.question, key.model))
-    };
-    for result in
-        record.results.iter().filter(|result| gates.compares(&result.header.key)).collect::<Vec<_>>()
-    {
+    let lane_of = |key: &CaseKey| (key.question, key.model);
+    let by_lane: HashMap<_, _> = lanes.iter().map(|case| (lane_of(&case.header.key), case)).collect();
+    for result in &record.results {
         let key = result.header.key;
-        let Some(case) = by_lane(&key).map(|lane| lane.at_trial(key.trial)) else { continue };
+        // Only lanes that are compared are here.
+        let Some(case) = by_lane.get(&lane_of(&key)).map(|lane| lane.at_trial(key.trial)) else { continue };
         if !crate::store::record::is_settled(&result.end) {
             continue;
         }
