@@ -7,28 +7,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
+#[path = "support/ran.rs"]
+mod ran;
 
-fn rehearsal(dir: &Path, args: &[&str]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
-    command.args(args).current_dir(dir).env("NO_COLOR", "1").stdin(Stdio::null());
-    let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-}
-
-fn json_of(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}\n{}", ran.stdout, ran.stderr))
-}
+use ran::{json_of, rehearsal};
 
 /// Two cases over standard streams that a sound shop always passes; `gate` is a line of the suite.
 fn project(gate: &str) -> tempfile::TempDir {

@@ -7,25 +7,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
+#[path = "support/ran.rs"]
+mod ran;
 
-fn rehearsal(dir: &Path, args: &[&str]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
-    command.args(args).current_dir(dir).env("NO_COLOR", "1").stdin(Stdio::null());
-    let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-}
+use ran::{json_of, rehearsal};
 
 /// A suite over standard streams with one model, one trial a case.
 fn suite(model: &str, rest: &str) -> String {
@@ -49,8 +39,7 @@ fn triaged(dir: &Path, eval: &[&str], more: &[&str]) -> Value {
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
     let ran = rehearsal(dir, &[&["triage", "--format", "json"], more].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    serde_json::from_str(&ran.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}\n{}", ran.stdout, ran.stderr))
+    json_of(&ran)
 }
 
 const ORDER: &str = "cases:\n  - id: late-order\n    prompt: My order 1042 has not come. When will it arrive?\n    expect:\n      \
@@ -244,6 +233,6 @@ async fn a_second_judge_overrules_the_first() {
     assert_eq!(found["trials"], Value::Null, "no trial is needed: {found:#}");
     // The same judge once more agrees with itself.
     let ran = rehearsal(dir.path(), &["triage", "--second-judge", "stern", "--format", "json"]);
-    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let found = json_of(&ran);
     assert_eq!(found["cases"][0]["evidence"]["second_judge"]["failed"], 1, "{found:#}");
 }
