@@ -165,16 +165,14 @@ pub(super) struct Select {
     pub seed: u64,
 }
 
-/// Arguments of `eval` and its kin.
+/// How a run is carried out, and what is written about it.
 #[derive(Clone, Debug, Args)]
-pub(super) struct EvalArgs {
-    /// What is run.
-    #[command(flatten)]
-    pub select: Select,
+pub(super) struct RunOptions {
     /// Trials in flight at most.
     #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
-    /// Stop starting trials when this many US dollars are spent; models without a price count as free.
+    /// Stop starting trials when this many US dollars are spent, before and after a resume; models without a price count
+    /// as free.
     #[arg(long, value_name = "USD", value_parser = dollars)]
     pub max_cost: Option<f64>,
     /// Requests per second of auth checks at most. Default: 5, and no limit for a target on this machine.
@@ -195,6 +193,17 @@ pub(super) struct EvalArgs {
     /// Recordings to make, or to play in place of the outside.
     #[command(flatten)]
     pub tapes: TapeArgs,
+}
+
+/// Arguments of `eval` and its kin.
+#[derive(Clone, Debug, Args)]
+pub(super) struct EvalArgs {
+    /// What is run.
+    #[command(flatten)]
+    pub select: Select,
+    /// How it is run.
+    #[command(flatten)]
+    pub options: RunOptions,
     /// The way past a baseline.
     #[command(flatten)]
     pub past: super::gate::Past,
@@ -328,30 +337,9 @@ pub(super) struct ResumeArgs {
     /// Go on even though the target's tools have changed since the run began.
     #[arg(long)]
     pub accept_drift: bool,
-    /// Trials in flight at most.
-    #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub concurrency: u16,
-    /// Stop starting trials when this many US dollars are spent, what the run has spent before included.
-    #[arg(long, value_name = "USD", value_parser = dollars)]
-    pub max_cost: Option<f64>,
-    /// Requests per second of auth checks at most. Default: 5, and no limit for a target on this machine.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub max_rps: Option<u32>,
-    /// Let the run start programs that the suite names beside its target: agents, and commands of steps and checks.
-    #[arg(long)]
-    pub allow_exec: bool,
-    /// Where runs are kept.
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    pub out: PathBuf,
-    /// What to print on stdout: `human` or a report format.
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub format: String,
-    /// Reports besides the usual ones.
+    /// How it goes on.
     #[command(flatten)]
-    pub files: ReportFiles,
-    /// Recordings to make, or to play in place of the outside.
-    #[command(flatten)]
-    pub tapes: TapeArgs,
+    pub options: RunOptions,
 }
 
 /// Arguments of `merge`.

@@ -32,25 +32,25 @@ use crate::transcript::{Fault, Secrets, ToolFact};
 
 /// Runs every suite named; the gravest exit code wins. Nothing runs while any of the suites is wrong.
 pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> Outcome {
-    if args.format != conclude::HUMAN {
-        conclude::known(&args.format)?;
+    if args.options.format != conclude::HUMAN {
+        conclude::known(&args.options.format)?;
     }
     let signals = Signals::listen(context.printer);
     if let Some(run) = &args.resume {
         return super::resume::latest_or(run, args, &signals, context).await;
     }
     let names = check::selected(&args.select.suites, &context.project())?;
-    let kinds = if args.tapes.played().is_some() { unprobed(kinds)? } else { kinds };
+    let kinds = if args.options.tapes.played().is_some() { unprobed(kinds)? } else { kinds };
     let mut prepared = prepare(&names, args, kinds, context)?;
-    args.tapes.fits(prepared.len())?;
-    args.files.fits(prepared.len())?;
+    args.options.tapes.fits(prepared.len())?;
+    args.options.files.fits(prepared.len())?;
     if prepared.len() == 1 {
         let concluded = one(prepared.remove(0), args, 0.0, (&signals, context)).await?;
-        concluded.write_asked(&args.files, context)?;
-        concluded.print(&args.format, context)?;
+        concluded.write_asked(&args.options.files, context)?;
+        concluded.print(&args.options.format, context)?;
         return concluded.outcome();
     }
-    let mut several = Several::new(&args.format)?;
+    let mut several = Several::new(&args.options.format)?;
     let mut spent = 0.0;
     for next in prepared {
         if signals.exit().is_some() {
@@ -60,7 +60,7 @@ pub(super) async fn eval(args: &EvalArgs, kinds: &[&str], context: &Context) -> 
         match one(next, args, spent, (&signals, context)).await {
             Ok(concluded) => {
                 spent += concluded.spent();
-                concluded.write_asked(&args.files, context)?;
+                concluded.write_asked(&args.options.files, context)?;
                 several.concluded(&concluded, context)?;
             }
             Err(failure) => several.failed(failure, context),
@@ -162,7 +162,7 @@ fn prepare(names: &[String], args: &EvalArgs, kinds: &[&str], context: &Context)
         return Err(failure);
     }
     for one in &mut prepared {
-        exec::allowed(&one.plan, args.allow_exec)?;
+        exec::allowed(&one.plan, args.options.allow_exec)?;
         if let Some(flaw) = &args.flaw {
             pass_flaw(&mut one.suite, flaw)?;
         }
@@ -186,16 +186,16 @@ async fn one(
 ) -> Outcome<Concluded> {
     let Prepared { suite, mut plan, selection } = prepared;
     let base = super::rounds::baseline(&suite.name, args, context)?;
-    let tapes = args.tapes.open(&suite.name, Session::First, context)?;
+    let tapes = args.options.tapes.open(&suite.name, Session::First, context)?;
     let stage = tokio::select! {
         biased;
-        stage = set(&suite, &plan, (args.max_rps, &tapes), context) => stage?,
+        stage = set(&suite, &plan, (args.options.max_rps, &tapes), context) => stage?,
         failure = signals.before_anything_ran() => return Err(failure),
     };
-    let out = context.root.join(&args.out);
+    let out = context.root.join(&args.options.out);
     let mut manifest = Manifest {
         flaw: args.flaw.clone(),
-        tapes: args.tapes.words(),
+        tapes: args.options.tapes.words(),
         ..manifest(&suite, &plan, selection, &stage, context)
     };
     super::judge::note_canary(&mut manifest, &suite, &out);
@@ -225,7 +225,7 @@ async fn one(
     let trials = figures::count(plan.cases.len() as u64, "trial");
     context.printer.talk(&format!(
         "running {trials} of {}, {} at a time; run {}",
-        manifest.suite, args.concurrency, manifest.run
+        manifest.suite, args.options.concurrency, manifest.run
     ));
     for text in begun.iter().flat_map(|begun| &begun.talk).chain(&expected) {
         context.printer.talk(text);
@@ -233,11 +233,11 @@ async fn one(
     let work = Work {
         cases: plan.cases,
         unscored: vec![],
-        spent: if args.max_cost.is_some() { spent } else { 0.0 },
-        width: args.concurrency.into(),
-        max_cost: args.max_cost.or(budget),
+        spent: if args.options.max_cost.is_some() { spent } else { 0.0 },
+        width: args.options.concurrency.into(),
+        max_cost: args.options.max_cost.or(budget),
         tapes,
-        record_server: args.tapes.recorded().map(|file| context.root.join(file)),
+        record_server: args.options.tapes.recorded().map(|file| context.root.join(file)),
         rounds: begun.map(|begun| begun.rounds),
     };
     let judging = manifest.judging.clone();

@@ -138,8 +138,8 @@ fn parse(program: &'static str) -> Result<Cli, clap::Error> {
 /// Whether a program reads stdout.
 fn machine(command: &Command) -> bool {
     let format = match command {
-        Command::Eval(args) | Command::Access(args) => &args.format,
-        Command::Auth(args) => &args.eval.format,
+        Command::Eval(args) | Command::Access(args) => &args.options.format,
+        Command::Auth(args) => &args.eval.options.format,
         Command::Plan(args) => return args.format == args::PlanFormat::Json,
         Command::Clients(args) => return args.format == args::PlanFormat::Json,
         Command::Models(args) => return args.format == args::PlanFormat::Json,
@@ -150,7 +150,7 @@ fn machine(command: &Command) -> bool {
         Command::Triage(args) => return args.is_machine(),
         Command::Control(args) => return args.is_machine(),
         Command::Runs(args::RunsCommand::Trend(args)) => return args.is_machine(),
-        Command::Resume(args) => &args.format,
+        Command::Resume(args) => &args.options.format,
         Command::Merge(args) => &args.format,
         _ => return false,
     };

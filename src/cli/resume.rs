@@ -4,14 +4,13 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::args::{EvalArgs, ResumeArgs};
+use super::args::{EvalArgs, ResumeArgs, RunOptions};
 use super::conclude::{self, conclude};
 use super::eval::{Running, Work, finish, set, surfaces};
 use super::failure::{Failure, Outcome};
-use super::files::ReportFiles;
 use super::replan::{Replanned, replanned};
 use super::signal::Signals;
-use super::tape::{Session, TapeArgs};
+use super::tape::Session;
 use super::{Context, exec, rounds};
 use crate::drive::tapes::Tapes;
 use crate::gate::Exit;
@@ -27,17 +26,13 @@ use crate::transcript::Transcript;
 
 /// Continues a run.
 pub(super) async fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
-    if args.format != conclude::HUMAN {
-        conclude::known(&args.format)?;
+    if args.options.format != conclude::HUMAN {
+        conclude::known(&args.options.format)?;
     }
-    let file = super::runs::resolve(&args.run, &args.out, context)?;
+    let file = super::runs::resolve(&args.run, &args.options.out, context)?;
     let signals = Signals::listen(context.printer);
     let drift = if args.accept_drift { Drift::Accepted } else { Drift::Refused };
-    let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
-    let exec = args.allow_exec;
-    let (format, files, tapes) = (&args.format, &args.files, &args.tapes);
-    let how = How { format, files, width, max_cost, max_rps, exec, drift, tapes };
-    continue_run(&file, &how, &signals, context).await
+    continue_run(&file, (&args.options, drift), &signals, context).await
 }
 
 /// `eval SUITE --resume [RUN]`: the run named, or the newest of the suite.
@@ -54,24 +49,8 @@ pub(super) async fn latest_or(run: &str, args: &EvalArgs, signals: &Signals, con
         Path::new(suite).file_stem().map(|stem| format!("{}/latest", stem.to_string_lossy()))
     };
     let name = suites.first().filter(|_| run == "latest").and_then(newest).unwrap_or_else(|| run.to_owned());
-    let file = super::runs::resolve(&name, &args.out, context)?;
-    let (width, max_cost, max_rps) = (args.concurrency.into(), args.max_cost, args.max_rps);
-    let exec = args.allow_exec;
-    let (format, files, tapes) = (&args.format, &args.files, &args.tapes);
-    let how = How { format, files, width, max_cost, max_rps, exec, drift: Drift::Refused, tapes };
-    continue_run(&file, &how, signals, context).await
-}
-
-/// What the command line says about a run that goes on.
-struct How<'a> {
-    format: &'a str,
-    files: &'a ReportFiles,
-    width: usize,
-    max_cost: Option<f64>,
-    max_rps: Option<u32>,
-    exec: bool,
-    drift: Drift,
-    tapes: &'a TapeArgs,
+    let file = super::runs::resolve(&name, &args.options.out, context)?;
+    continue_run(&file, (&args.options, Drift::Refused), signals, context).await
 }
 
 /// What to do when the target's tools have changed since the run began.
@@ -80,7 +59,12 @@ enum Drift {
     Refused,
 }
 
-async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &Context) -> Outcome {
+async fn continue_run(
+    file: &Path,
+    (how, on_drift): (&RunOptions, Drift),
+    signals: &Signals,
+    context: &Context,
+) -> Outcome {
     let reader = Reader::open(file)?;
     let record = reader.record()?;
     let manifest = &record.manifest;
@@ -90,7 +74,7 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
     drop(reader);
     let Left { work: left, replanned, wants_more } = left;
     let whole = if wants_more { plan.cases.clone() } else { left.cases.clone() };
-    exec::allowed(&Plan { cases: whole, seed: plan.seed }, how.exec)?;
+    exec::allowed(&Plan { cases: whole, seed: plan.seed }, how.allow_exec)?;
     let (again, rescored) = (left.cases.len(), left.unscored.len());
     let concluded = if again + rescored == 0 && !wants_more {
         context.printer.talk(&format!("nothing is missing of run {}; nothing was run", manifest.run));
@@ -114,7 +98,7 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
             stage = set(&suite, &plan, (how.max_rps, &tapes), context) => stage?,
             failure = signals.before_anything_ran() => return Err(failure),
         };
-        let drifted = match how.drift {
+        let drifted = match on_drift {
             Drift::Refused => drift(&manifest.surfaces, &surfaces(&stage, context)),
             Drift::Accepted => None,
         };
@@ -127,7 +111,7 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
         }
         let record_server = how.tapes.recorded().map(|file| context.root.join(file));
         let work = Work {
-            width: how.width,
+            width: how.concurrency.into(),
             max_cost: how.max_cost.or(suite.max_cost),
             tapes,
             record_server,
@@ -136,8 +120,8 @@ async fn continue_run(file: &Path, how: &How<'_>, signals: &Signals, context: &C
         let judging = manifest.judging.clone();
         finish(Running { stage, store, file: file.to_owned(), judging }, work, (signals, context)).await?
     };
-    concluded.write_asked(how.files, context)?;
-    concluded.print(how.format, context)?;
+    concluded.write_asked(&how.files, context)?;
+    concluded.print(&how.format, context)?;
     concluded.outcome()
 }
 

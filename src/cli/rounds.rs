@@ -54,7 +54,7 @@ pub(super) fn baseline(suite: &SuiteName, args: &EvalArgs, context: &Context) ->
     if args.past.no_baseline || args.select.shard.is_some() {
         return Ok(None);
     }
-    let (path, shown) = places(&args.out, suite, context);
+    let (path, shown) = places(&args.options.out, suite, context);
     Base::read(&path, &shown)
 }
 

@@ -10,12 +10,11 @@ use super::bracket::{bearer, begin, changed, end, post, written};
 use super::placement_header::{first_wins, lenient, one_of_two, spaced, spaces, two_headers, two_places};
 use super::placement_paste::{no_effect, pasted};
 use super::placement_session::{bare_session, expired_session, refused_inside};
-use super::reading::{control, decisive, refused};
+use super::reading::{let_in, refused};
 use super::tokens::attempt;
-use super::{AuthCheck, Eras, Level, Needs, Seen, row};
-use crate::auth::answer::Answer;
+use super::{AuthCheck, Eras, Level, Needs, row};
 use crate::auth::prober::{Credentials, Prober};
-use crate::transcript::{Fault, Transcript};
+use crate::transcript::Fault;
 
 const REQUIREMENTS: &str = "authorization: token requirements";
 const HEADER_ONLY: &str = "read the token from the `Authorization` header only";
@@ -126,19 +125,4 @@ pub(super) async fn bad(prober: &Prober) -> Result<SecretString, Fault> {
 /// As [`bad`], as it would be shown.
 pub(super) async fn badly(prober: &Prober) -> Result<Credentials, Fault> {
     Ok(bearer(&bad(prober).await?))
-}
-
-/// The opposite of a refusal: the attempt must be accepted.
-fn let_in(transcript: &Transcript, what: &str) -> Seen {
-    if let Err(seen) = control(transcript) {
-        return seen;
-    }
-    let Some(exchange) = decisive(transcript, "attempt") else {
-        return Seen::Inconclusive("the probe was not sent".to_owned());
-    };
-    match exchange.answer() {
-        Answer::Accepted(_) => Seen::Holds(format!("{what} was accepted"), vec![exchange.seq]),
-        other if other.is_unavailable() => Seen::Inconclusive(format!("{what} got {other}")),
-        other => Seen::Broken(format!("{what} got {other}"), vec![exchange.seq]),
-    }
 }

@@ -103,6 +103,21 @@ pub(super) fn control_if_any(transcript: &Transcript) -> Result<Vec<u32>, Seen> 
     }
 }
 
+/// The opposite of a refusal: the attempt must be accepted.
+pub(super) fn let_in(transcript: &Transcript, what: &str) -> Seen {
+    if let Err(seen) = control(transcript) {
+        return seen;
+    }
+    let Some(exchange) = decisive(transcript, "attempt") else {
+        return Seen::Inconclusive("the probe was not sent".to_owned());
+    };
+    match exchange.answer() {
+        Answer::Accepted(_) => Seen::Holds(format!("{what} was accepted"), vec![exchange.seq]),
+        other if other.is_unavailable() => Seen::Inconclusive(format!("{what} got {other}")),
+        other => Seen::Broken(format!("{what} got {other}"), vec![exchange.seq]),
+    }
+}
+
 /// Every attempt must be refused. `what` names the thing that was sent.
 pub(super) fn refused(transcript: &Transcript, what: &str) -> Seen {
     refused_at(transcript, &["attempt", "attempt in session"], what)

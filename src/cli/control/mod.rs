@@ -90,13 +90,13 @@ pub(super) async fn after(
     let how = How {
         old: args.after.control.as_deref(),
         trials: CONTROL_TRIALS,
-        width: args.concurrency.into(),
+        width: args.options.concurrency.into(),
         // What is left of the budget; with nothing left, the first trial ends it.
-        max_cost: args.max_cost.or(budget).map(|most| (most - concluded.spent()).max(0.0)),
-        exec: args.allow_exec,
-        out: &args.out,
+        max_cost: args.options.max_cost.or(budget).map(|most| (most - concluded.spent()).max(0.0)),
+        exec: args.options.allow_exec,
+        out: &args.options.out,
     };
-    let found = match args.tapes.words().is_empty() {
+    let found = match args.options.tapes.words().is_empty() {
         true => beside(&concluded.file, &how, signals, context).await,
         false => Err(Failure::usage(
             "usage.flags",

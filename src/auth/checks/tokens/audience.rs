@@ -4,10 +4,10 @@ use futures::future::BoxFuture;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use super::{attempt, attempts, let_in, reported};
+use super::{attempt, attempts, reported};
 use crate::auth::Flaw;
 use crate::auth::answer::{Answer, challenges};
-use crate::auth::checks::reading::{control, decisive, labelled, refused};
+use crate::auth::checks::reading::{control, decisive, labelled, let_in, refused};
 use crate::auth::checks::resource::document;
 use crate::auth::checks::{AuthCheck, Eras, Level, Needs, Seen};
 use crate::auth::discover::discover;

@@ -211,21 +211,6 @@ fn reported(transcript: &Transcript, labels: &[&str]) -> Seen {
     Seen::Holds(texts.join(", "), seqs)
 }
 
-/// The opposite of a refusal: the attempt must be accepted.
-fn let_in(transcript: &Transcript, what: &str) -> Seen {
-    if let Err(seen) = control(transcript) {
-        return seen;
-    }
-    let Some(exchange) = decisive(transcript, "attempt") else {
-        return Seen::Inconclusive("the probe was not sent".to_owned());
-    };
-    match exchange.answer() {
-        Answer::Accepted(_) => Seen::Holds(format!("{what} was accepted"), vec![exchange.seq]),
-        other if other.is_unavailable() => Seen::Inconclusive(format!("{what} got {other}")),
-        other => Seen::Broken(format!("{what} got {other}"), vec![exchange.seq]),
-    }
-}
-
 const ENDS: [(&str, Flaw); 3] = [
     ("a token 30s after its end", Flaw::Expired30s),
     ("a token 120s after its end", Flaw::Expired120s),
