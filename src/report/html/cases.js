@@ -81,6 +81,21 @@ const searchTranscripts = async (cases, q, tell) => {
   return { q, found };
 };
 
+// The same where a server has the transcripts: it looks through a part of them at a time.
+const searchServed = async (cases, q, tell) => {
+  const byKey = new Map();
+  for (const one of cases) for (const trial of one.trials) if (trial.at) byKey.set(trial.at, one);
+  const found = new Set();
+  let from = 0;
+  while (q.trim() && from !== null) {
+    const part = await asked(`${INDEX.api}/search?${new URLSearchParams({ q, from })}`);
+    for (const key of part.found) if (byKey.has(key)) found.add(byKey.get(key));
+    from = part.next;
+    tell(`searched ${number(from === null ? part.of : from)} of ${count(part.of, "trial")}`);
+  }
+  return { q, found };
+};
+
 const ticks = (one) => {
   const shown = one.trials.slice(0, 10).map((trial) => mark(trial.o)).join("");
   return one.trials.length > 10 ? `${shown} +${one.trials.length - 10}` : shown;

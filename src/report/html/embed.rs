@@ -1,15 +1,18 @@
 //! Transcripts in the page: deflated in blocks, the failures first, within a size. The browser inflates a block when it
 //! is looked at.
 
+use std::io::Write;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use std::io::Write;
+use serde::{Serialize, Serializer};
 
 use super::changes::Changes;
 use super::scorecard::Scorecard;
 use super::shown::ShownTrial;
+use crate::ids::CaseKey;
 use crate::report::ReportError;
 use crate::report::archive::Archive;
 use crate::report::summary::{Row, Summary, urgency};
@@ -35,8 +38,19 @@ const BLOCK: usize = 256 * 1024;
 /// Most trials that bring their like of the run before along.
 const BESIDE: usize = 500;
 
-/// Where a trial stands: the number of the block, and of the trial in it.
-pub(super) type Place = [u32; 2];
+/// Where the browser finds a trial.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Place {
+    /// In the page: the number of the block, and of the trial in it.
+    Block([u32; 2]),
+    /// At the server of the page, by its key.
+    Key(#[serde(serialize_with = "text")] CaseKey),
+}
+
+fn text<S: Serializer>(key: &CaseKey, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(key)
+}
 
 /// The blocks, and what is in them.
 #[derive(Debug, Default)]
@@ -53,6 +67,8 @@ pub(super) struct Embedded {
     pub(super) failed_out: usize,
     /// Trials whose transcript could not be read.
     pub(super) unreadable: usize,
+    /// The page is served: every transcript is fetched when it is looked at.
+    pub(super) served: bool,
 }
 
 /// The order in which trials are kept: what needs attention, what can be held beside it, one of each case, the rest.
@@ -67,6 +83,16 @@ fn rank(row: &Row, trial: usize) -> u8 {
     }
 }
 
+/// Every trial, by its row and its place in it, in the order in which they are kept.
+pub(super) fn order(summary: &Summary) -> Vec<(u8, usize, usize)> {
+    let rows = summary.cases.iter().enumerate();
+    let mut order: Vec<(u8, usize, usize)> = rows
+        .flat_map(|(at, row)| (0..row.trials.len()).map(move |trial| (rank(row, trial), at, trial)))
+        .collect();
+    order.sort_unstable();
+    order
+}
+
 /// Reads the transcripts that fit. Everything that is read is counted in the scorecard as well.
 pub(super) fn embed(
     summary: &Summary,
@@ -79,11 +105,7 @@ pub(super) fn embed(
         places: summary.cases.iter().map(|row| vec![None; row.trials.len()]).collect(),
         ..Embedded::default()
     };
-    let rows = summary.cases.iter().enumerate();
-    let mut order: Vec<(u8, usize, usize)> = rows
-        .flat_map(|(at, row)| (0..row.trials.len()).map(move |trial| (rank(row, trial), at, trial)))
-        .collect();
-    order.sort_unstable();
+    let order = order(summary);
     let mut packer = Packer::default();
     let mut beside = BESIDE;
     for (done, (_, at, number)) in order.iter().copied().enumerate() {
@@ -135,7 +157,7 @@ impl Packer {
     }
 
     fn add(&mut self, trial: &ShownTrial) -> Result<Place, ReportError> {
-        let place = [u32::try_from(self.blocks.len()).unwrap_or(u32::MAX), self.trials];
+        let place = Place::Block([u32::try_from(self.blocks.len()).unwrap_or(u32::MAX), self.trials]);
         self.pending.push(if self.trials == 0 { b'[' } else { b',' });
         serde_json::to_writer(&mut self.pending, trial).map_err(|error| unwritable(&error))?;
         self.trials += 1;
@@ -159,13 +181,18 @@ impl Packer {
     }
 }
 
-fn unwritable(error: &dyn std::fmt::Display) -> ReportError {
+pub(super) fn unwritable(error: &dyn std::fmt::Display) -> ReportError {
     ReportError::Render { format: "html", message: error.to_string() }
 }
 
 /// Base64 of raw deflate: inert in a page, and what every browser can inflate.
 pub(super) fn packed(bytes: &[u8]) -> Result<String, ReportError> {
+    Ok(STANDARD.encode(deflated(bytes)?))
+}
+
+/// Raw deflate (RFC 1951).
+pub(super) fn deflated(bytes: &[u8]) -> Result<Vec<u8>, ReportError> {
     let mut deflater = DeflateEncoder::new(Vec::with_capacity(bytes.len() / 6), Compression::new(3));
     deflater.write_all(bytes)?;
-    Ok(STANDARD.encode(deflater.finish()?))
+    Ok(deflater.finish()?)
 }

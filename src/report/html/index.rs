@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::changes::Changes;
 use super::embed::{Embedded, Place};
+use super::served::Served;
 use crate::display;
 use crate::report::figures;
 use crate::report::summary::{FaultLine, Row, Rule, Summary, urgency};
@@ -14,6 +15,12 @@ pub(super) struct Index<'a> {
     suite: &'a str,
     run: &'a str,
     program: &'a str,
+    /// Where a served page asks for transcripts and news.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api: Option<&'a str>,
+    /// The run goes on, and the page follows it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    running: bool,
     cases: Vec<Case<'a>>,
 }
 
@@ -68,7 +75,7 @@ struct Trial {
     o: &'static str,
     /// Seconds.
     s: f64,
-    /// Block and number in it.
+    /// Block and number in it, or the key of a served one.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Place>,
 }
@@ -80,8 +87,16 @@ impl<'a> Index<'a> {
             suite: &summary.suite,
             run: &summary.run,
             program: &summary.program,
+            api: None,
+            running: false,
             cases: cases.map(|(row, places)| case(row, places, changes)).collect(),
         }
+    }
+
+    /// The same for a page that is served.
+    pub(super) fn served(self, served: Option<&'a Served>) -> Self {
+        let running = served.is_some_and(|served| served.running);
+        Self { api: served.map(|served| served.api.as_str()), running, ..self }
     }
 }
 

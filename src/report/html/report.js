@@ -5,16 +5,6 @@ const overview = document.getElementById("overview");
 const page = document.getElementById("trial");
 const state = { filter: fresh(), order: [], one: null, shown: null, keys: true, turn: 0 };
 
-const remember = (key, value) => {
-  try {
-    if (value === undefined) return localStorage.getItem(`rehearsal.${key}`);
-    localStorage.setItem(`rehearsal.${key}`, value);
-  } catch {
-    // A page opened from disk may have no storage.
-  }
-  return null;
-};
-
 const parse = (hash) => {
   const [path, query] = hash.replace(/^#/, "").split(/\?(.*)/s);
   const decode = (text) => {
@@ -98,13 +88,6 @@ const route = async () => {
   settled();
 };
 
-const look = (theme) => {
-  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
-  remember("theme", theme);
-  return theme;
-};
-
 const KEYS = [["/", "search"], ["j and k", "next and previous case"], ["n", "next case that fails"], ["] and [", "next and previous trial"],
   ["d", "side by side, and back"], ["r", "messages on the wire, and back"], ["g then o, c, a, t", "overview, cases, access, tools"], ["Esc", "back to the cases"], ["?", "this help"]];
 
@@ -168,11 +151,7 @@ const press = (event) => {
 };
 
 const start = async () => {
-  look(remember("theme"));
-  const themes = ["system", "light", "dark"];
-  const theme = el("select", { on: { change: (event) => look(event.target.value) } },
-    themes.map((name) => el("option", { value: name, selected: name === remember("theme") }, name)));
-  document.getElementById("controls").append(el("label", {}, "look ", theme), " ",
+  document.getElementById("controls").append(looks(), " ",
     el("button", { type: "button", on: { click: () => help.showModal() } }, "keys"), " ",
     el("button", { type: "button", on: { click: () => window.print() } }, "print"));
   document.body.append(help);
@@ -184,7 +163,8 @@ const start = async () => {
     return;
   }
   const deep = el("button", { type: "button", on: { click: async () => {
-    const found = await searchTranscripts(INDEX.cases, search.value, (text) => { section.said.textContent = text; });
+    const seek = INDEX.api ? searchServed : searchTranscripts;
+    const found = await seek(INDEX.cases, search.value, (text) => { section.said.textContent = text; });
     state.filter = { ...state.filter, q: search.value, page: 0, deep: found };
     list();
   } } }, "search transcripts too");
@@ -201,4 +181,4 @@ const start = async () => {
   await route();
   document.documentElement.dataset.ready = "yes";
 };
-start();
+const started = start();

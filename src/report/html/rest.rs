@@ -157,8 +157,11 @@ fn short(run: &str) -> String {
 /// Where the numbers are from, and what this file leaves out.
 pub(super) fn provenance(summary: &Summary, embedded: &Embedded, html: &mut Html) {
     html.section("provenance", "Where this is from", |html| {
-        let Embedded { kept, left_out, failed_out, unreadable, .. } = embedded;
+        let Embedded { kept, left_out, failed_out, unreadable, served, .. } = embedded;
         let mut held = format!("{} in this file", count(*kept as u64, "transcript"));
+        if *served {
+            held = "all in the run file, read when they are looked at".to_owned();
+        }
         if *left_out > 0 {
             held.push_str(&format!(
                 ", {} left out to stay within its size ({} of them failed); they are in the run file",

@@ -40,6 +40,8 @@ pub(super) struct Scorecard {
     tools: BTreeMap<String, Tool>,
     /// Trials looked at.
     trials: u64,
+    /// The page is served, and holds no transcripts.
+    served: bool,
 }
 
 impl Scorecard {
@@ -55,6 +57,11 @@ impl Scorecard {
             }
         }
         card
+    }
+
+    /// The same for a page that is served.
+    pub(super) fn served(self) -> Self {
+        Self { served: true, ..self }
     }
 
     /// Looks at one trial.
@@ -101,9 +108,13 @@ impl Scorecard {
             let of = match self.trials {
                 0 => "No transcript could be read, so that errors, times and sizes are not known.".to_owned(),
                 trials => format!(
-                    "Calls are those of all trials; errors, times and sizes are of the {} in this file, which keeps failures \
-                     first.",
-                    count(trials, "transcript")
+                    "Calls are those of all trials; errors, times and sizes are of the {} {}.",
+                    count(trials, "transcript"),
+                    if self.served {
+                        "that were looked at, failures first"
+                    } else {
+                        "in this file, which keeps failures first"
+                    }
                 ),
             };
             html.leaf("p", &[("class", "dim")], &of);

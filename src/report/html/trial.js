@@ -177,7 +177,8 @@ const showCase = async (main, one, choice, around) => {
     one.trials.length ? el("nav", { "aria-label": "Trials", class: "tabs" }, one.trials.slice(0, 200).map((known) => el("a", {
       href: link(known.n, "", choice.raw), "aria-current": known === trial ? "page" : false, class: known.o,
     }, `trial ${known.n} ${mark(known.o)} ${known.o}`))) : el("p", {}, "No trial of this case ended."),
-    trial && !shown ? el("p", { class: "warn" }, "The transcript of this trial is not in this file, to keep it small. The command above shows it.") : null,
+    trial && !shown ? el("p", { class: "warn" }, INDEX.api ? "This trial has no transcript that can be read."
+      : "The transcript of this trial is not in this file, to keep it small. The command above shows it.") : null,
     shown ? el("p", {}, `${shown.end}, started ${shown.started}`) : null,
     shown ? findings(shown, go) : null,
     shown ? waterfall(shown) : null,
