@@ -44,6 +44,7 @@ mod tls;
 mod validate;
 pub mod vars;
 pub mod wire;
+pub mod write;
 pub mod yaml;
 
 pub use answers::Answers;
