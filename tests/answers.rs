@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use rehearsal::drive::hands::Hands;
+use rehearsal::drive::offer::Stocks;
 use rehearsal::drive::sampling::Sampler;
 use rehearsal::drive::surface::Prelude;
 use rehearsal::drive::{Journal, Stopping, World, trial};
@@ -99,6 +100,7 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
         identities: HashMap::from([(case.persona.name.clone(), anonymous)]),
         authority: None,
         surfaces: BTreeMap::new(),
+        stocks: Stocks::default(),
         prelude: Prelude::default(),
         lab: None,
         journal: Arc::clone(&disk) as Arc<dyn Journal>,

@@ -1,6 +1,5 @@
 //! The loop every host runs: ask the model, call the tools it wants, feed results and errors back, until it answers.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::host::TrialHost;
 use super::ledger::Ledger;
 use super::offer::result::{Called, Returned, Shown};
-use super::offer::{self, Menu, search};
+use super::offer::{self, Source, Stock, search};
 use super::steps::Around;
 use super::user::Players;
 use super::{World, foreign, steps};
-use crate::ids::{Digest, ToolName};
 use crate::llm::{self, ChatModel, ChatReply, ChatRequest, Media, Message, ToolOffer};
 use crate::mcp::profile::Results;
 use crate::mcp::{Host, Refusal, Session, ToolOutcome};
@@ -93,13 +91,13 @@ struct Talk<'a> {
 impl Talk<'_> {
     async fn whole(&self) -> Result<(), End> {
         let listed = self.around.session.list_tools().await.map_err(End::Faulted)?;
-        let mut shop = self.shop(listed);
+        let mut shop = self.shop(&listed);
         steps::setup(self.work, self.around).await?;
         let instructions = self.around.session.facts().instructions.as_deref();
         let mut request = ChatRequest {
             system: offer::system(&self.around.case.client.menu, self.server(), instructions),
             messages: vec![],
-            tools: shop.menu.offers.clone(),
+            tools: shop.stock.menu.offers.clone(),
             trial: self.around.case.header.trial,
             ..ChatRequest::default()
         };
@@ -120,22 +118,20 @@ impl Talk<'_> {
     }
 
     /// What the client makes of a list of tools.
-    fn shop(&self, listed: Vec<ToolFact>) -> Shop {
-        let facts = offer::for_model(listed, &self.around.case.client.wire);
-        let facts = offer::narrowed(facts, self.work.only.as_deref());
-        let menu = Menu::of(&facts, self.server(), &self.around.case.client.menu);
-        let read_only = facts.iter().filter(|fact| offer::is_read_only(fact)).map(|fact| fact.name.clone());
-        Shop { menu, read_only: read_only.collect(), told: false }
+    fn shop(&self, listed: &[ToolFact]) -> Shop {
+        let (client, only) = (&self.around.case.client, self.work.only.as_deref());
+        let source = Source { listed, server: self.server(), client, only };
+        Shop { stock: self.around.world.stocks.of(source), told: false }
     }
 
     /// Offers other tools where the server has said that its list changed; what a search has loaded stays.
     async fn look_again(&self, shop: &mut Shop, request: &mut ChatRequest) -> Result<(), End> {
         let changed = self.around.session.changed_tools().await.map_err(End::Faulted)?;
         if let Some(listed) = changed {
-            *shop = self.shop(listed);
+            *shop = self.shop(&listed);
             let loaded = |offer: &&ToolOffer| request.tools.iter().any(|known| known.name == offer.name);
-            let loaded: Vec<ToolOffer> = shop.menu.deferred.iter().filter(loaded).cloned().collect();
-            request.tools = shop.menu.offers.iter().cloned().chain(loaded).collect();
+            let loaded: Vec<ToolOffer> = shop.stock.menu.deferred.iter().filter(loaded).cloned().collect();
+            request.tools = shop.stock.menu.offers.iter().cloned().chain(loaded).collect();
         }
         Ok(())
     }
@@ -197,7 +193,7 @@ impl Talk<'_> {
         self.around.log.note(What::ModelAsked {
             offered: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             messages: request.messages.len() as u32,
-            request: Digest::of_json(request).to_string(),
+            request: request.digest().to_string(),
         });
         let asking = self.ledger.asking();
         let reply = self.model.complete(request, self.around.log).await;
@@ -239,7 +235,7 @@ impl Talk<'_> {
             let text = crate::display::whole_words(text, 80);
             return Ok(self.reject(call, format!("the arguments are not JSON: {text}")));
         }
-        if let Some(found) = shop.menu.search(&call.name, &call.args) {
+        if let Some(found) = shop.stock.menu.search(&call.name, &call.args) {
             let (text, loads) = (search::told(&found), found.into_iter().cloned().collect());
             let (id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
             self.around.log.note(What::ClientAnswered { call: id, name, args, text: text.clone() });
@@ -247,7 +243,7 @@ impl Talk<'_> {
         }
         // The server gets its own name for the tool, and none of what the client added to the schema.
         let name = offer.server_name().clone();
-        let args = shop.menu.arguments(&name, &call.args);
+        let args = shop.stock.menu.arguments(&name, &call.args);
         let call = ToolCall { id: call.id.clone(), name, args };
         let (id, name, args) = (call.id.clone(), call.name.clone(), call.args.clone());
         self.around.log.note(What::ToolCalled { call: id, name, args, by: Caller::Model });
@@ -283,8 +279,7 @@ struct Told {
 
 /// The server's tools through the client.
 struct Shop {
-    menu: Menu,
-    read_only: HashSet<ToolName>,
+    stock: Arc<Stock>,
     /// Whether it is on record what the model does not see of the tools that are offered now.
     told: bool,
 }
@@ -292,7 +287,7 @@ struct Shop {
 impl Shop {
     fn is_read_only(&self, call: &ToolCall, offered: &[ToolOffer]) -> bool {
         let offer = offered.iter().find(|tool| tool.name == call.name);
-        offer.is_some_and(|offer| self.read_only.contains(offer.server_name()))
+        offer.is_some_and(|offer| self.stock.read_only.contains(offer.server_name()))
     }
 }
 

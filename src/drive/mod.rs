@@ -62,6 +62,8 @@ pub struct World {
     pub authority: Option<Authority>,
     /// What each persona sees, learned before the first trial; arguments of access probes are made from it.
     pub surfaces: surface::Surfaces,
+    /// What clients make of the target's tools.
+    pub stocks: offer::Stocks,
     /// How the personas were authorized meanwhile.
     pub prelude: surface::Prelude,
     /// What auth probes need; `None` when the suite has no auth checks.

@@ -14,8 +14,10 @@ pub mod name;
 pub mod result;
 pub mod schema;
 pub mod search;
+pub mod stock;
 
 pub use menu::Menu;
+pub use stock::{Source, Stock, Stocks};
 
 /// The system prompt of a host with these rules: its own words, then the server's instructions.
 pub fn system(rules: &Rules, server: &str, instructions: Option<&str>) -> Option<String> {
@@ -88,6 +90,8 @@ pub fn is_read_only(fact: &ToolFact) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
@@ -98,7 +102,7 @@ mod tests {
 
     #[test]
     fn tools_for_apps_alone_are_kept_from_the_model() {
-        let tool = |name: &str, raw| ToolFact { name: name.into(), raw };
+        let tool = |name: &str, raw| ToolFact { name: name.into(), raw: Arc::new(raw) };
         let app = json!({"_meta": {"ui": {"resourceUri": "ui://a", "visibility": ["app"]}}});
         let facts = vec![tool("plain", json!({})), tool("app", app)];
         let names = |wire: &Wire| -> Vec<String> {
@@ -112,7 +116,7 @@ mod tests {
 
     #[test]
     fn an_offer_is_narrowed_where_names_are_given() {
-        let facts = || ["a", "b"].map(|name| ToolFact { name: name.into(), raw: json!({}) }).to_vec();
+        let facts = || ["a", "b"].map(|name| ToolFact { name: name.into(), raw: Arc::default() }).to_vec();
         assert_eq!(narrowed(facts(), None), facts());
         assert_eq!(narrowed(facts(), Some(&["b".into(), "c".into()])), facts()[1..]);
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::cast::{Models, models};
 use super::hands::Hands;
 use super::issuer::Standing;
+use super::offer::Stocks;
 use super::surface::{self, Prelude, Surfaces};
 use super::tapes::Tapes;
 use super::{Journal, Stopping, World, auth};
@@ -162,6 +163,7 @@ impl Stage {
             identities: self.identities,
             authority: self.authority,
             surfaces: self.surfaces,
+            stocks: Stocks::default(),
             prelude: self.prelude,
             lab: self.lab,
             journal,

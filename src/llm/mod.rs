@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::ids::{Digest, ToolName};
 use crate::transcript::{CaseHeader, Fault, Loss, Recorder, Side, ToolCall, Usage};
@@ -19,6 +20,7 @@ mod estimate;
 pub mod gemini;
 pub mod lexical;
 pub mod loader;
+mod offers;
 pub mod openai;
 pub mod pace;
 pub mod providers;
@@ -30,6 +32,7 @@ pub mod scripted_user;
 mod spec;
 pub mod tape;
 
+pub use offers::Offers;
 pub use spec::{ModelLimits, ModelSpec, Price, Reasoning};
 
 /// What goes to a model.
@@ -40,7 +43,7 @@ pub struct ChatRequest {
     /// The conversation, oldest first.
     pub messages: Vec<Message>,
     /// The tools offered.
-    pub tools: Vec<ToolOffer>,
+    pub tools: Offers,
     /// Whether it must call one of them.
     #[serde(skip_serializing_if = "ToolChoice::is_auto")]
     pub choice: ToolChoice,
@@ -62,6 +65,25 @@ pub enum ToolChoice {
     Required,
     /// It must call this one.
     Only(ToolName),
+}
+
+impl ChatRequest {
+    /// The digest of everything the model sees: that of the request's JSON, of which the tools are written once for all
+    /// requests that offer the same.
+    pub fn digest(&self) -> Digest {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            system: &'a Option<String>,
+            messages: &'a [Message],
+            tools: &'a RawValue,
+            #[serde(skip_serializing_if = "ToolChoice::is_auto")]
+            choice: &'a ToolChoice,
+            answer_schema: &'a Option<Value>,
+            trial: u32,
+        }
+        let Self { system, messages, tools, choice, answer_schema, trial } = self;
+        Digest::of_json(&Written { system, messages, tools: tools.json(), choice, answer_schema, trial: *trial })
+    }
 }
 
 impl ToolChoice {
@@ -174,7 +196,7 @@ pub trait ChatModel: Send + Sync {
     ) -> BoxFuture<'a, Result<ChatReply, Fault>>;
 
     /// What of these tools its API does not take, in their order. Pure.
-    fn losses(&self, _tools: &[ToolOffer]) -> Vec<Loss> {
+    fn losses(&self, _tools: &Offers) -> Vec<Loss> {
         vec![]
     }
 
@@ -305,6 +327,29 @@ mod tests {
         assert!(fault.message.contains("`OPENAI_API_KEY`"), "{fault}");
         let fault = build(&ModelSpec::new("x", "opnai"), &outside()).err().unwrap();
         assert_eq!(fault.code, "model.bad-definition");
+    }
+
+    #[test]
+    fn a_request_has_the_digest_of_its_json() {
+        let offer = |name: &str| ToolOffer {
+            name: name.into(),
+            tool: None,
+            title: Some("T".into()),
+            description: "Does it.".into(),
+            schema: serde_json::json!({"type": "object", "properties": {"z": {}, "a": {}}}),
+        };
+        let bare = ChatRequest { messages: vec![Message::User("hi".into())], trial: 1, ..ChatRequest::default() };
+        let full = ChatRequest {
+            system: Some("Be kind.".into()),
+            tools: vec![offer("a"), offer("b")].into(),
+            choice: ToolChoice::Only("a".into()),
+            answer_schema: Some(serde_json::json!({"type": "object"})),
+            trial: 2,
+            ..bare.clone()
+        };
+        for request in [bare, full] {
+            assert_eq!(request.digest(), Digest::of_json(&request));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use super::ChatReply;
 use super::pace::Pace;
 use crate::display;
+use crate::ids::Digest;
 use crate::net::asked::Asked;
 use crate::transcript::{Fault, Recorder, Side, What};
 
@@ -135,8 +136,8 @@ pub(super) struct Policy<'a> {
     pub(super) model: &'a str,
     /// Repetitions after the first attempt.
     pub(super) retries: u32,
-    /// The digest of the request as a number.
-    pub(super) seed: u64,
+    /// The request, on which the jitter depends.
+    pub(super) body: &'a [u8],
     /// How fast its provider may be asked.
     pub(super) pace: &'a Pace,
     /// About how many tokens the request and its answer take.
@@ -159,7 +160,7 @@ impl Taken for ChatReply {
 impl Policy<'_> {
     /// The wait after a failed attempt, from 1: what the provider asks for and a little more, else doubling.
     fn wait(&self, attempt: u32, asked: Option<Duration>) -> Duration {
-        let jitter = share(self.seed, attempt);
+        let jitter = share(Digest::of(self.body).as_u64(), attempt);
         match asked {
             // A little later than asked: callers that were stopped together do not come back together.
             Some(asked) => asked.saturating_add(asked.min(LONGEST_WAIT).mul_f64(jitter * 0.1)),
@@ -335,7 +336,7 @@ mod tests {
         let made = AtomicU32::new(0);
         let slept = std::sync::Mutex::new(vec![]);
         let pace = Paces::default().of(&ModelSpec::new("m", "openai"));
-        let policy = Policy { model: "m", retries, seed, pace: &pace, weight: 1 };
+        let policy = Policy { model: "m", retries, body: &seed.to_be_bytes(), pace: &pace, weight: 1 };
         let attempt = || -> BoxFuture<'static, Result<(), Failure>> {
             let failure = next(made.fetch_add(1, Ordering::Relaxed) + 1);
             Box::pin(async move { failure.map_or(Ok(()), Err) })

@@ -286,7 +286,7 @@ mod tests {
         ChatRequest {
             system: None,
             messages,
-            tools: vec![tool("weather"), tool("mail")],
+            tools: vec![tool("weather"), tool("mail")].into(),
             trial: 1,
             ..ChatRequest::default()
         }

@@ -20,6 +20,7 @@ use super::opener::{self, Known, Opened};
 use super::process::guard::Guard;
 use super::relay::{self, Relay, Relaying};
 use super::remote::Remote;
+use super::repeats::Repeats;
 use super::request::Voice;
 use super::revision::Choice;
 use super::session::{Conversation, Holding};
@@ -85,7 +86,12 @@ impl Keeper {
 
 /// The target at an endpoint.
 pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<dyn Target> {
-    let speech = Speech { choice: keeper.choice, pace: keeper.pace, known: Mutex::default() };
+    let speech = Speech {
+        choice: keeper.choice,
+        pace: keeper.pace,
+        known: Mutex::default(),
+        repeats: Arc::default(),
+    };
     let two_ways = matches!(endpoint, Endpoint::HttpSse { .. });
     match endpoint {
         Endpoint::Stdio(program) => {
@@ -113,12 +119,18 @@ pub(super) struct Speech {
     choice: Choice,
     pace: Pace,
     known: Mutex<Option<Known>>,
+    repeats: Arc<Repeats>,
 }
 
 impl Speech {
     /// A target whose era is known beforehand.
     pub(super) fn knowing(choice: Choice, known: Option<Known>) -> Self {
-        Self { choice, pace: Pace::default(), known: Mutex::new(known) }
+        Self { choice, pace: Pace::default(), known: Mutex::new(known), repeats: Arc::default() }
+    }
+
+    /// A hub for a connection with this target.
+    pub(super) fn hub(&self) -> Arc<Hub> {
+        Hub::knowing(Arc::clone(&self.repeats))
     }
 
     pub(super) fn terms(&self, how: Opening<'_>, over: Over) -> Terms {
@@ -179,7 +191,7 @@ struct Started {
 
 impl Stdio {
     fn line(&self, how: Opening<'_>, log: &Recorder) -> Result<(Line, Arc<Pipe>), Fault> {
-        let hub = Hub::new();
+        let hub = self.speech.hub();
         hub.first(how.profile.wire.over_stdio().first_request_id.unwrap_or(1));
         let (program, identity) = (self.program.clone(), Arc::clone(how.identity));
         let starter = Starter { program, identity, guard: self.guard.clone() };

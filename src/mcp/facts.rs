@@ -4,6 +4,7 @@
 //! is named in words; the caller decides whether that ends the session.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -51,14 +52,22 @@ fn introduced(
 }
 
 /// One page of a list.
-#[derive(Debug, Default, PartialEq)]
-pub struct Page {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page<T = Value> {
     /// The items that have a name.
-    pub items: Vec<Value>,
+    pub items: Vec<T>,
     /// Where the next page begins.
     pub next: Option<String>,
     /// What is odd about this page.
     pub odd: Vec<String>,
+}
+
+impl Page<ToolFact> {
+    /// A page of `tools/list` as facts.
+    pub fn of_tools(page: Page) -> Self {
+        let Page { items, next, odd } = page;
+        Self { items: tools(items), next, odd }
+    }
 }
 
 /// What a list is called on the wire and in words.
@@ -116,7 +125,7 @@ pub fn page(list: List, mut result: Value) -> Result<Page, String> {
 pub fn tools(items: Vec<Value>) -> Vec<ToolFact> {
     let fact = |raw: Value| {
         let name = ToolName::new(raw.get("name").and_then(Value::as_str).unwrap_or_default());
-        ToolFact { name, raw }
+        ToolFact { name, raw: Arc::new(raw) }
     };
     items.into_iter().map(fact).collect()
 }
@@ -229,7 +238,7 @@ mod tests {
 
     #[test]
     fn duplicate_names_are_found_once() {
-        let named = |name: &str| ToolFact { name: name.into(), raw: Value::Null };
+        let named = |name: &str| ToolFact { name: name.into(), raw: Arc::default() };
         assert_eq!(duplicates(&[named("a"), named("b"), named("a"), named("a")]), ["a"]);
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! What refuses it is told apart here: no endpoint, no authorization, no common revision.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -35,7 +37,7 @@ pub(super) async fn greet(
         heard = line.hear(&request, patience).await;
     }
     let result = match heard {
-        Heard::Answered(Reply { outcome: Ok(result), .. }) => result,
+        Heard::Answered(Reply { outcome: Ok(result), .. }) => Arc::unwrap_or_clone(result),
         Heard::Answered(Reply { outcome: Err(error), .. }) => {
             return Err(line.broke(refused_handshake(&from_error(error, None))));
         }

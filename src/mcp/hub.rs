@@ -15,6 +15,7 @@ use super::facts;
 use super::host::Host;
 use super::jsonrpc::{self, Message, RpcError};
 use super::labels::{Id, Labels};
+use super::repeats::Repeats;
 use crate::display;
 use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
 
@@ -48,7 +49,7 @@ pub(super) struct Arrived {
 /// An answer to one of our requests.
 #[derive(Debug)]
 pub(super) struct Reply {
-    pub outcome: Result<Value, RpcError>,
+    pub outcome: Result<Arc<Value>, RpcError>,
     /// Size of the result in bytes, as received.
     pub bytes: u64,
     /// HTTP status of the exchange.
@@ -83,6 +84,8 @@ pub(super) struct Hub {
     next_request: AtomicU64,
     next_seat: AtomicU64,
     state: Mutex<State>,
+    /// What the server said before, to whomever.
+    pub(super) repeats: Arc<Repeats>,
 }
 
 #[derive(Default)]
@@ -148,7 +151,13 @@ impl Drop for Ticket {
 impl Hub {
     /// A hub without sessions.
     pub(super) fn new() -> Arc<Self> {
+        Self::knowing(Arc::default())
+    }
+
+    /// The same for a server that may have answered other connections the same.
+    pub(super) fn knowing(repeats: Arc<Repeats>) -> Arc<Self> {
         Arc::new(Self {
+            repeats,
             next_request: AtomicU64::new(1),
             next_seat: AtomicU64::new(1),
             state: Mutex::default(),
@@ -304,7 +313,7 @@ impl Hub {
     /// Takes a message in. What it returns must be answered.
     pub(super) fn deliver(&self, arrived: Arrived) -> Vec<Asked> {
         let text = arrived.body.to_text();
-        let mut read = jsonrpc::read(&text);
+        let mut read = jsonrpc::read_by(&text, |result| self.repeats.read(result));
         let mut state = self.state();
         if let Ok(messages) = &mut read {
             state.labels.resolve(messages);

@@ -3,6 +3,8 @@
 //! Reading is strict about the envelope and blind to its contents: results and parameters keep every field and the
 //! order of their keys. Nothing here knows MCP.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -43,8 +45,8 @@ pub struct Answer {
     pub id: Option<u64>,
     /// The id as it stood in the text; `null` when absent.
     pub raw_id: String,
-    /// The result or the error.
-    pub outcome: Result<Value, RpcError>,
+    /// The result or the error. The same result may have been read before, and is shared then.
+    pub outcome: Result<Arc<Value>, RpcError>,
     /// Size of the result in bytes, as received.
     pub bytes: u64,
     /// The member [`OPAQUE`] of the result as it stood in the text, to be given back byte for byte.
@@ -90,12 +92,20 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 
 /// Reads one message, or a batch of them (2025-03-26 allowed those). The error says what is wrong with the text.
 pub fn read(text: &str) -> Result<Vec<Message>, String> {
+    read_by(text, |result| serde_json::from_str(result).map(Arc::new))
+}
+
+/// The same with another way to read the text of a result, for instance by looking at what was read before.
+pub fn read_by(text: &str, result: impl Fn(&str) -> ReadResult) -> Result<Vec<Message>, String> {
     if text.trim_start().starts_with('[') {
         let parts: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| plain(&error))?;
-        return parts.into_iter().map(|part| read_one(part.get())).collect();
+        return parts.into_iter().map(|part| read_one(part.get(), &result)).collect();
     }
-    read_one(text).map(|message| vec![message])
+    read_one(text, &result).map(|message| vec![message])
 }
+
+/// A result that was read.
+pub type ReadResult = serde_json::Result<Arc<Value>>;
 
 /// The id of an answer that [`read`] could not read whole: nested too deep, or with neither result nor error.
 pub fn answer_id(text: &str) -> Option<u64> {
@@ -110,7 +120,7 @@ pub fn with_id(text: &str, id: u64) -> Option<String> {
     serde_json::to_string(&message).ok()
 }
 
-fn read_one(text: &str) -> Result<Message, String> {
+fn read_one(text: &str, read: &impl Fn(&str) -> ReadResult) -> Result<Message, String> {
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| plain(&error))?;
     if let Some(method) = envelope.method {
         let params = value(envelope.params)?;
@@ -123,7 +133,9 @@ fn read_one(text: &str) -> Result<Message, String> {
     let id = raw_id.parse().ok();
     let (outcome, bytes) = match (envelope.result, envelope.error) {
         (_, Some(error)) => (Err(rpc_error(&value(Some(error))?)), error.get().len()),
-        (Some(result), None) => (Ok(value(Some(result))?), result.get().len()),
+        (Some(result), None) => {
+            (Ok(read(result.get()).map_err(|error| plain(&error))?), result.get().len())
+        }
         (None, None) => return Err("neither a method, nor a result, nor an error".to_owned()),
     };
     let opaque = match (&outcome, envelope.result) {
@@ -254,7 +266,7 @@ mod tests {
         for text in [r#"{"id":1,"result":null}"#, r#"{"id":1,"result":null,"error":null}"#] {
             let read = read(text).unwrap();
             let [Message::Answer(answer)] = read.as_slice() else { panic!("{read:?}") };
-            assert_eq!((&answer.outcome, answer.bytes), (&Ok(Value::Null), 4), "{text}");
+            assert_eq!((&answer.outcome, answer.bytes), (&Ok(Arc::new(Value::Null)), 4), "{text}");
         }
     }
 

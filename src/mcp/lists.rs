@@ -1,10 +1,11 @@
 //! Lists, read page by page to their end: tools, resources, resource templates, prompts.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::facts::{self, List, TOOLS};
+use super::facts::{self, List, Page, TOOLS};
 use super::line::Patience;
 use super::profile::Quirk;
 use super::refusal::{unauthorized, words};
@@ -23,6 +24,15 @@ const LIST_CAP: u64 = 8 * 1024 * 1024;
 impl Conversation {
     /// The items of a list: of all its pages, or of the first where the client reads no more.
     pub(super) async fn pages(&self, list: List) -> Result<Vec<Value>, Fault> {
+        self.pages_by(list, |result| facts::page(list, Arc::unwrap_or_clone(result))).await
+    }
+
+    /// The same with another way to read the result with a page.
+    async fn pages_by<T>(
+        &self,
+        list: List,
+        read: impl Fn(Arc<Value>) -> Result<Page<T>, String>,
+    ) -> Result<Vec<T>, Fault> {
         let method = list.method;
         let (mut items, mut bytes) = (Vec::new(), 0);
         let (mut cursors, mut scopes) = (HashSet::new(), HashSet::new());
@@ -41,12 +51,12 @@ impl Conversation {
                 return Ok(items);
             }
             let (result, size) =
-                self.complete(method, got)?.map_err(|refusal| self.line.broke(refused(method, &refusal)))?;
+                self.shared(method, got)?.map_err(|refusal| self.line.broke(refused(method, &refusal)))?;
             bytes += size;
             if let Some(scope) = result.get("cacheScope").and_then(Value::as_str) {
                 scopes.insert(scope.to_owned());
             }
-            let page = facts::page(list, result).map_err(|why| self.broken(why))?;
+            let page = read(result).map_err(|why| self.broken(why))?;
             items.extend(page.items);
             page.odd.into_iter().for_each(|message| self.odd(message));
             if bytes > LIST_CAP {
@@ -73,7 +83,9 @@ impl Conversation {
 
     /// The tools that may be called. Over HTTP a tool that breaks the rules of `x-mcp-header` is none (2026-07-28).
     pub(super) async fn listed_tools(&self) -> Result<Vec<ToolFact>, Fault> {
-        let mut tools = facts::tools(self.pages(TOOLS).await?);
+        let repeats = &self.line.hub.repeats;
+        let page = |result| repeats.page(result, |result| facts::page(TOOLS, result).map(Page::of_tools));
+        let mut tools = self.pages_by(TOOLS, |result| page(result).map(|page| Page::clone(&page))).await?;
         // Dates sort as texts.
         let older = self.facts.protocol.as_str() < self.terms.offered.name;
         if self.terms.has(Quirk::HidesToolsOfOlderServers) && self.era() == Era::Legacy && older {

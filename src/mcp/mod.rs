@@ -51,6 +51,7 @@ pub mod profile;
 mod refusal;
 pub mod relay;
 mod remote;
+mod repeats;
 mod request;
 pub mod revision;
 mod rounds;

@@ -2,6 +2,8 @@
 //!
 //! `era` decides; this file sends what it says and looks at what comes back.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::busy::Busy;
@@ -77,7 +79,7 @@ async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fau
         }
         match step.action {
             Action::Modern(revision) => {
-                let result = result.unwrap_or_default();
+                let result = result.map(Arc::unwrap_or_clone).unwrap_or_default();
                 shape::cache_oddities("server/discover", &result)
                     .into_iter()
                     .for_each(|message| line.hub.odd(None, message));
@@ -120,7 +122,7 @@ async fn discover(line: &Line, terms: &Terms, known: bool) -> Result<Opened, Fau
     }
 }
 
-type Seen = (Observation, Option<Refusal>, Option<Value>);
+type Seen = (Observation, Option<Refusal>, Option<Arc<Value>>);
 
 /// What came of the question as the table knows it. What says nothing about an era comes back as it was.
 fn observe(heard: Heard, died: bool) -> Result<Seen, Box<Heard>> {

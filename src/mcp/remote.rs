@@ -74,7 +74,7 @@ impl Door {
         if self.two_ways.load(Ordering::Relaxed) {
             return self.two_ways(how, log, terms).await.map_err(|fault| redacted(fault, log));
         }
-        let hub = Hub::new();
+        let hub = self.speech.hub();
         hub.first(terms.first_id);
         let site = self.site_of(&terms);
         let http = Arc::new(Http::new(site, Arc::clone(how.identity), Arc::clone(&hub), log.clone()));
@@ -127,7 +127,7 @@ impl Door {
             Choice::Pinned(revision) => revision,
             Choice::Auto => terms.offered,
         };
-        let hub = Hub::new();
+        let hub = self.speech.hub();
         hub.first(terms.first_id);
         let place = (Arc::clone(&hub), log.clone());
         let connected =

@@ -3,6 +3,8 @@
 //! Each round is a request of its own with a new id. Questions go to the session's host, all of one round side by side;
 //! what the server wants back byte for byte is never read. Rounds are bounded.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -95,7 +97,7 @@ impl Conversation {
         if self.era() == Era::Legacy || shape::kind(result) != Kind::InputRequired {
             return None;
         }
-        Some((result.get_mut("inputRequests").map(Value::take), opaque.take()))
+        Some((Arc::make_mut(result).get_mut("inputRequests").map(Value::take), opaque.take()))
     }
 
     /// Asks the host every question.

@@ -159,8 +159,14 @@ impl Conversation {
         }
     }
 
-    /// The complete result in an answer, or the refusal. A modern result that is something else here is invalid.
+    /// The complete result in an answer with its size, or the refusal. A modern result that is something else here is
+    /// invalid.
     pub(super) fn complete(&self, method: &str, got: Got) -> Result<Result<(Value, u64), Refusal>, Fault> {
+        Ok(self.shared(method, got)?.map(|(result, bytes)| (Arc::unwrap_or_clone(result), bytes)))
+    }
+
+    /// The same for a result that others may have got, too.
+    pub(super) fn shared(&self, method: &str, got: Got) -> Result<Result<(Arc<Value>, u64), Refusal>, Fault> {
         let reply = match got {
             Ok(reply) => reply,
             Err(refusal) => return Ok(Err(refusal)),
@@ -337,7 +343,7 @@ impl Session for Conversation {
             };
             let request = request.named(name_of(method, &params));
             Ok(match self.ask(&request, self.patience, only_looks(method)).await? {
-                Ok(Reply { outcome: Ok(result), .. }) => Ok(result),
+                Ok(Reply { outcome: Ok(result), .. }) => Ok(Arc::unwrap_or_clone(result)),
                 Ok(Reply { outcome: Err(error), status, .. }) => Err(from_error(error, status)),
                 Err(refusal) => Err(refusal),
             })

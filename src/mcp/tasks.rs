@@ -91,7 +91,7 @@ impl Conversation {
             Era::Legacy => Ok(result.get("task").filter(|task| task.is_object()).cloned()),
             Era::Modern if shape::kind(result) == Kind::Task => {
                 if self.terms.extends(terms::TASKS) {
-                    return Ok(Some(result.clone()));
+                    return Ok(Some(Value::clone(result)));
                 }
                 Err(self.broken("the server began a task though the client does not declare them".to_owned()))
             }

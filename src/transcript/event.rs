@@ -1,5 +1,7 @@
 //! Everything that can happen in a trial, as one closed enum.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -339,8 +341,8 @@ pub struct ToolCall {
 pub struct ToolFact {
     /// Its name.
     pub name: ToolName,
-    /// The whole tool object as received, unknown fields and key order kept.
-    pub raw: Value,
+    /// The whole tool object as received, unknown fields and key order kept. Trials that were told the same share it.
+    pub raw: Arc<Value>,
 }
 
 impl ToolFact {

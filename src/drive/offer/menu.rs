@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::name::{self, Made};
 use super::{cut, schema, search};
 use crate::ids::ToolName;
-use crate::llm::ToolOffer;
+use crate::llm::{Offers, ToolOffer};
 use crate::mcp::profile::{self, Deferral, Order};
 use crate::transcript::ToolFact;
 
@@ -15,7 +15,7 @@ use crate::transcript::ToolFact;
 #[derive(Clone, Debug, Default)]
 pub struct Menu {
     /// What is offered from the start, in order; with the tool that searches, where there is one.
-    pub offers: Vec<ToolOffer>,
+    pub offers: Offers,
     /// What is found only by searching.
     pub deferred: Vec<ToolOffer>,
     /// What is never offered, and why.
@@ -86,7 +86,7 @@ impl Menu {
             offers.insert(0, search::offer(deferral, &self.deferred));
             self.deferral = Some(deferral.clone());
         }
-        self.offers = offers;
+        self.offers = offers.into();
     }
 
     /// What a call of the searching tool loads; `None` when the name is not that of the searching tool.
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn fact(name: &str) -> ToolFact {
-        ToolFact { name: name.into(), raw: json!({"name": name, "annotations": {"title": "T"}}) }
+        ToolFact { name: name.into(), raw: json!({"name": name, "annotations": {"title": "T"}}).into() }
     }
 
     fn menu(names: &[&str], rules: Value) -> Menu {

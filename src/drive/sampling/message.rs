@@ -59,7 +59,7 @@ pub fn read(params: &Value, tools: bool, trial: u32) -> Result<Wanted, Refused> 
     let request = ChatRequest {
         system: params.get("systemPrompt").and_then(Value::as_str).map(str::to_owned),
         messages: said,
-        tools: offers(offered, params)?,
+        tools: offers(offered, params)?.into(),
         choice: choice(params),
         trial,
         ..ChatRequest::default()

@@ -11,9 +11,10 @@ use self::reading::Reading;
 use super::api::attempt::Question;
 use super::api::names::{Names, Rules};
 use super::api::{Api, Usual};
+use super::offers::Form;
 use super::schema::{self, rules};
 use super::{
-    ChatModel, ChatReply, ChatRequest, Dialect, Message, ModelSpec, Outside, ToolOffer, bad_definition,
+    ChatModel, ChatReply, ChatRequest, Dialect, Message, ModelSpec, Offers, Outside, bad_definition,
 };
 use crate::transcript::{Fault, Loss, Recorder};
 
@@ -87,9 +88,11 @@ impl ChatModel for Anthropic {
         })
     }
 
-    fn losses(&self, tools: &[ToolOffer]) -> Vec<Loss> {
-        let names = Names::among(tools, NAMES);
-        schema::losses(tools, &rules::ANTHROPIC, |tool| names.wire(&tool.name))
+    fn losses(&self, tools: &Offers) -> Vec<Loss> {
+        tools.lost(Form { dialect: "messages", rules: &rules::ANTHROPIC }, |tools| {
+            let names = Names::among(tools, NAMES);
+            schema::losses(tools, &rules::ANTHROPIC, |tool| names.wire(&tool.name))
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::turns::{self, Mark, Turn};
 use crate::llm::api::names::Names;
 use crate::llm::api::{Fields, written};
+use crate::llm::offers::{Form, Written};
 use crate::llm::schema::{self, rules};
 use crate::llm::{ChatRequest, ModelSpec, ToolChoice, ToolOffer};
 use crate::transcript::Fault;
@@ -44,7 +45,11 @@ impl Serialize for Body<'_> {
         let last = mark.filter(|_| !request.tools.is_empty());
         fields.put("messages", &turns::of(&request.messages, names, last) as &[Turn<'_>])?;
         if !request.tools.is_empty() {
-            fields.put("tools", &Tools { tools: &request.tools, names, mark })?;
+            // A mark at the last tool is the definition's, not the list's.
+            let form = Form { dialect: "messages", rules: &rules::ANTHROPIC };
+            let form = Some(form).filter(|_| names.are_plain() && mark.is_none());
+            let tools = Tools { tools: &request.tools, names, mark };
+            fields.put("tools", &Written { offers: &request.tools, form, tools })?;
             if let Some(choice) = choice(spec, &request.choice, names) {
                 fields.put("tool_choice", &choice)?;
             }
@@ -206,7 +211,7 @@ mod tests {
             tools: vec![
                 tool("get.order", json!({"type": "object"})),
                 tool("find", json!({"type": "object", "properties": {"q": {"type": "string"}}})),
-            ],
+            ].into(),
             trial: 1,
             ..ChatRequest::default()
         }
@@ -286,7 +291,7 @@ mod tests {
         assert!(!shown(&spec, &conversation()).contains("cache_control"));
         spec.cache = true;
         assert_eq!(shown(&spec, &conversation()).matches("cache_control").count(), 3);
-        let question = ChatRequest { tools: vec![], ..conversation() };
+        let question = ChatRequest { tools: vec![].into(), ..conversation() };
         assert_eq!(shown(&spec, &question).matches("cache_control").count(), 1, "the system prompt alone");
     }
 }

@@ -15,7 +15,6 @@ use serde_json::{Map, Value};
 use super::pace::Pace;
 use super::retry::{Failure, Policy};
 use super::{ModelSpec, Outside, bad_definition, estimate};
-use crate::ids::Digest;
 use crate::net::asked::Asked;
 use crate::transcript::{Fault, Recorder, Side};
 
@@ -119,11 +118,11 @@ impl Api {
     }
 
     /// How attempts at a request with this body are repeated.
-    pub(super) fn policy<'a>(&'a self, spec: &'a ModelSpec, body: &RawValue) -> Policy<'a> {
+    pub(super) fn policy<'a>(&'a self, spec: &'a ModelSpec, body: &'a RawValue) -> Policy<'a> {
         Policy {
             model: spec.name.as_str(),
             retries: spec.retries,
-            seed: Digest::of(body.get().as_bytes()).as_u64(),
+            body: body.get().as_bytes(),
             pace: &self.pace,
             weight: estimate::weight(spec, body.get().len()),
         }

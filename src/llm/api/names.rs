@@ -78,6 +78,11 @@ impl Names {
         Self { to_wire }
     }
 
+    /// Whether every name is sent as it is.
+    pub(in crate::llm) fn are_plain(&self) -> bool {
+        self.to_wire.is_empty()
+    }
+
     /// The name to send.
     pub(in crate::llm) fn wire<'a>(&'a self, name: &'a ToolName) -> &'a str {
         self.to_wire.get(name).map_or(name.as_str(), String::as_str)

@@ -11,8 +11,9 @@ use self::reading::Reading;
 use super::api::attempt::Question;
 use super::api::names::{Names, Rules};
 use super::api::{Api, Usual};
+use super::offers::Form;
 use super::schema::{self, rules};
-use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Outside, ToolOffer, bad_definition};
+use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Offers, Outside, bad_definition};
 use crate::transcript::{Fault, Loss, Recorder};
 
 mod contents;
@@ -92,9 +93,11 @@ impl ChatModel for Gemini {
         })
     }
 
-    fn losses(&self, tools: &[ToolOffer]) -> Vec<Loss> {
-        let names = Names::among(tools, NAMES);
-        schema::losses(tools, &rules::GEMINI_JSON, |tool| names.wire(&tool.name))
+    fn losses(&self, tools: &Offers) -> Vec<Loss> {
+        tools.lost(Form { dialect: "gemini", rules: &rules::GEMINI_JSON }, |tools| {
+            let names = Names::among(tools, NAMES);
+            schema::losses(tools, &rules::GEMINI_JSON, |tool| names.wire(&tool.name))
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::contents;
 use crate::llm::api::names::Names;
 use crate::llm::api::{Fields, written};
+use crate::llm::offers::{Form, Written};
 use crate::llm::schema::{self, rules};
 use crate::llm::{ChatRequest, ModelSpec, ToolChoice, ToolOffer};
 use crate::transcript::Fault;
@@ -44,7 +45,10 @@ impl Serialize for Body<'_> {
         }
         fields.put("contents", &contents::of(spec, &request.messages, names))?;
         if !request.tools.is_empty() {
-            fields.put("tools", &[Declarations { tools: &request.tools, names }])?;
+            let form = Form { dialect: "gemini", rules: &rules::GEMINI_JSON };
+            let form = Some(form).filter(|_| names.are_plain());
+            let tools = [Declarations { tools: &request.tools, names }];
+            fields.put("tools", &Written { offers: &request.tools, form, tools })?;
             if let Some(choice) = choice(&request.choice, names) {
                 fields.put("toolConfig", &json!({ "functionCallingConfig": choice }))?;
             }
@@ -176,7 +180,7 @@ mod tests {
                 description: String::new(),
                 schema: json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
                     "properties": {"id": {"type": "integer", "exclusiveMinimum": 0}}}),
-            }],
+            }].into(),
             trial: 1,
             ..ChatRequest::default()
         }

@@ -12,9 +12,10 @@ use self::assemble::Assembly;
 use self::exchange::Caller;
 use super::api::names::{self, Names};
 use super::api::{Api, Usual};
+use super::offers::Form;
 use super::providers::{self, Quirks};
 use super::{
-    ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Outside, ToolOffer, bad_definition, schema,
+    ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Offers, Outside, bad_definition, schema,
 };
 use crate::transcript::{Fault, Loss, Recorder};
 
@@ -80,13 +81,15 @@ impl ChatModel for Chat {
         })
     }
 
-    fn losses(&self, tools: &[ToolOffer]) -> Vec<Loss> {
-        lost(tools, self.quirks.schema)
+    fn losses(&self, tools: &Offers) -> Vec<Loss> {
+        lost(tools, Form { dialect: "chat", rules: self.quirks.schema })
     }
 }
 
-/// What of these tools is not taken under these rules.
-fn lost(tools: &[ToolOffer], rules: &schema::rules::Rules) -> Vec<Loss> {
-    let names = Names::among(tools, NAMES);
-    schema::losses(tools, rules, |tool| names.wire(&tool.name))
+/// What of these tools is not taken in this form.
+fn lost(tools: &Offers, form: Form) -> Vec<Loss> {
+    tools.lost(form, |tools| {
+        let names = Names::among(tools, NAMES);
+        schema::losses(tools, form.rules, |tool| names.wire(&tool.name))
+    })
 }

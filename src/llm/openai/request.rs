@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::media;
 use crate::llm::api::names::Names;
 use crate::llm::api::{Fields, written};
+use crate::llm::offers::{Form, Written};
 use crate::llm::providers::Quirks;
 use crate::llm::schema::{self, rules};
 use crate::llm::{ChatRequest, Media, Message, ModelSpec, ToolChoice};
@@ -39,7 +40,10 @@ impl Serialize for Body<'_> {
         fields.put("model", spec.api_id())?;
         fields.put("messages", &Messages { request, names })?;
         if !request.tools.is_empty() {
-            fields.put("tools", &Tools { request, names, rules: quirks.schema })?;
+            let rules = quirks.schema;
+            let form = names.are_plain().then_some(Form { dialect: "chat", rules });
+            let tools = Tools { request, names, rules };
+            fields.put("tools", &Written { offers: &request.tools, form, tools })?;
             match &request.choice {
                 ToolChoice::Auto => fields.put("tool_choice", "auto")?,
                 ToolChoice::Never => fields.put("tool_choice", "none")?,
@@ -322,7 +326,7 @@ mod tests {
                 title: Some("An order".into()),
                 description: String::new(),
                 schema: json!({"type": "object"}),
-            }],
+            }].into(),
             trial: 1,
             ..ChatRequest::default()
         };
@@ -337,7 +341,7 @@ mod tests {
         let request = ChatRequest {
             system: None,
             messages: vec![Message::User("x".into())],
-            tools: vec![],
+            tools: vec![].into(),
             answer_schema: Some(json!({"type": "object"})),
             trial: 1,
             ..ChatRequest::default()
@@ -414,7 +418,7 @@ mod tests {
             schema: json!({"type": "object", "properties": {}}),
         };
         let request = ChatRequest {
-            tools: vec![tool],
+            tools: vec![tool].into(),
             choice: ToolChoice::Required,
             trial: 1,
             ..ChatRequest::default()

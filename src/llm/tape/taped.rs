@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use super::asked::Asked;
 use super::file::{Call, Outcome};
 use super::{Role, Tape, place};
-use crate::llm::{ChatModel, ChatReply, ChatRequest, ModelSpec, ToolOffer};
+use crate::llm::{ChatModel, ChatReply, ChatRequest, ModelSpec, Offers};
 use crate::transcript::{CaseHeader, Fault, Loss, Recorder, What};
 
 /// See the module.
@@ -82,7 +82,7 @@ impl ChatModel for Taped {
         Box::pin(self.answer(request, log))
     }
 
-    fn losses(&self, tools: &[ToolOffer]) -> Vec<Loss> {
+    fn losses(&self, tools: &Offers) -> Vec<Loss> {
         self.model.losses(tools)
     }
 

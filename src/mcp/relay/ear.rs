@@ -4,7 +4,7 @@
 //! paired is on the wire record all the same.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -213,7 +213,7 @@ impl Ear {
     fn answered(&self, heard: &mut Heard, line: &str, answer: Answer) {
         let Some((method, params)) = heard.asked.remove(&(line.to_owned(), id_of(&answer))) else { return };
         let answered = match answer.outcome {
-            Ok(result) => result,
+            Ok(result) => Arc::unwrap_or_clone(result),
             Err(RpcError { code, message, .. }) => serde_json::json!({"code": code, "message": message}),
         };
         self.log.note(What::ServerAsked { method, params, answered });
@@ -222,7 +222,7 @@ impl Ear {
     fn result(&self, heard: &mut Heard, line: &str, open: Open, answer: Answer) {
         let Answer { outcome, bytes, .. } = answer;
         let result = match outcome {
-            Ok(result) => result,
+            Ok(result) => Arc::unwrap_or_clone(result),
             Err(error) => {
                 if let Some(call) = open.call {
                     self.failed(&call, error);

@@ -13,7 +13,6 @@ use super::{Deck, Hand};
 use crate::ids::Digest;
 use crate::mcp::connect::{Speech, unopened};
 use crate::mcp::exchange::Site;
-use crate::mcp::hub::Hub;
 use crate::mcp::line::Line;
 use crate::mcp::opener::Opened;
 use crate::mcp::remote::Door;
@@ -87,7 +86,7 @@ impl Played {
         let shared = hand.track().is_some_and(|track| !track.opens());
         let terms = self.speech.terms(how, Over::Stdio);
         let line = |hand: &Arc<Hand>, log: &Recorder| {
-            let hub = Hub::new();
+            let hub = self.speech.hub();
             hub.first(terms.first_id);
             let pipe = Pipe { hand: Arc::clone(hand), hub: Arc::clone(&hub) };
             Line::new(hub, Arc::new(pipe), log.clone(), how.host(Over::Stdio))

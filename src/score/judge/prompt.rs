@@ -12,7 +12,7 @@ use super::Rubric;
 use super::lines::{self, Lines, Shown};
 use crate::ids::Digest;
 use crate::llm::scripted_judge::{COUNTER, DECOY};
-use crate::llm::{ChatRequest, Message};
+use crate::llm::{ChatRequest, Message, Offers};
 use crate::transcript::Transcript;
 
 /// One question to the judge.
@@ -106,7 +106,7 @@ pub fn write(
     let request = ChatRequest {
         system: Some(SYSTEM.to_owned()),
         messages: vec![Message::User(text)],
-        tools: vec![],
+        tools: Offers::default(),
         answer_schema: Some(answer_schema(&expected)),
         trial: transcript.header.trial,
         ..ChatRequest::default()

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{MadeCall, canonical, error_recovery, redundant_calls};
 use crate::transcript::view::{Fate, ToolUse};
@@ -115,11 +116,30 @@ fn listed<'a>(view: &View<'a>) -> BTreeMap<&'a str, &'a ToolFact> {
 fn list_bytes(view: &View<'_>) -> u64 {
     let lists = view.transcript().events.iter().filter_map(|event| match &event.what {
         What::ToolsListed { tools } => {
-            Some(tools.iter().map(|tool| tool.raw.to_string().len() as u64).sum::<u64>())
+            Some(tools.iter().map(|tool| written_bytes(&tool.raw)).sum::<u64>())
         }
         _ => None,
     });
     lists.max().unwrap_or(0)
+}
+
+/// The length of a value's JSON text, without the text.
+fn written_bytes(value: &Value) -> u64 {
+    struct Length(u64);
+    impl std::io::Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    // Counting cannot fail, and a plain value always serialises.
+    let _ = serde_json::to_writer(&mut length, value);
+    length.0
 }
 
 /// Wasted calls. Trying again after a failure wastes nothing: it had told nothing yet.
@@ -187,7 +207,7 @@ mod tests {
     fn listed() -> What {
         let tool = |name: &str, reads: bool| ToolFact {
             name: name.into(),
-            raw: json!({"name": name, "annotations": {"readOnlyHint": reads}}),
+            raw: json!({"name": name, "annotations": {"readOnlyHint": reads}}).into(),
         };
         What::ToolsListed { tools: vec![tool("get", true), tool("put", false)] }
     }

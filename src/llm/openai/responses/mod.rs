@@ -10,8 +10,9 @@ use super::exchange::Caller;
 use super::{NAMES, USUAL, inline, lost, no_budget};
 use crate::llm::api::Api;
 use crate::llm::api::names::Names;
+use crate::llm::offers::Form;
 use crate::llm::schema::rules::Rules;
-use crate::llm::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Outside, ToolOffer, providers};
+use crate::llm::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Offers, Outside, providers};
 use crate::transcript::{Fault, Loss, Recorder};
 
 mod assemble;
@@ -55,7 +56,7 @@ impl ChatModel for Responses {
         })
     }
 
-    fn losses(&self, tools: &[ToolOffer]) -> Vec<Loss> {
-        lost(tools, self.rules)
+    fn losses(&self, tools: &Offers) -> Vec<Loss> {
+        lost(tools, Form { dialect: "responses", rules: self.rules })
     }
 }

@@ -11,6 +11,7 @@ use super::super::media;
 use super::super::request::{arguments, longest, result};
 use crate::llm::api::names::Names;
 use crate::llm::api::{Fields, written};
+use crate::llm::offers::{Form, Written};
 use crate::llm::schema::{self, rules};
 use crate::llm::{ChatRequest, Media, Message, ModelSpec, ToolChoice};
 use crate::transcript::{Fault, ToolCall};
@@ -49,7 +50,9 @@ impl Serialize for Body<'_> {
         }
         fields.put("input", &Input { request, names })?;
         if !request.tools.is_empty() {
-            fields.put("tools", &Tools { request, names, rules })?;
+            let form = names.are_plain().then_some(Form { dialect: "responses", rules });
+            let tools = Tools { request, names, rules };
+            fields.put("tools", &Written { offers: &request.tools, form, tools })?;
             match &request.choice {
                 ToolChoice::Auto => fields.put("tool_choice", "auto")?,
                 ToolChoice::Never => fields.put("tool_choice", "none")?,
@@ -285,7 +288,7 @@ mod tests {
                 title: None,
                 description: "An order".into(),
                 schema: json!({"type": "object"}),
-            }],
+            }].into(),
             trial: 1,
             ..ChatRequest::default()
         }
@@ -308,7 +311,7 @@ mod tests {
             answer_schema: Some(
                 json!({"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}),
             ),
-            tools: vec![],
+            tools: vec![].into(),
             ..conversation()
         };
         let body = shown(&ModelSpec::new("gpt-4.1", "openai_responses"), &request);
