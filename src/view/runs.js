@@ -30,7 +30,7 @@ const fits = (row) => {
 const said = el("p", { role: "status", class: "dim" });
 const news = el("p", { class: "warn" });
 const search = el("input", { type: "search", id: "search", autocomplete: "off", placeholder: "a run, a model, a day", value: filter.q });
-const choices = el("div", { class: "choices" });
+const choices = el("div", { class: "choices selects" });
 const courses = el("section", { id: "courses", "aria-label": "Trends" });
 const table = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" });
 const pager = el("p", { class: "pager" });
@@ -125,7 +125,7 @@ const kept = (make) => {
   if (again) again.focus();
 };
 
-const show = () => kept(() => {
+const show = (fromNews) => kept(() => {
   const rows = ROWS.runs.filter(fits);
   const values = (of) => [...new Set(ROWS.runs.flatMap(of))].filter(Boolean).sort();
   for (const id of chosen) if (!ROWS.runs.some((row) => row.id === id)) chosen.delete(id);
@@ -134,8 +134,9 @@ const show = () => kept(() => {
   address();
   const going = ROWS.runs.filter((row) => row.state === "running").length;
   said.textContent = `${number(rows.length)} of ${count(ROWS.runs.length, "run")}${going ? `, ${number(going)} running` : ""}${ROWS.pending ? `, rates of ${number(ROWS.pending)} to come` : ""}`;
-  if (!choices.contains(document.activeElement) || document.activeElement.tagName !== "SELECT") {
-    choices.replaceChildren(el("label", { for: "search" }, "search"), search, choice("suite", values((row) => [row.suite])), choice("state", values((row) => [word(row)])), choice("model", values((row) => row.models)), compare);
+  // A list of choices that somebody has open is not pulled away.
+  if (!fromNews || !choices.contains(document.activeElement)) {
+    choices.replaceChildren(choice("suite", values((row) => [row.suite])), choice("state", values((row) => [word(row)])), choice("model", values((row) => row.models)));
   }
   choosing();
   const here = rows.slice(filter.page * PAGE, (filter.page + 1) * PAGE);
@@ -184,14 +185,14 @@ const ask = async () => {
   tag = answer.headers.get("ETag");
   ROWS = await answer.json();
   document.getElementById("place").textContent = ROWS.folder;
-  show();
+  show(true);
 };
 
 const start = async () => {
   document.getElementById("controls").append(looks(), " ", el("button", { type: "button", on: { click: () => help.showModal() } }, "keys"));
   document.body.append(help);
   search.addEventListener("input", () => { filter.q = search.value; filter.page = 0; show(); });
-  document.getElementById("main").append(said, news, choices, table, pager, courses);
+  document.getElementById("main").append(news, el("div", { class: "choices" }, el("label", { for: "search" }, "search"), search, choices, compare), said, table, pager, courses);
   for (;;) {
     try {
       if (!document.hidden || tag === null) await ask();
