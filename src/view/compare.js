@@ -13,7 +13,7 @@ const FINDINGS = new Map([["worse", "fail"], ["better", "pass"], ["not told apar
 const WHATS = new Map([["lost", "fail"], ["gained", "pass"], ["changed", "undecided"], ["gone", "missing"], ["new", "skipped"]]);
 const ABOUT = new Map([["lost", "passes less often now"], ["gained", "passes more often now"], ["changed", "asks or expects something else now"], ["gone", "only on the earlier side"], ["new", "only on the later side"]]);
 
-const list = (heading, items) => (items.length ? [el("h3", {}, heading), el("ul", {}, items.map((item) => el("li", {}, item)))] : []);
+const list = (heading, items, level) => (items.length ? [el(level || "h2", {}, heading), el("ul", {}, items.map((item) => el("li", {}, item)))] : []);
 
 const movers = (words, heading, rows) => (rows.length ? [el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": heading },
   el("table", {}, el("thead", {}, el("tr", {}, words.columns.map((name, at) => el("th", { scope: "col" }, at ? name : heading)))),
@@ -21,22 +21,22 @@ const movers = (words, heading, rows) => (rows.length ? [el("div", { class: "scr
 rows.length > 50 ? el("p", { class: "dim" }, `and ${number(rows.length - 50)} more`) : null] : []);
 
 const part = (words) => (one) => el("article", {},
-  el("h3", {}, el("span", { class: "state", "data-state": FINDINGS.get(one.finding) || "missing" }, one.finding), " ", one.name),
+  el("h2", {}, el("span", { class: "state", "data-state": FINDINGS.get(one.finding) || "missing" }, one.finding), " ", one.name),
   el("p", {}, one.change), el("p", { class: "dim" }, one.sight ? `${one.basis}; ${one.sight}` : one.basis),
-  movers(words, "lost", one.losers), movers(words, "gained", one.gainers), list("Left out", one.left_out));
+  movers(words, "lost", one.losers), movers(words, "gained", one.gainers), list("Left out", one.left_out, "h3"));
 
 const tally = (one) => (one ? `${one.passed}/${one.trials}` : "-");
 const link = (cell, more) => `#pair/${[cell.id, cell.models[0], cell.models[1], cell.persona, cell.client].map(encodeURIComponent).join("/")}${more || ""}`;
 
 const cells = () => {
-  const { found, what } = state;
+  const { found: { cells: all, more, same }, what } = state;
   const counts = new Map();
-  for (const cell of found.cells) counts.set(cell.what, (counts.get(cell.what) || 0) + 1);
-  const shown = found.cells.filter((cell) => !what || cell.what === what);
+  for (const cell of all) counts.set(cell.what, (counts.get(cell.what) || 0) + 1);
+  const shown = all.filter((cell) => !what || cell.what === what);
   const pages = Math.max(1, Math.ceil(shown.length / PAGE));
   const turn = (to, name) => el("button", { type: "button", disabled: to < 0 || to >= pages, on: { click: () => { state.page = to; place.replaceChildren(...cells()); } } }, name);
   return [
-    el("p", { class: "dim" }, `${count(found.cells.length + found.more, "case")} went another way, ${number(found.same)} pass as often. Counts, without a test.${found.more ? ` ${number(found.more)} are not listed.` : ""}`),
+    el("p", { class: "dim" }, `${count(all.length + more, "case")} went another way, ${number(same)} pass as often. Counts, without a test.${more ? ` ${number(more)} are not listed.` : ""}`),
     el("div", { class: "chips", role: "group", "aria-label": "What became of them" }, [...WHATS].filter(([name]) => counts.has(name)).map(([name, kind]) => el("button", {
       type: "button", "aria-pressed": String(what === name), "data-state": kind, title: ABOUT.get(name),
       on: { click: () => { state.what = what === name ? "" : name; state.page = 0; place.replaceChildren(...cells()); } },
@@ -53,8 +53,7 @@ const cells = () => {
 };
 const place = el("section", { id: "cells", "aria-label": "Cases that went another way" });
 
-const show = (found) => {
-  const { words } = found;
+const show = ({ words }) => {
   overview.replaceChildren(...[
     el("dl", {}, ["before", "now"].map((name, at) => [el("dt", {}, name), el("dd", {}, el("a", { href: `runs/${encodeURIComponent(at ? B : A)}` }, words.sides[at]))])),
     el("p", {}, words.question, " ", el("a", { href: `compare?${new URLSearchParams({ a: B, b: A })}` }, "The other way round")),
@@ -69,6 +68,14 @@ const show = (found) => {
 
 const trialsOf = async (side, cell, model) => (await asked(`api/runs/${encodeURIComponent(side)}/case?${new URLSearchParams({ case: cell.id })}`))
   .filter((one) => one.model === model && one.persona === cell.persona && one.client === cell.client);
+
+// What a trial was found to be, on one side.
+const found = (trial, side) => {
+  const node = findings(trial, () => {});
+  node.setAttribute("aria-label", `Findings ${side}`);
+  for (const jump of node.querySelectorAll("button")) jump.remove();
+  return node;
+};
 
 // The trials of one case on both sides. At first those that went another way.
 const beside = async (steps, given) => {
@@ -90,7 +97,7 @@ const beside = async (steps, given) => {
     el("h2", {}, id), el("p", { class: "dim" }, [[...new Set(cell.models)].filter(Boolean).join(" → "), persona, client].filter(Boolean).join(" · ")),
     tabs("before", left, a, "a"), tabs("now", right, b, "b"),
     el("div", { class: "choices" }, el("label", {}, el("input", { id: "raw", type: "checkbox", checked: raw, on: { change: (event) => { location.hash = to({ raw: event.target.checked ? "1" : "" }); } } }), " messages on the wire")),
-    el("div", { class: "pair heads" }, [[a, "before"], [b, "now"]].map(([one, name], at) => el("div", {}, el("h3", {}, `${name}: trial ${one.n}, ${one.o}`), el("p", {}, shown[at].end), findings(shown[at], () => {})))),
+    el("div", { class: "pair heads" }, [[a, "before"], [b, "now"]].map(([one, name], at) => el("div", {}, el("h3", {}, `${name}: trial ${one.n}, ${one.o}`), el("p", {}, shown[at].end), found(shown[at], name)))),
     sideBySide(shown[0], shown[1], raw),
   ];
 };

@@ -178,7 +178,9 @@ fn row(file: &Path) -> (Row, bool) {
 fn of(info: &RunInfo, base: Row) -> Row {
     let RunInfo { manifest, planned, counts, .. } = info;
     let (state, exit) = state(info);
-    let models = manifest.instruments.iter().filter(|instrument| instrument.kind == "model");
+    let judge = manifest.judge.as_deref();
+    let used = manifest.instruments.iter().filter(|instrument| instrument.kind == "model");
+    let models = used.filter(|model| Some(model.name.as_str()) != judge);
     let chosen = &manifest.selection;
     let some = !chosen.cases.is_empty() || !chosen.tags.is_empty();
     let part = match (&manifest.flaw, manifest.shard, some) {

@@ -57,19 +57,19 @@ const line = (row) => {
   return el("tr", {},
     el("td", {}, box),
     el("td", {}, el("span", { class: "state", "data-state": kind(row) }, `${sign(row)} ${word(row)}`)),
-    el("th", { scope: "row" }, el("a", { href: `runs/${row.id}`, class: "run" }, row.started || row.run), row.part ? el("span", { class: "dim" }, ` ${row.part}`) : null),
+    el("th", { scope: "row" }, el("a", { href: `runs/${row.id}`, class: "run" }, row.started.replace("T", " ").replace("Z", "") || row.run), row.part ? el("span", { class: "dim" }, ` ${row.part}`) : null),
     el("td", {}, row.suite || "-"),
     el("td", {}, ended, el("br"), el("span", { class: "dim" }, parts)),
     el("td", {}, row.rates.slice(0, 3).map((rate) => el("div", {}, rated(rate), el("span", { class: "dim" }, ` ${who(rate)}`))),
       row.rates.length > 3 ? el("div", { class: "dim" }, `and ${row.rates.length - 3} more`) : null),
     el("td", { class: "right" }, row.cost === null ? "-" : row.cost),
     el("td", {}, row.models.join(", ") || "-"),
-    el("td", { class: "why" }, row.error || el("code", {}, row.run)));
+    el("td", { class: "why" }, row.error || el("code", { title: row.run }, row.run.slice(0, 13))));
 };
 
 // One dot for each run with its interval, the oldest on the left.
 const course = (suite, who_, points) => {
-  const width = Math.max(points.length * 18, 36);
+  const width = Math.max(points.length, 12) * 18;
   const y = (share) => (66 - share * 58).toFixed(1);
   const last = points[points.length - 1];
   const label = `${suite}, ${who_}: ${count(points.length, "run")}, the newest ${rated(last[1])}`;
@@ -141,7 +141,7 @@ const show = (fromNews) => kept(() => {
   choosing();
   const here = rows.slice(filter.page * PAGE, (filter.page + 1) * PAGE);
   table.replaceChildren(here.length ? el("table", {}, el("thead", {}, el("tr", {},
-    [el("span", { class: "unseen" }, "compare"), "verdict", "started", "suite", "trials", "pass rate", "cost", "models", "run"].map((name) => el("th", { scope: "col" }, name)))),
+    [el("span", { class: "unseen" }, "compare"), "verdict", "started (UTC)", "suite", "trials", "pass rate", "cost", "models", "run"].map((name) => el("th", { scope: "col" }, name)))),
   el("tbody", {}, here.map(line))) : el("p", {}, ROWS.runs.length ? "No run fits." : "There are no runs here yet. `rehearsal eval` makes one."));
   const turn = (to, name) => el("button", { type: "button", "data-turn": name, disabled: to < 0 || to >= pages, on: { click: () => { filter.page = to; show(); } } }, name);
   pager.replaceChildren(...(pages > 1 ? [turn(filter.page - 1, "previous page"), ` page ${filter.page + 1} of ${pages} `, turn(filter.page + 1, "next page")] : []));
@@ -192,7 +192,7 @@ const start = async () => {
   document.getElementById("controls").append(looks(), " ", el("button", { type: "button", on: { click: () => help.showModal() } }, "keys"));
   document.body.append(help);
   search.addEventListener("input", () => { filter.q = search.value; filter.page = 0; show(); });
-  document.getElementById("main").append(news, el("div", { class: "choices" }, el("label", { for: "search" }, "search"), search, choices, compare), said, table, pager, courses);
+  document.getElementById("main").append(news, el("div", { class: "choices" }, el("label", { for: "search" }, "search"), search, choices), el("div", { class: "choices" }, compare, said), table, pager, courses);
   for (;;) {
     try {
       if (!document.hidden || tag === null) await ask();
