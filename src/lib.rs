@@ -61,6 +61,8 @@ pub mod report;
 
 // The whole pipeline on one screen.
 pub mod run;
+// Run files in a browser: lists, comparisons, runs in progress.
+pub mod view;
 // The bookshop: a demonstration MCP server with roles and switchable flaws.
 pub mod demo;
 // The command line: the only place that prints.

@@ -30,6 +30,7 @@ const RANKS: &[(&str, u32)] = &[
     ("gate", 10),
     ("report", 11),
     ("run", 12),
+    ("view", 12),
     ("demo", 13),
     ("cli", 14),
 ];

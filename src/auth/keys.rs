@@ -19,7 +19,7 @@ pub(crate) fn random_text() -> Result<String, Fault> {
 }
 
 /// Compares in a time that does not depend on where two texts differ.
-pub(super) fn same(left: &str, right: &str) -> bool {
+pub(crate) fn same(left: &str, right: &str) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(left.as_bytes(), right.as_bytes()).is_ok()
 }
 

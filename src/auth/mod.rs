@@ -32,7 +32,7 @@ pub use facts::{
 pub use flaw::Flaw;
 pub use identity::{Authority, identity};
 pub use issuer::Issuer;
-pub(crate) use keys::random_text;
+pub(crate) use keys::{random_text, same};
 pub use machine::{
     ClientCredentials, IdJag, IdProvider, Login, PrivateKeyJwt, RefreshToken, SecretAuth, Workload,
 };

@@ -84,6 +84,8 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Show a stored run, or the transcripts of one of its cases.
     Show(ShowArgs),
+    /// Look at stored runs in a browser, also while they run: lists, any two compared. Serves this machine until stopped.
+    View(super::view::ViewArgs),
     /// The stored runs.
     #[command(subcommand)]
     Runs(RunsCommand),

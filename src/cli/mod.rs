@@ -54,6 +54,7 @@ mod tools;
 mod trend;
 mod triage;
 mod values;
+mod view;
 
 use args::{Cli, Command};
 use failure::{Failure, Outcome};
@@ -179,6 +180,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Control(args) => wait(control::control(&args, context)),
         Command::Runs(command) => runs::runs(&command, context),
         Command::DemoServer(args) => wait(demo::serve(&args, context)),
+        Command::View(args) => wait(view::view(&args, context)),
         Command::Issuer(args) => wait(issuer::issuer(&args, context)),
         Command::Login(args) if args.list => login::list(context),
         Command::Login(args) => wait(login::login(&args, context)),

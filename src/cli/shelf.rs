@@ -39,7 +39,8 @@ impl<'a> Shelf<'a> {
     }
 }
 
-fn kept(reader: &Reader, key: CaseKey) -> Option<Kept> {
+/// A trial of a run file, whole.
+pub(super) fn kept(reader: &Reader, key: CaseKey) -> Option<Kept> {
     let transcript = reader.transcript(key).ok()??;
     Some(Kept { transcript, verdict: reader.verdict_of(key) })
 }

@@ -80,6 +80,24 @@ pub fn before(reports: &Path, suite: &SuiteName, run_file: &Path, limit: usize) 
     earlier
 }
 
+/// The run files below a folder, the newest names first, at most `limit`: those of its `runs`, or, where it has no such
+/// folder, those in it and in the folders in it.
+pub fn all(folder: &Path, limit: usize) -> Vec<PathBuf> {
+    let mut found = if layout::runs_dir(folder).is_dir() {
+        files(folder, None)
+    } else {
+        let here = entries(folder);
+        let below = here.iter().filter(|path| path.is_dir()).flat_map(|path| entries(path));
+        let mut found: Vec<PathBuf> = here.iter().cloned().chain(below).collect();
+        let verdicts = layout::verdict_file(folder);
+        found.retain(|path| is_run(path) && path.file_name() != verdicts.file_name());
+        found
+    };
+    found.sort_by(|a, b| stem(b).cmp(&stem(a)).then(a.cmp(b)));
+    found.truncate(limit);
+    found
+}
+
 /// One run in a few numbers.
 pub fn info(path: &Path) -> Result<RunInfo, StoreError> {
     let reader = Reader::open(path)?;
@@ -166,9 +184,13 @@ fn files(reports: &Path, suite: Option<&SuiteName>) -> Vec<PathBuf> {
         None => entries(&layout::runs_dir(reports)),
     };
     let mut files: Vec<PathBuf> = folders.iter().flat_map(|folder| entries(folder)).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "sqlite") && path.is_file());
+    files.retain(|path| is_run(path));
     files.sort();
     files
+}
+
+fn is_run(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "sqlite") && path.is_file()
 }
 
 /// A folder that does not exist has no entries.

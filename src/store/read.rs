@@ -244,6 +244,27 @@ impl Reader {
         texts.iter().map(read).collect::<Result<_, _>>().map_err(|why| self.damaged(why))
     }
 
+    /// US dollars over the results, the judge's and played users' included, and how many results have no price; reads no
+    /// transcript. `None`: nothing has a price.
+    pub fn money(&self) -> Result<(Option<f64>, u64), StoreError> {
+        // A part without calls costs nothing; one with calls and without a price has none.
+        let sql = "SELECT coalesce(sum(known), 0.0), count(*) FILTER (WHERE priced), count(*) FILTER (WHERE NOT priced)
+            FROM (SELECT coalesce(r.cost, 0.0) + coalesce(v.judge ->> '$.cost', 0.0)
+                      + coalesce(r.facts ->> '$.user.cost', 0.0) AS known,
+                    (r.cost IS NOT NULL OR r.model_calls = 0)
+                      AND (v.judge ->> '$.cost' IS NOT NULL OR coalesce(v.judge ->> '$.calls', 0) = 0)
+                      AND (r.facts ->> '$.user.cost' IS NOT NULL OR coalesce(r.facts ->> '$.user.calls', 0) = 0)
+                      AS priced
+                  FROM trials t JOIN transcripts r ON r.trial = t.id LEFT JOIN verdicts v ON v.trial = t.id
+                  WHERE t.wanted = 1 AND json_valid(r.facts) AND (v.judge IS NULL OR json_valid(v.judge)))";
+        let row = self.conn.query_row(sql, [], |row| {
+            Ok((row.get::<_, f64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        });
+        let (known, priced, unpriced) = row.map_err(|error| self.unreadable(&error))?;
+        let is_known = unpriced == 0 || priced > 0 || known > 0.0;
+        Ok((is_known.then_some(known), unpriced.unsigned_abs()))
+    }
+
     /// What was paid for without a result to show: interrupted and killed trials, replaced results and scores. The total
     /// of a run is this and the sum over its results.
     pub fn wasted(&self) -> Result<Spend, StoreError> {

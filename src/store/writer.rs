@@ -15,6 +15,10 @@ use super::jobs::{Attempts, Faults, Job, Pen};
 use super::lock::Lock;
 use super::sqlite::Kept;
 
+/// How often folding the log into the file is tried, and the pause between.
+const FOLDS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A job and who waits for it.
 pub(super) struct Request {
     pub(super) job: Job,
@@ -117,12 +121,21 @@ impl Writer {
             Ok(())
         } else {
             let fold = || {
-                // A reader that is still open keeps the log; its closing, or the next opening, folds it.
                 conn.busy_timeout(Duration::from_millis(200))?;
                 conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
                 conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
             };
-            match fold() {
+            // Somebody who looks at the run is gone in a moment, and SQLite does not wait for that by itself. A reader
+            // that stays keeps the log; its closing, or the next opening, folds it.
+            let mut folded = fold();
+            for _ in 1..FOLDS {
+                if !folded.as_ref().is_err_and(is_busy) {
+                    break;
+                }
+                std::thread::sleep(PAUSE);
+                folded = fold();
+            }
+            match folded {
                 Err(error) if !is_busy(&error) => Err(failed(&path, &error, 0)),
                 Ok(()) | Err(_) => Ok(()),
             }

@@ -180,16 +180,7 @@ fn opened(read: Read, given: &Given, other: Option<&RunId>, with: Option<&Side>)
     let name = safe_line(&given.text);
     let (mut side, line, file) = match read {
         Read::Run(outcomes, file) => {
-            let manifest = &outcomes.manifest;
-            let damaged = outcomes.damaged;
-            let notes = (damaged > 0).then(|| format!("{} damaged and left out", count(damaged, "trial")));
-            let line = SideLine {
-                name: name.clone(),
-                suite: safe_line(manifest.suite.as_str()),
-                run: Some(safe_line(manifest.run.as_str())),
-                started: Some(safe_line(&manifest.started)),
-                notes: notes.into_iter().collect(),
-            };
+            let line = SideLine::of_run(&name, &outcomes);
             (Side::of_run(name, *outcomes), line, Some(file))
         }
         Read::Baseline(known, against) => {

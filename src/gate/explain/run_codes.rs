@@ -16,6 +16,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("target.too-large", "The target sent a message above the size limit of rehearsal's client. Reading on would let a server exhaust memory. Return less, or in pages; a model could not use a result of that size either."),
     ("target.bad-url", "The address of the target is not a URL that can be used. Write `http://host:port/path` or `https://host/path`."),
     ("target.no-port", "No free port could be given to a target that rehearsal starts over HTTP. Close what holds the ports, or name one in the command yourself."),
+    // view
+    ("view.port-taken", "Another program listens on the port that `rehearsal view --port` names. Pass another one, or leave the flag out, and a free port is taken and printed."),
+    ("view.listen", "The viewer of run files cannot listen on 127.0.0.1, or the machine gives it no random bytes for its token. The message has the words of the operating system; nothing of any run was read or changed."),
     // credentials
     ("credentials.missing", "A persona or a target needs a credential that is not set. Declare the environment variable under `env:` in the suite and export it; rehearsal reads no other variable and no `.env` file."),
     ("credentials.missing-key", "A selected model needs an API key and its environment variable is not set. Export it, or select a model that needs none, for example `--model lexical`. Nothing was spent."),

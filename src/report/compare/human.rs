@@ -40,7 +40,7 @@ pub fn human(page: &Page, width: usize, style: Style) -> String {
     out.text
 }
 
-fn drifted(drift: &crate::store::baseline::Drift) -> String {
+pub(super) fn drifted(drift: &crate::store::baseline::Drift) -> String {
     let name = if drift.name.is_empty() { String::new() } else { format!(" `{}`", drift.name) };
     format!("{}{name}: {}", drift.part.as_str(), drift.message)
 }

@@ -11,12 +11,15 @@ use crate::gate::compare::{
 use crate::stats::power::Floor;
 use crate::stats::shown::{P, Points};
 use crate::store::baseline::Drift;
+use crate::store::outcomes::Outcomes;
 
 mod human;
 mod markdown;
+mod words;
 
 pub use human::human;
 pub use markdown::markdown;
+pub use words::{PartWords, Words};
 
 /// The number of the form in JSON. Fields are only added.
 pub const SCHEMA: u32 = 1;
@@ -77,6 +80,19 @@ pub struct Preferred {
 }
 
 impl SideLine {
+    /// A run under the name it was given by.
+    pub fn of_run(name: &str, outcomes: &Outcomes) -> Self {
+        let Outcomes { manifest, damaged, .. } = outcomes;
+        let notes = (*damaged > 0).then(|| format!("{} damaged and left out", count(*damaged, "trial")));
+        Self {
+            name: safe_line(name),
+            suite: safe_line(manifest.suite.as_str()),
+            run: Some(safe_line(manifest.run.as_str())),
+            started: Some(safe_line(&manifest.started)),
+            notes: notes.into_iter().collect(),
+        }
+    }
+
     /// `A: bookshop, run 0193…, 2026-01-01T00:00:00Z`.
     fn says(&self) -> String {
         let mut parts = vec![self.suite.clone()];

@@ -150,7 +150,7 @@ impl Page<'_> {
         }
         top::tiles(summary, &mut main);
         against::section(summary, &mut main);
-        top::attention(summary, &mut main);
+        top::attention(summary, served.is_some_and(|served| served.running), &mut main);
         studies::causes(summary, &mut main);
         if let Some(changes) = changes {
             changes.section(summary, &mut main);

@@ -25,13 +25,6 @@ pub(super) const SCRIPT: &str = concat!(
     include_str!("live.js"),
     "})();\n"
 );
-/// The parts of it that other served pages use: elements, the look, differences, and transcripts side by side.
-pub const READING: &str = concat!(
-    include_str!("read.js"),
-    include_str!("look.js"),
-    include_str!("diff.js"),
-    include_str!("trial.js")
-);
 /// The style sheet.
 pub const SHEET: &str = STYLE;
 /// What a served page may that a file may not: ask its own server.

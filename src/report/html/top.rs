@@ -101,10 +101,10 @@ pub(super) fn tiles(summary: &Summary, html: &mut Html) {
     html.line();
 }
 
-/// What failed, in full, the gravest first.
-pub(super) fn attention(summary: &Summary, html: &mut Html) {
-    let mut rows: Vec<&Row> =
-        summary.cases.iter().filter(|row| urgency(row.is) < urgency(State::Flaky)).collect();
+/// What failed, in full, the gravest first. While the run goes on, what did not run yet is no news.
+pub(super) fn attention(summary: &Summary, running: bool, html: &mut Html) {
+    let least = urgency(if running { State::Missing } else { State::Flaky });
+    let mut rows: Vec<&Row> = summary.cases.iter().filter(|row| urgency(row.is) < least).collect();
     if rows.is_empty() {
         return;
     }

@@ -1,37 +1,18 @@
 // The HTML report in a browser: `node check.mjs FOLDER [SCREENSHOTS]`. The folder holds golden.html, hostile.html and
 // harmless.html, as `cargo test --test html` writes them, and may hold large.html. Exits 1 when anything does not hold.
-import { chromium } from "playwright-core";
-import { createRequire } from "node:module";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { begin, listen } from "./chromium.mjs";
 
 const [folder, shots] = process.argv.slice(2);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-let [held, failed] = [0, 0];
-const holds = (what, is, detail = "") => {
-  if (is) {
-    held += 1;
-  } else {
-    failed += 1;
-    console.log(`FAILED ${what} ${detail}`);
-  }
-};
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-});
-if (shots) mkdirSync(shots, { recursive: true });
+const { browser, holds, shot, accessible, end } = await begin(shots);
 
 // A page that must stay silent: whatever it does beside showing itself is noted.
 const open = async (name, options = {}) => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
-  const noise = [];
-  page.on("console", (message) => noise.push(`console: ${message.text()}`));
-  page.on("pageerror", (error) => noise.push(`error: ${error.message}`));
-  page.on("dialog", (dialog) => { noise.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  const noise = listen(page);
   page.on("request", (request) => { if (!request.isNavigationRequest() || !request.url().startsWith("file:")) noise.push(`request: ${request.url()}`); });
   page.on("popup", () => noise.push("a window was opened"));
   await page.addInitScript(() => {
@@ -43,7 +24,6 @@ const open = async (name, options = {}) => {
   if (options.javaScriptEnabled !== false) await page.waitForSelector("html[data-ready=yes]");
   return { page, noise, ms: Date.now() - begun, close: () => context.close() };
 };
-const shot = async (page, name) => { if (shots) await page.screenshot({ path: join(shots, `${name}.png`) }); };
 const go = (page, hash) => page.evaluate(async (to) => {
   location.hash = to;
   while (document.documentElement.dataset.shown !== location.hash) await new Promise((done) => setTimeout(done, 4));
@@ -52,17 +32,6 @@ const press = async (page, ...keys) => {
   for (const key of keys) await page.keyboard.press(key);
   await page.waitForFunction(() => document.documentElement.dataset.shown === location.hash);
 };
-const accessible = async (page, where) => {
-  await page.evaluate(`${axe}; 0`);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  for (const one of violations) {
-    const bad = ["serious", "critical"].includes(one.impact);
-    holds(`axe ${where}: ${one.id}`, !bad, `${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
-    if (!bad) console.log(`note: axe ${where}: ${one.id} (${one.impact})`);
-  }
-  holds(`axe ran ${where}`, true);
-};
-
 // 1. The golden page: it opens, it is silent, it can be worked with.
 {
   const { page, noise, close } = await open("golden.html");
@@ -207,6 +176,4 @@ if (existsSync(join(folder, "large.html"))) {
   holds("a large run is silent", noise.length === 0, noise.join("; "));
   await close();
 }
-await browser.close();
-console.log(`test result: ${failed ? "FAILED" : "ok"}. ${held} passed; ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await end();

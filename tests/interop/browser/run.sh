@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Opens the HTML report in a real browser: Debian's Chromium, driven by playwright-core, with axe-core for accessibility.
+# Opens the HTML report and the viewer of run files in a real browser: Debian's Chromium, driven by playwright-core, with axe-core for accessibility.
 # Needs bash, Rust, node with npm and the package registries; installs Chromium with apt-get where it is missing. Leaves
 # nothing behind but that. Screenshots go to the folder that is given as the first argument, if one is.
 set -euo pipefail
@@ -15,8 +15,10 @@ if ! command -v chromium >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
 fi
 npm install --silent --no-audit --no-fund --prefix "$place/node" playwright-core@1.64.1 axe-core@4.11.0
-cp "$here/check.mjs" "$place/node/check.mjs"
+cp "$here"/*.mjs "$place/node"
 
 cd "$here/../../.."
 REHEARSAL_PAGES="$place/pages" cargo test --quiet --test html
+cargo build --quiet
 node "$place/node/check.mjs" "$place/pages" "${1:-}"
+node "$place/node/view.mjs" "${CARGO_TARGET_DIR:-$PWD/target}/debug/rehearsal" "$PWD/suites" "${1:-}"

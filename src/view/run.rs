@@ -1,0 +1,247 @@
+//! One run: its page, its numbers now, its trials, and a search through them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::Refused;
+use super::kitchen::Kitchen;
+use super::rows;
+use crate::display::{excerpt, safe_line};
+use crate::ids::{CaseKey, Digest, ModelName};
+use crate::report::html::served;
+use crate::store::Reader;
+use crate::store::history::Counts;
+
+/// How long one request may search.
+const SEARCH: Duration = Duration::from_millis(500);
+/// Most words of a search.
+const WORDS: usize = 16;
+
+/// What every handler is given.
+pub(super) type Shared = State<Arc<Kitchen>>;
+
+/// An answer in words, for scripts that show them.
+pub(super) fn refused(refused: &Refused) -> Response {
+    let hint = refused.hint.as_deref().map(|hint| format!(" ({})", safe_line(hint))).unwrap_or_default();
+    let text = format!("{}: {}{hint}\n", safe_line(&refused.code), safe_line(&refused.message));
+    (status(refused), text).into_response()
+}
+
+fn status(refused: &Refused) -> StatusCode {
+    match refused.code.as_str() {
+        "store.missing" | "store.unknown-run" => StatusCode::NOT_FOUND,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// No run has this name.
+pub(super) fn no_run() -> Refused {
+    Refused {
+        code: "store.unknown-run".to_owned(),
+        message: "there is no such run here, or no longer".to_owned(),
+        hint: Some("go back to the list of runs".to_owned()),
+    }
+}
+
+/// Something of ours broke.
+pub(super) fn broke() -> Refused {
+    let message = "the viewer broke over this run; its file is untouched".to_owned();
+    Refused { code: "bug.view".to_owned(), message, hint: None }
+}
+
+/// Finds the file of a run and does something long with it.
+pub(super) async fn with<T: Send + 'static>(
+    kitchen: &Arc<Kitchen>,
+    id: String,
+    work: impl FnOnce(&Kitchen, PathBuf) -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
+    let found = move |kitchen: &Kitchen| work(kitchen, kitchen.rows.file(&id).ok_or_else(no_run)?);
+    kitchen.long(found).await.unwrap_or_else(|| Err(broke()))
+}
+
+/// The page of a run.
+pub(super) async fn page(State(kitchen): Shared, Path(id): Path<String>) -> Response {
+    let html = |policy: String| {
+        [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+            (header::CONTENT_SECURITY_POLICY, policy),
+        ]
+    };
+    match with(&kitchen, id, |kitchen, file| kitchen.page(&file)).await {
+        Ok(laid) => (html(served::run_header()), laid.page.clone()).into_response(),
+        Err(why) => {
+            let lines = [why.message.as_str(), why.hint.as_deref().unwrap_or_default(), why.code.as_str()];
+            let page = served::message("This run cannot be shown", &lines, "../");
+            (status(&why), html(served::header(served::SHEET, "")), page).into_response()
+        }
+    }
+}
+
+/// The cases of a run as they are now: raw deflate of JSON.
+pub(super) async fn index(State(kitchen): Shared, Path(id): Path<String>) -> Response {
+    match with(&kitchen, id, |kitchen, file| kitchen.page(&file)).await {
+        Ok(laid) => {
+            ([(header::CONTENT_TYPE, "application/octet-stream")], laid.index.clone()).into_response()
+        }
+        Err(why) => refused(&why),
+    }
+}
+
+/// A run in a few numbers.
+#[derive(Serialize)]
+struct Now {
+    state: &'static str,
+    exit: Option<u8>,
+    planned: u64,
+    counts: Counts,
+    /// Changes when anything has.
+    tag: String,
+}
+
+/// The numbers of a run now.
+pub(super) async fn now(State(kitchen): Shared, Path(id): Path<String>) -> Response {
+    let read = move |kitchen: &Kitchen| {
+        let file = kitchen.rows.file(&id).ok_or_else(no_run)?;
+        let info = kitchen.info(&file)?;
+        let (state, exit) = rows::state(&info);
+        let tag = Digest::of_json(&(state, info.counts, info.planned)).to_string();
+        Ok(Now { state, exit, planned: info.planned, counts: info.counts, tag })
+    };
+    match kitchen.brief(read).await.unwrap_or_else(|| Err(broke())) {
+        Ok(now) => Json(now).into_response(),
+        Err(why) => refused(&why),
+    }
+}
+
+/// A trial.
+pub(super) async fn trial(State(kitchen): Shared, Path((id, key)): Path<(String, String)>) -> Response {
+    let Some(key) = key_of(&key) else {
+        return (StatusCode::NOT_FOUND, "there is no such trial\n").into_response();
+    };
+    let read = move |kitchen: &Kitchen| Some(kitchen.trial(&kitchen.rows.file(&id)?, key));
+    match kitchen.brief(read).await {
+        Some(Some(Some(json))) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Some(Some(None)) => {
+            (StatusCode::NOT_FOUND, "this trial has no transcript that can be read\n").into_response()
+        }
+        Some(None) => refused(&no_run()),
+        None => refused(&broke()),
+    }
+}
+
+/// The key of a trial as it stands in addresses.
+fn key_of(text: &str) -> Option<CaseKey> {
+    let mut parts = text.splitn(3, '-');
+    let (question, model, trial) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(CaseKey { question: question.parse().ok()?, model: model.parse().ok()?, trial: trial.parse().ok()? })
+}
+
+/// A trial in a list.
+#[derive(Serialize)]
+struct Ended {
+    n: u32,
+    o: &'static str,
+    model: String,
+    persona: String,
+    client: String,
+    at: String,
+}
+
+/// Which case is asked for.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    case: String,
+}
+
+/// The trials of a case that have ended.
+pub(super) async fn case(
+    State(kitchen): Shared,
+    Path(id): Path<String>,
+    Query(Asked { case }): Query<Asked>,
+) -> Response {
+    let read = move |_: &Kitchen, file: PathBuf| {
+        let all = Reader::open(&file)?.ended()?;
+        let own = all.into_iter().filter(|(header, _)| excerpt(header.case.as_str(), 200) == case);
+        let ended = own.map(|(header, outcome)| Ended {
+            n: header.trial,
+            o: outcome.map_or("none", |outcome| outcome.as_str()),
+            model: excerpt(header.model.as_ref().map_or("", ModelName::as_str), 200),
+            persona: excerpt(header.persona.as_str(), 200),
+            client: excerpt(header.client.as_str(), 200),
+            at: header.key.to_string(),
+        });
+        Ok(ended.collect::<Vec<_>>())
+    };
+    match with(&kitchen, id, read).await {
+        Ok(ended) => Json(ended).into_response(),
+        Err(why) => refused(&why),
+    }
+}
+
+/// What is searched for, and from which trial on.
+#[derive(Deserialize)]
+pub(super) struct Sought {
+    q: String,
+    #[serde(default)]
+    from: usize,
+}
+
+/// What a part of a search found.
+#[derive(Serialize)]
+struct Found {
+    /// Keys of trials.
+    found: Vec<String>,
+    /// Where to go on; `None`: that was all.
+    next: Option<usize>,
+    of: usize,
+}
+
+/// Looks through transcripts for words, as many as there is time for.
+pub(super) async fn search(
+    State(kitchen): Shared,
+    Path(id): Path<String>,
+    Query(Sought { q, from }): Query<Sought>,
+) -> Response {
+    let words: Vec<String> = q.to_lowercase().split_whitespace().take(WORDS).map(str::to_owned).collect();
+    let read = move |kitchen: &Kitchen, file: PathBuf| {
+        let all = Reader::open(&file)?.ended()?;
+        let begun = kitchen.now();
+        let mut found = Found { found: vec![], next: None, of: all.len() };
+        for (at, (header, _)) in all.iter().enumerate().skip(from) {
+            // One at least, so that every request gets on.
+            if at > from && kitchen.now().saturating_sub(begun) > SEARCH {
+                found.next = Some(at);
+                break;
+            }
+            if kitchen.kept(&file, header.key).is_some_and(|kept| served::says(&kept, &words)) {
+                found.found.push(header.key.to_string());
+            }
+        }
+        Ok(found)
+    };
+    match with(&kitchen, id, read).await {
+        Ok(found) => Json(found).into_response(),
+        Err(why) => refused(&why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_as_they_are_written() {
+        let key = CaseKey { question: Digest::of(b"q"), model: Digest::of(b"m"), trial: 12 };
+        assert_eq!(key_of(&key.to_string()), Some(key));
+        for wrong in ["", "a-b-1", "../../etc/passwd", &format!("{}-1", key.question), &format!("{key}-")] {
+            assert_eq!(key_of(wrong), None, "{wrong}");
+        }
+    }
+}
