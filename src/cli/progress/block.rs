@@ -60,15 +60,22 @@ pub(super) fn beat(scene: &Scene, style: Style) -> String {
 
 fn head(scene: &Scene, look: Look) -> String {
     let trials = format!("{} of {} trials", thousands(scene.counts.done), thousands(scene.total));
-    let cells = (look.width / 5).clamp(8, 32);
-    let bar = bar(scene.counts.done, scene.total, (cells, look.style));
-    let mut text = format!("  {}  ", left::clock(scene.elapsed));
-    let painted = [look.style.paint(Tone::Strong, &text), look.style.paint(Tone::Good, &bar)].concat();
-    text.push_str(&bar);
-    let room = look.width.saturating_sub(width(&text));
-    let rest = [trials, ahead(scene)];
-    let rest: String = rest.iter().filter(|part| !part.is_empty()).map(|part| format!("  {part}")).collect();
-    format!("{painted}{}", fit(&rest, room)).trim_end().to_owned()
+    let rest: String = [trials, ahead(scene)]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| format!("  {part}"))
+        .collect();
+    let clock = format!("  {}", left::clock(scene.elapsed));
+    // The words come first: where they leave no room, there is no bar.
+    let room = look.width.saturating_sub(width(&clock) + width(&rest) + 2);
+    let cells = room.min((look.width / 5).clamp(8, 32));
+    let bar = match cells {
+        0..4 => String::new(),
+        _ => format!("  {}", bar(scene.counts.done, scene.total, (cells, look.style))),
+    };
+    let (clock, rest) =
+        (fit(&clock, look.width), fit(&rest, look.width.saturating_sub(width(&clock) + width(&bar))));
+    format!("{}{}{rest}", look.style.paint(Tone::Strong, &clock), look.style.paint(Tone::Good, &bar))
 }
 
 /// What is left, or that nothing more begins.
@@ -185,7 +192,7 @@ fn strain(strain: &Strain) -> Part {
 /// Facts beside each other in as many lines as they need, none of them broken.
 fn flow(parts: Vec<Part>, look: Look) -> Vec<String> {
     let (mut out, mut used) = (vec![], 0);
-    let gap = if look.style == Style::Ascii { " - " } else { " · " };
+    let gap = if look.style == Style::Ascii { " | " } else { " · " };
     for (tone, text) in parts {
         let text = fit(&text, look.width.saturating_sub(2));
         let next = width(&text);
@@ -215,16 +222,14 @@ fn rows(rows: &[Row], look: Look) -> Vec<String> {
         widest.min(if at == 0 { 2 * share } else { share }.clamp(6, 40))
     });
     let line = |(row, names): (&Row, &[String; 3])| {
-        let mut text = format!("  {mark} ");
-        for (name, room) in names.iter().zip(rooms).filter(|(_, room)| *room > 0) {
+        let seconds = row.since.as_secs();
+        let mut text = format!("  {mark} {:>2}:{:02}  ", seconds / 60, seconds % 60);
+        for (name, room) in names.iter().zip(rooms) {
             let name = fit(name, room);
             text.push_str(&format!("{name}{}  ", " ".repeat(room.saturating_sub(width(&name)))));
         }
-        let seconds = row.since.as_secs();
-        let clock = format!("  {}:{:02}", seconds / 60, seconds % 60);
         let words = display::excerpt(&format!("#{} {}", row.trial, row.words()), 80);
-        let room = look.width.saturating_sub(width(&text) + width(&clock));
-        look.style.paint(Tone::Dim, &fit(&format!("{text}{}{clock}", fit(&words, room)), look.width))
+        look.style.paint(Tone::Dim, &fit(&format!("{text}{words}"), look.width))
     };
     rows.iter().zip(&names).map(line).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::left::{self, Costs};
+use super::left::{self, Ahead, Costs};
 use super::line::{self, Line};
 use super::scene::{Counts, Money, Row, Scene};
 use crate::cli::rounds::phase_words;
@@ -215,6 +215,7 @@ impl Board {
         let elapsed = now.saturating_sub(self.terms.begun);
         let left = self.total.saturating_sub(self.counts.done);
         let typical = self.worked / self.ended.len().max(1) as f64;
+        let ahead = Ahead { trials: left, busy: self.running.len(), typical };
         let spent = self.terms.before + self.spent;
         let end = self.costs.ahead(left).filter(|_| self.unpriced == 0 && left > 0);
         let row = |(_, running): &(CaseKey, Running)| Row {
@@ -228,7 +229,7 @@ impl Board {
             elapsed,
             total: self.total,
             counts: self.counts,
-            left: left::time(&self.ended, elapsed.as_secs_f64(), left, typical),
+            left: left::time(&self.ended, elapsed.as_secs_f64(), ahead),
             money: Money {
                 spent,
                 unpriced: self.unpriced,

@@ -5,22 +5,34 @@ use std::time::Duration;
 /// Fewer trials say nothing.
 const FEWEST: usize = 5;
 
-/// The seconds that so many trials still take, from the moments at which others ended, in seconds, in order. `typical`
-/// is how long one trial takes.
+/// Trials that are still to end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    /// All of them.
+    pub(super) trials: u64,
+    /// Those that are under way already.
+    pub(super) busy: usize,
+    /// How long one took so far, in seconds.
+    pub(super) typical: f64,
+}
+
+/// The seconds that trials still take, from the moments at which others ended, in seconds, in order.
 ///
-/// The pace of the whole run and that of its last quarter bound the range; the fewer trials have ended, the wider it is.
-/// The last trials end one trial's time after the last one began.
-pub(super) fn time(ended: &[f64], now: f64, left: u64, typical: f64) -> Option<[f64; 2]> {
+/// The pace of the whole run, with and without what is under way, and that of its last quarter bound the range; the fewer
+/// trials have ended, the wider it is. What is under way is half done. The last of so many trials ends later than one
+/// trial takes, by the logarithm of their number.
+pub(super) fn time(ended: &[f64], now: f64, ahead: Ahead) -> Option<[f64; 2]> {
     if ended.len() < FEWEST || now <= 0.0 {
         return None;
     }
     let recent = (ended.len() / 4).clamp(16, 2_000).min(ended.len() - 1);
     let since = ended[ended.len() - 1 - recent];
-    let paces = [ended.len() as f64 / now, recent as f64 / (now - since).max(1e-3)];
-    let margin = 1.08 + 0.7 / (ended.len() as f64).sqrt();
-    let left = left as f64;
-    let least = left / (paces[0].max(paces[1]) * margin);
-    Some([least, left / paces[0].min(paces[1]) * margin + typical])
+    let (done, busy, left) = (ended.len() as f64, ahead.busy as f64, ahead.trials as f64);
+    let paces = [done / now, (done + busy) / now, recent as f64 / (now - since).max(1e-3)];
+    let margin = 1.12 + 0.7 / done.sqrt();
+    let least = (left - busy / 2.0).max(0.0) / (paces.into_iter().fold(0.0, f64::max) * margin);
+    let most = left / paces.into_iter().fold(f64::MAX, f64::min) * margin;
+    Some([least, most + 1.1 * ahead.typical * busy.ln_1p()])
 }
 
 /// Sums of what trials cost.
@@ -85,14 +97,15 @@ mod tests {
 
     #[test]
     fn too_little_says_nothing() {
-        assert_eq!(time(&[1.0; 4], 2.0, 10, 1.0), None);
-        assert!(time(&[1.0; 5], 2.0, 10, 1.0).is_some());
+        let ahead = Ahead { trials: 10, busy: 2, typical: 1.0 };
+        assert_eq!(time(&[1.0; 4], 2.0, ahead), None);
+        assert!(time(&[1.0; 5], 2.0, ahead).is_some());
         let mut costs = Costs::default();
         (0..4).for_each(|_| costs.add(0.01));
         assert_eq!(costs.ahead(10), None);
         costs.add(0.01);
         let [low, high] = costs.ahead(10).unwrap();
-        assert!((low - 0.1).abs() < 1e-9 && (high - 0.1).abs() < 1e-9, "like trials leave no doubt");
+        assert!((low - 0.1).abs() < 1e-6 && (high - 0.1).abs() < 1e-6, "like trials leave no doubt");
         costs.add(0.05);
         let [low, high] = costs.ahead(10).unwrap();
         assert!(low < 0.1 && high > 0.2, "{low} {high}");
@@ -107,35 +120,37 @@ mod tests {
         ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// The ends of trials with skewed times, so many at once, the trials in the order in which they begin.
-    fn ends(seed: &mut u64, (trials, at_once): (usize, usize)) -> (Vec<f64>, f64) {
+    /// When trials with skewed times end and what they took, so many at once, in the order in which they end.
+    fn ends(seed: &mut u64, (trials, at_once): (usize, usize)) -> Vec<[f64; 2]> {
         let mut seats = vec![0.0_f64; at_once];
-        let (mut ends, mut sum) = (vec![], 0.0);
+        let mut ends = vec![];
         // Cases differ by a factor of three, and come in blocks.
         let cases: Vec<f64> = (0..10).map(|_| 1.0 + 2.0 * drawn(seed)).collect();
         for trial in 0..trials {
             let took = cases[trial * 10 / trials] * (0.5 - drawn(seed).max(1e-9).ln());
             let seat = seats.iter_mut().min_by(|a, b| a.total_cmp(b)).unwrap();
             *seat += took;
-            sum += took;
-            ends.push(*seat);
+            ends.push([*seat, took]);
         }
-        ends.sort_by(f64::total_cmp);
-        (ends, sum / trials as f64)
+        ends.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        ends
     }
 
     #[test]
     fn the_end_lies_in_the_range_that_was_told() {
         let (mut seed, mut held, mut all) = (7, 0, 0);
         for shape in [(40, 4), (200, 8), (200, 64), (2_000, 16), (2_000, 200)] {
-            for _ in 0..60 {
-                let (ends, typical) = ends(&mut seed, shape);
+            for _ in 0..40 {
+                let ends = ends(&mut seed, shape);
+                let moments: Vec<f64> = ends.iter().map(|end| end[0]).collect();
                 for quarter in 1..4 {
                     let done = ends.len() * quarter / 4;
-                    let now = ends[done - 1];
-                    let [low, high] = time(&ends[..done], now, (ends.len() - done) as u64, typical).unwrap();
-                    let took = ends[ends.len() - 1] - now;
-                    held += i32::from((low..=high).contains(&took));
+                    let typical = ends[..done].iter().map(|end| end[1]).sum::<f64>() / done as f64;
+                    let left = ends.len() - done;
+                    let ahead = Ahead { trials: left as u64, busy: shape.1.min(left), typical };
+                    let now = moments[done - 1];
+                    let [low, high] = time(&moments[..done], now, ahead).unwrap();
+                    held += i32::from((low..=high).contains(&(moments[ends.len() - 1] - now)));
                     all += 1;
                 }
             }

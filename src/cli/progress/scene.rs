@@ -87,9 +87,9 @@ impl Row {
         match &self.moment.doing {
             Doing::Starting => format!("{turn}starts"),
             Doing::Model => format!("{turn}waits for the model"),
-            Doing::Again(Some(429)) => format!("{turn}told to wait by the model's API"),
-            Doing::Again(Some(status)) => format!("{turn}model's API said {status}, tries again"),
-            Doing::Again(None) => format!("{turn}model's API broke off, tries again"),
+            Doing::Again(Some(429)) => format!("{turn}told to wait (429)"),
+            Doing::Again(Some(status)) => format!("{turn}tries again ({status})"),
+            Doing::Again(None) => format!("{turn}tries again (broken off)"),
             Doing::Tool(name) => format!("{turn}tool {name}"),
             Doing::Target => format!("{turn}asks the target"),
             Doing::Scoring => "is scored".to_owned(),

@@ -112,14 +112,14 @@ fn the_block_fits_any_terminal() {
 #[test]
 fn beginnings_and_ends() {
     let begun = Scene { total: 3, ..Scene::default() };
-    insta::assert_snapshot!(shown(&begun, (60, 24), Style::Plain), @"");
+    insta::assert_snapshot!("begun", shown(&begun, (60, 24), Style::Plain));
     let running = vec![row(["a", "-", "b"], (0, Doing::Target), 3)];
     let counts = Counts { done: 2, passed: 1, failed: 1, ..Counts::default() };
     let money = Money { unpriced: 2, ..Money::default() };
     let over = Scene { counts, money, stopping: true, running, total: 3, ..Scene::default() };
-    insta::assert_snapshot!(shown(&over, (60, 24), Style::Plain), @"");
-    insta::assert_snapshot!(block::beat(&scene(), Style::Plain), @"");
-    insta::assert_snapshot!(block::beat(&begun, Style::Ascii), @"");
+    insta::assert_snapshot!("over", shown(&over, (60, 24), Style::Plain));
+    insta::assert_snapshot!("beat", block::beat(&scene(), Style::Plain));
+    insta::assert_snapshot!("beat_ascii", block::beat(&begun, Style::Ascii));
 }
 
 fn header(case: &str, trial: u32) -> CaseHeader {
@@ -176,7 +176,7 @@ fn failures_are_told_as_they_happen_with_both_ways() {
     let mut board = board(false);
     let fail = scored("over-limit", 1, Outcome::Fail);
     let lines = said(&mut board, &Step::Scored(&fail), 1);
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!("failure_line", lines.join("\n"));
     assert_eq!(
         said(&mut board, &Step::Scored(&scored("over-limit", 2, Outcome::Pass)), 2),
         Vec::<String>::new()
@@ -198,7 +198,7 @@ fn trials_without_a_verdict_are_collapsed() {
     for trial in 1..=120 {
         lines.extend(said(&mut board, &Step::Scored(&scored("a", trial, Outcome::Invalid)), 1));
     }
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!("collapsed", lines.join("\n"));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn the_scene_follows_the_trials() {
     assert!(scene.running.is_empty() && scene.left.is_some() && scene.stopping);
     assert_eq!(scene.money.tokens, [7 * 900, 7 * 40]);
     let [low, high] = scene.money.end.unwrap();
-    assert!((low - 0.65).abs() < 1e-9 && (high - 0.65).abs() < 1e-9, "forty like trials: {low} to {high}");
+    assert!((low - 0.65).abs() < 1e-6 && (high - 0.65).abs() < 1e-6, "forty like trials: {low} to {high}");
     let stop = Stop { code: "run.budget".to_owned(), message: format!("spent {HOSTILE}") };
     let lines = said(&mut board, &Step::Stopping(&stop), 15);
     assert!(lines[0].starts_with("|stopping: spent ␛]0;owned␇"), "{lines:?}");
