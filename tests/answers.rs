@@ -107,6 +107,7 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
         clock: Clock::system(),
         secrets: Secrets::default(),
         stop: Stopping::default(),
+        paces: Arc::default(),
         width: 1,
     };
     (trial::run(case, &world).await, disk)

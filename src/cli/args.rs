@@ -42,6 +42,9 @@ pub(super) struct Global {
     /// When to colour.
     #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true, display_order = 901)]
     pub color: ColorChoice,
+    /// How a run is shown while it goes on.
+    #[arg(long, value_enum, default_value_t = Drawn::Auto, value_name = "HOW", global = true, display_order = 901)]
+    pub progress: Drawn,
     /// Only failures and the verdict.
     #[arg(short, long, global = true, display_order = 902)]
     pub quiet: bool,
@@ -59,6 +62,17 @@ pub(super) enum ColorChoice {
     Always,
     /// Never.
     Never,
+}
+
+/// How a run is shown while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Drawn {
+    /// A live block on a terminal, lines elsewhere, in CI and with NO_COLOR.
+    Auto,
+    /// A live block wherever the terminal can draw it.
+    Block,
+    /// Lines.
+    Lines,
 }
 
 /// What to do.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::{EvalArgs, Select};
 use super::conclude::{self, Concluded, conclude};
 use super::failure::{Failure, Outcome, tell_diagnostics};
-use super::progress::Progress;
+use super::progress::{Budget, Progress};
 use super::purse::Purse;
 use super::several::Several;
 use super::signal::Signals;
@@ -240,9 +240,10 @@ async fn one(
         record_server: args.options.tapes.recorded().map(|file| context.root.join(file)),
         rounds: begun.map(|begun| begun.rounds),
     };
-    let judging = manifest.judging.clone();
+    let (judging, tolerated) = (manifest.judging.clone(), manifest.gate.max_invalid.0);
     drop((rows, manifest));
-    let concluded = finish(Running { stage, store, file, judging }, work, (signals, context)).await?;
+    let concluded =
+        finish(Running { stage, store, file, judging, tolerated }, work, (signals, context)).await?;
     super::control::after(concluded, (args, budget), (signals, context)).await
 }
 
@@ -307,6 +308,8 @@ pub(super) struct Running {
     pub(super) file: PathBuf,
     /// How well the judge is known.
     pub(super) judging: Option<Judging>,
+    /// The largest share of invalid trials with which it can pass.
+    pub(super) tolerated: f64,
 }
 
 /// What is left to do.
@@ -330,9 +333,10 @@ pub(super) async fn finish(
     work: Work,
     (signals, context): (&Signals, &Context),
 ) -> Outcome<Concluded> {
-    let Running { stage, store, file, judging } = running;
+    let Running { stage, store, file, judging, tolerated } = running;
     let total = work.cases.len() + work.unscored.len();
-    let mut progress = Progress::new(context.printer, context.clock.clone(), total as u64, context.verbose);
+    let budget = Budget { most: work.max_cost, before: work.spent, tolerated: Some(tolerated) };
+    let progress = Progress::new(context, total as u64, budget);
     let (world, judge, set) = stage.into_world(Arc::new(store.clone()), signals.stopping(), work.width);
     let job = Job {
         cases: work.cases.into_iter().map(Arc::new).collect(),
@@ -350,6 +354,7 @@ pub(super) async fn finish(
         free: run::Free { trials: work.tapes.trials_are_free(), judging: work.tapes.judging_is_free() },
     };
     let world: Arc<World> = Arc::clone(&job.world);
+    progress.watches(&world);
     let stops = run::run(job, |step| progress.step(&step)).await;
     progress.end();
     super::tape::tell(&work.tapes, context);

@@ -1,6 +1,5 @@
 //! Trials about a stored run, in a run file of their own among its reports: kept like any others, and in no list of runs.
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,7 +43,7 @@ impl Experiment<'_> {
     /// The trials cannot be kept. A budget that is spent is none: the record says that it stopped.
     pub(super) async fn run(
         self,
-        progress: &RefCell<Progress>,
+        progress: &Progress,
         (signals, context): (&Signals, &Context),
     ) -> Outcome<RunRecord> {
         let Self { stage, cases, file, manifest, about, width, purse: (max_cost, spent) } = self;
@@ -57,12 +56,14 @@ impl Experiment<'_> {
             }
         };
         let (world, judge, set) = stage.into_world(Arc::new(store.clone()), signals.stopping(), width);
+        let world = Arc::new(world);
+        progress.watches(&world);
         let remembering =
             |judge| Arc::new(super::judge::remembering(judge, about, manifest.judging.as_ref()));
         let job = Job {
             cases: cases.into_iter().map(Arc::new).collect(),
             unscored: vec![],
-            world: Arc::new(world),
+            world: Arc::clone(&world),
             judge: judge.map(remembering),
             store: store.clone(),
             max_cost,
@@ -70,7 +71,7 @@ impl Experiment<'_> {
             rounds: None,
             free: Free::default(),
         };
-        let stops = run::run(job, |step| progress.borrow_mut().step(&step)).await;
+        let stops = run::run(job, |step| progress.step(&step)).await;
         set.strike().await;
         if let Some(stop) = signals.reason() {
             let _ = store.stopped(&stop).await;

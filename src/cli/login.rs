@@ -307,7 +307,7 @@ fn open(page: &Url, printer: Printer) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::args::{ColorChoice, Global};
+    use super::super::args::{ColorChoice, Drawn, Global};
     use super::*;
 
     async fn status(request: reqwest::RequestBuilder) -> u16 {
@@ -316,7 +316,13 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_right_answer_at_the_right_address_ends_the_wait() {
-        let global = Global { directory: None, color: ColorChoice::Never, quiet: true, verbose: false };
+        let global = Global {
+            directory: None,
+            color: ColorChoice::Never,
+            progress: Drawn::Auto,
+            quiet: true,
+            verbose: false,
+        };
         let printer = Printer::new(&global, &|_| None, "rehearsal");
         let listener = Listener::bind(0, false, printer).await.unwrap();
         let redirect = listener.redirect().to_owned();

@@ -1,19 +1,31 @@
 //! The only file that prints: data to stdout, talk to stderr.
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
-use super::args::{ColorChoice, Global};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::{ColorChoice, Drawn, Global};
 use super::failure::{Failure, Outcome};
+use super::progress::line::Line;
 use super::{Lookup, program};
 use crate::gate::Exit;
 use crate::report::Style;
+use crate::report::wrap;
+
+/// The live block below everything else, while there is one: whatever is said goes above it.
+static BLOCK: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Where output goes and how much of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Printer {
-    colour: bool,
+    /// Of stdout.
+    data: Style,
+    /// Of stderr.
+    talk: Style,
     quiet: bool,
-    terminal: bool,
+    /// Whether lines may be redrawn.
+    redraws: bool,
     machine: bool,
     /// `COLUMNS`, for output that is no terminal.
     columns: Option<u16>,
@@ -22,19 +34,41 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    /// Decides once: colour only where stderr is a terminal or the user insists, never against NO_COLOR.
+    /// Decides once. Colour only where a terminal is watched or the user insists, never against NO_COLOR, and only beside
+    /// marks that the terminal can show. Lines are redrawn on a terminal that moves its cursor, unless it is the log of
+    /// a CI system or colours are unwanted, which is a wish for no escape sequences.
     pub(super) fn new(global: &Global, env: Lookup<'_>, program: &'static str) -> Self {
-        let terminal =
-            std::io::stderr().is_terminal() && env("CI").is_none() && env("TERM").as_deref() != Some("dumb");
         let set = |name: &str| env(name).is_some_and(|value| !value.is_empty() && value != "0");
-        let colour = match global.color {
+        let dumb = env("TERM").as_deref() == Some("dumb");
+        let moves = std::io::stderr().is_terminal() && !dumb;
+        let terminal = moves && (!set("CI") || env("CI").as_deref() == Some("false"));
+        let colour = |watched: bool| match global.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto if set("NO_COLOR") => false,
-            ColorChoice::Auto => terminal || set("CLICOLOR_FORCE") || set("FORCE_COLOR"),
+            ColorChoice::Auto => watched || set("CLICOLOR_FORCE") || set("FORCE_COLOR"),
+        };
+        let ascii = dumb || !is_utf8(env);
+        let style = |watched: bool| match ascii {
+            true => Style::Ascii,
+            false if colour(watched) => Style::Colour,
+            false => Style::Plain,
+        };
+        let redraws = match global.progress {
+            Drawn::Block => moves,
+            Drawn::Lines => false,
+            Drawn::Auto => terminal && !set("NO_COLOR"),
         };
         let columns = env("COLUMNS").and_then(|columns| columns.parse().ok());
-        Self { colour, quiet: global.quiet, terminal, machine: false, columns, program }
+        Self {
+            data: style(terminal && std::io::stdout().is_terminal()),
+            talk: style(terminal),
+            quiet: global.quiet,
+            redraws,
+            machine: false,
+            columns,
+            program,
+        }
     }
 
     /// The same for output that a program reads: the last line of stderr is one JSON object on failure.
@@ -64,14 +98,19 @@ impl Printer {
         program::commands(text, self.program)
     }
 
-    /// The style of human output.
+    /// The style of human output on stdout.
     pub(super) fn style(self) -> Style {
-        if self.colour { Style::Colour } else { Style::Plain }
+        self.data
+    }
+
+    /// The style of what is said on stderr.
+    pub(super) fn talk_style(self) -> Style {
+        self.talk
     }
 
     /// Whether a person watches, so that lines may be redrawn.
     pub(super) fn live(self) -> bool {
-        self.terminal && !self.quiet && !self.machine
+        self.redraws && !self.quiet && !self.machine
     }
 
     /// Columns for human output, within what a person can read.
@@ -113,8 +152,82 @@ impl Printer {
 
     /// Talk that is always shown, inert as well. When nobody can hear it there is nobody to tell.
     pub(super) fn tell(self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", crate::display::safe(text));
+        self.above_the_block(&self.talk.finish(crate::display::safe(text).into_owned()));
     }
+
+    /// A line about a trial, silenced by `--quiet`: wrapped where a person watches, whole in a log.
+    pub(super) fn talk_line(self, line: &Line) {
+        if self.quiet {
+            return;
+        }
+        let mark = line.mark.map_or("", |(_, mark)| mark);
+        let words = crate::display::safe_line(&line.text);
+        let text = if mark.is_empty() { words } else { format!("{mark} {words}") };
+        let lines = match self.live() {
+            true => wrap::lines(&text, self.screen().0, ["", "    │ "]),
+            false => vec![text],
+        };
+        let text = self.talk.finish(lines.join("\n"));
+        let painted = match line.mark.and_then(|(tone, mark)| Some((tone, text.strip_prefix(mark)?))) {
+            Some((tone, rest)) => format!("{}{rest}", self.talk.paint(tone, mark)),
+            None => text,
+        };
+        self.above_the_block(&painted);
+    }
+
+    fn above_the_block(self, text: &str) {
+        let write = || drop(writeln!(std::io::stderr().lock(), "{text}"));
+        let block = BLOCK.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match block {
+            Some(block) => block.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Begins a live block below what is said, where a person watches.
+    pub(super) fn block_begins(self) {
+        if self.live() {
+            let block = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
+            // The template is a constant; if it were wrong the default style would be shown.
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                block.set_style(style);
+            }
+            *BLOCK.lock().unwrap_or_else(PoisonError::into_inner) = Some(block);
+        }
+    }
+
+    /// Draws the block anew. The lines are inert already, and fit the screen.
+    pub(super) fn block_shows(self, lines: &[String]) {
+        if let Some(block) = &*BLOCK.lock().unwrap_or_else(PoisonError::into_inner) {
+            block.set_message(lines.join("\n"));
+        }
+    }
+
+    /// Clears the block, if there is one.
+    pub(super) fn block_ends(self) {
+        if let Some(block) = BLOCK.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            block.finish_and_clear();
+        }
+    }
+
+    /// Cells of a line and lines of the terminal that people watch. The last cell of a line stays free.
+    pub(super) fn screen(self) -> (usize, usize) {
+        let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+        let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+        let (width, height) = size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()));
+        (usize::clamp(width, 21, 201) - 1, height)
+    }
+}
+
+/// Whether the locale writes UTF-8. One that nobody has set is taken for one that does: containers and services have
+/// none, and what reads their output does.
+fn is_utf8(env: Lookup<'_>) -> bool {
+    let named =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name).filter(|value| !value.is_empty()));
+    named.is_none_or(|name| {
+        let name = name.to_ascii_lowercase();
+        name.contains("utf-8") || name.contains("utf8")
+    })
 }
 
 /// Prints why a command line was refused, or the help it asked for; the exit code.

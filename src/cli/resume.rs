@@ -117,8 +117,9 @@ async fn continue_run(
             record_server,
             ..left
         };
-        let judging = manifest.judging.clone();
-        finish(Running { stage, store, file: file.to_owned(), judging }, work, (signals, context)).await?
+        let (judging, tolerated) = (manifest.judging.clone(), manifest.gate.max_invalid.0);
+        finish(Running { stage, store, file: file.to_owned(), judging, tolerated }, work, (signals, context))
+            .await?
     };
     concluded.write_asked(&how.files, context)?;
     concluded.print(&how.format, context)?;

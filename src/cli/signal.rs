@@ -59,7 +59,10 @@ impl Signals {
                         printer.tell("dropping the trials in flight");
                         stop.abort.cancel();
                     }
-                    _ => quit(i32::from(number)),
+                    _ => {
+                        printer.block_ends();
+                        quit(i32::from(number));
+                    }
                 }
             }
         });

@@ -8,6 +8,7 @@ use super::sampling::Sampler;
 use super::stage::{Env, Outside};
 use crate::ids::Digest;
 use crate::llm::command::{self, Agent};
+use crate::llm::pace::Paces;
 use crate::llm::tape::{self, Role};
 use crate::llm::{self, ChatModel, ModelSpec};
 use crate::plan::{Plan, Work};
@@ -27,6 +28,8 @@ pub(super) struct Models {
     pub(super) agents: HashMap<Digest, Arc<Agent>>,
     /// Those that play users.
     pub(super) players: HashMap<Digest, Arc<dyn ChatModel>>,
+    /// How fast the providers of all of them, and of the judge, may be asked.
+    pub(super) paces: Arc<Paces>,
 }
 
 /// Builds the models that judge.
@@ -55,7 +58,7 @@ pub(super) fn models(
     let keys: Env = Arc::new(move |name| env(name).inspect(|value| secrets.register(name, value)));
     let tapes = &outside.tapes;
     let outside = llm::Outside::new(outside.http.clone(), keys);
-    let mut models = Models::default();
+    let mut models = Models { paces: Arc::clone(&outside.paces), ..Models::default() };
     let mut faults: Vec<Fault> = Vec::new();
     let mut note = |fault: Fault| {
         if !faults.contains(&fault) {

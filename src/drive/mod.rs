@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Authority;
 use crate::ids::{CaseKey, Digest, PersonaName};
 use crate::llm::ChatModel;
+use crate::llm::pace::Paces;
 use crate::mcp::{Host, Identity, Opening, Scene, Session, Target};
 use crate::plan::Case;
-use crate::transcript::{CaseHeader, Clock, Event, Fault, Recorder, Secrets, Side, Transcript};
+use crate::transcript::{CaseHeader, Clock, Event, Fault, Glance, Recorder, Secrets, Side, Transcript};
 
 pub mod access;
 pub mod agent;
@@ -76,6 +77,8 @@ pub struct World {
     pub secrets: Secrets,
     /// How the run is stopped.
     pub stop: Stopping,
+    /// How fast the providers of models may be asked.
+    pub paces: Arc<Paces>,
     /// Trials in flight at most.
     pub width: usize,
 }
@@ -117,8 +120,8 @@ pub struct Stopping {
 /// What driving reports, in one stream.
 #[derive(Debug)]
 pub enum DriveEvent {
-    /// A trial began.
-    Started(CaseHeader),
+    /// A trial began, and can be looked at while it runs.
+    Started(CaseHeader, Glance),
     /// A trial ended, one way or another. Back-pressure of the receiver slows the scheduler down.
     Finished(Arc<Transcript>),
 }

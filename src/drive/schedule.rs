@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{DriveEvent, World, trial};
 use crate::plan::Case;
+use crate::transcript::Glance;
 
 /// Drives the cases in their order, at most [`World::width`] at a time, and returns when the last one has ended.
 /// The receiver sees every trial that was started; trials that were never started leave nothing.
@@ -22,12 +23,13 @@ pub async fn drive(world: Arc<World>, cases: Vec<Arc<Case>>, events: mpsc::Sende
         };
         // The semaphore is never closed, and a receiver that is gone has lost interest in the rest.
         let Ok(permit) = permit else { break };
-        if events.send(DriveEvent::Started(case.header.clone())).await.is_err() {
+        let glance = Glance::default();
+        if events.send(DriveEvent::Started(case.header.clone(), glance.clone())).await.is_err() {
             break;
         }
         let (world, events) = (Arc::clone(&world), events.clone());
         tasks.spawn(async move {
-            let transcript = trial::run(&case, &world).await;
+            let transcript = trial::watched(&case, &world, &glance).await;
             let _ = events.send(DriveEvent::Finished(Arc::new(transcript))).await;
             drop(permit);
         });

@@ -170,6 +170,7 @@ impl Stage {
             clock: self.clock,
             secrets: self.secrets,
             stop,
+            paces: self.models.paces,
             width,
         };
         (world, self.judge, self.set)

@@ -6,12 +6,18 @@ use futures::FutureExt;
 
 use super::{World, access, agent, auth, errands};
 use crate::plan::{Case, Work};
-use crate::transcript::{End, Fault, Recorder, Side, Transcript};
+use crate::transcript::{End, Fault, Glance, Recorder, Side, Transcript};
 
 /// Runs a trial. Always returns a transcript: a panic inside is a fault of the harness, and an abort keeps the events
 /// so far.
 pub async fn run(case: &Case, world: &World) -> Transcript {
+    watched(case, world, &Glance::default()).await
+}
+
+/// The same, and it can be looked at meanwhile.
+pub async fn watched(case: &Case, world: &World, glance: &Glance) -> Transcript {
     let log = Recorder::new(world.clock.clone(), world.secrets.clone());
+    glance.opens(&log);
     let work = async {
         match &case.work {
             Work::Use(work) => {
@@ -31,6 +37,7 @@ pub async fn run(case: &Case, world: &World) -> Transcript {
         () = world.stop.abort.cancelled() => End::Interrupted,
         end = AssertUnwindSafe(work).catch_unwind() => end.unwrap_or_else(|panic| End::Faulted(describe(&*panic))),
     };
+    glance.closes();
     log.finish(case.header.clone(), end)
 }
 

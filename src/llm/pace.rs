@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::bucket::Bucket;
+pub use self::strain::Strain;
 use self::width::{Seat, Width};
 use super::ModelSpec;
 use crate::net::asked::Asked;
 use crate::transcript::Recorder;
 
 mod bucket;
+mod strain;
 mod width;
 
 /// The longest pause that is taken from headers of an answer that was no refusal.
@@ -29,6 +31,8 @@ pub struct Paces {
 struct Known {
     widths: HashMap<String, Arc<Width>>,
     paces: HashMap<String, Arc<Pace>>,
+    /// Providers in the order in which they came up.
+    providers: Vec<strain::Provider>,
 }
 
 impl Paces {
@@ -39,7 +43,18 @@ impl Paces {
         let mut known = locked(&self.known);
         let width = known.widths.entry(provider);
         let width = Arc::clone(width.or_insert_with(|| Arc::new(Width::new(spec.limits.concurrency))));
-        Arc::clone(known.paces.entry(model).or_insert_with(|| Arc::new(Pace::new(spec, width))))
+        let pace = match known.paces.get(&model) {
+            Some(pace) => return Arc::clone(pace),
+            None => Arc::new(Pace::new(spec, width)),
+        };
+        known.paces.insert(model, Arc::clone(&pace));
+        strain::enter(&mut known.providers, spec, &pace);
+        pace
+    }
+
+    /// How hard each provider that is asked over a network is asked at this moment of the program's clock.
+    pub fn strains(&self, now: Duration) -> Vec<Strain> {
+        locked(&self.known).providers.iter().map(|provider| provider.strain(now)).collect()
     }
 }
 

@@ -52,7 +52,7 @@ pub mod transcript_text;
 pub mod trend;
 pub mod unknown;
 pub mod ways;
-mod wrap;
+pub mod wrap;
 
 pub use archive::Archive;
 pub use paint::Style;

@@ -3,14 +3,17 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How many terminal cells a text takes.
-pub(super) fn width(text: &str) -> usize {
+pub fn width(text: &str) -> usize {
     text.width()
 }
 
 /// The text in at most `limit` cells, with `…` where something was left out.
-pub(super) fn fit(text: &str, limit: usize) -> String {
+pub fn fit(text: &str, limit: usize) -> String {
     if width(text) <= limit {
         return text.to_owned();
+    }
+    if limit == 0 {
+        return String::new();
     }
     let mut out = String::new();
     let mut used = 0;
@@ -28,7 +31,7 @@ pub(super) fn fit(text: &str, limit: usize) -> String {
 
 /// The text in lines of at most `limit` cells, each after a prefix: `first` once, `rest` from then on. Words longer than
 /// a line are broken. Prefixes count; there is always room for ten cells of text.
-pub(super) fn lines(text: &str, limit: usize, [first, rest]: [&str; 2]) -> Vec<String> {
+pub fn lines(text: &str, limit: usize, [first, rest]: [&str; 2]) -> Vec<String> {
     let mut out = vec![];
     let mut line = String::new();
     let room = |out: &Vec<String>| {

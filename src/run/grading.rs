@@ -52,7 +52,7 @@ impl Grader {
         let verdict = Verdict { score_key: case.score_key, findings };
         let spend = JudgeSpend { calls: judged.calls, usage: judged.usage, cost: judged.cost };
         let mut scored = Scored::of(&case, &transcript);
-        scored.enter(&verdict, &transcript, judged.calls > 0);
+        scored.enter(&case, &verdict, &transcript, judged.calls > 0);
         scored.unpriced |= judged.calls > 0 && judged.cost.is_none();
         scored.judge_cost = judged.cost.unwrap_or(0.0);
         scored.cost += scored.judge_cost;

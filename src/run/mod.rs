@@ -19,7 +19,7 @@ use crate::score::Outcome;
 use crate::score::judge::Judge;
 use crate::store::Store;
 use crate::store::record::Stop;
-use crate::transcript::{CaseHeader, Transcript};
+use crate::transcript::{CaseHeader, Glance, Transcript};
 
 mod brake;
 mod grading;
@@ -29,8 +29,8 @@ mod scored;
 use brake::{BUDGET, Brake};
 use grading::Grader;
 pub use rounds::Rounds;
-pub use scored::Scored;
 use scored::{Again, cost_of};
+pub use scored::{Path, Scored};
 
 /// How often a trial that gave nothing is run again.
 const RETRIES: u32 = 2;
@@ -69,8 +69,8 @@ pub struct Free {
 /// What a listener hears, in order.
 #[derive(Debug)]
 pub enum Step<'a> {
-    /// A trial began.
-    Started(&'a CaseHeader),
+    /// A trial began, and can be looked at while it runs.
+    Started(&'a CaseHeader, &'a Glance),
     /// A trial was driven, kept, scored and kept again.
     Scored(&'a Scored),
     /// The same, and it gave nothing: it will be run or judged again.
@@ -213,7 +213,7 @@ impl Session {
                     }
                 }
                 event = driven.recv(), if driving && grading.len() < 4 * width => match event {
-                    Some(DriveEvent::Started(header)) => on(Step::Started(&header)),
+                    Some(DriveEvent::Started(header, glance)) => on(Step::Started(&header, &glance)),
                     Some(DriveEvent::Finished(transcript)) => {
                         finished += 1;
                         self.brake.spent += if self.free.trials { 0.0 } else { cost_of(&transcript) };

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::diag::Origin;
 use crate::gate::cells;
-use crate::ids::CaseKey;
+use crate::ids::{CaseKey, ToolName};
 use crate::plan::Case;
-use crate::score::{Outcome, Verdict};
+use crate::score::expects::Expects;
+use crate::score::{Finding, Grade, Outcome, Verdict, Weight};
 use crate::store::record::is_settled;
-use crate::transcript::{CaseHeader, End, Fault, Side, Transcript};
+use crate::transcript::{CaseHeader, End, Fault, Side, Transcript, View};
 
 /// A trial that is done.
 #[derive(Debug)]
@@ -20,20 +22,46 @@ pub struct Scored {
     pub skipped: bool,
     /// Why it did not pass, or was skipped: the first finding that says so.
     pub why: Option<String>,
+    /// The line of the suite that this is about.
+    pub place: Option<Origin>,
+    /// The code of the fault to which an invalid trial is due.
+    pub fault: Option<String>,
+    /// The tools that a failed use case wants, and those that were called.
+    pub path: Option<Path>,
     /// Set when it is known to fail.
     pub expected_failure: bool,
     /// US dollars, the judge's included; zero for what has no price.
     pub cost: f64,
     /// Set when a call of it, or of the judge about it, has no price.
     pub unpriced: bool,
+    /// The judge's part of it.
+    pub judge_cost: f64,
+    /// Tokens that the model under test read and wrote.
+    pub tokens: [u64; 2],
     /// Milliseconds of the trial.
     pub took_ms: u64,
-    /// The judge's part of it.
-    pub(super) judge_cost: f64,
     /// A fault that stops the whole run: nothing can be kept, or a credential is refused.
     pub(super) fatal: Option<Fault>,
     /// What is worth another try, when it gave nothing.
     pub(super) again: Option<Again>,
+}
+
+/// The way that a case wants against the way that a trial took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Path {
+    /// Tools that must be called, in the order of the suite; empty: no tool may be called.
+    pub wanted: Vec<ToolName>,
+    /// Tools that the model called, in order. Their names are its own: untrusted.
+    pub called: Vec<ToolName>,
+}
+
+impl Path {
+    /// `None` when the case says nothing that calls can be held against.
+    fn of(case: &Case, transcript: &Transcript) -> Option<Self> {
+        let wants = Expects::of(&case.checks);
+        let called = || View::of(transcript).model_calls().map(|call| call.name.clone()).collect();
+        wants.says_something().then(|| Self { called: called(), wanted: wants.called })
+    }
 }
 
 /// What is tried again.
@@ -48,20 +76,17 @@ pub(super) enum Again {
 /// US dollars of a trial, a played user included.
 pub(super) fn cost_of(transcript: &Transcript) -> f64 {
     let aside = transcript.events.iter().filter_map(|event| event.what.paid_aside()?.1).sum::<f64>();
-    crate::transcript::View::of(transcript).cost().unwrap_or(0.0) + aside
+    View::of(transcript).cost().unwrap_or(0.0) + aside
 }
 
 fn is_unpriced(transcript: &Transcript) -> bool {
     transcript.events.iter().any(|event| matches!(event.what.paid(), Some((_, None))))
 }
 
-fn first_trouble(verdict: &Verdict) -> Option<String> {
-    use crate::score::{Grade, Weight};
+fn first_trouble(verdict: &Verdict) -> Option<&Finding> {
     let weighty = verdict.findings.iter().filter(|finding| finding.weight != Weight::Info);
     let failed = weighty.clone().find(|finding| finding.grade == Grade::Fail);
-    failed
-        .or_else(|| weighty.clone().find(|finding| finding.grade != Grade::Pass))
-        .map(|finding| finding.why.clone())
+    failed.or_else(|| weighty.clone().find(|finding| finding.grade != Grade::Pass))
 }
 
 /// Whether a trial that ended so may end otherwise when it is run again: it was cut short, and not by something that
@@ -91,10 +116,24 @@ fn may_differ(end: &End) -> bool {
 
 impl Scored {
     /// Enters the verdict, as the gate counts it. `asked`: the judge was asked.
-    pub(super) fn enter(&mut self, verdict: &Verdict, transcript: &Arc<Transcript>, asked: bool) {
+    pub(super) fn enter(
+        &mut self,
+        case: &Case,
+        verdict: &Verdict,
+        transcript: &Arc<Transcript>,
+        asked: bool,
+    ) {
+        let trouble = first_trouble(verdict);
         self.outcome = cells::counted(&transcript.end, verdict.outcome(), Some(verdict));
         self.skipped = verdict.skipped().is_some();
-        self.why = verdict.skipped().map(str::to_owned).or_else(|| first_trouble(verdict));
+        self.why = verdict.skipped().or(trouble.map(|finding| finding.why.as_str())).map(str::to_owned);
+        self.place = trouble.map(|finding| finding.origin.clone());
+        self.fault = match (&transcript.end, trouble.map(|finding| &finding.grade)) {
+            _ if self.outcome != Some(Outcome::Invalid) => None,
+            (End::Faulted(fault), _) | (_, Some(Grade::Unscored(fault))) => Some(fault.code.clone()),
+            _ => None,
+        };
+        self.path = (self.outcome == Some(Outcome::Fail)).then(|| Path::of(case, transcript)).flatten();
         self.again = match self.outcome {
             Some(Outcome::Invalid) if may_differ(&transcript.end) => Some(Again::Drive),
             Some(Outcome::Invalid) if asked && is_settled(&transcript.end) => {
@@ -114,17 +153,35 @@ impl Scored {
             }
             _ => None,
         };
+        let usage = View::of(transcript).usage();
         Self {
-            header: transcript.header.clone(),
-            outcome: None,
-            skipped: false,
-            why: None,
             expected_failure: case.expected_failure.is_some(),
             cost: cost_of(transcript),
             unpriced: is_unpriced(transcript),
-            judge_cost: 0.0,
+            tokens: [usage.input, usage.output],
             took_ms: transcript.took_ms,
             fatal,
+            ..Self::sketch(transcript.header.clone(), None)
+        }
+    }
+
+    /// A trial of which nothing is known but what it came to.
+    pub fn sketch(header: CaseHeader, outcome: Option<Outcome>) -> Self {
+        Self {
+            header,
+            outcome,
+            skipped: false,
+            why: None,
+            place: None,
+            fault: None,
+            path: None,
+            expected_failure: false,
+            cost: 0.0,
+            unpriced: false,
+            judge_cost: 0.0,
+            tokens: [0, 0],
+            took_ms: 0,
+            fatal: None,
             again: None,
         }
     }
@@ -149,18 +206,6 @@ impl Scored {
             origin: crate::diag::Origin { file: "".into(), line: 0, column: 0 },
         };
         let fatal = Some(Fault::new(Side::Harness, "bug.panic", format!("scoring broke: {message}")));
-        Self {
-            header,
-            outcome: None,
-            skipped: false,
-            why: None,
-            expected_failure: false,
-            cost: 0.0,
-            unpriced: false,
-            judge_cost: 0.0,
-            took_ms: 0,
-            fatal,
-            again: None,
-        }
+        Self { fatal, ..Self::sketch(header, None) }
     }
 }

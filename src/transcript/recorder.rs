@@ -95,6 +95,11 @@ impl Recorder {
         self.events().get(seq as usize).cloned()
     }
 
+    /// Looks at the events so far.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&[Event]) -> T) -> T {
+        at(&self.events())
+    }
+
     /// How many events there are so far.
     pub fn len(&self) -> usize {
         self.events().len()

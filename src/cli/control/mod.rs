@@ -1,6 +1,5 @@
 //! `control`: the server as it was beside the one under test, in the same hour, on the cases that an alarm is about.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use super::conclude::{Concluded, conclude};
 use super::eval::{manifest, set};
 use super::experiment::{self, Experiment};
 use super::failure::{Failure, Outcome};
-use super::progress::Progress;
+use super::progress::{Budget, Progress};
 use super::replan::{Replanned, replanned};
 use super::signal::Signals;
 use crate::drive::stage::Stage;
@@ -277,8 +276,7 @@ impl About<'_> {
             .map(|(stage, suite)| manifest(suite, plan, selection.clone(), stage, context))
             .collect();
         let total = 2 * plan.cases.len() as u64;
-        let progress =
-            RefCell::new(Progress::new(context.printer, context.clock.clone(), total, context.verbose));
+        let progress = Progress::new(context, total, Budget::default());
         let arms =
             stages.into_iter().zip(&manifests).zip(["old", "new"]).map(|((stage, manifest), which)| {
                 let experiment = Experiment {
@@ -293,7 +291,7 @@ impl About<'_> {
                 experiment.run(&progress, (signals, context))
             });
         let mut ran = futures::future::join_all(arms).await.into_iter();
-        progress.borrow().end();
+        progress.end();
         match (ran.next(), ran.next()) {
             (Some(old), Some(new)) => Ok([old?, new?]),
             _ => Err(Failure::new(Exit::Bug, "bug.control", "a side-by-side run has no two sides")),

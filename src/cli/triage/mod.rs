@@ -1,6 +1,5 @@
 //! `triage`: why the failed cases of a stored run fail, found by varying one thing at a time.
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::Context;
@@ -8,7 +7,7 @@ use super::args::PlanFormat;
 use super::eval::{manifest, set, surfaces};
 use super::experiment::{self, Experiment};
 use super::failure::{Failure, Outcome};
-use super::progress::Progress;
+use super::progress::{Budget, Progress};
 use super::replan::{Replanned, replanned};
 use super::signal::Signals;
 use crate::drive::tapes::Tapes;
@@ -126,14 +125,14 @@ impl Look<'_> {
             |case: &Case| place(places, case).is_some_and(|(lane, arm)| !dropped[lane].contains(&arm));
         let cases: Vec<Case> = plan.cases.into_iter().filter(worth).collect();
         let trials = layout::trials_file(file, NAME, &about.run);
-        let (clock, total) = (context.clock.clone(), cases.len() as u64);
-        let progress = RefCell::new(Progress::new(context.printer, clock, total, context.verbose));
         let purse = (args.max_cost.or(suite.max_cost), self.spent.unwrap_or(0.0));
+        let budget = Budget { most: purse.0, before: purse.1, tolerated: None };
+        let progress = Progress::new(context, cases.len() as u64, budget);
         let width = args.concurrency.into();
         let kept = trials.clone();
         let experiment = Experiment { stage, cases, file: kept, manifest: &about, about: file, width, purse };
         let ran = experiment.run(&progress, (signals, context)).await;
-        progress.borrow().end();
+        progress.end();
         let ran = ran?;
         taken(lanes, &ran, places, &Reader::open(&trials)?)?;
         Ok(Some((ran, trials)))

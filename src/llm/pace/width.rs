@@ -30,6 +30,8 @@ struct State {
     /// Answers since the last step, while it grows by one a round.
     answered: usize,
     epoch: u64,
+    /// How often it was too much, requests under way at a cut included.
+    refused: u64,
 }
 
 /// A seat taken; left when dropped.
@@ -54,8 +56,15 @@ impl Width {
     /// A declared number of seats, which stays; else one that finds itself.
     pub(super) fn new(declared: Option<u32>) -> Self {
         let limit = declared.map_or(FIRST, |seats| (seats as usize).clamp(1, MOST));
-        let state =
-            State { limit, fixed: declared.is_some(), owed: 0, doubling: true, answered: 0, epoch: 0 };
+        let state = State {
+            limit,
+            fixed: declared.is_some(),
+            owed: 0,
+            doubling: true,
+            answered: 0,
+            epoch: 0,
+            refused: 0,
+        };
         Self { seats: Semaphore::new(limit), state: Mutex::new(state) }
     }
 
@@ -90,6 +99,7 @@ impl Width {
     /// The provider said that it is too much. It is never cut below `floor`.
     pub(super) fn refused(&self, seat: &Seat<'_>, floor: usize) {
         let mut state = self.state();
+        state.refused += 1;
         if state.fixed || seat.epoch != state.epoch {
             return;
         }
@@ -103,9 +113,19 @@ impl Width {
     }
 
     /// How many it is now.
-    #[cfg(test)]
     pub(super) fn limit(&self) -> usize {
         self.state().limit
+    }
+
+    /// Seats that are taken.
+    pub(super) fn taken(&self) -> usize {
+        let state = self.state();
+        (state.limit + state.owed).saturating_sub(self.seats.available_permits())
+    }
+
+    /// How often the provider said that it is too much.
+    pub(super) fn refusals(&self) -> u64 {
+        self.state().refused
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
