@@ -407,6 +407,7 @@ pub(super) fn manifest(
         tapes: vec![],
         url: stage.url().map(crate::net::shown),
         surfaces: surfaces(stage, context),
+        surface: None,
         clients: suite.clients.iter().filter_map(|client| kept(&client.value, &context.secrets)).collect(),
         expects: suite::health::expectations(suite),
         weaknesses: suite::health::look(suite),
