@@ -35,7 +35,7 @@ fn of_tool(old: Value, new: Value) -> Vec<String> {
 fn told(old: &[ToolFact], new: &[ToolFact], below: &str) -> Vec<String> {
     compare(old, new)
         .iter()
-        .map(|change| format!("{} {}", change.class.as_str(), change.at.strip_prefix(below).unwrap()).trim_end().to_owned())
+        .map(|change| format!("{} {}", change.class.as_str(), change.at.strip_prefix(below).unwrap_or(&change.at)).trim_end().to_owned())
         .collect()
 }
 
