@@ -5,6 +5,15 @@ use crate::surface::drift::{self, Change};
 use crate::surface::merged;
 use crate::transcript::{ToolFact, WireMessage};
 
+/// How the tools differ from those of an earlier run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Since {
+    /// The earlier run: the newest accepted one, where the run was compared with a baseline, or the one before it.
+    pub run: String,
+    /// The changes; none is no reason for an entry.
+    pub changes: Vec<Change>,
+}
+
 /// The tools of every persona together, out of what was said when the target was looked at.
 pub fn tools(surfaces: &[SurfaceSeen]) -> Vec<ToolFact> {
     let lists: Vec<Vec<ToolFact>> = surfaces.iter().map(of_persona).collect();

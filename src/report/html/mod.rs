@@ -24,6 +24,7 @@ mod rest;
 mod scorecard;
 mod shown;
 mod studies;
+mod surface;
 mod top;
 mod words;
 
@@ -61,6 +62,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("auth", "Authorization"),
     ("cases", "Cases"),
     ("tools", "Tools"),
+    ("surface", "Surface"),
     ("clients", "Clients"),
     ("reliability", "Reliability"),
     ("confusion", "Wanted and called"),
@@ -88,6 +90,7 @@ pub fn render_within(
     let embedded = embed::embed(summary, archive, changes.as_ref(), &mut scorecard, limits)?;
     let body = body(summary, &embedded, changes.as_ref(), |html| {
         causes::causes(summary, html);
+        surface::surface(summary, html);
         rest::clients(summary, html);
         scorecard.section(html);
         measures::reliability(summary, html);

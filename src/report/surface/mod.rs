@@ -10,10 +10,14 @@ use crate::surface::drift::{Change, Class};
 use crate::surface::lint::{self, Finding};
 
 mod bill;
+mod markdown;
 mod stamp;
 
 pub use bill::{bill, bills};
-pub use stamp::{BillLine, ChangeLine, LintLine, SurfaceStamp, change_lines, lint_lines};
+pub(super) use markdown::section;
+pub use stamp::{
+    BillLine, BrokenLine, ChangeLine, LintLine, SurfaceStamp, ToolsChanged, change_lines, lint_lines,
+};
 
 /// Most places of one rule, and most changes of one class, that are shown.
 const LINES: usize = 6;

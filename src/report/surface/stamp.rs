@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::{classes, tallied};
 use crate::display;
+use crate::report::changes::Since;
 use crate::report::summary::Place;
 use crate::surface::bill::{HOW, Line};
 use crate::surface::drift::Change;
@@ -23,12 +25,54 @@ pub struct SurfaceStamp {
     pub bills: Vec<BillLine>,
     /// Findings of the lint, however many of them are listed.
     pub count: usize,
+    /// The findings in a few words.
+    #[serde(skip)]
+    pub lint: String,
+    /// The changes against the snapshot in a few words.
+    #[serde(skip)]
+    pub changed: Option<String>,
     /// The findings, the gravest first.
     pub findings: Vec<LintLine>,
     /// How the tools differ from the snapshot; `None` without one.
     pub drift: Option<Vec<ChangeLine>>,
     /// Demands of the suite that are broken.
-    pub broken: Vec<String>,
+    pub broken: Vec<BrokenLine>,
+}
+
+/// A demand that is broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BrokenLine {
+    /// A stable code that `rehearsal explain` knows.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// Where the suite demands it.
+    pub origin: Place,
+}
+
+/// How the tools differ from those of an earlier run, safe for display.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ToolsChanged {
+    /// The earlier run.
+    pub run: String,
+    /// How many changes there are, by class.
+    pub count: String,
+    /// The changes, tool by tool.
+    pub changes: Vec<ChangeLine>,
+}
+
+impl ToolsChanged {
+    /// The stamp of what was found.
+    pub fn of(since: &Since) -> Self {
+        let Since { run, changes } = since;
+        Self { run: display::excerpt(run, 80), count: classes(changes), changes: change_lines(changes) }
+    }
+
+    /// One line.
+    pub fn sentence(&self) -> String {
+        let first = self.changes.first().map(|change| format!(", such as {}", change.text)).unwrap_or_default();
+        format!("the tools since run {}: {}{first}", self.run, self.count)
+    }
 }
 
 /// What one client's menu costs.
@@ -94,8 +138,29 @@ impl SurfaceStamp {
             count: findings.len(),
             findings: lint_lines(findings),
             drift: drift.as_deref().map(change_lines),
-            broken: broken.iter().map(|broken| display::excerpt(&broken.message, 400)).collect(),
+            broken: broken
+                .iter()
+                .map(|broken| BrokenLine {
+                    code: display::excerpt(&broken.code, 80),
+                    message: display::excerpt(&broken.message, 400),
+                    origin: Place::from(&broken.origin),
+                })
+                .collect(),
+            lint: tallied(findings),
+            changed: drift.as_deref().map(classes),
         }
+    }
+
+    /// One line: tokens, findings, changes.
+    pub fn sentence(&self) -> String {
+        let total = |bill: &BillLine| format!("{} tokens under {}", bill.total, bill.client);
+        let mut parts: Vec<String> = self.bills.iter().take(4).map(total).collect();
+        if self.bills.len() > 4 {
+            parts.push(format!("and {} more clients", self.bills.len() - 4));
+        }
+        let mut all = vec![parts.join(", "), format!("lint: {}", self.lint)];
+        all.extend(self.changed.as_ref().map(|changed| format!("changes: {changed}")));
+        all.join("; ")
     }
 }
 
