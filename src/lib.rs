@@ -43,6 +43,8 @@ pub mod transcript;
 
 // Judgement: reads transcripts, never the world.
 
+// The tools of a server as they are read: what they cost, what is wrong with them, how they changed.
+pub mod surface;
 // Checks and the judge: transcripts in, findings out.
 pub mod score;
 // Pure statistics: intervals, reliability.

@@ -115,8 +115,8 @@ pub(super) enum Command {
     Triage(super::triage::TriageArgs),
     /// Run the server as it was beside the one under test, on what failed in a run: is it the server, or everything else?
     Control(super::control::ControlArgs),
-    /// Look at a server's tools, and at what each client hides, cuts or renames of them. Needs no model.
-    Tools(ToolsArgs),
+    /// Look at a server's tools: what they cost, what is wrong with them, how they changed, what clients make of them.
+    Tools(Box<super::tools::ToolsArgs>),
     /// Show the client profiles that suites may name, and where their values are from.
     Clients(ClientsArgs),
     /// Show the models that suites may name: whether their keys are set, what they cost and what they bear.
@@ -301,40 +301,6 @@ pub(super) struct ModelsArgs {
     /// What to print on stdout.
     #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
     pub format: PlanFormat,
-}
-
-/// Arguments of `tools`.
-#[derive(Debug, Args)]
-pub(super) struct ToolsArgs {
-    /// A URL, or a suite whose target is looked at as each of its personas.
-    pub target: Option<String>,
-    /// The clients to hold the server against: `all`, or names with or without layers.
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub clients: Vec<String>,
-    /// Models whose APIs are to take the tools: names, or `provider:id`. Needs no key. Repeatable.
-    #[arg(long = "model", value_name = "NAME")]
-    pub models: Vec<String>,
-    /// The environment variable with a bearer token to send; for a URL.
-    #[arg(long, value_name = "VARIABLE")]
-    pub bearer_env: Option<String>,
-    /// End with exit code 1 when a client has a misfit of this level or graver.
-    #[arg(long, value_enum, value_name = "LEVEL")]
-    pub fail_on: Option<FailOn>,
-    /// What to print on stdout.
-    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
-    pub format: PlanFormat,
-    /// A server over standard streams: the command and its arguments, after `--`.
-    #[arg(last = true, conflicts_with = "target")]
-    pub command: Vec<String>,
-}
-
-/// From which level on a misfit ends the program with exit code 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum FailOn {
-    /// Something is hidden, cut or different.
-    Warning,
-    /// Anything at all.
-    Note,
 }
 
 /// Arguments of `check`.

@@ -8,13 +8,14 @@ use super::Context;
 use super::failure::{Failure, Outcome};
 use super::shelf::Shelf;
 use crate::drive::fit::{Fit, Seen, misfits};
-use crate::gate::{self, Decision, Exit, GateVerdict, Options};
+use crate::gate::{self, Compared, Decision, Exit, GateVerdict, Options};
 use crate::report::causes::After;
+use crate::report::changes::{self, Since};
 use crate::report::losses::Lost;
 use crate::report::{self, ReportError, Summary, View, terminal};
 use crate::store::history;
 use crate::store::read::Reader;
-use crate::store::record::{CaseResult, RunRecord};
+use crate::store::record::{CaseResult, RunRecord, SurfaceSeen};
 use crate::suite::GateMode;
 use crate::suite::catalog::{Catalog, Kind};
 use crate::transcript::{CaseKind, What};
@@ -127,7 +128,8 @@ impl Concluded {
     /// What formats render.
     pub(super) fn view(&self, context: &Context) -> View<'_> {
         let Told { fits, lost } = self.told.get_or_init(|| told(&self.file, &self.run)).clone();
-        let after = self.after.get_or_init(|| super::trend::after(&self.file, &self.run.manifest)).clone();
+        let looked = || After { surface: self.since(), ..super::trend::after(&self.file, &self.run.manifest) };
+        let after = self.after.get_or_init(looked).clone();
         View { fits, lost, after, ..self.verdict(context) }
     }
 
@@ -148,6 +150,26 @@ impl Concluded {
             lost: Lost::new(),
             after: After::default(),
         }
+    }
+
+    /// How the server's tools differ from those of the newest accepted run, or of the run before. What cannot be read
+    /// tells nothing.
+    fn since(&self) -> Option<Since> {
+        let reports = self.file.ancestors().nth(3)?;
+        let compared = Compared::of(&self.run).ok().flatten();
+        let accepted = compared.as_ref().and_then(|compared| compared.baseline.nights.first());
+        let file = match accepted {
+            Some((run, _)) => history::resolve(reports, run.as_str()).ok()?,
+            None => history::before(reports, &self.run.manifest.suite, &self.file, 1).pop()?,
+        };
+        let earlier = Reader::open(&file).and_then(|reader| reader.manifest()).ok()?;
+        let (before, now) = (&earlier.surfaces, &self.run.manifest.surfaces);
+        let digest = |seen: &SurfaceSeen| (seen.persona.clone(), seen.digest);
+        if before.iter().map(digest).eq(now.iter().map(digest)) {
+            return None;
+        }
+        let changes = changes::between(before, now)?;
+        (!changes.is_empty()).then(|| Since { run: short(earlier.run.as_str()).to_owned(), changes })
     }
 
     /// Where formats find transcripts and earlier runs.

@@ -199,6 +199,13 @@ async fn one(
         ..manifest(&suite, &plan, selection, &stage, context)
     };
     super::judge::note_canary(&mut manifest, &suite, &out);
+    manifest.surface = match super::tools::judge(&suite, &stage, context) {
+        Ok(judged) => judged,
+        Err(failure) => {
+            stage.strike().await;
+            return Err(failure);
+        }
+    };
     let file = layout::run_file(&out, &manifest.suite, &manifest.run);
     let budget = suite.max_cost;
     let begun = base
@@ -412,6 +419,7 @@ pub(super) fn manifest(
         tapes: vec![],
         url: stage.url().map(crate::net::shown),
         surfaces: surfaces(stage, context),
+        surface: None,
         clients: suite.clients.iter().filter_map(|client| kept(&client.value, &context.secrets)).collect(),
         expects: suite::health::expectations(suite),
         weaknesses: suite::health::look(suite),

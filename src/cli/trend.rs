@@ -116,6 +116,7 @@ pub(super) fn after(file: &Path, manifest: &Manifest) -> After {
         trend: courses.iter().map(TrendStamp::of).collect(),
         triage: kept(&layout::finding_file(file, super::triage::NAME)),
         control: kept(&layout::finding_file(file, super::control::NAME)),
+        surface: None,
     }
 }
 

@@ -11,8 +11,10 @@ use crate::mcp::ClientProfile;
 mod menu;
 mod result;
 mod seen;
+mod shown;
 
 pub use seen::{Returned, Seen};
+pub use shown::shown;
 
 /// What goes wrong under one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

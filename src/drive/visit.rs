@@ -10,7 +10,7 @@ use crate::mcp::process::guard::Guard;
 use crate::mcp::{ClientProfile, Endpoint, Identity, Isolation, Opening, Target};
 use crate::net;
 use crate::suite::Suite;
-use crate::transcript::{Event, Fault, Recorder};
+use crate::transcript::{Event, Fault, Recorder, ToolFact, What};
 
 /// What a look gave.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Visit {
     pub target: String,
     /// What was seen, over all identities.
     pub seen: Seen,
+    /// The lists of tools themselves, one per identity that was let in; without secrets.
+    pub lists: Vec<Vec<ToolFact>>,
     /// Identities that saw nothing, and why.
     pub refused: Vec<(String, Fault)>,
 }
@@ -27,10 +29,10 @@ pub struct Visit {
 pub async fn suite(suite: &Suite, outside: &Outside) -> Result<Visit, Fault> {
     let (set, target) = stage::raise(suite, outside).await?;
     let authority = set.authority(outside);
-    let mut visit = Visit { target, seen: Seen::default(), refused: vec![] };
+    let mut visit = Visit { target, seen: Seen::default(), lists: vec![], refused: vec![] };
     for persona in &suite.personas {
         let looked = match identity::identity(&persona.value, &authority) {
-            Ok(identity) => look(set.target(), &identity, outside, &mut visit.seen).await,
+            Ok(identity) => look(set.target(), &identity, outside, &mut visit).await,
             Err(fault) => Err(fault),
         };
         if let Err(fault) = looked {
@@ -50,11 +52,11 @@ pub async fn endpoint(endpoint: Endpoint, identity: &Identity, outside: &Outside
     let guard = Guard::new(outside.program.clone(), &["guard"]);
     let keeper = Keeper::new(outside.http.clone()).guarded(guard);
     let server: Arc<dyn Target> = connect::target(endpoint, Isolation::Trial, keeper);
-    let mut seen = Seen::default();
-    let looked = look(server.as_ref(), identity, outside, &mut seen).await;
+    let mut visit = Visit { target, seen: Seen::default(), lists: vec![], refused: vec![] };
+    let looked = look(server.as_ref(), identity, outside, &mut visit).await;
     server.close().await;
     looked?;
-    Ok(Visit { target, seen, refused: vec![] })
+    Ok(visit)
 }
 
 fn somebody(visit: Visit, asked: usize) -> Result<Visit, Fault> {
@@ -69,7 +71,7 @@ async fn look(
     target: &dyn Target,
     identity: &Identity,
     outside: &Outside,
-    seen: &mut Seen,
+    visit: &mut Visit,
 ) -> Result<(), Fault> {
     let log = Recorder::new(outside.clock.clone(), outside.secrets.clone());
     let profile = ClientProfile::reference();
@@ -77,6 +79,11 @@ async fn look(
     let listed = session.list_tools().await;
     session.close().await;
     let events: Vec<Event> = (0..log.len() as u32).filter_map(|seq| log.event(seq)).collect();
-    seen.absorb(&events);
+    visit.seen.absorb(&events);
+    let lists = events.into_iter().filter_map(|event| match event.what {
+        What::ToolsListed { tools } => Some(tools),
+        _ => None,
+    });
+    visit.lists.extend(lists);
     listed.map(|_| ())
 }

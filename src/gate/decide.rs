@@ -6,6 +6,7 @@ use super::compared::Compared;
 use super::{Decision, Exit, GateVerdict, Reason};
 use crate::store::record::{CaseResult, RunRecord, Stop};
 use crate::suite::{GateMode, GatePolicy};
+use crate::surface::judged::Broken;
 use crate::transcript::{CaseKind, End};
 
 pub(super) mod against;
@@ -37,6 +38,7 @@ pub fn decide_with(run: &RunRecord, options: Options) -> Decision {
     }
     found.extend(missing_evidence(&cells, policy));
     found.extend(judge_drift(run));
+    found.extend(surface(run));
     if !cells.is_empty() && cells.iter().all(|cell| cell.state(policy) == State::Skipped) {
         let message = "none of the checks applies to this target, so nothing is known about it";
         found.push((Exit::Inconclusive, about("gate.nothing-applies", message)));
@@ -145,6 +147,14 @@ fn judge_drift(run: &RunRecord) -> Option<(Exit, Reason)> {
     findings.any(|finding| finding.ruling.is_some()).then(|| {
         let message = format!("the newest canary of the judge, of {}, failed: {failed}", canary.at);
         (Exit::Inconclusive, about("gate.judge-drift", message))
+    })
+}
+
+/// Demands of the suite on the tools themselves that are broken: exact, whatever the trials say.
+fn surface(run: &RunRecord) -> impl Iterator<Item = (Exit, Reason)> {
+    let broken = run.manifest.surface.iter().flat_map(|judged| &judged.broken);
+    broken.map(|Broken { code, message, origin }| {
+        (Exit::Fail, Reason { origin: Some(origin.clone()), ..about(code, message.clone()) })
     })
 }
 

@@ -1,6 +1,7 @@
 //! The long texts of `rehearsal explain`: every exit code and every stable code of a diagnostic, fault or reason.
 
 use super::exit::Exit;
+use crate::surface;
 
 mod auth_checks;
 mod baseline_codes;
@@ -43,7 +44,8 @@ pub fn codes() -> impl Iterator<Item = &'static str> + Clone {
 
 fn entries() -> impl Iterator<Item = Entry> + Clone {
     let tables = [run_codes::ENTRIES, suite_codes::ENTRIES, baseline_codes::ENTRIES, gate_codes::ENTRIES];
-    tables.into_iter().flatten().copied()
+    let rules = surface::lint::RULES.iter().map(|rule| (rule.id, rule.explain));
+    tables.into_iter().flatten().copied().chain(rules)
 }
 
 #[cfg(test)]

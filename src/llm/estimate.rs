@@ -7,7 +7,7 @@ use crate::transcript::{ToolCall, Usage};
 const CHARS_PER_TOKEN: u64 = 4;
 
 /// Tokens of a text of this many bytes; at least one when there is any text.
-pub(super) fn tokens(bytes: u64) -> u64 {
+pub fn tokens(bytes: u64) -> u64 {
     bytes.div_ceil(CHARS_PER_TOKEN)
 }
 

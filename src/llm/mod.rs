@@ -16,7 +16,7 @@ use crate::transcript::{CaseHeader, Fault, Loss, Recorder, Side, ToolCall, Usage
 pub mod anthropic;
 mod api;
 pub mod command;
-mod estimate;
+pub mod estimate;
 pub mod gemini;
 pub mod lexical;
 pub mod loader;

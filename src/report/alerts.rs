@@ -1,16 +1,19 @@
 //! What is wrong with the server at a place in the suite: the findings that code scanners show. One list for all formats
 //! of that kind, with rules that explain themselves and fingerprints that outlive an edit of the suite.
 //!
-//! Only what the server does wrong is here: access, auth, and what clients make of its surface. How well a model worked
+//! Only what the server does wrong is here: access, auth, its tools themselves, and what clients make of them. How well a model worked
 //! is no property of a line, and a scanner would keep it open for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fit::{Clients, Line};
 use super::summary::{FindingLine, Place, Row, Summary};
+use super::surface::SurfaceStamp;
 use crate::drive::fit::Level as FitLevel;
 use crate::gate::cells::State;
+use crate::gate::explain;
 use crate::ids::Digest;
+use crate::surface::{Level as ToolLevel, lint};
 use crate::transcript::CaseKind;
 
 /// How grave.
@@ -105,6 +108,9 @@ impl<'a> Alerts<'a> {
         if let (Some(clients), Some(row)) = (&summary.clients, summary.cases.first()) {
             alerts.surface(clients, &row.origin, summary);
         }
+        if let Some(stamp) = &summary.surface {
+            alerts.tools(stamp, summary);
+        }
         // Stable: equal levels stay in the order of the suite.
         alerts.all.sort_by_key(|alert| (alert.known.is_some(), alert.level));
         alerts
@@ -176,6 +182,63 @@ impl<'a> Alerts<'a> {
                 self.rules.entry(rule.id.clone()).or_insert(rule);
             }
         }
+    }
+}
+
+impl<'a> Alerts<'a> {
+    /// What the suite demands of the tools themselves, and what the lint says of them.
+    fn tools(&mut self, stamp: &'a SurfaceStamp, summary: &Summary) {
+        for line in &stamp.findings {
+            let Some(rule) = lint::find(&line.rule) else { continue };
+            let (level, severity) = match rule.level {
+                ToolLevel::Error => (Level::Error, "7.0"),
+                ToolLevel::Warning => (Level::Warning, "3.0"),
+                ToolLevel::Note => (Level::Note, "1.0"),
+            };
+            let rule = AlertRule {
+                id: rule.id.to_owned(),
+                title: rule.about.trim_end_matches('.').to_owned(),
+                help: format!("{} {} Source: {}.", rule.why, rule.fix, rule.source),
+                severity,
+                level,
+            };
+            let tools = line.tools.join(", ");
+            // What a text says may change with every release; where it stands does not.
+            let parts = [&summary.suite, "surface", line.rule.as_str(), &tools, &line.at];
+            if let Some(place) = &stamp.origin {
+                let who = if tools.is_empty() { "the server".to_owned() } else { tools.clone() };
+                self.demand(rule, (&line.text, place), who, &parts);
+            }
+        }
+        for broken in stamp.broken.iter().filter(|broken| broken.code != "gate.surface-lint") {
+            let rule = AlertRule {
+                id: broken.code.clone(),
+                title: "The tools are what the suite demands of them".to_owned(),
+                help: explain(&broken.code).unwrap_or_default().to_owned(),
+                severity: "3.0",
+                level: Level::Error,
+            };
+            let parts = [&summary.suite, "surface", broken.code.as_str(), &broken.message];
+            self.demand(rule, (&broken.message, &broken.origin), "the server".to_owned(), &parts);
+        }
+    }
+
+    fn demand(&mut self, rule: AlertRule, (text, place): (&str, &'a Place), who: String, parts: &[&str]) {
+        let fingerprint = Digest::of_json(&parts).to_string();
+        // Two texts at one place are one finding for a scanner.
+        if self.all.iter().any(|alert| alert.fingerprint == fingerprint) {
+            return;
+        }
+        self.all.push(Alert {
+            rule: rule.id.clone(),
+            level: rule.level,
+            text: text.to_owned(),
+            place,
+            fingerprint,
+            who,
+            known: None,
+        });
+        self.rules.entry(rule.id.clone()).or_insert(rule);
     }
 }
 

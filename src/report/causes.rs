@@ -1,5 +1,6 @@
 //! What later looks at a run found, as reports of the run show it: what its failures are due to, and the nights before it.
 
+use super::changes::Since;
 use serde::Serialize;
 
 use super::cause;
@@ -24,6 +25,8 @@ pub struct After {
     pub triage: Option<Triage>,
     /// The old server beside the new one.
     pub control: Option<Controlled>,
+    /// How the server's tools changed since an earlier run.
+    pub surface: Option<Since>,
 }
 
 /// What failures are due to.

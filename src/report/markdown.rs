@@ -54,6 +54,8 @@ fn document(summary: &Summary) -> String {
     blocks.extend(tools.map(|text| ("section on tools", text)));
     let health = super::health::section(&summary.health, cell);
     blocks.extend(health.map(|text| ("section on the suite", text)));
+    let surface = super::surface::section(summary, cell);
+    blocks.extend(surface.map(|text| ("section on the surface", text)));
     let clients = summary.clients.as_ref().and_then(|clients| super::fit::section(clients, cell));
     blocks.extend(clients.map(|text| ("list of client misfits", text)));
     let losses = super::losses::section(&summary.losses, cell);

@@ -58,7 +58,7 @@ fn rule(rule: &AlertRule) -> Value {
     let AlertRule { id, title, help, severity, level } = rule;
     json!({
         "id": id,
-        "name": id.split(['/', '_']).map(capitalised).collect::<String>(),
+        "name": id.split(['/', '_', '.', '-']).map(capitalised).collect::<String>(),
         "shortDescription": {"text": message(title)},
         "fullDescription": {"text": message(&format!("{title}. {help}"))},
         "help": {"text": message(help)},

@@ -16,6 +16,7 @@ use super::losses::ModelLosses;
 use super::quarantine::QuarantineStamp;
 use super::rates::{ExactRate, Rate};
 use super::spending::Spending;
+use super::surface::{SurfaceStamp, ToolsChanged};
 use super::toolscore::ModelTools;
 use super::trend::TrendStamp;
 use crate::diag::Origin;
@@ -67,6 +68,12 @@ pub struct Summary {
     /// What the API of each model did not take of the tools, so that the model sees less than the server says. Models
     /// without losses are left out.
     pub losses: Vec<ModelLosses>,
+    /// What the suite demands of the tools themselves, and what was found; absent when it demands nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surface: Option<SurfaceStamp>,
+    /// How the tools changed since an earlier run; absent when they did not, or none is at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools_changed: Option<ToolsChanged>,
     /// What was spent.
     pub usage: Spent,
     /// By whom.

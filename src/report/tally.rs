@@ -7,6 +7,7 @@ use super::causes::Causes;
 use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::spending::Spending;
+use super::surface::{SurfaceStamp, ToolsChanged};
 use super::summary::{
     Failure, FaultLine, FindingLine, Place, ReasonLine, Row, Rule, SCHEMA, Spent, Summary, Tokens, Totals,
     TrialLine, word,
@@ -53,6 +54,8 @@ impl Summary {
             access: Grid::of(&cells, &seen(manifest)),
             clients: fit::clients(&view.fits, &named(run)),
             losses: losses::all(&view.lost),
+            surface: manifest.surface.as_ref().map(SurfaceStamp::of),
+            tools_changed: view.after.surface.as_ref().map(ToolsChanged::of),
             usage: spent(run),
             spending: Spending::of(run, &cells),
             judge: JudgeStamp::of(run),

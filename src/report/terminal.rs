@@ -163,6 +163,8 @@ impl<'a> Page<'a> {
         for text in summary.causes.iter().flat_map(super::causes::Causes::lines) {
             self.fact("cause", &text);
         }
+        self.some("surface", summary.surface.as_ref().map(super::surface::SurfaceStamp::sentence));
+        self.some("changed", summary.tools_changed.as_ref().map(super::surface::ToolsChanged::sentence));
         self.some("clients", summary.clients.as_ref().and_then(super::fit::sentence));
         self.some("not taken", super::losses::sentence(&summary.losses));
         self.fact("spent", &figures::spent(&summary.usage));

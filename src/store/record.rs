@@ -15,6 +15,7 @@ use crate::score::trajectory::Trajectory;
 use crate::score::{Outcome, Verdict};
 use crate::suite::health::Weakness;
 use crate::suite::{ExpectedFailure, GatePolicy, InstrumentUse};
+use crate::surface::judged::Judged;
 use crate::transcript::{CaseHeader, CaseKind, End, ToolFact, Transcript, Usage, View, What, WireMessage};
 
 /// The number of the run format. Readers accept every number up to this one.
@@ -58,6 +59,9 @@ pub struct Manifest {
     /// What each persona saw before the first trial: which surface the run was measured on.
     #[serde(default)]
     pub surfaces: Vec<SurfaceSeen>,
+    /// That surface held against what the suite demands of it; `None` when it demands nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surface: Option<Judged>,
     /// The client profiles of the suite and of the command line, as trials ran with them: without words and sources, and
     /// as JSON, since profiles of another version may have other values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

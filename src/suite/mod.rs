@@ -21,6 +21,7 @@ use crate::net::Tls;
 use crate::score::access::DenialShape;
 use crate::score::checks::Check;
 use crate::score::judge::{Criterion, Escalate, Fingerprint, Grouping, Rubric};
+use crate::surface::policy::Policy;
 use crate::transcript::Subject;
 use crate::units::{Period, Share};
 
@@ -92,6 +93,8 @@ pub struct Suite {
     pub auth: AuthSetup,
     /// When a run passes.
     pub gate: GatePolicy,
+    /// What the tools may cost and must be like, if the suite says so.
+    pub surface: Option<Policy>,
     /// Every text that was read, by the path that origins name: for excerpts and for the record of a run.
     pub sources: BTreeMap<Arc<str>, Arc<str>>,
     /// Every instrument used: kind (`model`, `persona`, `client`, `rubric`, `auth`), name, digest of its content.

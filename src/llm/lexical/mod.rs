@@ -23,3 +23,4 @@ mod tokenise;
 mod values;
 
 pub(super) use model::DIALECT;
+pub use tokenise::terms;

@@ -51,7 +51,7 @@ fn push(words: &mut Vec<Word>, text: &str, start: usize, end: usize) {
 }
 
 /// The stems of a text without stop words and numbers.
-pub(super) fn terms(text: &str) -> Vec<String> {
+pub fn terms(text: &str) -> Vec<String> {
     let content = |word: &Word| !word.is_stop() && !word.text.bytes().all(|byte| byte.is_ascii_digit());
     words(text).into_iter().filter(content).map(|word| word.stem).collect()
 }

@@ -25,6 +25,7 @@ mod scorecard;
 pub mod served;
 mod shown;
 mod studies;
+mod surface;
 mod top;
 mod words;
 
@@ -64,6 +65,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("auth", "Authorization"),
     ("cases", "Cases"),
     ("tools", "Tools"),
+    ("surface", "Surface"),
     ("clients", "Clients"),
     ("reliability", "Reliability"),
     ("confusion", "Wanted and called"),
@@ -113,6 +115,7 @@ impl Page<'_> {
         let Self { summary, embedded, changes, served } = *self;
         let body = self.body(|html| {
             causes::causes(summary, html);
+            surface::surface(summary, html);
             rest::clients(summary, html);
             scorecard.section(html);
             measures::reliability(summary, html);

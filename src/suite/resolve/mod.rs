@@ -27,6 +27,7 @@ mod models;
 mod quarantine;
 mod servers;
 mod steps;
+mod surface;
 mod target;
 mod user;
 
@@ -139,6 +140,7 @@ fn assemble(
     );
     let mut gate = gate.unwrap_or_default();
     gate.quarantine = quarantine::resolve(context, file, &document.quarantine, &cases);
+    let surface = surface::resolve(context, first(layers, |document| document.surface.as_ref()));
     let access = access::resolve(context, file, &document.access, &personas);
     let auth_checks = access::auth_checks(context, file, document.auth_checks.as_ref());
     let auth = access::auth_setup(context, file, document.auth_checks.as_ref(), &personas);
@@ -162,6 +164,7 @@ fn assemble(
         auth_checks,
         auth,
         gate,
+        surface,
         sources: context.sources.clone(),
         instruments: context.instruments.iter().cloned().collect(),
     })

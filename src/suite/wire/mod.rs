@@ -17,11 +17,13 @@ use crate::units::Offset;
 mod access;
 mod answers;
 mod case;
+mod surface;
 mod target;
 
 pub use access::{AccessRow, Others, PromptRow, ResourceRow};
 pub use answers::{Answers, Replies, ReplyPart, RootPart, SamplingPart};
 pub use case::{Case, ExpectedFailurePart, LimitsPart, SimulatePart, StepPart, Turn, VerifyPart};
+pub use surface::{LintPart, SurfacePart};
 pub use target::{Ready, ServerRef, Target, TlsFiles};
 
 /// A suite: which server, what to ask as whom with which models, what to expect, when the run passes.
@@ -84,6 +86,9 @@ pub struct Document {
     /// When a run passes.
     #[serde(default)]
     pub gate: Option<GatePolicy>,
+    /// What the server's tools may cost and must be like, whoever calls them; found without a model.
+    #[serde(default)]
+    pub surface: Option<At<SurfacePart>>,
     /// Flaky use cases that raise no alarm of their own for at most 14 days. They still run, are reported and count in the
     /// rate of the suite. One use case in ten at most.
     #[serde(default)]
