@@ -55,6 +55,7 @@ fn codes() -> BTreeSet<String> {
         "user",
         "baseline",
         "compare",
+        "import",
     ];
     let mut texts = Vec::new();
     sources(&root().join("src"), &mut texts);

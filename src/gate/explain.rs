@@ -5,6 +5,7 @@ use super::exit::Exit;
 mod auth_checks;
 mod baseline_codes;
 mod gate_codes;
+mod import_codes;
 mod run_codes;
 mod suite_codes;
 
@@ -42,7 +43,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 fn entries() -> impl Iterator<Item = Entry> + Clone {
-    let tables = [run_codes::ENTRIES, suite_codes::ENTRIES, baseline_codes::ENTRIES, gate_codes::ENTRIES];
+    let tables = [run_codes::ENTRIES, suite_codes::ENTRIES, baseline_codes::ENTRIES, gate_codes::ENTRIES, import_codes::ENTRIES];
     tables.into_iter().flatten().copied()
 }
 

@@ -41,9 +41,11 @@ pub mod schema;
 mod steps;
 mod text_or;
 mod tls;
+pub mod tree;
 mod validate;
 pub mod vars;
 pub mod wire;
+pub mod write;
 pub mod yaml;
 
 pub use answers::Answers;
