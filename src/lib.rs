@@ -22,6 +22,8 @@ pub mod diag;
 
 // Reads suites and instruments, resolves names, reports every mistake with its line.
 pub mod suite;
+// Suites of other tools become suites of ours, with a report of every loss.
+pub mod import;
 // Expands a suite into cases in a fixed shuffled order.
 pub mod plan;
 

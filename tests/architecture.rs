@@ -25,6 +25,7 @@ const RANKS: &[(&str, u32)] = &[
     ("surface", 4),
     ("score", 5),
     ("suite", 6),
+    ("import", 7),
     ("plan", 7),
     ("drive", 8),
     ("store", 9),
@@ -58,6 +59,7 @@ const PURE: &[&str] = &[
     "score/judge/calibration.rs",
     "score/judge/bridge.rs",
     "suite/",
+    "import/",
     "plan/",
     "drive/offer.rs",
     "drive/offer/",
@@ -104,6 +106,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["cli/"]),
     ("rmcp", &["demo/"]),
     ("quick_junit", &["report/junit"]),
+    ("quick_xml", &["import/mcp_builder.rs"]),
     ("jsonwebtoken", &["auth/", "demo/"]),
     ("aws_lc_rs", &["auth/", "demo/"]),
 ];

@@ -56,6 +56,7 @@ fn codes() -> BTreeSet<String> {
         "baseline",
         "compare",
         "surface",
+        "import",
     ];
     let mut texts = Vec::new();
     sources(&root().join("src"), &mut texts);

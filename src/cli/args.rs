@@ -82,6 +82,8 @@ pub(super) enum Command {
     Eval(Box<EvalArgs>),
     /// Validate suites without running anything: no network, no spending.
     Check(CheckArgs),
+    /// Make a suite of one of another tool (promptfoo, MCPJam, mcpchecker, CSV …), and tell what became of each part.
+    Import(Box<super::import::ImportArgs>),
     /// Run only the access matrix of a suite: which tools each persona sees and may call.
     Access(Box<EvalArgs>),
     /// Run only the auth checks of a suite, or probe the auth of any server by its URL.

@@ -31,6 +31,7 @@ mod failure;
 mod files;
 mod forecast;
 mod gate;
+mod import;
 mod issuer;
 mod judge;
 mod login;
@@ -148,6 +149,7 @@ fn machine(command: &Command) -> bool {
         Command::Judge(command) => return command.is_machine(),
         Command::Baseline(command) => return command.is_machine(),
         Command::Compare(args) => return args.is_machine(),
+        Command::Import(args) => return args.is_machine(),
         Command::Triage(args) => return args.is_machine(),
         Command::Control(args) => return args.is_machine(),
         Command::Runs(args::RunsCommand::Trend(args)) => return args.is_machine(),
@@ -166,6 +168,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Plan(args) => plan::plan(&args, context),
         Command::Resume(args) => wait(resume::resume(&args, context)),
         Command::Check(args) => check::check(&args.suites, context),
+        Command::Import(args) => import::import(&args, context),
         Command::Merge(args) => wait(merge::merge(&args, context)),
         Command::Gate(args) => gate::gate(&args, context),
         Command::Report(args) => files::report(&args, context),

@@ -6,6 +6,7 @@ use crate::surface;
 mod auth_checks;
 mod baseline_codes;
 mod gate_codes;
+mod import_codes;
 mod run_codes;
 mod suite_codes;
 
@@ -43,7 +44,13 @@ pub fn codes() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 fn entries() -> impl Iterator<Item = Entry> + Clone {
-    let tables = [run_codes::ENTRIES, suite_codes::ENTRIES, baseline_codes::ENTRIES, gate_codes::ENTRIES];
+    let tables = [
+        run_codes::ENTRIES,
+        suite_codes::ENTRIES,
+        baseline_codes::ENTRIES,
+        gate_codes::ENTRIES,
+        import_codes::ENTRIES,
+    ];
     let rules = surface::lint::RULES.iter().map(|rule| (rule.id, rule.explain));
     tables.into_iter().flatten().copied().chain(rules)
 }

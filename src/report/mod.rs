@@ -29,6 +29,7 @@ pub mod gate;
 pub mod github;
 pub mod health;
 mod history;
+pub mod imported;
 pub mod html;
 pub mod inspect;
 pub mod json;

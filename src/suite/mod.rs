@@ -42,6 +42,7 @@ pub mod schema;
 mod steps;
 mod text_or;
 mod tls;
+pub mod tree;
 mod validate;
 pub mod vars;
 pub mod wire;

@@ -1,16 +1,14 @@
 //! Unquoted values that YAML readers understand differently, in places where any value is allowed: `0123` is the
 //! number 123 here and a text elsewhere. Compares the two parsers and asks for quotes.
 
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_yaml::Value as Other;
 
 use crate::diag::Diagnostic;
+use crate::suite::tree::Tree;
 use crate::suite::yaml::{self, At};
 
 /// Keys below which any value is allowed.
@@ -52,73 +50,6 @@ pub(super) fn check(file: &Arc<str>, text: &str, diagnostics: &mut Vec<Diagnosti
                     .hint("quote it if it is a text; write the number plainly if it is one"),
             );
         });
-    }
-}
-
-/// Any value, with positions.
-enum Tree {
-    Scalar(Value),
-    List(Vec<At<Tree>>),
-    Map(Vec<(String, At<Tree>)>),
-}
-
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-
-        impl<'de> Visitor<'de> for Any {
-            type Value = Tree;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-
-            fn visit_bool<E: Error>(self, value: bool) -> Result<Tree, E> {
-                Ok(Tree::Scalar(value.into()))
-            }
-
-            fn visit_i64<E: Error>(self, value: i64) -> Result<Tree, E> {
-                Ok(Tree::Scalar(value.into()))
-            }
-
-            fn visit_u64<E: Error>(self, value: u64) -> Result<Tree, E> {
-                Ok(Tree::Scalar(value.into()))
-            }
-
-            fn visit_f64<E: Error>(self, value: f64) -> Result<Tree, E> {
-                Ok(Tree::Scalar(value.into()))
-            }
-
-            fn visit_str<E: Error>(self, value: &str) -> Result<Tree, E> {
-                Ok(Tree::Scalar(value.into()))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Tree, E> {
-                Ok(Tree::Scalar(Value::Null))
-            }
-
-            fn visit_none<E: Error>(self) -> Result<Tree, E> {
-                Ok(Tree::Scalar(Value::Null))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree, A::Error> {
-                let mut items = vec![];
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(Tree::List(items))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
-                let mut entries = vec![];
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Tree::Map(entries))
-            }
-        }
-
-        deserializer.deserialize_any(Any)
     }
 }
 
