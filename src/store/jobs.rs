@@ -105,10 +105,15 @@ impl Faults {
     }
 }
 
-/// The attempt that a trial's model responses belong to. A process that was killed, or a trial that began anew, leaves
-/// responses of earlier attempts behind; they stay as paid for.
+/// What the thread remembers of trials under way.
 #[derive(Default)]
-pub(super) struct Attempts(HashMap<i64, (i64, u32)>);
+pub(super) struct Attempts {
+    /// The attempt that a trial's model responses belong to, and the last of them. A process that was killed, or a trial
+    /// that began anew, leaves responses of earlier attempts behind; they stay as paid for.
+    current: HashMap<i64, (i64, u32)>,
+    /// The rows of the plan, which never lose their numbers.
+    rows: HashMap<CaseKey, i64>,
+}
 
 /// Refusals inside, failures of SQLite outside.
 type Answer = rusqlite::Result<Result<Kept, StoreError>>;
@@ -119,12 +124,12 @@ impl Pen<'_> {
             Job::Replied { key, seq, event } => self.replied(*key, (*seq, event), attempts),
             Job::Finished(packed) => self.finished(packed, attempts),
             Job::GivenUp(key) => {
-                if let Some(id) = self.find(*key)? {
-                    attempts.0.remove(&id);
+                if let Some(id) = self.find(*key, attempts)? {
+                    attempts.current.remove(&id);
                 }
                 Ok(Ok(Kept::SetAside))
             }
-            Job::Scored(scored) => self.scored(scored),
+            Job::Scored(scored) => self.scored(scored, attempts),
             Job::Stopped(stop) => {
                 let sql = "INSERT INTO stops (session, code, message) VALUES (?1, ?2, ?3)";
                 self.run(sql, params![self.session, stop.code, stop.message])?;
@@ -206,9 +211,9 @@ impl Pen<'_> {
     }
 
     fn replied(&self, key: CaseKey, (seq, event): (u32, &str), attempts: &mut Attempts) -> Answer {
-        let Some(id) = self.find(key)? else { return Ok(Err(StoreError::Unplanned { key })) };
+        let Some(id) = self.find(key, attempts)? else { return Ok(Err(StoreError::Unplanned { key })) };
         // Numbers only grow within an attempt; one that does not belongs to a trial that began anew.
-        let attempt = match attempts.0.get(&id) {
+        let attempt = match attempts.current.get(&id) {
             Some((attempt, last)) if *last < seq => *attempt,
             _ => {
                 // In two plain queries: SQLite plans a single one with `max` anew for every trial.
@@ -219,19 +224,19 @@ impl Pen<'_> {
         };
         let sql = "INSERT INTO replies (trial, attempt, seq, event) VALUES (?1, ?2, ?3, ?4)";
         self.run(sql, params![id, attempt, seq, event])?;
-        attempts.0.insert(id, (attempt, seq));
+        attempts.current.insert(id, (attempt, seq));
         Ok(Ok(Kept::Stored))
     }
 
     fn finished(&self, packed: &Packed, attempts: &mut Attempts) -> Answer {
         let key = packed.key;
-        let Some(id) = self.find(key)? else { return Ok(Err(StoreError::Unplanned { key })) };
+        let Some(id) = self.find(key, attempts)? else { return Ok(Err(StoreError::Unplanned { key })) };
         if self.is_settled(id, key)? {
             return Ok(Err(StoreError::Duplicate { key }));
         }
         self.replace(id)?;
         let spend = &packed.facts.spend;
-        let attempt = attempts.0.remove(&id).map_or(0, |(attempt, _)| attempt);
+        let attempt = attempts.current.remove(&id).map_or(0, |(attempt, _)| attempt);
         self.run(
             "INSERT INTO transcripts (trial, attempt, facts, model_calls, tokens_in, tokens_out, cost, took_ms, bytes, digest,
              seal, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -311,9 +316,9 @@ impl Pen<'_> {
         self.run("INSERT INTO wasted (trial, why, spend) VALUES (?1, ?2, ?3)", params![id, why, spend])
     }
 
-    fn scored(&self, scored: &Scored) -> Answer {
+    fn scored(&self, scored: &Scored, attempts: &mut Attempts) -> Answer {
         let key = scored.key;
-        let Some(id) = self.find(key)? else { return Ok(Err(StoreError::Unplanned { key })) };
+        let Some(id) = self.find(key, attempts)? else { return Ok(Err(StoreError::Unplanned { key })) };
         let known = self.conn.prepare_cached("SELECT 1 FROM transcripts WHERE trial = ?1")?.exists([id])?;
         if !known {
             return Ok(Err(StoreError::Unfinished { key }));
@@ -331,6 +336,8 @@ impl Pen<'_> {
                 seal
             ],
         )?;
+        // Nothing more is expected of this trial.
+        attempts.rows.remove(&key);
         Ok(Ok(Kept::Stored))
     }
 
@@ -338,9 +345,14 @@ impl Pen<'_> {
         self.conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()
     }
 
-    fn find(&self, key: CaseKey) -> rusqlite::Result<Option<i64>> {
+    fn find(&self, key: CaseKey, attempts: &mut Attempts) -> rusqlite::Result<Option<i64>> {
+        if let Some(id) = attempts.rows.get(&key) {
+            return Ok(Some(*id));
+        }
         let mut find = self.conn.prepare_cached("SELECT id FROM trials WHERE key = ?1")?;
-        find.query_row([key.to_string()], |row| row.get(0)).optional()
+        let found: Option<i64> = find.query_row([key.to_string()], |row| row.get(0)).optional()?;
+        attempts.rows.extend(found.map(|id| (key, id)));
+        Ok(found)
     }
 
     pub(super) fn run<P: Params>(&self, sql: &str, params: P) -> rusqlite::Result<()> {
