@@ -17,7 +17,7 @@ fn profile(name: &str) -> ClientProfile {
 }
 
 fn tool(raw: Value) -> ToolFact {
-    ToolFact { name: raw["name"].as_str().unwrap().into(), raw }
+    ToolFact { name: raw["name"].as_str().unwrap().into(), raw: raw.into() }
 }
 
 fn with_tools(tools: &[Value]) -> Seen {

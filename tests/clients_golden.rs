@@ -48,7 +48,7 @@ fn each(key: &str, least: usize, check: impl Fn(&Client, &Value)) {
 }
 
 fn fact(name: &str, description: usize) -> ToolFact {
-    ToolFact { name: name.into(), raw: json!({"name": name, "description": "d".repeat(description)}) }
+    ToolFact { name: name.into(), raw: json!({"name": name, "description": "d".repeat(description)}).into() }
 }
 
 fn text(frame: &Value) -> &str {
@@ -180,7 +180,7 @@ fn the_list_is_the_one_that_the_model_saw() {
     });
     each("schema", 5, |client, frame| {
         let raw = json!({"name": "a", "inputSchema": frame["given"]});
-        let menu = Menu::of(&[ToolFact { name: "a".into(), raw }], "shop", &client.profile.menu);
+        let menu = Menu::of(&[ToolFact { name: "a".into(), raw: raw.into() }], "shop", &client.profile.menu);
         let offer = menu.deferred.first().unwrap_or(&menu.offers[0]);
         assert_eq!(offer.schema.to_string(), text(&frame["shown"]), "{}", client.name);
     });

@@ -50,7 +50,7 @@ impl Talk {
         let request = ChatRequest {
             system: Some("You help.".into()),
             messages: self.messages.clone(),
-            tools: self.tools.clone(),
+            tools: self.tools.clone().into(),
             trial: 1,
             ..ChatRequest::default()
         };

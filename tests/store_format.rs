@@ -106,7 +106,7 @@ fn what() -> impl Strategy<Value = What> {
         }),
         (text(), text()).prop_map(|(method, message)| What::AnswerOdd { method, message }),
         (text(), json()).prop_map(|(name, raw)| What::ToolsListed {
-            tools: vec![ToolFact { name: name.as_str().into(), raw }]
+            tools: vec![ToolFact { name: name.as_str().into(), raw: raw.into() }]
         }),
         (text(), json()).prop_map(|(name, capabilities)| {
             What::ServerOpened(ServerFacts { name, capabilities, ..ServerFacts::default() })

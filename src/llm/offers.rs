@@ -119,6 +119,12 @@ impl From<Vec<ToolOffer>> for Offers {
     }
 }
 
+impl<const N: usize> From<[ToolOffer; N]> for Offers {
+    fn from(list: [ToolOffer; N]) -> Self {
+        Vec::from(list).into()
+    }
+}
+
 impl FromIterator<ToolOffer> for Offers {
     fn from_iter<I: IntoIterator<Item = ToolOffer>>(offers: I) -> Self {
         offers.into_iter().collect::<Vec<_>>().into()

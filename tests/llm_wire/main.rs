@@ -99,7 +99,7 @@ async fn an_answer_schema_is_strict() {
     let bench = Bench::new(vec![ok(&said("{}"))]).await;
     let schema = json!({"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "string"}},
         "required": ["b", "a"], "additionalProperties": false});
-    let request = ChatRequest { tools: vec![], answer_schema: Some(schema.clone()), ..hello() };
+    let request = ChatRequest { tools: vec![].into(), answer_schema: Some(schema.clone()), ..hello() };
     bench.ask(&request).await.unwrap();
     let format = bench.api.bodies.lock().unwrap()[0]["response_format"].clone();
     assert_eq!(format["json_schema"]["strict"], true);

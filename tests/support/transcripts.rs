@@ -49,7 +49,7 @@ impl Script {
 
     /// A complete list of tools.
     pub(crate) fn lists(self, tools: &[&str]) -> Self {
-        let fact = |name: &&str| ToolFact { name: ToolName::from(*name), raw: json!({"name": name}) };
+        let fact = |name: &&str| ToolFact { name: ToolName::from(*name), raw: json!({"name": name}).into() };
         self.note(What::ToolsListed { tools: tools.iter().map(fact).collect() })
     }
 

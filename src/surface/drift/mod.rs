@@ -89,7 +89,7 @@ pub fn compare(before: &[ToolFact], after: &[ToolFact]) -> Vec<Change> {
     let by_name = |tools: &[ToolFact]| -> BTreeMap<String, Value> {
         let mut all = BTreeMap::new();
         for tool in tools {
-            all.entry(tool.name.to_string()).or_insert_with(|| tool.raw.clone());
+            all.entry(tool.name.to_string()).or_insert_with(|| Value::clone(&tool.raw));
         }
         all
     };
