@@ -101,7 +101,7 @@ fn people_read_bill_findings_and_changes() {
     let facts = |tools: &[Value]| -> Vec<ToolFact> {
         tools
             .iter()
-            .map(|raw| ToolFact { name: raw["name"].as_str().unwrap().into(), raw: raw.clone() })
+            .map(|raw| ToolFact { name: raw["name"].as_str().unwrap().into(), raw: raw.clone().into() })
             .collect()
     };
     let mut changed = order();

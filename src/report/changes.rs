@@ -29,7 +29,7 @@ fn of_persona(seen: &SurfaceSeen) -> Vec<ToolFact> {
         let listed = json["result"]["tools"].as_array().into_iter().flatten();
         tools.extend(listed.filter_map(|raw| {
             let name = raw["name"].as_str()?.into();
-            Some(ToolFact { name, raw: raw.clone() })
+            Some(ToolFact { name, raw: raw.clone().into() })
         }));
     }
     tools

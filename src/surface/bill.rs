@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn the_dearest_tool_comes_first_and_shares_add_up() {
         let raw = json!({"name": "dear", "outputSchema": {"type": "object"}, "annotations": {"title": "T"}});
-        let facts = [ToolFact { name: "dear".into(), raw }];
+        let facts = [ToolFact { name: "dear".into(), raw: raw.into() }];
         let bill = Bill::of(&shown(&["later"], &[("mini", 0), ("dear", 32)]), &facts);
         assert_eq!(
             bill.tools.iter().map(|line| line.tool.as_str()).collect::<Vec<_>>(),

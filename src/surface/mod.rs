@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn lists_are_merged_and_what_is_listed_twice_stays() {
         let list = |names: &[&str]| -> Vec<ToolFact> {
-            let fact = |name: &&str| ToolFact { name: (*name).into(), raw: serde_json::json!({}) };
+            let fact = |name: &&str| ToolFact { name: (*name).into(), raw: serde_json::json!({}).into() };
             names.iter().map(fact).collect()
         };
         let (first, second) = (list(&["a", "a", "b"]), list(&["b", "c"]));

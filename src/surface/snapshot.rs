@@ -48,7 +48,7 @@ pub fn read(text: &str) -> Option<ToolFact> {
     let map = raw.as_object_mut()?;
     let form = map.shift_remove(MARK)?;
     let name = map.get("name")?.as_str()?.to_owned();
-    (form == json!(FORM)).then(|| ToolFact { name: name.as_str().into(), raw })
+    (form == json!(FORM)).then(|| ToolFact { name: name.as_str().into(), raw: raw.into() })
 }
 
 /// The name of a tool's file, which every file system takes: a plain name in lower case is itself, any other gets a
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn tool(raw: Value) -> ToolFact {
-        ToolFact { name: raw["name"].as_str().unwrap().into(), raw }
+        ToolFact { name: raw["name"].as_str().unwrap().into(), raw: raw.into() }
     }
 
     #[test]

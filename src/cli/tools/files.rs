@@ -120,7 +120,10 @@ mod tests {
     use super::*;
 
     fn tools(names: &[&str]) -> Vec<ToolFact> {
-        names.iter().map(|name| ToolFact { name: (*name).into(), raw: json!({"name": name}) }).collect()
+        names
+            .iter()
+            .map(|name| ToolFact { name: (*name).into(), raw: json!({"name": name}).into() })
+            .collect()
     }
 
     #[test]
@@ -155,7 +158,7 @@ mod tests {
         secrets.register("token", "s3cr3t-t0k3n-of-mine");
         let tool = ToolFact {
             name: "a".into(),
-            raw: json!({"name": "a", "description": "for s3cr3t-t0k3n-of-mine"}),
+            raw: json!({"name": "a", "description": "for s3cr3t-t0k3n-of-mine"}).into(),
         };
         write(folder.path(), &[tool], &secrets).unwrap();
         let text = fs::read_to_string(folder.path().join("a.tool.json")).unwrap();

@@ -17,6 +17,6 @@ pub fn shown(tools: &[ToolFact], server: &str, profile: &ClientProfile) -> Shown
         names: names.filter_map(|(tool, made)| Some((tool.clone(), made.name.clone()?))).collect(),
         deferred: menu.deferred.iter().map(|offer| offer.server_name().clone()).collect(),
         cut: profile.menu.description.as_ref().map(|rule| rule.max),
-        offers: menu.offers,
+        offers: menu.offers.to_vec(),
     }
 }

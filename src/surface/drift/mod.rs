@@ -6,6 +6,7 @@
 //! Schemas are compared by what they mean: references are followed, and the spellings of "or null" are one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,10 +90,10 @@ impl Change {
 
 /// What changed from one list to another, tool by tool in the order of names, the gravest first within a tool.
 pub fn compare(before: &[ToolFact], after: &[ToolFact]) -> Vec<Change> {
-    let by_name = |tools: &[ToolFact]| -> BTreeMap<String, Value> {
+    let by_name = |tools: &[ToolFact]| -> BTreeMap<String, Arc<Value>> {
         let mut all = BTreeMap::new();
         for tool in tools {
-            all.entry(tool.name.to_string()).or_insert_with(|| tool.raw.clone());
+            all.entry(tool.name.to_string()).or_insert_with(|| Arc::clone(&tool.raw));
         }
         all
     };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn tool(raw: Value) -> ToolFact {
-    ToolFact { name: raw["name"].as_str().unwrap().into(), raw }
+    ToolFact { name: raw["name"].as_str().unwrap().into(), raw: raw.into() }
 }
 
 /// What a change of the one parameter `a` does, as `class place`.

@@ -59,7 +59,7 @@ fn hinted(name: &str, hints: Value) -> Value {
 fn findings(rule: &str, tools: &[Value]) -> Vec<Finding> {
     let tools: Vec<ToolFact> = tools
         .iter()
-        .map(|raw| ToolFact { name: raw["name"].as_str().unwrap().into(), raw: raw.clone() })
+        .map(|raw| ToolFact { name: raw["name"].as_str().unwrap().into(), raw: raw.clone().into() })
         .collect();
     let names = tools.iter().map(|tool| (tool.name.clone(), tool.name.as_str().replace('.', "_"))).collect();
     let clients = [Shown { client: "small".into(), offers: vec![], deferred: vec![], names, cut: Some(200) }];
