@@ -36,7 +36,10 @@ pub(super) async fn merge(args: &MergeArgs, context: &Context) -> Outcome {
     }
     let planned = union(&parts)?;
     let id = uuid::Uuid::now_v7().to_string();
-    let manifest = Manifest { run: RunId::from(id.as_str()), ..bare(&first.manifest) };
+    // Each shard looked at the server as its own personas.
+    let surfaces = parts.iter().filter_map(|part| part.manifest.surface.as_ref());
+    let surface = surfaces.max_by_key(|judged| judged.broken.len()).cloned();
+    let manifest = Manifest { run: RunId::from(id.as_str()), surface, ..bare(&first.manifest) };
     let file = layout::run_file(&context.root.join(&args.out), &manifest.suite, &manifest.run);
     let fault = |error: crate::store::StoreError| Failure::from_fault(&error.into());
     let store = Store::create(&file, &manifest, &planned).map_err(fault)?;

@@ -53,9 +53,9 @@ pub(super) fn held(
 fn redacted(tools: &[ToolFact], context: &Context) -> Vec<ToolFact> {
     let redact = |tool: &ToolFact| {
         let text = tool.raw.to_string();
-        let raw = serde_json::from_str(&context.secrets.redact(&text)).ok()?;
+        let raw: serde_json::Value = serde_json::from_str(&context.secrets.redact(&text)).ok()?;
         let name = context.secrets.redact(tool.name.as_str()).into_owned();
-        Some(ToolFact { name: ToolName::new(name), raw })
+        Some(ToolFact { name: ToolName::new(name), raw: raw.into() })
     };
     // A placeholder takes the place of characters inside a string, so the text stays JSON.
     tools.iter().filter_map(redact).collect()

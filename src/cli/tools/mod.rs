@@ -34,6 +34,9 @@ mod past;
 pub(super) use args::{FailOn, ToolsArgs};
 pub(super) use judging::judge;
 
+/// Most reasons that are told beside the first.
+const ALSO: usize = 19;
+
 /// What was found out about a server.
 struct Found {
     visit: Visit,
@@ -72,10 +75,14 @@ pub(super) async fn tools(args: &ToolsArgs, context: &Context) -> Outcome {
         found.written = Some(files::write(&context.root.join(folder), &found.tools, &context.secrets)?);
     }
     output::print(&found, args, context)?;
-    verdict(&found, args, suite.as_ref())
+    verdict(&found, args, suite.as_ref(), context)
 }
 
-fn find(args: &ToolsArgs, (profiles, visit): (Vec<ClientProfile>, Visit), context: &Context) -> Outcome<Found> {
+fn find(
+    args: &ToolsArgs,
+    (profiles, visit): (Vec<ClientProfile>, Visit),
+    context: &Context,
+) -> Outcome<Found> {
     let seen = &visit.seen;
     let tools = merged(visit.lists.iter().map(Vec::as_slice));
     let show = |profile: &ClientProfile| fit::shown(&tools, &seen.server, profile);
@@ -129,7 +136,7 @@ fn losses(args: &ToolsArgs, visit: &Visit, context: &Context) -> Outcome<Vec<Mod
 }
 
 /// The exit code: budgets, then the lint, then changes, then what clients make of the tools, then what the suite says.
-fn verdict(found: &Found, args: &ToolsArgs, suite: Option<&Suite>) -> Outcome {
+fn verdict(found: &Found, args: &ToolsArgs, suite: Option<&Suite>, context: &Context) -> Outcome {
     let mut wrong: Vec<(&str, String)> = over_budget(found, args);
     let of_lint = [
         (FailOn::LintError, Level::Error),
@@ -153,7 +160,8 @@ fn verdict(found: &Found, args: &ToolsArgs, suite: Option<&Suite>) -> Outcome {
     {
         let grave: Vec<&Change> = changes.iter().filter(|change| change.class <= *class).collect();
         if let Some(first) = grave.first() {
-            let more = if grave.len() > 1 { format!(", and {} more", grave.len() - 1) } else { String::new() };
+            let more =
+                if grave.len() > 1 { format!(", and {} more", grave.len() - 1) } else { String::new() };
             let against = crate::display::excerpt(against, 80);
             wrong.push(("gate.surface-drift", format!("changed against {against}: {}{more}", first.text())));
         }
@@ -182,7 +190,10 @@ fn verdict(found: &Found, args: &ToolsArgs, suite: Option<&Suite>) -> Outcome {
         return Ok(Exit::Pass);
     }
     let mut first = failures.remove(0);
-    first.causes = failures.into_iter().map(|failure| failure.message).collect();
+    for failure in failures.iter().take(ALSO) {
+        context.printer.tell(&format!("error[{}]: {}", failure.code, failure.message));
+    }
+    first.causes = failures.into_iter().take(ALSO).map(|failure| failure.message).collect();
     first.hint = first.hint.or_else(|| suite.map(|suite| format!("`surface:` in {} says so", suite.file)));
     Err(first)
 }

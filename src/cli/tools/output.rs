@@ -15,6 +15,9 @@ use crate::report::surface::{self, Room, SurfaceStamp};
 use crate::surface::bill::HOW;
 use crate::transcript::ToolFact;
 
+/// Of more clients than this only the totals are told.
+const DETAILED: usize = 3;
+
 /// Prints everything that was found.
 pub(super) fn print(found: &Found, args: &ToolsArgs, context: &Context) -> Outcome<()> {
     for (persona, fault) in &found.visit.refused {
@@ -25,11 +28,7 @@ pub(super) fn print(found: &Found, args: &ToolsArgs, context: &Context) -> Outco
         return context.printer.data_line(&text);
     }
     let printer = context.printer;
-    let room = Room {
-        columns: usize::from(printer.width()),
-        style: printer.style(),
-        whole: context.verbose,
-    };
+    let room = Room { columns: usize::from(printer.width()), style: printer.style(), whole: context.verbose };
     printer.data(human(found, room).as_bytes())?;
     if let Some(written) = &found.written {
         let folder = args.snapshot.as_ref().map_or_else(String::new, |folder| folder.display().to_string());
@@ -53,17 +52,18 @@ fn human(found: &Found, room: Room) -> String {
     let seen = &found.visit.seen;
     let server = if seen.server.is_empty() { "a server without a name" } else { &seen.server };
     let tools = count(found.tools.len() as u64, "tool");
-    let mut out = format!("{}\n", display::safe_line(&format!("{tools} of {server}, {}", found.visit.target)));
-    if let [bill] = found.bills.as_slice() {
+    let mut out =
+        format!("{}\n", display::safe_line(&format!("{tools} of {server}, {}", found.visit.target)));
+    for bill in found.bills.iter().take(if found.bills.len() > DETAILED { 0 } else { DETAILED }) {
         let text = format!("{} tokens in every request under {}, {HOW}", bill.total, bill.client);
-        out.push_str(&format!("{}\n\n", wrapped(&display::safe_line(&text), room.columns)));
-        out.push_str(&surface::bill(bill, room));
-    } else {
-        let text = format!("tokens in every request, {HOW}");
-        out.push_str(&format!("{}\n\n", wrapped(&text, room.columns)));
-        out.push_str(&surface::bills(&found.bills, room));
+        let text = wrapped(&display::safe_line(&text), room.columns);
+        out.push_str(&format!("{text}\n\n{}\n", surface::bill(bill, room)));
     }
-    out.push_str(&format!("\n{}", surface::findings(&found.findings, room)));
+    if found.bills.len() > DETAILED {
+        let text = wrapped(&format!("tokens in every request, {HOW}"), room.columns);
+        out.push_str(&format!("{text}\n\n{}\n", surface::bills(&found.bills, room)));
+    }
+    out.push_str(&surface::findings(&found.findings, room));
     if let Some((against, changes)) = &found.changes {
         out.push_str(&format!("\n{}", surface::changes(changes, against, room)));
     }
