@@ -588,6 +588,96 @@ fn a_run_that_is_killed_is_shown_as_that() {
 }
 
 #[test]
+fn hostile_names_are_inert_in_every_answer() {
+    let project = tempfile::tempdir().unwrap();
+    let name = "x\u{1b}]0;owned\u{7}\u{202e}</script><img src=x onerror=alert(1)>";
+    let mut night = run(1, &[nights::Lane { model: name.to_owned(), ..lane(name, [1, 2]) }]);
+    night.manifest.suite = name.into();
+    night.manifest.target = name.to_owned();
+    night.write(project.path());
+    let mut night = run(2, &[nights::Lane { model: name.to_owned(), ..lane(name, [2, 2]) }]);
+    night.manifest.suite = name.into();
+    night.write(project.path());
+    let viewer = Viewer::start(project.path(), &[]);
+    let rows = viewer.list();
+    let [now, before] = [&rows[0], &rows[1]].map(|row| row["id"].as_str().unwrap());
+    let index = viewer.get(&format!("api/runs/{now}/index")).body;
+    let key = inflated(&index)["cases"][0]["trials"][0]["at"].as_str().unwrap().to_owned();
+    let answers = [
+        serde_json::to_string(&rows).unwrap(),
+        inflated(&index).to_string(),
+        viewer.get(&format!("runs/{now}")).text(),
+        viewer.get(&format!("api/runs/{now}/trials/{key}")).text(),
+        viewer.get(&format!("api/compare?a={before}&b={now}")).text(),
+    ];
+    for answer in &answers {
+        assert!(!answer.contains(['\u{1b}', '\u{7}', '\u{202e}']) && !answer.contains("\\u001b"), "{answer}");
+    }
+    assert!(!answers[2].contains("<img") && answers[2].contains("&lt;img"), "escaped where it is markup");
+    assert!(answers[0].contains("<img"), "and text where it is data");
+}
+
+#[test]
+fn a_look_at_the_end_of_a_run_leaves_one_file() {
+    let project = tempfile::tempdir().unwrap();
+    let path = project.path().join("r.sqlite");
+    let store = rehearsal::store::Store::create(&path, &runs::manifest("r"), &runs::planned(2)).unwrap();
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.planned().unwrap().len(), 2);
+    let looking = std::thread::spawn(move || {
+        sleep(Duration::from_millis(80));
+        drop(reader);
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(store.close()).unwrap();
+    looking.join().unwrap();
+    let left: Vec<_> =
+        fs::read_dir(project.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["r.sqlite"]);
+}
+
+/// Seconds that something takes, and what it gave.
+fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let begun = Instant::now();
+    let done = work();
+    (begun.elapsed().as_secs_f64(), done)
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release --test view -- --ignored --nocapture"]
+fn a_hundred_thousand_trials_are_a_page_like_any_other() {
+    let trials: u32 = std::env::var("REHEARSAL_TRIALS").map_or(100_000, |text| text.parse().unwrap());
+    let project = tempfile::tempdir().unwrap();
+    let lanes = |failing: u32| -> Vec<nights::Lane> {
+        let cases = 0..trials / 5;
+        cases.map(|at| lane(&format!("case-{at:05}"), [5 - u32::from(at % 17 == failing), 5])).collect()
+    };
+    let files = [run(1, &lanes(0)).write(project.path()), run(2, &lanes(1)).write(project.path())];
+    let size = fs::metadata(&files[1]).unwrap().len();
+    let viewer = Viewer::start(project.path(), &[]);
+    let (list, rows) = timed(|| viewer.list());
+    let (again, _) = timed(|| viewer.list());
+    let [now, before] = [&rows[0], &rows[1]].map(|row| row["id"].as_str().unwrap());
+    let (first, page) = timed(|| viewer.get(&format!("runs/{now}")));
+    let (second, _) = timed(|| viewer.get(&format!("runs/{now}")));
+    let index = viewer.get(&format!("api/runs/{now}/index")).body;
+    let key = inflated(&index)["cases"][1]["trials"][4]["at"].as_str().unwrap().to_owned();
+    let (trial, one) = timed(|| viewer.get(&format!("api/runs/{now}/trials/{key}")));
+    let (numbers, _) = timed(|| viewer.get(&format!("api/runs/{now}")));
+    let (compared, found) = timed(|| viewer.get(&format!("api/compare?a={before}&b={now}")));
+    let (part, _) = timed(|| viewer.get(&format!("api/runs/{now}/search?q=november")));
+    assert!([page.status, one.status, found.status].iter().all(|status| *status == 200));
+    let status = fs::read_to_string(format!("/proc/{}/status", viewer.child.id())).unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    println!(
+        "{trials} trials, {size} bytes: list {list:.2} s, again {again:.3} s; page {} bytes in {first:.2} s, again {second:.3} s; \
+         trial {trial:.3} s; numbers {numbers:.3} s; comparison {} bytes in {compared:.2} s; search request {part:.2} s; {peak}",
+        page.body.len(),
+        found.body.len()
+    );
+}
+
+#[test]
 fn it_ends_well_and_refuses_with_words() {
     let project = tempfile::tempdir().unwrap();
     let project = project.path();
