@@ -1,6 +1,10 @@
 //! Suites of other tools: what is written of them passes `check`, every part of them is in the report, secrets are not
 //! copied, and the mapping tables of the documentation are those of the program.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail loudly and look at files")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and look at files"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -53,7 +57,11 @@ fn project(format: &str) -> tempfile::TempDir {
         fs::create_dir_all(to).unwrap();
         for entry in fs::read_dir(from).unwrap().flatten() {
             let to = to.join(entry.file_name());
-            if entry.path().is_dir() { copy(&entry.path(), &to) } else { fs::copy(entry.path(), to).map(|_| ()).unwrap() }
+            if entry.path().is_dir() {
+                copy(&entry.path(), &to)
+            } else {
+                fs::copy(entry.path(), to).map(|_| ()).unwrap()
+            }
         }
     }
     let dir = tempfile::tempdir().unwrap();
@@ -92,7 +100,13 @@ fn what_is_written_passes_check() {
         let ran = rehearsal(dir.path(), &args);
         assert_eq!(ran.code, Some(0), "{files:?}\n{}\n{}", ran.stdout, ran.stderr);
         let check = rehearsal(dir.path(), &["check", &out]);
-        assert_eq!(check.code, Some(0), "{files:?}\n{}\n{}", check.stderr, fs::read_to_string(dir.path().join(&out)).unwrap());
+        assert_eq!(
+            check.code,
+            Some(0),
+            "{files:?}\n{}\n{}",
+            check.stderr,
+            fs::read_to_string(dir.path().join(&out)).unwrap()
+        );
         assert!(!check.stderr.contains("error["), "{}", check.stderr);
         let suite = fs::read_to_string(dir.path().join(&out)).unwrap();
         let name = format!("{format}-{}", stem(files));
@@ -140,7 +154,9 @@ mod serde_yaml_places {
         let node = match &tree.value {
             Tree::Scalar(_) => Node::Scalar,
             Tree::List(items) => Node::List(items.iter().map(|item| of(item, file)).collect()),
-            Tree::Map(map) => Node::Map(map.iter().map(|(key, value)| (key.clone(), of(value, file))).collect()),
+            Tree::Map(map) => {
+                Node::Map(map.iter().map(|(key, value)| (key.clone(), of(value, file))).collect())
+            }
         };
         ((at.line, at.column), node)
     }
@@ -178,13 +194,32 @@ fn every_assertion_of_promptfoo_is_in_the_report_once() {
 fn every_rule_of_mcpjam_is_in_the_report_once() {
     for file in ["suite-v1.json", "suite-v2.yaml"] {
         let text = fs::read_to_string(fixtures().join("mcpjam").join(file)).unwrap();
-        let known: Vec<&str> = FORMATS.iter().find(|format| format.name == "mcpjam").unwrap().rules.iter().map(|rule| rule.kind).collect();
+        let known: Vec<&str> = FORMATS
+            .iter()
+            .find(|format| format.name == "mcpjam")
+            .unwrap()
+            .rules
+            .iter()
+            .map(|rule| rule.kind)
+            .collect();
         // Rules are what has a `type`, and what a step of kind assert holds.
-        let written = text.matches("\"type\":").count() + text.matches("{type:").count() + text.matches("\"kind\": \"textVisible\"").count();
+        let written = text.matches("\"type\":").count()
+            + text.matches("{type:").count()
+            + text.matches("\"kind\": \"textVisible\"").count();
         let draft = draft("mcpjam", &[file]);
-        let predicate = |kind: &str| known.contains(&kind) && kind.starts_with(char::is_lowercase) && kind.chars().any(char::is_uppercase);
-        let ours = ["defaults.passThreshold", "toolCall", "isNegativeTest", "expectedOutput", "expectedToolCalls"];
-        let told = parts(&draft).filter(|part| (predicate(&part.kind) && !ours.contains(&part.kind.as_str())) || part.kind.starts_with("widget")).count();
+        let predicate = |kind: &str| {
+            known.contains(&kind)
+                && kind.starts_with(char::is_lowercase)
+                && kind.chars().any(char::is_uppercase)
+        };
+        let ours =
+            ["defaults.passThreshold", "toolCall", "isNegativeTest", "expectedOutput", "expectedToolCalls"];
+        let told = parts(&draft)
+            .filter(|part| {
+                (predicate(&part.kind) && !ours.contains(&part.kind.as_str()))
+                    || part.kind.starts_with("widget")
+            })
+            .count();
         assert_eq!(told, written, "{file}: {:#?}", parts(&draft).map(|part| &part.kind).collect::<Vec<_>>());
     }
 }
@@ -232,7 +267,9 @@ fn a_case_that_expects_nothing_is_a_comment() {
     let ran = rehearsal(dir.path(), &["import", "broken.jsonl", "--out", "-"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("# - id: no-expectation"), "{}", ran.stdout);
-    let suite: Value = serde_json::to_value(rehearsal::suite::yaml::from_text::<Value>(&"x".into(), &ran.stdout).unwrap()).unwrap();
+    let suite: Value =
+        serde_json::to_value(rehearsal::suite::yaml::from_text::<Value>(&"x".into(), &ran.stdout).unwrap())
+            .unwrap();
     assert_eq!(suite["cases"].as_array().unwrap().len(), 1);
 }
 
@@ -248,13 +285,21 @@ fn a_source_of_which_nothing_is_left_writes_nothing() {
 
 #[test]
 fn no_secret_is_copied() {
-    let secrets = ["sk-live-0123456789abcdefghij", "hunter2", "ghp_abcdefghijklmnopqrstuvwxyz0123", "token1234567890", "abcdef\"", "sk-abcdefghijklmnopqrstuvwx"];
+    let secrets = [
+        "sk-live-0123456789abcdefghij",
+        "hunter2",
+        "ghp_abcdefghijklmnopqrstuvwxyz0123",
+        "token1234567890",
+        "abcdef\"",
+        "sk-abcdefghijklmnopqrstuvwx",
+    ];
     for (format, files) in IMPORTS {
         let dir = project(format);
         let mut args = vec!["import", "--out", "suites/x.yaml", "--format", "json"];
         args.extend(*files);
         let ran = rehearsal(dir.path(), &args);
-        let suite = fs::read_to_string(dir.path().join("suites/x.yaml")).unwrap_or_else(|_| panic!("{files:?}: {}", ran.stderr));
+        let suite = fs::read_to_string(dir.path().join("suites/x.yaml"))
+            .unwrap_or_else(|_| panic!("{files:?}: {}", ran.stderr));
         for secret in secrets {
             for text in [&suite, &ran.stdout, &ran.stderr] {
                 assert!(!text.contains(secret), "{files:?}: {secret}\n{text}");
@@ -266,7 +311,19 @@ fn no_secret_is_copied() {
 #[test]
 fn the_report_is_one_document_for_programs() {
     let dir = project("csv");
-    let ran = rehearsal(dir.path(), &["import", "cases.csv", "--format", "json", "--target", "https://shop.example.com/mcp", "-m", "lexical"]);
+    let ran = rehearsal(
+        dir.path(),
+        &[
+            "import",
+            "cases.csv",
+            "--format",
+            "json",
+            "--target",
+            "https://shop.example.com/mcp",
+            "-m",
+            "lexical",
+        ],
+    );
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let told = json_of(&ran);
     assert_eq!(told["format"], "csv");
@@ -319,7 +376,10 @@ fn files_outside_the_project_are_not_read() {
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("secret.txt"), "What is in the {{x}}?").unwrap();
     let dir = project("csv");
-    let prompt = format!("prompts: ['file://{}/secret.txt']\nproviders: [openai:gpt-5]\ntests: [{{vars: {{x: safe}}, assert: [{{type: contains, value: a}}]}}]\n", outside.path().display());
+    let prompt = format!(
+        "prompts: ['file://{}/secret.txt']\nproviders: [openai:gpt-5]\ntests: [{{vars: {{x: safe}}, assert: [{{type: contains, value: a}}]}}]\n",
+        outside.path().display()
+    );
     fs::write(dir.path().join("p.yaml"), prompt).unwrap();
     let ran = rehearsal(dir.path(), &["import", "p.yaml", "--out", "-"]);
     assert!(!ran.stdout.contains("What is in"), "{}", ran.stdout);
@@ -333,9 +393,16 @@ fn the_tables_of_the_documentation_are_those_of_the_program() {
     let text = fs::read_to_string(&path).unwrap();
     let mut tables = String::new();
     for format in FORMATS {
-        tables.push_str(&format!("### {}\n\n{}.\n\n| part of the source | | becomes | |\n|---|---|---|---|\n", format.name, format.about));
+        tables.push_str(&format!(
+            "### {}\n\n{}.\n\n| part of the source | | becomes | |\n|---|---|---|---|\n",
+            format.name, format.about
+        ));
         for rule in format.rules {
-            let becomes = if rule.becomes.is_empty() { String::new() } else { format!("`{}`", rule.becomes.replace(", ", "`, `")) };
+            let becomes = if rule.becomes.is_empty() {
+                String::new()
+            } else {
+                format!("`{}`", rule.becomes.replace(", ", "`, `"))
+            };
             let note = rule.note.replace('|', "\\|");
             tables.push_str(&format!("| `{}` | {} | {becomes} | {note} |\n", rule.kind, rule.fate.word()));
         }

@@ -66,7 +66,8 @@ const MOST_ROWS: usize = 100_000;
 /// The rows of a file.
 pub(super) fn rows(source: &Source) -> Result<Vec<Row>, Diagnostic> {
     let first = source.text.lines().next().unwrap_or_default();
-    let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|mark| first.bytes().filter(|byte| byte == mark).count());
+    let delimiter =
+        [b',', b';', b'\t'].into_iter().max_by_key(|mark| first.bytes().filter(|byte| byte == mark).count());
     let mut reader = ::csv::ReaderBuilder::new()
         .delimiter(delimiter.unwrap_or(b','))
         .flexible(true)
@@ -76,7 +77,8 @@ pub(super) fn rows(source: &Source) -> Result<Vec<Row>, Diagnostic> {
         let at = source.at(usize::try_from(line).unwrap_or(usize::MAX));
         Diagnostic::error("import.unreadable", at, format!("the file cannot be read as CSV: {error}"))
     };
-    let names: Vec<String> = reader.headers().map_err(|error| wrong(&error))?.iter().map(str::to_owned).collect();
+    let names: Vec<String> =
+        reader.headers().map_err(|error| wrong(&error))?.iter().map(str::to_owned).collect();
     let mut rows = vec![];
     for record in reader.records().take(MOST_ROWS) {
         let record = record.map_err(|error| wrong(&error))?;
@@ -116,9 +118,15 @@ fn case(row: &Row) -> Case {
         let mut cells = row.cells.iter().filter(|(_, text)| !text.trim().is_empty());
         cells.find(|(name, _)| holds(name) == Some(wanted)).map(|(_, text)| text.trim())
     };
-    let special = |wanted: &str| row.cells.iter().find(|(name, _)| name == wanted).map_or("", |(_, text)| text.as_str());
+    let special = |wanted: &str| {
+        row.cells.iter().find(|(name, _)| name == wanted).map_or("", |(_, text)| text.as_str())
+    };
     let vars = plain(&row.cells);
-    let only = row.cells.iter().filter(|(name, text)| !name.starts_with("__") && !text.trim().is_empty()).collect::<Vec<_>>();
+    let only = row
+        .cells
+        .iter()
+        .filter(|(name, text)| !name.starts_with("__") && !text.trim().is_empty())
+        .collect::<Vec<_>>();
     let question = cell("prompt").or_else(|| match only.as_slice() {
         [(_, text)] => Some(text.trim()),
         _ => None,
@@ -173,14 +181,18 @@ fn column(name: &str, text: &str, row: &Row, vars: &Vars, case: &mut Case) {
     } else if matches!(name, "__prefix" | "__suffix") {
         case.told(part("__prefix").exact("prompt"));
     } else if case.turns.first().map(String::as_str) != Some(text.trim()) {
-        case.told(Mapped::new("column", &row.at, name).lost("no column of this name is known; rename it if it matters"));
+        case.told(
+            Mapped::new("column", &row.at, name)
+                .lost("no column of this name is known; rename it if it matters"),
+        );
     }
 }
 
 fn tools(part: Mapped, text: &str, arguments: Option<&str>, case: &mut Case) {
     let names = split(text);
     let ordered = text.contains('>') && names.len() > 1;
-    let given = arguments.filter(|_| names.len() == 1).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let given =
+        arguments.filter(|_| names.len() == 1).and_then(|text| serde_json::from_str::<Value>(text).ok());
     let check = match given.filter(Value::is_object) {
         Some(given) => expect::called(&names[0], Some(expect::among(&given)), None),
         None if ordered => expect::order(&names),
@@ -218,7 +230,8 @@ pub(super) fn test(cells: &[(String, String)]) -> Value {
     for (name, text) in cells.iter().filter(|(_, text)| !text.is_empty()) {
         if let Some(key) = name.strip_prefix("__metadata:") {
             metadata.insert(key.trim_end_matches("[]").to_owned(), json!(text));
-        } else if name.strip_prefix("__expected").is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit())) {
+        } else if name.strip_prefix("__expected").is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()))
+        {
             asserts.push(expected(text));
         } else if name == "__description" {
             test.insert("description".to_owned(), json!(text));
@@ -252,7 +265,8 @@ fn expected(cell: &str) -> Value {
         "grade" => "llm-rubric",
         kind => kind,
     };
-    let typed = cell.contains(':') && is_type(kind) || matches!(kind, "is-json" | "contains-json" | "not-is-json");
+    let typed =
+        cell.contains(':') && is_type(kind) || matches!(kind, "is-json" | "contains-json" | "not-is-json");
     if !typed {
         return json!({"type": "equals", "value": cell});
     }
@@ -265,7 +279,8 @@ fn expected(cell: &str) -> Value {
         map.extend(value.parse::<f64>().ok().map(|most| ("threshold".to_owned(), json!(most))));
     } else if !value.is_empty() {
         // Schemas and expectations of tools are JSON.
-        let parsed = serde_json::from_str::<Value>(value).ok().filter(|value| value.is_object() || value.is_array());
+        let parsed =
+            serde_json::from_str::<Value>(value).ok().filter(|value| value.is_object() || value.is_array());
         map.insert("value".to_owned(), parsed.unwrap_or_else(|| json!(value)));
     }
     map.extend(threshold.map(|threshold| ("threshold".to_owned(), json!(threshold))));
@@ -275,9 +290,25 @@ fn expected(cell: &str) -> Value {
 /// Whether a word is a type of assertion and not the beginning of an answer such as `Note: yes`.
 fn is_type(word: &str) -> bool {
     let word = word.strip_prefix("not-").unwrap_or(word);
-    let single = ["equals", "contains", "icontains", "regex", "similar", "factuality", "javascript", "python", "latency", "cost", "webhook", "perplexity", "levenshtein"];
+    let single = [
+        "equals",
+        "contains",
+        "icontains",
+        "regex",
+        "similar",
+        "factuality",
+        "javascript",
+        "python",
+        "latency",
+        "cost",
+        "webhook",
+        "perplexity",
+        "levenshtein",
+    ];
     single.contains(&word)
-        || (word.contains(['-', ':']) && !word.contains(char::is_whitespace) && word.chars().all(|c| c.is_ascii_lowercase() || "-:0123456789".contains(c)))
+        || (word.contains(['-', ':'])
+            && !word.contains(char::is_whitespace)
+            && word.chars().all(|c| c.is_ascii_lowercase() || "-:0123456789".contains(c)))
 }
 
 #[cfg(test)]
@@ -290,7 +321,10 @@ mod tests {
             ("Paris", json!({"type": "equals", "value": "Paris"})),
             ("contains: Hello", json!({"type": "contains", "value": "Hello"})),
             ("not-icontains:error", json!({"type": "not-icontains", "value": "error"})),
-            ("similar(0.8):Hello there", json!({"type": "similar", "value": "Hello there", "threshold": 0.8})),
+            (
+                "similar(0.8):Hello there",
+                json!({"type": "similar", "value": "Hello there", "threshold": 0.8}),
+            ),
             ("contains-any: a, b", json!({"type": "contains-any", "value": ["a", "b"]})),
             ("latency: 500", json!({"type": "latency", "threshold": 500.0})),
             ("is-json", json!({"type": "is-json"})),

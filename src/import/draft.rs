@@ -214,7 +214,8 @@ impl Case {
         hide_parts(&mut self.parts);
         if found {
             let part = Mapped::new("secret", &self.at, "something that looks like a secret");
-            self.parts.push(part.near(mask::MARK, "secrets are not copied; what needs one must get it elsewhere"));
+            self.parts
+                .push(part.near(mask::MARK, "secrets are not copied; what needs one must get it elsewhere"));
         }
     }
 }
@@ -325,7 +326,8 @@ impl Draft {
                 case.id = format!("{base}-{number}");
                 number += 1;
             }
-            case.tags = case.tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect();
+            case.tags =
+                case.tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect();
             case.tags.sort();
             case.tags.dedup();
         }
@@ -338,7 +340,8 @@ const ID: usize = 60;
 /// A name that may name a case: what is good is kept, words become letters and dashes.
 fn id(name: &str, index: usize) -> String {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let as_is = name.len() <= 90 && name.chars().all(good) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let as_is =
+        name.len() <= 90 && name.chars().all(good) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if as_is {
         return name.to_owned();
     }

@@ -110,9 +110,14 @@ pub(super) fn name(check: &Value) -> String {
 pub(super) fn states(answer: &str) -> Value {
     let answer = answer.trim();
     let plain = answer.trim_start_matches('-');
-    let number = answer.parse::<f64>().ok().filter(|_| plain.starts_with(|c: char| c.is_ascii_digit()) && !plain.starts_with("00"));
+    let number = answer
+        .parse::<f64>()
+        .ok()
+        .filter(|_| plain.starts_with(|c: char| c.is_ascii_digit()) && !plain.starts_with("00"));
     match number.filter(|number| number.is_finite()) {
-        Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => json!({"answer_numbers": [number as i64]}),
+        Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            json!({"answer_numbers": [number as i64]})
+        }
         Some(number) => json!({"answer_numbers": [number]}),
         None if answer.chars().count() <= 5 && answer.chars().all(char::is_alphanumeric) => {
             json!({"answer_matches": format!(r"(?i)\b{}\b", regex::escape(answer))})

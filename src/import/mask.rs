@@ -57,7 +57,9 @@ pub(super) fn masked(text: &str) -> Option<String> {
         };
         let whole = found.get(0).map_or("", |whole| whole.as_str());
         // What is filled in at run time, and what was masked already, are no secrets.
-        if value.is_some_and(|value| value.starts_with("${") || value.starts_with("{{") || value.starts_with('[')) {
+        if value
+            .is_some_and(|value| value.starts_with("${") || value.starts_with("{{") || value.starts_with('['))
+        {
             return whole.to_owned();
         }
         format!("{kept}{MARK}{}", if whole.ends_with('@') { "@" } else { "" })
@@ -104,7 +106,9 @@ mod tests {
         ] {
             let clean = masked(text).unwrap_or_else(|| panic!("{text}"));
             assert!(clean.contains(MARK), "{clean}");
-            for part in ["hunter2hunter2", "s3cr3t-word", "abcdef012345", "abcdefghijklm", "c2lnbmF0", "\nabc"] {
+            for part in
+                ["hunter2hunter2", "s3cr3t-word", "abcdef012345", "abcdefghijklm", "c2lnbmF0", "\nabc"]
+            {
                 assert!(!clean.contains(part), "{clean}");
             }
         }

@@ -30,7 +30,8 @@ const DEEPEST: usize = 64;
 
 fn detect(source: &Source) -> Option<String> {
     let head: String = source.text.chars().take(100_000).collect();
-    (head.trim_start().starts_with('<') && head.contains("<qa_pair")).then(|| "it has `<qa_pair>` elements".to_owned())
+    (head.trim_start().starts_with('<') && head.contains("<qa_pair"))
+        .then(|| "it has `<qa_pair>` elements".to_owned())
 }
 
 /// What is being read of a pair.
@@ -54,7 +55,13 @@ fn one(source: &Source, draft: &mut Draft) -> Result<(), Diagnostic> {
         let before = reader.buffer_position();
         let event = reader.read_event();
         let at = source.at(place.line_at(before));
-        let wrong = |what: &str| Diagnostic::error("import.unreadable", at.clone(), format!("the file cannot be read as XML: {what}"));
+        let wrong = |what: &str| {
+            Diagnostic::error(
+                "import.unreadable",
+                at.clone(),
+                format!("the file cannot be read as XML: {what}"),
+            )
+        };
         let event = event.map_err(|error| wrong(&error.to_string()))?;
         let mut add = |text: &str| {
             let Some((_, pair)) = &mut pair else { return };
@@ -68,7 +75,11 @@ fn one(source: &Source, draft: &mut Draft) -> Result<(), Diagnostic> {
             Event::Eof if path.is_empty() => return Ok(()),
             Event::Eof => return Err(wrong(&format!("`{}` is not closed", path.join("/")))),
             // What defines entities could make a small file large.
-            Event::DocType(_) => return Err(wrong("document types and entities are refused").hint("remove the `<!DOCTYPE …>`")),
+            Event::DocType(_) => {
+                return Err(
+                    wrong("document types and entities are refused").hint("remove the `<!DOCTYPE …>`")
+                );
+            }
             Event::Start(tag) => {
                 let name = String::from_utf8_lossy(tag.local_name().as_ref()).into_owned();
                 if path.len() >= DEEPEST {
@@ -82,7 +93,9 @@ fn one(source: &Source, draft: &mut Draft) -> Result<(), Diagnostic> {
                         }
                     }
                     "evaluation" | "question" => {}
-                    other => draft.told(Mapped::new("element", &at, other).lost("it is no part of an evaluation")),
+                    other => {
+                        draft.told(Mapped::new("element", &at, other).lost("it is no part of an evaluation"))
+                    }
                 }
                 path.push(name);
             }
@@ -92,13 +105,18 @@ fn one(source: &Source, draft: &mut Draft) -> Result<(), Diagnostic> {
             }
             Event::Text(text) => add(&text.decode().map_err(|error| wrong(&error.to_string()))?),
             Event::CData(text) => add(&text.decode().map_err(|error| wrong(&error.to_string()))?),
-            Event::GeneralRef(entity) => add(&referred(&entity).ok_or_else(|| wrong("an entity of no known name"))?),
+            Event::GeneralRef(entity) => {
+                add(&referred(&entity).ok_or_else(|| wrong("an entity of no known name"))?)
+            }
             Event::End(_) => {
                 if path.pop().as_deref() == Some("qa_pair")
                     && let Some((at, pair)) = pair.take()
                 {
                     if !draft.has_room() {
-                        draft.told(Mapped::new("element", &at, "qa_pair").lost("there are more pairs than a suite may hold"));
+                        draft.told(
+                            Mapped::new("element", &at, "qa_pair")
+                                .lost("there are more pairs than a suite may hold"),
+                        );
                         return Ok(());
                     }
                     draft.cases.push(case(&at, &pair));

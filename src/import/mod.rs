@@ -97,8 +97,12 @@ pub fn detect(sources: &[Source]) -> Result<(&'static Format, String), Diagnosti
                 source.tree()?;
             }
             let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
-            return Err(Diagnostic::error("import.unknown-format", start(), "this is of no format that can be imported")
-                .hint(format!("formats are {}; `--from FORMAT` says which one it is", names.join(", "))));
+            return Err(Diagnostic::error(
+                "import.unknown-format",
+                start(),
+                "this is of no format that can be imported",
+            )
+            .hint(format!("formats are {}; `--from FORMAT` says which one it is", names.join(", "))));
         };
         match &first {
             None => first = Some((format, why, source)),

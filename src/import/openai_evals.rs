@@ -48,7 +48,9 @@ fn read(sources: &[Source], _near: Beside<'_>, draft: &mut Draft) -> Result<(), 
             match line {
                 Err(why) => draft.told(Mapped::new("line", &at, "").lost(why)),
                 Ok(_) if !draft.has_room() => {
-                    draft.told(Mapped::new("line", &at, "").lost("there are more lines than a suite may hold"));
+                    draft.told(
+                        Mapped::new("line", &at, "").lost("there are more lines than a suite may hold"),
+                    );
                     break;
                 }
                 Ok(sample) => draft.cases.push(case(&sample)),
@@ -63,25 +65,26 @@ fn case(sample: &Node) -> Case {
     for (key, value) in sample.entries() {
         let part = |kind: &str| Mapped::new(kind, &value.at, value.words().unwrap_or_default());
         match key.as_str() {
-            "input" | "messages" => {
-                match value.text() {
-                    Some(text) => {
-                        case.turns.push(text.to_owned());
-                        case.told(part("input").exact("prompt"));
-                    }
-                    None => {
-                        case.told(part("input").exact("prompt"));
-                        conversation(value, &mut case);
-                    }
+            "input" | "messages" => match value.text() {
+                Some(text) => {
+                    case.turns.push(text.to_owned());
+                    case.told(part("input").exact("prompt"));
                 }
-            }
+                None => {
+                    case.told(part("input").exact("prompt"));
+                    conversation(value, &mut case);
+                }
+            },
             "ideal" => ideal(value, &mut case),
             "id" | "name" => {
                 case.title = value.words().unwrap_or_default();
                 case.told(part("id").exact("id"));
             }
             "metadata" | "tags" => {
-                let pairs = value.entries().iter().filter_map(|(key, value)| Some(format!("{key}={}", value.words()?)));
+                let pairs = value
+                    .entries()
+                    .iter()
+                    .filter_map(|(key, value)| Some(format!("{key}={}", value.words()?)));
                 case.tags.extend(pairs.chain(value.items().iter().filter_map(Node::words)));
                 case.told(part("metadata").exact("tags"));
             }
@@ -132,7 +135,9 @@ pub(super) fn conversation(messages: &Node, case: &mut Case) {
                     case.told(part.lost("the assistant answers itself; nothing is put into its mouth"));
                 }
             }
-            "system" | "developer" => case.told(part.lost("the assistant has the instructions of the client profile and of the server")),
+            "system" | "developer" => case.told(
+                part.lost("the assistant has the instructions of the client profile and of the server"),
+            ),
             "tool" | "function" => case.told(part.lost("tools answer themselves")),
             _ => case.told(part.lost("nobody of this role takes part")),
         }
@@ -149,8 +154,12 @@ fn calls(message: &Node, case: &mut Case) {
             None => node.value(),
         });
         let part = Mapped::new("tool_call", &call.at, name);
-        let check = expect::called(name, arguments.filter(Value::is_object).map(|args| expect::among(&args)), None);
-        case.check(part.near("tool_called", "the arguments are those of one run; loosen what may differ"), check);
+        let check =
+            expect::called(name, arguments.filter(Value::is_object).map(|args| expect::among(&args)), None);
+        case.check(
+            part.near("tool_called", "the arguments are those of one run; loosen what may differ"),
+            check,
+        );
     }
 }
 

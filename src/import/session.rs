@@ -11,13 +11,8 @@ use super::source::{Near as Beside, Source};
 use super::{Format, Rule, expect, rule};
 use crate::diag::Diagnostic;
 
-pub(super) static FORMAT: Format = Format {
-    name: "claude-code",
-    about: "Claude Code: the JSONL of a session",
-    detect,
-    read,
-    rules: RULES,
-};
+pub(super) static FORMAT: Format =
+    Format { name: "claude-code", about: "Claude Code: the JSONL of a session", detect, read, rules: RULES };
 
 #[rustfmt::skip]
 const RULES: &[Rule] = &[
@@ -65,7 +60,9 @@ fn read(sources: &[Source], _near: Beside<'_>, draft: &mut Draft) -> Result<(), 
         sessions.push(session(source, &mut failed, draft));
     }
     let mut servers: Vec<(String, usize)> = vec![];
-    for (server, _) in sessions.iter().flatten().flat_map(|asked| &asked.calls).filter_map(|call| call.tool.as_ref()) {
+    for (server, _) in
+        sessions.iter().flatten().flat_map(|asked| &asked.calls).filter_map(|call| call.tool.as_ref())
+    {
         match servers.iter_mut().find(|(known, _)| known == server) {
             Some((_, count)) => *count += 1,
             None => servers.push((server.clone(), 1)),
@@ -76,7 +73,8 @@ fn read(sources: &[Source], _near: Beside<'_>, draft: &mut Draft) -> Result<(), 
     let server = servers.iter().find(|(_, count)| Some(*count) == most).map(|(server, _)| server.clone());
     if let (Some(server), Some(source)) = (&server, sources.first()) {
         let part = Mapped::new("server", &source.at(1), server);
-        draft.told(part.near("target", "a session does not say where the server is: name it with `--target`"));
+        draft
+            .told(part.near("target", "a session does not say where the server is: name it with `--target`"));
         draft.title = format!("What was asked of {server}.");
     }
     for session in &sessions {
@@ -101,7 +99,9 @@ fn session(source: &Source, failed: &mut HashSet<String>, draft: &mut Draft) -> 
         let Some(content) = line.get("message").and_then(|message| message.get("content")) else { continue };
         match line.text_at("type") {
             Some("user") => {
-                for result in content.items().iter().filter(|part| part.get("is_error").is_some_and(Node::is_true)) {
+                for result in
+                    content.items().iter().filter(|part| part.get("is_error").is_some_and(Node::is_true))
+                {
                     failed.extend(result.text_at("tool_use_id").map(str::to_owned));
                 }
                 if let Some(text) = said(&line, content) {
@@ -115,7 +115,8 @@ fn session(source: &Source, failed: &mut HashSet<String>, draft: &mut Draft) -> 
                     let tool = tool.map(|(server, tool)| (server.to_owned(), tool.to_owned()));
                     let id = part.text_at("id").unwrap_or_default().to_owned();
                     // A message is written again while it grows.
-                    let known = |asked: &Asked| !id.is_empty() && asked.calls.iter().any(|call| call.id == id);
+                    let known =
+                        |asked: &Asked| !id.is_empty() && asked.calls.iter().any(|call| call.id == id);
                     if let Some(last) = all.last_mut().filter(|last| !known(last)) {
                         last.calls.push(Call { node: part.clone(), id, tool, name });
                     }
@@ -141,7 +142,15 @@ fn said(line: &Node, content: &Node) -> Option<String> {
         }
     };
     let text = text.trim();
-    let machine = ["<command-", "<local-command", "<system-reminder", "<bash-", "<task-notification", "Caveat:", "[Request interrupted"];
+    let machine = [
+        "<command-",
+        "<local-command",
+        "<system-reminder",
+        "<bash-",
+        "<task-notification",
+        "Caveat:",
+        "[Request interrupted",
+    ];
     (!text.is_empty() && !machine.iter().any(|start| text.starts_with(start))).then(|| text.to_owned())
 }
 
@@ -163,7 +172,10 @@ fn one(index: usize, asked: &Asked, (server, failed): (&str, &HashSet<String>), 
     case.turns.push(asked.text.clone());
     case.told(match index {
         0 => prompt.exact("prompt"),
-        before => prompt.near("prompt", format!("it was said after {before} other prompts of the session, which are not in this case")),
+        before => prompt.near(
+            "prompt",
+            format!("it was said after {before} other prompts of the session, which are not in this case"),
+        ),
     });
     for call in &asked.calls {
         let part = Mapped::new(kind(call), &call.node.at, &call.name);
@@ -175,7 +187,8 @@ fn one(index: usize, asked: &Asked, (server, failed): (&str, &HashSet<String>), 
             case.told(part.lost("the call failed, so it is no example"));
             continue;
         }
-        let args = call.node.get("input").map(|input| stand_in(&asked.text, &input.value())).unwrap_or_default();
+        let args =
+            call.node.get("input").map(|input| stand_in(&asked.text, &input.value())).unwrap_or_default();
         let check = expect::called(tool, Some(args.into()), None);
         if case.expect.contains(&check) {
             case.told(part.near("tool_called", "an earlier call is the same expectation"));
@@ -192,7 +205,11 @@ fn kind(call: &Call) -> &'static str {
 }
 
 fn other(call: &Call) -> &'static str {
-    if call.tool.is_some() { "it belongs to another server, and a suite has one" } else { "it is a tool of the client" }
+    if call.tool.is_some() {
+        "it belongs to another server, and a suite has one"
+    } else {
+        "it is a tool of the client"
+    }
 }
 
 /// The arguments whose values the user named.

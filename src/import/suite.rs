@@ -36,7 +36,10 @@ pub fn suite(format: &str, sources: &[Source], draft: &Draft, wanted: &Wanted) -
     }
     let files: Vec<&str> = sources.iter().map(|source| &*source.file).take(5).collect();
     let more = if sources.len() > 5 { " and others" } else { "" };
-    let head = format!("Imported from {} ({format}){more}. What is not exact is said beside the case.", files.join(", "));
+    let head = format!(
+        "Imported from {} ({format}){more}. What is not exact is said beside the case.",
+        files.join(", ")
+    );
     let mut parts = vec![Part::remark(&head), Part::of("version", 1), Part::of("name", wanted.name.as_str())];
     if !draft.title.trim().is_empty() {
         parts.push(Part::of("description", draft.title.as_str()));
@@ -49,7 +52,9 @@ pub fn suite(format: &str, sources: &[Source], draft: &Draft, wanted: &Wanted) -
         Some(target) => Part::of("target", target.clone()),
         None => {
             env.push(json!({"public": ADDRESS}));
-            let why = format!("The source does not say which server is tested: write it here, or export {ADDRESS}.");
+            let why = format!(
+                "The source does not say which server is tested: write it here, or export {ADDRESS}."
+            );
             Part::of("target", json!({"url": format!("${{{ADDRESS}}}")})).above(why)
         }
     };
@@ -63,7 +68,8 @@ pub fn suite(format: &str, sources: &[Source], draft: &Draft, wanted: &Wanted) -
     let models = [&wanted.models, &draft.models].into_iter().find(|models| !models.is_empty());
     parts.push(match models {
         Some(models) => Part::of("models", json!(models)),
-        None => Part::of("models", json!([MODEL])).above("The source names no model that is known here; this one needs no key."),
+        None => Part::of("models", json!([MODEL]))
+            .above("The source names no model that is known here; this one needs no key."),
     });
     if written.iter().any(|case| !case.criteria.is_empty()) {
         let judge = wanted.judge.as_ref().or(draft.judge.as_ref());
@@ -82,8 +88,10 @@ pub fn suite(format: &str, sources: &[Source], draft: &Draft, wanted: &Wanted) -
 /// The variables that are still read when the target is another one.
 fn declared(draft: &Draft, wanted: &Wanted) -> Vec<Value> {
     let personas = Value::Array(draft.personas.clone()).to_string();
-    let steps: String = draft.cases.iter().flat_map(|case| case.steps.iter().flatten()).map(Value::to_string).collect();
-    let used = |name: &&String| personas.contains(&format!("\"{name}\"")) || steps.contains(&format!("${{{name}}}"));
+    let steps: String =
+        draft.cases.iter().flat_map(|case| case.steps.iter().flatten()).map(Value::to_string).collect();
+    let used =
+        |name: &&String| personas.contains(&format!("\"{name}\"")) || steps.contains(&format!("${{{name}}}"));
     let kept = draft.env.iter().filter(used).chain(&wanted.env);
     let mut names: Vec<&String> = vec![];
     for name in kept {
@@ -109,12 +117,17 @@ fn one(case: &Case) -> Part {
         parts.push(Part::of("tags", json!(case.tags)));
     }
     parts.extend(case.keys.iter().map(|(key, value)| Part::of(key, value.clone())));
-    let lists = PHASES.into_iter().zip(&case.steps).chain([("expect", &case.expect), ("criteria", &case.criteria)]);
+    let lists =
+        PHASES.into_iter().zip(&case.steps).chain([("expect", &case.expect), ("criteria", &case.criteria)]);
     for (key, list) in lists.filter(|(_, list)| !list.is_empty()) {
         parts.push(Part::of(key, Node::list(list.iter().cloned().map(Node::from))));
     }
     let place = format!("{}:{}", case.at.file, case.at.line);
-    let said = if case.title == case.id || case.turns.first() == Some(&case.title) { String::new() } else { format!("{} · ", case.title) };
+    let said = if case.title == case.id || case.turns.first() == Some(&case.title) {
+        String::new()
+    } else {
+        format!("{} · ", case.title)
+    };
     let mut part = Part::item(Node::Map(parts)).gap().above(format!("{said}{place}"));
     if !case.left_out.is_empty() {
         part = part.off().above(format!("Left out: {}.", case.left_out));

@@ -12,7 +12,9 @@ use crate::llm::providers;
 pub(super) fn server(kind: &str, name: &str, node: &Node, draft: &mut Draft) -> bool {
     let part = Mapped::new(kind, &node.at, name);
     if draft.target.is_some() {
-        draft.told(part.lost("a suite has one target, and another server was taken; import the file again with `--target`"));
+        draft.told(part.lost(
+            "a suite has one target, and another server was taken; import the file again with `--target`",
+        ));
         return false;
     }
     let mut target = Map::new();
@@ -66,7 +68,10 @@ fn setting(key: &str, name: &str, node: &Node, draft: &mut Draft) -> Option<Stri
         _ => variable.clone(),
     };
     let part = Mapped::new(key, &node.at, name);
-    draft.told(part.near(format!("target.{key}"), format!("its value is not copied; export it as {}", &variable[2..variable.len() - 1])));
+    draft.told(part.near(
+        format!("target.{key}"),
+        format!("its value is not copied; export it as {}", &variable[2..variable.len() - 1]),
+    ));
     Some(kept)
 }
 
@@ -81,7 +86,10 @@ fn arguments(words: &[String], draft: &mut Draft) -> Vec<String> {
             let plain = filled == escaped(word);
             let hidden = plain && !word.starts_with('-') && (after_secret || mask::masked(word).is_some());
             after_secret = word.starts_with("--") && !word.contains('=') && mask::is_secret_name(word);
-            match word.split_once('=').filter(|(flag, _)| plain && flag.starts_with('-') && mask::is_secret_name(flag)) {
+            match word
+                .split_once('=')
+                .filter(|(flag, _)| plain && flag.starts_with('-') && mask::is_secret_name(flag))
+            {
                 Some((flag, _)) => format!("{flag}={}", draft.variable(flag.trim_start_matches('-'))),
                 None if hidden => draft.variable(&format!("MCP_ARG_{index}")),
                 None => filled,
@@ -180,7 +188,8 @@ pub(super) fn model(name: &str, provider: Option<&str>) -> Option<String> {
         ours.into_iter().find(|(start, _)| name.starts_with(start)).map(|(_, ours)| (ours, name.as_str()))
     })?;
     let good = |c: char| c.is_ascii_alphanumeric() || "-_.:/@".contains(c);
-    (id.len() <= 100 && id.chars().all(good) && providers::known(ours, id).is_some()).then(|| format!("{ours}:{id}"))
+    (id.len() <= 100 && id.chars().all(good) && providers::known(ours, id).is_some())
+        .then(|| format!("{ours}:{id}"))
 }
 
 #[cfg(test)]
@@ -222,7 +231,8 @@ mod tests {
     #[test]
     fn secrets_of_a_command_line_become_variables() {
         let mut draft = Draft::default();
-        let words = ["npx", "server", "--api-key", "abc123", "--token=xyz", "--port", "80"].map(str::to_owned);
+        let words =
+            ["npx", "server", "--api-key", "abc123", "--token=xyz", "--port", "80"].map(str::to_owned);
         let words = arguments(&words, &mut draft);
         assert_eq!(words, ["npx", "server", "--api-key", "${MCP_ARG_3}", "--token=${TOKEN}", "--port", "80"]);
     }

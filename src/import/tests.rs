@@ -60,7 +60,8 @@ fn survives(format: &'static Format, text: &str) {
     let sources = [source("x", text)];
     let _ = (format.detect)(&sources[0]);
     let Ok(draft) = read(format, &sources, &nobody) else { return };
-    let Some(text) = suite(format.name, &sources, &draft, &Wanted { name: "x".into(), ..Wanted::default() }) else {
+    let Some(text) = suite(format.name, &sources, &draft, &Wanted { name: "x".into(), ..Wanted::default() })
+    else {
         return;
     };
     let read = crate::suite::yaml::from_text::<serde_json::Value>(&"x.yaml".into(), &text);
@@ -70,15 +71,38 @@ fn survives(format: &'static Format, text: &str) {
 /// Texts that are nearly of a format: pieces of all of them, in any order.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just("tests:\n"), Just("- vars: {a: [1, 2]}\n"), Just("  assert: [{type: contains, value: '{{a}}'}]\n"),
-        Just("prompts: ['{{a}} {{']\n"), Just("providers: [{id: mcp, config: {server: {command: x}}}]\n"),
-        Just("{\"input\": [{\"role\": \"user\", \"content\": \"x\"}], \"ideal\": \"y\"}\n"), Just("{\"messages\": [{\"role\": \"assistant\"}]}\n"),
-        Just("<evaluation>"), Just("<qa_pair><question>a"), Just("</question>"), Just("<answer>&amp;</answer></qa_pair>"), Just("</evaluation>"),
-        Just("question,answer,__expected\n"), Just("q,\"a\n"), Just("x,y,contains: z\n"),
-        Just("kind: Eval\nconfig: {taskSets: [{path: '*', assertions: {callOrder: [{}], toolsUsed: [{}]}}]}\n"), Just("kind: Task\nspec: {prompt: {inline: x}, verify: [{http: {}}, {script: {}}, 1]}\n"),
-        Just("schemaVersion: '1'\nmode: x\ncases: [{steps: [{kind: assert, assertion: {type: toolCalledWith}}]}]\n"),
-        Just("{\"type\":\"user\",\"sessionId\":\"s\",\"message\":{\"content\":\"hello 7\"}}\n"), Just("{\"type\":\"assistant\",\"sessionId\":\"s\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"name\":\"mcp__a__b\",\"input\":{\"x\":7}}]}}\n"),
-        Just("\u{0}"), Just("\u{202e}"), Just("  "), Just("${{"), Just("}}"), Just("\n"),
+        Just("tests:\n"),
+        Just("- vars: {a: [1, 2]}\n"),
+        Just("  assert: [{type: contains, value: '{{a}}'}]\n"),
+        Just("prompts: ['{{a}} {{']\n"),
+        Just("providers: [{id: mcp, config: {server: {command: x}}}]\n"),
+        Just("{\"input\": [{\"role\": \"user\", \"content\": \"x\"}], \"ideal\": \"y\"}\n"),
+        Just("{\"messages\": [{\"role\": \"assistant\"}]}\n"),
+        Just("<evaluation>"),
+        Just("<qa_pair><question>a"),
+        Just("</question>"),
+        Just("<answer>&amp;</answer></qa_pair>"),
+        Just("</evaluation>"),
+        Just("question,answer,__expected\n"),
+        Just("q,\"a\n"),
+        Just("x,y,contains: z\n"),
+        Just(
+            "kind: Eval\nconfig: {taskSets: [{path: '*', assertions: {callOrder: [{}], toolsUsed: [{}]}}]}\n"
+        ),
+        Just("kind: Task\nspec: {prompt: {inline: x}, verify: [{http: {}}, {script: {}}, 1]}\n"),
+        Just(
+            "schemaVersion: '1'\nmode: x\ncases: [{steps: [{kind: assert, assertion: {type: toolCalledWith}}]}]\n"
+        ),
+        Just("{\"type\":\"user\",\"sessionId\":\"s\",\"message\":{\"content\":\"hello 7\"}}\n"),
+        Just(
+            "{\"type\":\"assistant\",\"sessionId\":\"s\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"name\":\"mcp__a__b\",\"input\":{\"x\":7}}]}}\n"
+        ),
+        Just("\u{0}"),
+        Just("\u{202e}"),
+        Just("  "),
+        Just("${{"),
+        Just("}}"),
+        Just("\n"),
     ];
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }

@@ -46,7 +46,11 @@ impl Imported<'_> {
         let (kept, left) = self.cases();
         let [exact, near, lost] = tally(self.parts());
         let left = if left == 0 { String::new() } else { format!(", {left} left out as comments") };
-        format!("{}{left}; {} exact, {near} approximate, {lost} unsupported", count(kept, "case"), count(exact, "part"))
+        format!(
+            "{}{left}; {} exact, {near} approximate, {lost} unsupported",
+            count(kept, "case"),
+            count(exact, "part")
+        )
     }
 
     /// One document; `suite` is the text of the suite and where it was written.
@@ -100,7 +104,8 @@ fn push(out: &mut String, lines: &[String]) {
 
 fn head_of(case: &Case, columns: usize, style: Style) -> String {
     let place = format!("{}:{}", case.at.file, case.at.line);
-    let left = if case.left_out.is_empty() { String::new() } else { format!(" · left out: {}", case.left_out) };
+    let left =
+        if case.left_out.is_empty() { String::new() } else { format!(" · left out: {}", case.left_out) };
     let line = display::safe_line(&format!("{}  {place}{left}", case.id));
     let mut lines = lines(&line, columns, ["", "  "]);
     let id = display::safe_line(&case.id);
@@ -121,7 +126,11 @@ fn parts(parts: &[Mapped], (columns, style, whole): (usize, Style, bool), out: &
             Fate::Approximate => ("~", Tone::Warn),
             Fate::Unsupported => ("x", Tone::Bad),
         };
-        let what = if part.what.is_empty() { String::new() } else { format!(" `{}`", display::excerpt(&part.what, 60)) };
+        let what = if part.what.is_empty() {
+            String::new()
+        } else {
+            format!(" `{}`", display::excerpt(&part.what, 60))
+        };
         let became = if part.became.is_empty() { String::new() } else { format!(" -> {}", part.became) };
         let why = if part.why.is_empty() { String::new() } else { format!(": {}", part.why) };
         let line = display::safe_line(&format!("{}{what} (line {}){became}{why}", part.kind, part.at.line));

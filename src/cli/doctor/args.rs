@@ -14,6 +14,9 @@ pub(in crate::cli) struct DoctorArgs {
     /// Ask no model, no authorization server and no target that is elsewhere.
     #[arg(long)]
     pub offline: bool,
+    /// The environment variable with a bearer token to send; for a URL or a command.
+    #[arg(long, value_name = "VARIABLE")]
+    pub bearer_env: Option<String>,
     /// Trials that shall be in flight at most: what the machine must bear.
     #[arg(short = 'j', long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,

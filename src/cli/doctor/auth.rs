@@ -5,9 +5,9 @@ use futures::future::{BoxFuture, join_all};
 use serde_json::Value;
 use url::Url;
 
+use super::ANSWER;
 use super::line::Line;
 use super::setting::{Setting, is_here};
-use super::ANSWER;
 use crate::auth::discover;
 use crate::net::fence::Fence;
 use crate::net::{self, Route};
@@ -35,7 +35,11 @@ async fn one(target: &Url) -> Line {
         let (http, fence) = (http.clone(), fence.clone());
         async move {
             fence.admit(&url).ok()?;
-            let answer = tokio::time::timeout(ANSWER / 2, http.get(url).header("accept", "application/json").send()).await.ok()?.ok()?;
+            let answer =
+                tokio::time::timeout(ANSWER / 2, http.get(url).header("accept", "application/json").send())
+                    .await
+                    .ok()?
+                    .ok()?;
             if !answer.status().is_success() {
                 return None;
             }
@@ -57,7 +61,8 @@ async fn one(target: &Url) -> Line {
         return line("resource metadata names no authorization server".to_owned()).warning(hint);
     };
     if let Err(why) = fence.admit(&issuer) {
-        return line(format!("the authorization server {} is not asked: {why}", net::shown(&issuer))).warning(hint);
+        return line(format!("the authorization server {} is not asked: {why}", net::shown(&issuer)))
+            .warning(hint);
     }
     let mut found = None;
     for (_, url) in discover::server_candidates(&issuer) {
@@ -71,11 +76,15 @@ async fn one(target: &Url) -> Line {
     };
     let named = server.get("issuer").and_then(Value::as_str).unwrap_or_default();
     if named.trim_end_matches('/') != issuer.as_str().trim_end_matches('/') {
-        return line(format!("resource metadata -> {shown}, which calls itself by another name: `{named}`")).warning(hint);
+        return line(format!("resource metadata -> {shown}, which calls itself by another name: `{named}`"))
+            .warning(hint);
     }
     let methods = server.get("code_challenge_methods_supported").and_then(Value::as_array);
     if !methods.is_some_and(|methods| methods.iter().any(|method| method == "S256")) {
-        return line(format!("resource metadata -> {shown}, which does not list PKCE with S256; clients refuse to sign in")).warning(hint);
+        return line(format!(
+            "resource metadata -> {shown}, which does not list PKCE with S256; clients refuse to sign in"
+        ))
+        .warning(hint);
     }
     line(format!("resource metadata -> {shown} -> PKCE S256"))
 }

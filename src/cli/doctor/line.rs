@@ -127,7 +127,11 @@ pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, printer): (S
             *first = format!("  {} {what}{pad}  {says}", style.paint(tone, mark));
         }
         if !line.hint.is_empty() {
-            rows.extend(hanging(&printer.commands(&line.hint), columns, [&format!("{indent}-> "), &format!("{indent}   ")]));
+            rows.extend(hanging(
+                &printer.commands(&line.hint),
+                columns,
+                [&format!("{indent}-> "), &format!("{indent}   ")],
+            ));
         }
         for row in rows {
             out.push_str(row.trim_end());
@@ -140,7 +144,11 @@ pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, printer): (S
         (0, 0) => "everything is fine".to_owned(),
         (problems, warnings) => format!("{}, {}", count(problems, "problem"), count(warnings, "warning")),
     };
-    let code = if exit == Exit::Pass { String::new() } else { format!(" · a run would end with exit {} ({})", exit.code(), exit.name()) };
+    let code = if exit == Exit::Pass {
+        String::new()
+    } else {
+        format!(" · a run would end with exit {} ({})", exit.code(), exit.name())
+    };
     out.push_str(&format!("{sum}{code}\n"));
     out
 }

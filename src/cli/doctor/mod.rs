@@ -63,12 +63,20 @@ pub(super) async fn doctor(args: &DoctorArgs, context: &Context) -> Outcome {
             Ok(lines) => lines,
             Err(_) => {
                 let line = Line::new(probe.name, "", "did not answer in time, so nothing is known of it");
-                vec![if probe.late == Exit::Pass { line.warning("try again") } else { line.wrong(probe.late, "try again, or name one suite") }]
+                vec![if probe.late == Exit::Pass {
+                    line.warning("try again")
+                } else {
+                    line.wrong(probe.late, "try again, or name one suite")
+                }]
             }
         }
     }))
     .await;
-    let mut lines: Vec<(&str, Line)> = PROBES.iter().zip(all).flat_map(|(probe, lines)| lines.into_iter().map(|line| (probe.name, line))).collect();
+    let mut lines: Vec<(&str, Line)> = PROBES
+        .iter()
+        .zip(all)
+        .flat_map(|(probe, lines)| lines.into_iter().map(|line| (probe.name, line)))
+        .collect();
     for (_, line) in &mut lines {
         line.redact(&context.secrets);
     }
@@ -77,8 +85,10 @@ pub(super) async fn doctor(args: &DoctorArgs, context: &Context) -> Outcome {
         context.printer.data_line(&line::json(&lines, exit))?;
     } else {
         let printer = context.printer;
-        let shown: Vec<&(&str, Line)> = lines.iter().filter(|(_, line)| !printer.is_quiet() || line.exit() != Exit::Pass).collect();
-        printer.data(line::text(&shown, usize::from(printer.width()), (printer.style(), printer)).as_bytes())?;
+        let shown: Vec<&(&str, Line)> =
+            lines.iter().filter(|(_, line)| !printer.is_quiet() || line.exit() != Exit::Pass).collect();
+        printer
+            .data(line::text(&shown, usize::from(printer.width()), (printer.style(), printer)).as_bytes())?;
     }
     if exit == Exit::Pass {
         return Ok(exit);

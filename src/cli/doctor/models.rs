@@ -4,9 +4,9 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use url::Url;
 
+use super::ANSWER;
 use super::line::Line;
 use super::setting::{Setting, is_here};
-use super::ANSWER;
 use crate::gate::Exit;
 use crate::llm::ModelSpec;
 use crate::net;
@@ -39,8 +39,13 @@ const DIALECTS: &[(&str, &str, &str, &[(&str, &str)])] = &[
 
 async fn one(model: &ModelSpec, setting: &Setting<'_>) -> Line {
     let name = model.name.as_str();
-    let Some((_, usual, header, further)) = DIALECTS.iter().find(|(dialect, ..)| *dialect == model.dialect) else {
-        let says = if model.dialect == "command" { "an agent: see the programs below" } else { "built in; needs no key" };
+    let Some((_, usual, header, further)) = DIALECTS.iter().find(|(dialect, ..)| *dialect == model.dialect)
+    else {
+        let says = if model.dialect == "command" {
+            "an agent: see the programs below"
+        } else {
+            "built in; needs no key"
+        };
         return Line::new("models", name, says);
     };
     let key = model.key.as_deref();
@@ -52,14 +57,19 @@ async fn one(model: &ModelSpec, setting: &Setting<'_>) -> Line {
             format!("{key} is set ({})", count(value.trim().chars().count() as u64, "character"))
         }
         (Some(key), None) => {
-            return Line::new("models", name, format!("{key} is not set"))
-                .wrong(Exit::Credentials, format!("export {key}, or run with another model: `rehearsal models` lists them"));
+            return Line::new("models", name, format!("{key} is not set")).wrong(
+                Exit::Credentials,
+                format!("export {key}, or run with another model: `rehearsal models` lists them"),
+            );
         }
     };
     let line = |says: String| Line::new("models", name, format!("{known}; {says}"));
     let base = match address(model.base_url.as_deref().unwrap_or(usual), setting) {
         Ok(base) => base,
-        Err(name) => return line(format!("its address needs {name}, which is not set")).wrong(Exit::Credentials, format!("export {name}")),
+        Err(name) => {
+            return line(format!("its address needs {name}, which is not set"))
+                .wrong(Exit::Credentials, format!("export {name}"));
+        }
     };
     if setting.args.offline && !is_here(&base) {
         return line("not asked (--offline)".to_owned()).skipped();
@@ -68,19 +78,25 @@ async fn one(model: &ModelSpec, setting: &Setting<'_>) -> Line {
     let mut request = http.get(format!("{}/models", base.as_str().trim_end_matches('/')));
     let header = model.key_header.as_deref().unwrap_or(header);
     if let Some(value) = &value {
-        let value = if header.eq_ignore_ascii_case("authorization") { format!("Bearer {}", value.trim()) } else { value.trim().to_owned() };
+        let value = if header.eq_ignore_ascii_case("authorization") {
+            format!("Bearer {}", value.trim())
+        } else {
+            value.trim().to_owned()
+        };
         request = request.header(header, value);
     }
     request = further.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let host = net::shown(&base);
     match tokio::time::timeout(ANSWER, request.send()).await {
-        Err(_) => line(format!("{host} did not answer within {} s", ANSWER.as_secs())).warning("look at the network and the proxy; runs will retry"),
+        Err(_) => line(format!("{host} did not answer within {} s", ANSWER.as_secs()))
+            .warning("look at the network and the proxy; runs will retry"),
         Ok(Err(error)) => line(format!("{host} cannot be reached: {}", net::describe(&error)))
             .warning("look at the network and the proxy, or at `base_url` of the model"),
         Ok(Ok(answer)) => match answer.status().as_u16() {
             401 | 403 => line(format!("{host} refuses the key (HTTP {})", answer.status().as_u16()))
                 .wrong(Exit::Credentials, "make a new key at the provider, and export it"),
-            status @ 500.. => line(format!("{host} answers with HTTP {status}")).warning("the provider has trouble; runs will retry"),
+            status @ 500.. => line(format!("{host} answers with HTTP {status}"))
+                .warning("the provider has trouble; runs will retry"),
             _ => line(format!("{host} answers")),
         },
     }

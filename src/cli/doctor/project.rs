@@ -22,10 +22,15 @@ fn lines(setting: &Setting<'_>) -> Vec<Line> {
     }
     let mut lines = vec![];
     if !setting.has_suites && setting.args.subject.is_none() {
-        let line = Line::new("project", "", "there is no folder `suites/` here; the built-in bookshop is looked at instead");
+        let line = Line::new(
+            "project",
+            "",
+            "there is no folder `suites/` here; the built-in bookshop is looked at instead",
+        );
         lines.push(line.warning("run it in your project, or with `-C DIR`"));
     }
-    let cases: usize = setting.good().map(|suite| suite.cases.len() + suite.access.len() + suite.auth_checks.len()).sum();
+    let cases: usize =
+        setting.good().map(|suite| suite.cases.len() + suite.access.len() + suite.auth_checks.len()).sum();
     let broken: Vec<_> = setting.suites.iter().filter(|read| read.errors().next().is_some()).collect();
     let warnings: usize = setting.suites.iter().map(|read| read.problems.len() - read.errors().count()).sum();
     let files = count(setting.suites.len() as u64, "file");
@@ -46,7 +51,10 @@ fn lines(setting: &Setting<'_>) -> Vec<Line> {
         lines.push(line.wrong(Exit::Usage, hint.unwrap_or_else(|| "see `rehearsal check`".to_owned())));
     }
     if broken.len() > MOST {
-        lines.push(Line::new("suites", "", format!("and {} more with errors", broken.len() - MOST)).wrong(Exit::Usage, "see `rehearsal check`"));
+        lines.push(
+            Line::new("suites", "", format!("and {} more with errors", broken.len() - MOST))
+                .wrong(Exit::Usage, "see `rehearsal check`"),
+        );
     }
     lines.extend(variables(setting));
     lines

@@ -128,7 +128,10 @@ impl Aim<'_> {
             Self::Command(_) => None,
             Self::Suite(suite) => {
                 let TargetSource::Url(template) = &suite.target.source else { return None };
-                let values = suite.env.iter().filter_map(|name| Some((name.value.clone(), setting.variable(&name.value)?)));
+                let values = suite
+                    .env
+                    .iter()
+                    .filter_map(|name| Some((name.value.clone(), setting.variable(&name.value)?)));
                 Url::parse(&vars::fill(template, &values.collect()).ok()?).ok()
             }
         }
@@ -150,7 +153,9 @@ fn read(project: &Project, name: &str) -> Read {
         Err(found) => Read { file: name.to_owned(), suite: None, problems: vec![found] },
         Ok(path) => {
             let Loaded { suite, diagnostics, .. } = project.load(&path, &Request::default());
-            let file = suite.as_ref().map_or_else(|| path.to_string_lossy().into_owned(), |suite| suite.file.to_string());
+            let file = suite
+                .as_ref()
+                .map_or_else(|| path.to_string_lossy().into_owned(), |suite| suite.file.to_string());
             Read { file, suite, problems: diagnostics }
         }
     }

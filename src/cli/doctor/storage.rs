@@ -27,19 +27,27 @@ fn folder(setting: &Setting<'_>) -> Line {
     let shown = setting.args.out.display().to_string();
     // A folder that is not there yet is made by the first run, in the nearest one that is.
     let Some(there) = nearest(&wanted) else {
-        return Line::new("reports", &shown, "no folder above it exists").wrong(Exit::LocalIo, "choose another place with `--out DIR`");
+        return Line::new("reports", &shown, "no folder above it exists")
+            .wrong(Exit::LocalIo, "choose another place with `--out DIR`");
     };
     if !there.is_dir() {
-        return Line::new("reports", &shown, "a file is in its way").wrong(Exit::LocalIo, "move the file, or choose another place with `--out DIR`");
+        return Line::new("reports", &shown, "a file is in its way")
+            .wrong(Exit::LocalIo, "move the file, or choose another place with `--out DIR`");
     }
     let made = if there == wanted { "" } else { "will be made; " };
     match try_out(&there) {
-        Err(why) => Line::new("reports", &shown, why).wrong(Exit::LocalIo, "make it writable, or choose another place with `--out DIR`"),
+        Err(why) => Line::new("reports", &shown, why)
+            .wrong(Exit::LocalIo, "make it writable, or choose another place with `--out DIR`"),
         Ok(()) => {
             let free = free(&there);
             let room = free.map_or_else(|| "room unknown".to_owned(), |free| format!("{} free", size(free)));
-            let line = Line::new("reports", &shown, format!("{made}writable, {room}, renames and locks work"));
-            if free.is_some_and(|free| free < LITTLE) { line.warning("free some space, or remove old runs: `rehearsal runs prune`") } else { line }
+            let line =
+                Line::new("reports", &shown, format!("{made}writable, {room}, renames and locks work"));
+            if free.is_some_and(|free| free < LITTLE) {
+                line.warning("free some space, or remove old runs: `rehearsal runs prune`")
+            } else {
+                line
+            }
         }
     }
 }
@@ -87,10 +95,10 @@ fn baselines(setting: &Setting<'_>) -> Vec<Line> {
         match baseline::read(&path) {
             Ok(Some(_)) => known += 1,
             Ok(None) => {}
-            Err(error) => lines.push(
-                Line::new("baseline", suite.name.as_str(), error.to_string())
-                    .wrong(Exit::LocalIo, "take it from version control again, or accept a run: `rehearsal baseline accept`"),
-            ),
+            Err(error) => lines.push(Line::new("baseline", suite.name.as_str(), error.to_string()).wrong(
+                Exit::LocalIo,
+                "take it from version control again, or accept a run: `rehearsal baseline accept`",
+            )),
         }
     }
     if known > 0 && lines.is_empty() {

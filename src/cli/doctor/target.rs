@@ -6,14 +6,14 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use url::Url;
 
+use super::ANSWER;
 use super::line::Line;
 use super::setting::{Aim, Setting, is_here};
-use super::ANSWER;
-use crate::cli::eval;
 use crate::cli::failure::Failure;
+use crate::cli::{eval, tools};
 use crate::drive::visit;
 use crate::gate::Exit;
-use crate::mcp::{Endpoint, Identity, Program};
+use crate::mcp::{Endpoint, Program};
 use crate::net;
 use crate::report::figures::count;
 use crate::suite::TargetSource;
@@ -22,9 +22,11 @@ use crate::suite::TargetSource;
 pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
     async move {
         let (aims, more) = setting.aims();
-        let mut lines: Vec<Line> = join_all(aims.iter().map(|aim| one(aim, setting))).await.into_iter().flatten().collect();
+        let mut lines: Vec<Line> =
+            join_all(aims.iter().map(|aim| one(aim, setting))).await.into_iter().flatten().collect();
         if more > 0 {
-            let says = format!("{} not asked; name a suite to ask its own", count(more as u64, "further target"));
+            let says =
+                format!("{} not asked; name a suite to ask its own", count(more as u64, "further target"));
             lines.push(Line::new("target", "", says).skipped());
         }
         lines
@@ -53,7 +55,9 @@ fn named(aim: &Aim<'_>, url: Option<&Url>) -> String {
         (_, Some(url)) => net::shown(url),
         (Aim::Command(words), _) => words.join(" "),
         (Aim::Suite(suite), _) => match &suite.target.source {
-            TargetSource::Command(words) => words.iter().map(|word| word.0.as_str()).collect::<Vec<_>>().join(" "),
+            TargetSource::Command(words) => {
+                words.iter().map(|word| word.0.as_str()).collect::<Vec<_>>().join(" ")
+            }
             TargetSource::Url(url) => url.0.clone(),
         },
         (Aim::Url(url), _) => net::shown(url),
@@ -62,16 +66,29 @@ fn named(aim: &Aim<'_>, url: Option<&Url>) -> String {
 
 async fn greet(aim: &Aim<'_>, name: &str, setting: &Setting<'_>) -> Line {
     let Ok(outside) = eval::outside(setting.context) else {
-        return Line::new("target", name, "no HTTP client can be made").wrong(Exit::Bug, "see the message of `rehearsal tools`");
+        return Line::new("target", name, "no HTTP client can be made")
+            .wrong(Exit::Bug, "see the message of `rehearsal tools`");
     };
     let begun = setting.context.clock.elapsed();
-    let nobody = Identity::anonymous();
+    let who = match tools::look::identity(setting.args.bearer_env.as_ref(), setting.context) {
+        Ok(who) => who,
+        Err(failure) => {
+            return Line::new("target", name, failure.message).wrong(failure.exit, "export the variable");
+        }
+    };
     let visiting = async {
         match aim {
-            Aim::Url(url) => visit::endpoint(Endpoint::Http { url: url.clone(), headers: BTreeMap::new() }, &nobody, &outside).await,
+            Aim::Url(url) => {
+                visit::endpoint(Endpoint::Http { url: url.clone(), headers: BTreeMap::new() }, &who, &outside)
+                    .await
+            }
             Aim::Command(words) => {
-                let program = Program { command: words.clone(), env: BTreeMap::new(), cwd: Some(setting.context.root.clone()) };
-                visit::endpoint(Endpoint::Stdio(program), &nobody, &outside).await
+                let program = Program {
+                    command: words.clone(),
+                    env: BTreeMap::new(),
+                    cwd: Some(setting.context.root.clone()),
+                };
+                visit::endpoint(Endpoint::Stdio(program), &who, &outside).await
             }
             Aim::Suite(suite) => {
                 let mut suite = (*suite).clone();
@@ -125,8 +142,17 @@ fn clock(ahead: i64) -> Line {
         -1..=1 => Line::new("clock", "", "as the target's"),
         2..=LEEWAY => Line::new("clock", "", format!("{ahead} s ahead of the target's")),
         n if (-LEEWAY..0).contains(&n) => Line::new("clock", "", format!("{} s behind the target's", -n)),
-        n if n > 0 => Line::new("clock", "", format!("this machine is {n} s ahead of the target: tokens may look issued in the future")).warning(hint),
-        n => Line::new("clock", "", format!("this machine is {} s behind the target: tokens may look expired", n.saturating_neg())).warning(hint),
+        n if n > 0 => Line::new(
+            "clock",
+            "",
+            format!("this machine is {n} s ahead of the target: tokens may look issued in the future"),
+        )
+        .warning(hint),
+        n => Line::new(
+            "clock",
+            "",
+            format!("this machine is {} s behind the target: tokens may look expired", n.saturating_neg()),
+        )
+        .warning(hint),
     }
 }
-

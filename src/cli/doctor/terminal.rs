@@ -12,7 +12,12 @@ use crate::report::Style;
 /// The version of the program.
 pub(super) fn program<'a>(_: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
     async move {
-        let says = format!("{} for {} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+        let says = format!(
+            "{} for {} on {}",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        );
         vec![Line::new("rehearsal", "", says)]
     }
     .boxed()
@@ -23,7 +28,11 @@ pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
     async move {
         let printer = setting.context.printer;
         let colour = if printer.style() == Style::Colour { "colour" } else { "no colour" };
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| setting.variable(name)).unwrap_or_default().to_lowercase();
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .find_map(|name| setting.variable(name))
+            .unwrap_or_default()
+            .to_lowercase();
         let utf8 = locale.contains("utf-8") || locale.contains("utf8");
         let characters = if utf8 { "UTF-8" } else { "a locale that is not UTF-8" };
         let place = match (setting.variable("CI"), std::io::stderr().is_terminal()) {
@@ -31,8 +40,16 @@ pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
             (None, true) => "a terminal",
             (None, false) => "no terminal",
         };
-        let line = Line::new("terminal", "", format!("{place}, {colour}, {} columns, {characters}", printer.width()));
-        vec![if utf8 || place != "a terminal" { line } else { line.warning("marks such as ✓ may look odd; `export LC_ALL=C.UTF-8`") }]
+        let line = Line::new(
+            "terminal",
+            "",
+            format!("{place}, {colour}, {} columns, {characters}", printer.width()),
+        );
+        vec![if utf8 || place != "a terminal" {
+            line
+        } else {
+            line.warning("marks such as ✓ may look odd; `export LC_ALL=C.UTF-8`")
+        }]
     }
     .boxed()
 }

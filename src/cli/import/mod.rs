@@ -38,14 +38,18 @@ pub(super) fn import(args: &ImportArgs, context: &Context) -> Outcome {
     let imported = Imported { format: format.name, why: &why, files: &files, draft: &draft };
     let Some(text) = text else {
         show(args, &imported, (None, None), context)?;
-        return Err(Failure::usage("import.nothing", format!("no case is left that expects something: {}", imported.sum()))
-            .hint("the report says what is missing; nothing was written"));
+        return Err(Failure::usage(
+            "import.nothing",
+            format!("no case is left that expects something: {}", imported.sum()),
+        )
+        .hint("the report says what is missing; nothing was written"));
     };
     valid(&out, &text, context)?;
     let written = if out == STDOUT { None } else { Some(write(args, &out, &text, context)?) };
     show(args, &imported, (Some(&text), written.as_deref()), context)?;
     if let Some(file) = written {
-        let name = Path::new(&out).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            Path::new(&out).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let next = context.printer.commands(&format!("`rehearsal check {name}`"));
         context.printer.talk(&format!("wrote {file}; look it over, then {next}"));
     }
@@ -56,7 +60,8 @@ pub(super) fn import(args: &ImportArgs, context: &Context) -> Outcome {
 const STDOUT: &str = "-";
 
 fn known(name: &str) -> Outcome<&'static Format> {
-    import::format(name).ok_or_else(|| Failure::usage("import.unknown-format", format!("there is no format `{name}`")))
+    import::format(name)
+        .ok_or_else(|| Failure::usage("import.unknown-format", format!("there is no format `{name}`")))
 }
 
 /// A file that the user named.
@@ -75,7 +80,10 @@ fn open(file: &Path, context: &Context) -> Outcome<Source> {
         _ => wrong(error.to_string()),
     })?;
     Source::new(&shown, &bytes).map_err(|found| {
-        let message = found.at.as_ref().map_or(found.message.clone(), |at| format!("{}:{}: {}", at.file, at.line, found.message));
+        let message = found
+            .at
+            .as_ref()
+            .map_or(found.message.clone(), |at| format!("{}:{}: {}", at.file, at.line, found.message));
         Failure::usage(found.code, message).hint(found.hints.join("; "))
     })
 }
@@ -105,7 +113,9 @@ fn beside(from: &Source, name: &str, root: &Path) -> Option<Source> {
 
 /// Prints why a source cannot be imported, with its line.
 fn refused(found: Diagnostic, sources: &[Source], context: &Context) -> Failure {
-    let text = |file: &str| sources.iter().find(|source| *source.file == *file).map(|source| source.text.to_string());
+    let text = |file: &str| {
+        sources.iter().find(|source| *source.file == *file).map(|source| source.text.to_string())
+    };
     let (code, message) = (found.code, found.message.clone());
     match tell_diagnostics(context.printer, &[found], &text) {
         Err(failure) => failure,
@@ -117,7 +127,8 @@ fn refused(found: Diagnostic, sources: &[Source], context: &Context) -> Failure 
 fn place(args: &ImportArgs, sources: &[Source]) -> String {
     let stem = || {
         let good = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
-        let stem: String = sources.first().map_or("", |source| source.stem()).chars().take(80).map(good).collect();
+        let stem: String =
+            sources.first().map_or("", |source| source.stem()).chars().take(80).map(good).collect();
         let stem = stem.trim_matches('-').to_owned();
         if stem.is_empty() { "imported".to_owned() } else { stem }
     };
@@ -125,18 +136,29 @@ fn place(args: &ImportArgs, sources: &[Source]) -> String {
 }
 
 fn wanted(args: &ImportArgs, out: &str) -> Outcome<Wanted> {
-    let name = if out == STDOUT { "imported".into() } else { Path::new(out).file_stem().unwrap_or_default().to_string_lossy() };
+    let name = if out == STDOUT {
+        "imported".into()
+    } else {
+        Path::new(out).file_stem().unwrap_or_default().to_string_lossy()
+    };
     let (target, env) = match &args.target {
         None => (None, vec![]),
         Some(text) => {
             let template = Template(text.clone());
             let names = vars::names(&template);
-            let names = names.map_err(|error| Failure::usage("usage.flags", format!("`--target`: {error}")))?;
+            let names =
+                names.map_err(|error| Failure::usage("usage.flags", format!("`--target`: {error}")))?;
             let own = |name: &&&str| !vars::BUILT_IN.contains(*name);
             (Some(target(text)?), names.iter().filter(own).map(|name| (*name).to_owned()).collect())
         }
     };
-    Ok(Wanted { name: name.into_owned(), target, env, models: args.models.clone(), judge: args.judge.clone() })
+    Ok(Wanted {
+        name: name.into_owned(),
+        target,
+        env,
+        models: args.models.clone(),
+        judge: args.judge.clone(),
+    })
 }
 
 /// The `target` block that the command line means.
@@ -161,7 +183,9 @@ fn valid(out: &str, text: &str, context: &Context) -> Outcome<()> {
     let made = MadeSuite { file: path.to_string_lossy().into(), text: text.into() };
     let project = Project::new(context.root.clone()).with(Some(made));
     let loaded = project.load(&path, &Request::default());
-    tell_diagnostics(context.printer, &loaded.diagnostics, &|file| loaded.sources.get(file).map(ToString::to_string))
+    tell_diagnostics(context.printer, &loaded.diagnostics, &|file| {
+        loaded.sources.get(file).map(ToString::to_string)
+    })
 }
 
 /// Writes the suite beside its place and moves it there; the path as the user would write it.
@@ -173,16 +197,23 @@ fn write(args: &ImportArgs, out: &str, text: &str, context: &Context) -> Outcome
     }
     let part = PathBuf::from(format!("{}.part", path.display()));
     let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let written = written.and_then(|()| std::fs::write(&part, text)).and_then(|()| std::fs::rename(&part, &path));
+    let written =
+        written.and_then(|()| std::fs::write(&part, text)).and_then(|()| std::fs::rename(&part, &path));
     written.map_err(|error| {
         let _ = std::fs::remove_file(&part);
-        Failure::new(Exit::LocalIo, "output.write", format!("cannot write `{out}`: {error}")).hint("choose another `--out`")
+        Failure::new(Exit::LocalIo, "output.write", format!("cannot write `{out}`: {error}"))
+            .hint("choose another `--out`")
     })?;
     Ok(out.to_owned())
 }
 
 /// Prints the report, and the suite where it goes to stdout.
-fn show(args: &ImportArgs, imported: &Imported<'_>, (text, written): (Option<&str>, Option<&str>), context: &Context) -> Outcome<()> {
+fn show(
+    args: &ImportArgs,
+    imported: &Imported<'_>,
+    (text, written): (Option<&str>, Option<&str>),
+    context: &Context,
+) -> Outcome<()> {
     let printer = context.printer;
     if args.is_machine() {
         let told = imported.json(text, written);

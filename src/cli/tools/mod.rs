@@ -27,7 +27,7 @@ use crate::transcript::{Loss, ToolFact};
 mod args;
 mod files;
 mod judging;
-mod look;
+pub(super) mod look;
 mod output;
 mod past;
 
@@ -75,7 +75,11 @@ pub(super) async fn tools(args: &ToolsArgs, context: &Context) -> Outcome {
     verdict(&found, args, suite.as_ref())
 }
 
-fn find(args: &ToolsArgs, (profiles, visit): (Vec<ClientProfile>, Visit), context: &Context) -> Outcome<Found> {
+fn find(
+    args: &ToolsArgs,
+    (profiles, visit): (Vec<ClientProfile>, Visit),
+    context: &Context,
+) -> Outcome<Found> {
     let seen = &visit.seen;
     let tools = merged(visit.lists.iter().map(Vec::as_slice));
     let show = |profile: &ClientProfile| fit::shown(&tools, &seen.server, profile);
@@ -153,7 +157,8 @@ fn verdict(found: &Found, args: &ToolsArgs, suite: Option<&Suite>) -> Outcome {
     {
         let grave: Vec<&Change> = changes.iter().filter(|change| change.class <= *class).collect();
         if let Some(first) = grave.first() {
-            let more = if grave.len() > 1 { format!(", and {} more", grave.len() - 1) } else { String::new() };
+            let more =
+                if grave.len() > 1 { format!(", and {} more", grave.len() - 1) } else { String::new() };
             let against = crate::display::excerpt(against, 80);
             wrong.push(("gate.surface-drift", format!("changed against {against}: {}{more}", first.text())));
         }

@@ -22,7 +22,12 @@ pub(super) fn servers(sets: &[Node]) -> Vec<String> {
 }
 
 /// A set of tasks: finds them among those given, or beside the eval, and asserts of each.
-pub(super) fn set(set: &Node, (source, near): (&Source, Beside<'_>), tasks: &mut Vec<Task>, draft: &mut Draft) {
+pub(super) fn set(
+    set: &Node,
+    (source, near): (&Source, Beside<'_>),
+    tasks: &mut Vec<Task>,
+    draft: &mut Draft,
+) {
     let pattern = set.text_at("path").or(set.text_at("glob")).unwrap_or_default();
     let part = Mapped::new("taskSets", &set.at, pattern);
     let labels: Vec<(String, String)> = set
@@ -31,7 +36,8 @@ pub(super) fn set(set: &Node, (source, near): (&Source, Beside<'_>), tasks: &mut
         .iter()
         .filter_map(|(key, value)| Some((key.clone(), value.words()?)))
         .collect();
-    let wanted = |task: &Task| fits(pattern, &task.file) && labels.iter().all(|label| task.labels.contains(label));
+    let wanted =
+        |task: &Task| fits(pattern, &task.file) && labels.iter().all(|label| task.labels.contains(label));
     if !tasks.iter().any(|task| fits(pattern, &task.file))
         && let Some(found) = near(source, pattern)
         && let Ok(tree) = found.tree()
@@ -49,7 +55,9 @@ pub(super) fn set(set: &Node, (source, near): (&Source, Beside<'_>), tasks: &mut
         draft.told(part.exact(format!("{count} of the cases")));
         return;
     }
-    draft.told(part.lost("none of the files given is one of its tasks; give them on the command line as well"));
+    draft.told(
+        part.lost("none of the files given is one of its tasks; give them on the command line as well"),
+    );
     for (key, value) in set.get("assertions").map_or(&[][..], Node::entries) {
         for one in value.one_or_many() {
             draft.told(Mapped::new(kind(key), &one.at, named(one)).lost("none of its tasks was given"));
@@ -86,8 +94,17 @@ fn glob(pattern: &str, text: &str) -> bool {
 /// The kind of an assertion for the report.
 fn kind(key: &str) -> String {
     const KNOWN: [&str; 11] = [
-        "toolsUsed", "requireAny", "toolsNotUsed", "minToolCalls", "maxToolCalls", "callOrder", "resourcesRead",
-        "resourcesNotRead", "promptsUsed", "promptsNotUsed", "noDuplicateCalls",
+        "toolsUsed",
+        "requireAny",
+        "toolsNotUsed",
+        "minToolCalls",
+        "maxToolCalls",
+        "callOrder",
+        "resourcesRead",
+        "resourcesNotRead",
+        "promptsUsed",
+        "promptsNotUsed",
+        "noDuplicateCalls",
     ];
     if KNOWN.contains(&key) { key.to_owned() } else { format!("assertions.{key}") }
 }
@@ -95,7 +112,11 @@ fn kind(key: &str) -> String {
 /// What an assertion names.
 fn named(node: &Node) -> String {
     let keys = ["tool", "toolPattern", "name", "uri", "uriPattern", "prompt", "promptPattern"];
-    keys.iter().find_map(|key| node.text_at(key)).map(str::to_owned).or_else(|| node.words()).unwrap_or_default()
+    keys.iter()
+        .find_map(|key| node.text_at(key))
+        .map(str::to_owned)
+        .or_else(|| node.words())
+        .unwrap_or_default()
 }
 
 fn assert(key: &str, value: &Node, case: &mut Case) {
@@ -125,7 +146,9 @@ fn assert(key: &str, value: &Node, case: &mut Case) {
                     }
                 }
                 Ok(_) => {}
-                Err(why) => value.one_or_many().iter().for_each(|one| case.told(part(one).lost(format!("one of its tools cannot be looked for: {why}")))),
+                Err(why) => value.one_or_many().iter().for_each(|one| {
+                    case.told(part(one).lost(format!("one of its tools cannot be looked for: {why}")))
+                }),
             }
         }
         "minToolCalls" => match value.count().and_then(expect::at_least) {
@@ -151,16 +174,28 @@ fn tool(node: &Node) -> Result<String, String> {
     if let Some(name) = node.text_at("tool").or(node.text()) {
         return Ok(name.to_owned());
     }
-    let pattern = node.text_at("toolPattern").ok_or("it names no tool, and any tool of a server cannot be looked for")?;
+    let pattern = node
+        .text_at("toolPattern")
+        .ok_or("it names no tool, and any tool of a server cannot be looked for")?;
     let plain = pattern.trim_start_matches('^').trim_end_matches('$');
-    let is_plain = plain.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) && !plain.is_empty();
-    if is_plain { Ok(plain.to_owned()) } else { Err(format!("`{pattern}` is a pattern, and checks name one tool")) }
+    let is_plain =
+        plain.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) && !plain.is_empty();
+    if is_plain {
+        Ok(plain.to_owned())
+    } else {
+        Err(format!("`{pattern}` is a pattern, and checks name one tool"))
+    }
 }
 
 fn order(value: &Node, case: &mut Case) {
     let calls = value.items();
-    let tools: Vec<&Node> = calls.iter().filter(|call| call.text_at("type").is_none_or(|kind| kind == "tool")).collect();
-    let names: Vec<String> = tools.iter().filter_map(|call| call.text_at("name").or(call.text_at("tool"))).map(str::to_owned).collect();
+    let tools: Vec<&Node> =
+        calls.iter().filter(|call| call.text_at("type").is_none_or(|kind| kind == "tool")).collect();
+    let names: Vec<String> = tools
+        .iter()
+        .filter_map(|call| call.text_at("name").or(call.text_at("tool")))
+        .map(str::to_owned)
+        .collect();
     let check = expect::order(&names);
     let mut taken = false;
     for call in calls {

@@ -111,7 +111,9 @@ fn task(source: &Source, tree: &Node, near: Beside<'_>, draft: &mut Draft) -> Ta
                 case.told(part.exact("tags"));
             }
             "labels" => {
-                labels.extend(value.entries().iter().filter_map(|(key, value)| Some((key.clone(), value.words()?))));
+                labels.extend(
+                    value.entries().iter().filter_map(|(key, value)| Some((key.clone(), value.words()?))),
+                );
                 case.tags.extend(labels.iter().map(|(key, value)| format!("{key}={value}")));
                 case.told(part.exact("tags"));
             }
@@ -140,7 +142,8 @@ fn task(source: &Source, tree: &Node, near: Beside<'_>, draft: &mut Draft) -> Ta
 }
 
 fn prompt(node: &Node, (source, near): (&Source, Beside<'_>), case: &mut Case) {
-    let part = Mapped::new("prompt", &node.at, node.text_at("inline").or(node.text_at("file")).unwrap_or_default());
+    let part =
+        Mapped::new("prompt", &node.at, node.text_at("inline").or(node.text_at("file")).unwrap_or_default());
     let inline = node.text().or(node.text_at("inline")).map(str::to_owned);
     let text = inline.or_else(|| Some(near(source, node.text_at("file")?)?.text.to_string()));
     match text {
@@ -169,7 +172,9 @@ fn eval(source: &Source, eval: &Node, (near, tasks): (Beside<'_>, &mut Vec<Task>
             "agent" => agent(value, draft),
             "mcpConfigFile" => match near(source, value.text().unwrap_or_default()) {
                 Some(file) => servers(&file, &assertions::servers(sets), part, draft),
-                None => draft.told(part.lost("there is no such file beside the eval; name the server with `--target`")),
+                None => draft.told(
+                    part.lost("there is no such file beside the eval; name the server with `--target`"),
+                ),
             },
             _ => draft.told(part.lost("suites have nothing like it")),
         }
@@ -209,7 +214,8 @@ fn servers(file: &Source, named: &[String], part: Mapped, draft: &mut Draft) {
             target::server("server", name, server, draft);
         }
         [] => draft.told(part.lost("it holds no such server; name one with `--target`")),
-        _ => draft.told(part.lost("it holds several servers, and a suite has one target; name it with `--target`")),
+        _ => draft
+            .told(part.lost("it holds several servers, and a suite has one target; name it with `--target`")),
     }
 }
 

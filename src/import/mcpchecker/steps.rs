@@ -27,7 +27,10 @@ pub(super) fn phase(name: &str, steps: &Node, draft: &mut Draft, case: &mut Case
                 "http" => http(body, phase, draft, case),
                 "script" => script(body, phase, case),
                 "llmJudge" => judged(body, case),
-                other => case.told(Mapped::new("step", &step.at, other).lost("it is an operation of an extension; write a step of your own")),
+                other => case.told(
+                    Mapped::new("step", &step.at, other)
+                        .lost("it is an operation of an extension; write a step of your own"),
+                ),
             },
             _ => case.told(Mapped::new("step", &step.at, "").lost("a step is a map with one key")),
         }
@@ -96,7 +99,8 @@ fn http(body: &Node, phase: usize, draft: &mut Draft, case: &mut Case) {
         step.insert("headers".to_owned(), headers.into());
     }
     if let Some(sent) = body.get("body") {
-        let text = sent.text_at("raw").map(str::to_owned).or_else(|| Some(sent.get("json")?.value().to_string()));
+        let text =
+            sent.text_at("raw").map(str::to_owned).or_else(|| Some(sent.get("json")?.value().to_string()));
         step.extend(text.map(|text| ("body".to_owned(), json!(template(&text, draft)))));
     }
     let expected = body.get("expect");
@@ -112,7 +116,11 @@ fn http(body: &Node, phase: usize, draft: &mut Draft, case: &mut Case) {
         if phase == 1 {
             step["equals"] = json!({"$any": true});
         }
-        let part = if lost { part.near(PHASES[phase], "what its body must hold is looked for in `verify` only") } else { part.near(PHASES[phase], WHERE) };
+        let part = if lost {
+            part.near(PHASES[phase], "what its body must hold is looked for in `verify` only")
+        } else {
+            part.near(PHASES[phase], WHERE)
+        };
         case.step(part, phase, step);
         return;
     }
@@ -120,10 +128,8 @@ fn http(body: &Node, phase: usize, draft: &mut Draft, case: &mut Case) {
         case.told(part.lost("it looks at several places of one answer, and asking again could change something; write steps of your own"));
         return;
     }
-    let mut wanted: Vec<(Option<String>, Value)> = fields
-        .iter()
-        .filter_map(|one| Some((Some(path(one.text_at("path")?)), field(one)?)))
-        .collect();
+    let mut wanted: Vec<(Option<String>, Value)> =
+        fields.iter().filter_map(|one| Some((Some(path(one.text_at("path")?)), field(one)?))).collect();
     wanted.extend(pattern.map(|pattern| (None, json!({"$regex": pattern}))));
     let many = wanted.len();
     for (index, (path, equals)) in wanted.into_iter().enumerate() {
@@ -148,7 +154,8 @@ fn path(dotted: &str) -> String {
     let mut out = String::from("$");
     for part in dotted.split('.').filter(|part| !part.is_empty()) {
         let (name, index) = part.split_at(part.find('[').unwrap_or(part.len()));
-        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit());
         match (name.is_empty(), plain) {
             (true, _) => {}
             (false, true) => out.push_str(&format!(".{name}")),

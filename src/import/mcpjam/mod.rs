@@ -67,12 +67,19 @@ fn detect(source: &Source) -> Option<String> {
         return None;
     }
     let tree = source.tree().ok()?;
-    if let Some(version) = tree.get("schemaVersion").filter(|_| tree.get("cases").is_some() && tree.get("mode").is_some()) {
-        return Some(format!("it has `cases`, `mode` and `schemaVersion` {}", version.words().unwrap_or_default()));
+    if let Some(version) =
+        tree.get("schemaVersion").filter(|_| tree.get("cases").is_some() && tree.get("mode").is_some())
+    {
+        return Some(format!(
+            "it has `cases`, `mode` and `schemaVersion` {}",
+            version.words().unwrap_or_default()
+        ));
     }
     let tests = tests(tree);
     let first = tests.first()?;
-    let known = ["expectedToolCalls", "promptTurns", "isNegativeTest"].into_iter().find(|key| first.get(key).is_some())?;
+    let known = ["expectedToolCalls", "promptTurns", "isNegativeTest"]
+        .into_iter()
+        .find(|key| first.get(key).is_some())?;
     Some(format!("its tests have `{known}`"))
 }
 
@@ -93,7 +100,9 @@ fn read(sources: &[Source], _near: Beside<'_>, draft: &mut Draft) -> Result<(), 
         };
         for node in cases {
             if !draft.has_room() {
-                draft.told(Mapped::new("case", &node.at, "").lost("there are more cases than a suite may hold"));
+                draft.told(
+                    Mapped::new("case", &node.at, "").lost("there are more cases than a suite may hold"),
+                );
                 break;
             }
             let case = case(node, draft);
@@ -120,14 +129,26 @@ fn whole(tree: &Node, draft: &mut Draft) {
             }
             "target" => {
                 for (key, value) in value.entries() {
-                    let names: Vec<&str> = value.one_or_many().iter().filter_map(|one| one.text().or_else(|| one.text_at("name"))).collect();
+                    let names: Vec<&str> = value
+                        .one_or_many()
+                        .iter()
+                        .filter_map(|one| one.text().or_else(|| one.text_at("name")))
+                        .collect();
                     let part = Mapped::new(format!("target.{key}"), &value.at, names.join(", "));
-                    draft.told(part.lost("it is a name without an address; say which server is meant with `--target`"));
+                    draft.told(
+                        part.lost(
+                            "it is a name without an address; say which server is meant with `--target`",
+                        ),
+                    );
                 }
             }
             "defaults" => value.entries().iter().for_each(|(key, value)| default(key, value, tree, draft)),
-            "mode" | "reportingMode" if value.text().is_some_and(|mode| matches!(mode, "agentWorkflow" | "standard")) => {}
-            _ => draft.told(Mapped::new(key.clone(), &value.at, value.words().unwrap_or_default()).lost("suites have nothing like it")),
+            "mode" | "reportingMode"
+                if value.text().is_some_and(|mode| matches!(mode, "agentWorkflow" | "standard")) => {}
+            _ => draft.told(
+                Mapped::new(key.clone(), &value.at, value.words().unwrap_or_default())
+                    .lost("suites have nothing like it"),
+            ),
         }
     }
 }
@@ -161,24 +182,36 @@ fn default(key: &str, value: &Node, tree: &Node, draft: &mut Draft) {
                 let part = Mapped::new("defaults.repetitions", &value.at, count.to_string());
                 draft.told(part.exact("trials"));
             }
-            None => draft.told(Mapped::new("defaults.repetitions", &value.at, "").lost("it is no number of trials")),
+            None => draft
+                .told(Mapped::new("defaults.repetitions", &value.at, "").lost("it is no number of trials")),
         },
         "passThreshold" => match share(value) {
             Some(share) => {
                 gate(draft, "min_pass", percent(share));
-                draft.told(part.near("gate.min_pass", "it holds without a baseline; with one, changes decide"));
+                draft.told(
+                    part.near("gate.min_pass", "it holds without a baseline; with one, changes decide"),
+                );
             }
             None => draft.told(part.lost("it is no share")),
         },
         "validity" => {
             for (key, node) in value.entries() {
-                let part = Mapped::new(format!("defaults.validity.{key}"), &node.at, node.words().unwrap_or_default());
+                let part = Mapped::new(
+                    format!("defaults.validity.{key}"),
+                    &node.at,
+                    node.words().unwrap_or_default(),
+                );
                 match share(node).filter(|_| key == "minCompletionRate") {
                     Some(share) => {
                         gate(draft, "max_invalid", percent(1.0 - share));
-                        draft.told(part.near("gate.max_invalid", "trials that the judge could not decide count as missing as well"));
+                        draft.told(part.near(
+                            "gate.max_invalid",
+                            "trials that the judge could not decide count as missing as well",
+                        ));
                     }
-                    None => draft.told(part.lost("the gate has one limit for all missing data: `max_invalid`")),
+                    None => {
+                        draft.told(part.lost("the gate has one limit for all missing data: `max_invalid`"))
+                    }
                 }
             }
         }
@@ -205,12 +238,16 @@ fn case(node: &Node, draft: &mut Draft) -> Case {
             "promptTurns" => {
                 for turn in value.items() {
                     turn.get("prompt").into_iter().for_each(|prompt| said(prompt, &mut case));
-                    turn.get("expectedToolCalls").into_iter().for_each(|calls| expected(calls, node, &mut case));
+                    turn.get("expectedToolCalls")
+                        .into_iter()
+                        .for_each(|calls| expected(calls, node, &mut case));
                 }
             }
             "checks" | "assertions" | "predicates" => rules(value, &mut case),
             "expectedToolCalls" => expected(value, node, &mut case),
-            "isNegativeTest" if value.is_true() => case.check(part.exact("max_calls"), json!({"max_calls": 0})),
+            "isNegativeTest" if value.is_true() => {
+                case.check(part.exact("max_calls"), json!({"max_calls": 0}))
+            }
             "isNegativeTest" => {}
             "expectedOutput" => {
                 let text = value.words().unwrap_or_default();
@@ -273,13 +310,21 @@ fn steps(steps: &Node, case: &mut Case) {
                     let why = "a step before the first turn; its result is not shown to the model";
                     case.step(part.near("setup", why), 0, json!({"tool": {"name": name, "args": args}}));
                 } else {
-                    case.told(part.lost("the harness calls tools before the first turn and after the last one only"));
+                    case.told(
+                        part.lost(
+                            "the harness calls tools before the first turn and after the last one only",
+                        ),
+                    );
                 }
             }
             "assert" => {
                 if let Some(rule) = step.get("assertion") {
                     let whole = last.is_none_or(|last| index > last) && case.turns.len() < 2;
-                    predicates::take(rule, if whole { "" } else { "it is checked over the whole conversation" }, case);
+                    predicates::take(
+                        rule,
+                        if whole { "" } else { "it is checked over the whole conversation" },
+                        case,
+                    );
                 }
             }
             other => case.told(Mapped::new(other, &step.at, "").lost("nothing is clicked here")),
@@ -298,7 +343,11 @@ fn expected(calls: &Node, test: &Node, case: &mut Case) {
     let options = test.get("matchOptions").or_else(|| test.get("advancedConfig"));
     let mode = Mode::of(options.and_then(|options| options.text_at("argumentMatching")));
     for call in calls.items() {
-        let name = call.text().or_else(|| call.text_at("toolName")).or_else(|| call.text_at("name")).unwrap_or_default();
+        let name = call
+            .text()
+            .or_else(|| call.text_at("toolName"))
+            .or_else(|| call.text_at("name"))
+            .unwrap_or_default();
         let args = call.any(&["arguments", "args"]).map(Node::value);
         let part = Mapped::new("expectedToolCalls", &call.at, name);
         let check = expect::called(name, args.and_then(|args| mode.matchers(&args)), None);

@@ -73,7 +73,10 @@ pub(super) fn take(rule: &Node, differs: &str, case: &mut Case) {
 
 /// What a rule says, without its type.
 fn shown(rule: &Node) -> String {
-    let parts = rule.entries().iter().filter(|(key, _)| !["type", "kind", "role", "severity"].contains(&key.as_str()));
+    let parts = rule
+        .entries()
+        .iter()
+        .filter(|(key, _)| !["type", "kind", "role", "severity"].contains(&key.as_str()));
     let parts = parts.map(|(key, value)| match value.words() {
         Some(words) => words,
         None => format!("{key} {}", value.value()),
@@ -83,7 +86,8 @@ fn shown(rule: &Node) -> String {
 
 /// The check of a rule, and what differs.
 fn check(kind: &str, rule: &Node) -> Result<(Value, &'static str), String> {
-    let text = |key: &str| rule.text_at(key).filter(|text| !text.is_empty()).ok_or(format!("it has no `{key}`"));
+    let text =
+        |key: &str| rule.text_at(key).filter(|text| !text.is_empty()).ok_or(format!("it has no `{key}`"));
     Ok(match kind {
         "toolCalledWith" => {
             let matcher = rule.get("args");
@@ -96,8 +100,14 @@ fn check(kind: &str, rule: &Node) -> Result<(Value, &'static str), String> {
         "toolCalledAtLeastOnce" => (expect::called(text("toolName")?, None, None), ""),
         "toolNeverCalled" => (json!({"tool_not_called": text("toolName")?}), ""),
         "onlyToolsCalled" if rule.list_at("toolNames").is_empty() => (json!({"max_calls": 0}), ""),
-        "onlyToolsCalled" => return Err("tools that are not named cannot be forbidden; name those with `tool_not_called`".to_owned()),
-        "firstToolWas" => (expect::called(text("toolName")?, None, None), "that it was the first is not checked"),
+        "onlyToolsCalled" => {
+            return Err(
+                "tools that are not named cannot be forbidden; name those with `tool_not_called`".to_owned()
+            );
+        }
+        "firstToolWas" => {
+            (expect::called(text("toolName")?, None, None), "that it was the first is not checked")
+        }
         "responseContains" => {
             let sensitive = rule.get("caseSensitive").is_some_and(Node::is_true);
             (expect::contains(&[text("needle")?.to_owned()], false, sensitive), "")
@@ -111,7 +121,9 @@ fn check(kind: &str, rule: &Node) -> Result<(Value, &'static str), String> {
         }
         "turnCountUnder" => return Err("the turns of a case are written down".to_owned()),
         "" => return Err("it has no type".to_owned()),
-        kind if kind.starts_with("widget") || ["textVisible", "elementVisible", "elementHidden", "inputValue"].contains(&kind) => {
+        kind if kind.starts_with("widget")
+            || ["textVisible", "elementVisible", "elementHidden", "inputValue"].contains(&kind) =>
+        {
             return Err("nothing is rendered here".to_owned());
         }
         other => return Err(format!("no check does what `{other}` does")),

@@ -42,7 +42,8 @@ fn set(node: &Node, with: With<'_>, case: &mut Case) {
         }
         None => {
             case.told(part.lost("a share of expectations cannot be demanded; say which of them must hold"));
-            read.into_iter().for_each(|(part, _)| case.told(part.lost("it is part of a set with a threshold")));
+            read.into_iter()
+                .for_each(|(part, _)| case.told(part.lost("it is part of a set with a threshold")));
         }
     }
 }
@@ -126,7 +127,11 @@ fn checks(checks: Vec<Value>, negated: bool) -> Found {
     let checks: Vec<Value> = if negated { checks.iter().map(expect::not).collect() } else { checks };
     let mut names: Vec<String> = checks.iter().map(expect::name).collect();
     names.dedup();
-    Found { became: names.join(", "), wishes: checks.into_iter().map(Wish::Check).collect(), why: String::new() }
+    Found {
+        became: names.join(", "),
+        wishes: checks.into_iter().map(Wish::Check).collect(),
+        why: String::new(),
+    }
 }
 
 fn criterion(says: &str, reference: Option<&str>, negated: bool) -> Found {
@@ -163,7 +168,8 @@ fn read(kind: &str, value: &Value, threshold: Option<f64>, negated: bool) -> Res
         }
         "latency" => {
             let ms = threshold.filter(|ms| *ms >= 1.0 && *ms < 1e9).ok_or("it has no threshold")?;
-            check(json!({"latency": format!("{}ms", ms as u64)})).near("it is the time of the whole trial, with its tool calls")
+            check(json!({"latency": format!("{}ms", ms as u64)}))
+                .near("it is the time of the whole trial, with its tool calls")
         }
         "cost" => {
             let most = threshold.ok_or("it has no threshold and only measures")?;
@@ -176,11 +182,15 @@ fn read(kind: &str, value: &Value, threshold: Option<f64>, negated: bool) -> Res
             };
             criterion(&says, None, negated)
         }
-        "factuality" | "model-graded-factuality" => {
-            criterion("The answer agrees with the facts of the reference and contradicts none.", Some(&text()?), negated)
-        }
+        "factuality" | "model-graded-factuality" => criterion(
+            "The answer agrees with the facts of the reference and contradicts none.",
+            Some(&text()?),
+            negated,
+        ),
         "similar" => criterion("The answer says the same as the reference.", Some(&text()?), negated),
-        "answer-relevance" => criterion("The answer is about the question that the user asked.", None, negated),
+        "answer-relevance" => {
+            criterion("The answer is about the question that the user asked.", None, negated)
+        }
         "is-refusal" => criterion("The answer declines to do what the user asked.", None, negated),
         "trajectory:goal-success" => {
             let goal = value.get("goal").and_then(Value::as_str).map(str::to_owned).map_or_else(text, Ok)?;
@@ -222,7 +232,12 @@ fn words(value: &Value) -> Option<String> {
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Array(items) => items.iter().filter_map(words).collect(),
-        _ => words(value).unwrap_or_default().split(',').map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect(),
+        _ => words(value)
+            .unwrap_or_default()
+            .split(',')
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty())
+            .collect(),
     }
 }
 
@@ -231,7 +246,11 @@ fn tool(value: &Value) -> Result<String, String> {
     let named = value.as_str().or_else(|| value.get("name").or(value.get("pattern"))?.as_str());
     let name = named.filter(|name| !name.is_empty()).ok_or("it names no tool")?;
     let pattern = value.get("name").is_none() && name.contains(['*', '?']);
-    if pattern { Err(format!("`{name}` is a pattern, and checks name one tool")) } else { Ok(name.to_owned()) }
+    if pattern {
+        Err(format!("`{name}` is a pattern, and checks name one tool"))
+    } else {
+        Ok(name.to_owned())
+    }
 }
 
 fn used(value: &Value, negated: bool) -> Result<Found, String> {
@@ -251,7 +270,11 @@ fn used(value: &Value, negated: bool) -> Result<Found, String> {
 
 fn arguments(value: &Value, negated: bool) -> Result<Found, String> {
     let name = tool(value)?;
-    let args = value.get("args").or(value.get("arguments")).filter(|args| args.is_object()).ok_or("it has no arguments")?;
+    let args = value
+        .get("args")
+        .or(value.get("arguments"))
+        .filter(|args| args.is_object())
+        .ok_or("it has no arguments")?;
     let (free, any) = wildcards(args);
     let exact = value.get("mode").and_then(Value::as_str) == Some("exact");
     let loose = value.get("defaults").is_some() || value.get("ignore").is_some();
@@ -300,7 +323,8 @@ fn count(value: &Value, negated: bool) -> Result<Found, String> {
     if kind != "tool" {
         return Err("only calls of tools can be counted".to_owned());
     }
-    let bound = |key: &str| value.get(key).and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
+    let bound =
+        |key: &str| value.get(key).and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
     let (min, max) = (bound("min"), bound("max"));
     let found = if value.get("pattern").is_some_and(|pattern| pattern != "*") {
         let mut times = serde_json::Map::new();

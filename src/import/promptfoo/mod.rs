@@ -40,7 +40,8 @@ fn detect(source: &Source) -> Option<String> {
         return Some(format!("it has `{has}` and `{asks}`"));
     }
     let first = tree.items().first()?;
-    (first.get("vars").is_some() || first.get("assert").is_some()).then(|| "its items have `vars` or `assert`".to_owned())
+    (first.get("vars").is_some() || first.get("assert").is_some())
+        .then(|| "its items have `vars` or `assert`".to_owned())
 }
 
 fn read(sources: &[Source], near: Near<'_>, draft: &mut Draft) -> Result<(), Diagnostic> {
@@ -98,7 +99,8 @@ fn config<'a>(source: &'a Source, near: Near<'a>, draft: &mut Draft) -> Result<(
     }
     if let Some(options) = root.get("evaluateOptions") {
         for (key, value) in options.entries() {
-            let part = Mapped::new(format!("evaluateOptions.{key}"), &value.at, value.words().unwrap_or_default());
+            let part =
+                Mapped::new(format!("evaluateOptions.{key}"), &value.at, value.words().unwrap_or_default());
             match (key.as_str(), value.count()) {
                 ("repeat", Some(count @ 1..=1000)) => {
                     draft.keys.insert("trials".to_owned(), json!(count));
@@ -111,10 +113,14 @@ fn config<'a>(source: &'a Source, near: Near<'a>, draft: &mut Draft) -> Result<(
     for (key, value) in root.entries().iter().filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
         draft.told(Mapped::new(key.clone(), &value.at, "").lost("suites have nothing like it"));
     }
-    let prompts = root.get("prompts").map(|prompts| prompts::read(source, prompts, near, draft)).unwrap_or_default();
+    let prompts =
+        root.get("prompts").map(|prompts| prompts::read(source, prompts, near, draft)).unwrap_or_default();
     let usual = root.get("defaultTest").filter(|usual| usual.is_map());
     if let Some(odd) = root.get("defaultTest").filter(|usual| !usual.is_map()) {
-        draft.told(Mapped::new("defaultTest", &odd.at, odd.words().unwrap_or_default()).lost("write it out in the configuration"));
+        draft.told(
+            Mapped::new("defaultTest", &odd.at, odd.words().unwrap_or_default())
+                .lost("write it out in the configuration"),
+        );
     }
     if let Some(judge) = usual.and_then(|usual| usual.get("options")?.get("provider")) {
         let name = judge.text().or_else(|| judge.text_at("id")).unwrap_or_default();
@@ -177,7 +183,9 @@ fn provider(node: &Node, draft: &mut Draft) {
     for (key, value) in mcp.map_or(&[][..], Node::entries) {
         if !["enabled", "server", "servers", "name"].contains(&key.as_str()) {
             let part = Mapped::new("provider.config", &value.at, key);
-            draft.told(part.lost("the tools are those that the client profile shows, with limits of the suite"));
+            draft.told(
+                part.lost("the tools are those that the client profile shows, with limits of the suite"),
+            );
         }
     }
 }
@@ -205,7 +213,11 @@ impl<'a> Config<'a> {
                     tests.iter().for_each(|test| config.test(test, None, draft));
                 }
                 Some((Err(why), _)) => draft.told(part.lost(why)),
-                None => draft.told(part.lost("there is no such file beside the configuration, or it is a program or a sheet")),
+                None => {
+                    draft.told(part.lost(
+                        "there is no such file beside the configuration, or it is a program or a sheet",
+                    ))
+                }
             }
         }
     }
@@ -234,7 +246,10 @@ impl<'a> Config<'a> {
         for prompt in prompts {
             for vars in &combinations {
                 if !draft.has_room() {
-                    draft.told(Mapped::new("test", &test.at, "").lost("there are more combinations than a suite may hold"));
+                    draft.told(
+                        Mapped::new("test", &test.at, "")
+                            .lost("there are more combinations than a suite may hold"),
+                    );
                     return;
                 }
                 let label = if prompts.len() > 1 { prompt.label.as_str() } else { "" };
@@ -267,11 +282,16 @@ impl<'a> Config<'a> {
                         asserts::take(assert, (vars, self.templates), case);
                     }),
                     "metadata" => {
-                        let entries = value.entries().iter().filter_map(|(key, value)| Some(format!("{key}={}", value.words()?)));
+                        let entries = value
+                            .entries()
+                            .iter()
+                            .filter_map(|(key, value)| Some(format!("{key}={}", value.words()?)));
                         case.tags.extend(entries);
                         case.told(Mapped::new("metadata", &value.at, "").exact("tags"));
                     }
-                    "threshold" => case.told(part.near("expect", "every expectation must hold here, which is stricter")),
+                    "threshold" => {
+                        case.told(part.near("expect", "every expectation must hold here, which is stricter"))
+                    }
                     _ => case.told(part.lost("cases have nothing like it")),
                 }
             }
@@ -299,7 +319,9 @@ fn tests_of(source: &Source) -> Result<Vec<Node>, String> {
 fn filled(value: &Value, vars: &Vars) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) => vars.value(text)?,
-        Value::Array(items) => items.iter().map(|item| filled(item, vars)).collect::<Result<Vec<_>, _>>()?.into(),
+        Value::Array(items) => {
+            items.iter().map(|item| filled(item, vars)).collect::<Result<Vec<_>, _>>()?.into()
+        }
         Value::Object(map) => {
             let entries = map.iter().map(|(key, value)| Ok((key.clone(), filled(value, vars)?)));
             Value::Object(entries.collect::<Result<_, String>>()?)

@@ -33,11 +33,15 @@ impl Prompt {
             match vars.question() {
                 Some(question) => {
                     case.turns.push(question);
-                    case.told(part.near("prompt", "no prompt is given; the question is one of the variables"));
+                    case.told(
+                        part.near("prompt", "no prompt is given; the question is one of the variables"),
+                    );
                 }
                 None => {
                     case.leave_out("no prompt is given, and none of the variables is clearly the question");
-                    case.told(part.lost("no prompt is given, and none of the variables is clearly the question"));
+                    case.told(
+                        part.lost("no prompt is given, and none of the variables is clearly the question"),
+                    );
                 }
             }
             return;
@@ -56,7 +60,8 @@ impl Prompt {
                 case.told(part.exact("prompt"));
             }
             Ok(Value::Object(call)) if call.contains_key("tool") => {
-                let why = "it calls a tool without a model; `setup`, `verify` and `access` of a suite do that";
+                let why =
+                    "it calls a tool without a model; `setup`, `verify` and `access` of a suite do that";
                 case.leave_out(why);
                 case.told(part.lost(why));
             }
@@ -80,11 +85,15 @@ pub(super) fn read(source: &Source, prompts: &Node, near: Near<'_>, draft: &mut 
             continue;
         };
         let part = Mapped::new("prompts", &node.at, raw);
-        match near(source, name).filter(|file| ["txt", "md", "json", "yaml", "yml", ""].contains(&&*file.ending())) {
+        match near(source, name)
+            .filter(|file| ["txt", "md", "json", "yaml", "yml", ""].contains(&&*file.ending()))
+        {
             Some(file) => {
                 let texts: Vec<String> = match file.ending().as_str() {
                     // YAML conversations are the same as JSON ones.
-                    "yaml" | "yml" => vec![file.tree().map(|tree| tree.value().to_string()).unwrap_or_default()],
+                    "yaml" | "yml" => {
+                        vec![file.tree().map(|tree| tree.value().to_string()).unwrap_or_default()]
+                    }
                     "json" => vec![file.text.to_string()],
                     _ => file.text.split("\n---\n").map(|text| text.trim().to_owned()).collect(),
                 };
@@ -95,7 +104,9 @@ pub(super) fn read(source: &Source, prompts: &Node, near: Near<'_>, draft: &mut 
                     text: Some(text),
                 }));
             }
-            None => draft.told(part.lost("there is no such file beside the configuration, or it is a program")),
+            None => {
+                draft.told(part.lost("there is no such file beside the configuration, or it is a program"))
+            }
         }
     }
     let many = found.len() > 1;
@@ -136,7 +147,11 @@ pub(super) fn auth(auth: &Node, draft: &mut Draft) {
             // An id is no secret, and a suite wants it written out.
             let id = auth.text_at("clientId").unwrap_or_default();
             if id.is_empty() || id.contains("{{") {
-                draft.told(part.lost("write a persona with `client_credentials`: the client's id is a variable here"));
+                draft.told(
+                    part.lost(
+                        "write a persona with `client_credentials`: the client's id is a variable here",
+                    ),
+                );
                 return;
             }
             json!({"client_credentials": {"client_id": id, "secret": {"env": held(auth, "clientSecret", "MCP_CLIENT_SECRET", draft)}}})

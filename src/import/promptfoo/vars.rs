@@ -23,9 +23,13 @@ impl Vars {
                     true => node.items().iter().map(Node::value).collect(),
                     false => vec![node.value()],
                 };
-                let values: Vec<Value> = values.into_iter().map(|value| from_file(value, source, near)).collect();
+                let values: Vec<Value> =
+                    values.into_iter().map(|value| from_file(value, source, near)).collect();
                 if values.iter().any(|value| value.as_str().is_some_and(|text| text.starts_with("file://"))) {
-                    lost.push(Mapped::new("vars", &node.at, name).lost("the file that it names cannot be read here"));
+                    lost.push(
+                        Mapped::new("vars", &node.at, name)
+                            .lost("the file that it names cannot be read here"),
+                    );
                 }
                 match all.iter_mut().find(|(known, _)| known == name) {
                     Some((_, known)) => *known = values,
@@ -33,7 +37,10 @@ impl Vars {
                 }
             }
             if vars.text().is_some() {
-                lost.push(Mapped::new("vars", &vars.at, vars.text().unwrap_or_default()).lost("write the variables out"));
+                lost.push(
+                    Mapped::new("vars", &vars.at, vars.text().unwrap_or_default())
+                        .lost("write the variables out"),
+                );
             }
         }
         let mut combinations = vec![Map::new()];
@@ -52,7 +59,10 @@ impl Vars {
         if combinations.len() > MOST {
             combinations.truncate(MOST);
             if let Some(vars) = layers.iter().rev().find_map(|layer| layer.get("vars")) {
-                lost.push(Mapped::new("vars", &vars.at, "").lost(format!("more than {MOST} combinations; the first are kept")));
+                lost.push(
+                    Mapped::new("vars", &vars.at, "")
+                        .lost(format!("more than {MOST} combinations; the first are kept")),
+                );
             }
         }
         combinations.into_iter().map(Self).collect()
@@ -79,7 +89,8 @@ impl Vars {
     /// A template filled in. One that is a variable alone has that variable's value, whatever its type.
     pub(super) fn value(&self, template: &str) -> Result<Value, String> {
         let whole = template.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
-        if let Some(found) = whole.and_then(|name| self.find(name.trim())).filter(|found| !found.is_string()) {
+        if let Some(found) = whole.and_then(|name| self.find(name.trim())).filter(|found| !found.is_string())
+        {
             return Ok(found.clone());
         }
         self.fill(template).map(Value::String)

@@ -288,7 +288,8 @@ mod tests {
                 title: None,
                 description: "An order".into(),
                 schema: json!({"type": "object"}),
-            }].into(),
+            }]
+            .into(),
             trial: 1,
             ..ChatRequest::default()
         }
