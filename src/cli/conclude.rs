@@ -128,8 +128,7 @@ impl Concluded {
     /// What formats render.
     pub(super) fn view(&self, context: &Context) -> View<'_> {
         let Told { fits, lost } = self.told.get_or_init(|| told(&self.file, &self.run)).clone();
-        let looked =
-            || After { surface: self.since(), ..super::trend::after(&self.file, &self.run.manifest) };
+        let looked = || After { surface: self.since(), ..super::trend::after(&self.file, &self.run.manifest) };
         let after = self.after.get_or_init(looked).clone();
         View { fits, lost, after, ..self.verdict(context) }
     }

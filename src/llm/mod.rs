@@ -82,14 +82,7 @@ impl ChatRequest {
             trial: u32,
         }
         let Self { system, messages, tools, choice, answer_schema, trial } = self;
-        Digest::of_json(&Written {
-            system,
-            messages,
-            tools: tools.json(),
-            choice,
-            answer_schema,
-            trial: *trial,
-        })
+        Digest::of_json(&Written { system, messages, tools: tools.json(), choice, answer_schema, trial: *trial })
     }
 }
 
@@ -345,8 +338,7 @@ mod tests {
             description: "Does it.".into(),
             schema: serde_json::json!({"type": "object", "properties": {"z": {}, "a": {}}}),
         };
-        let bare =
-            ChatRequest { messages: vec![Message::User("hi".into())], trial: 1, ..ChatRequest::default() };
+        let bare = ChatRequest { messages: vec![Message::User("hi".into())], trial: 1, ..ChatRequest::default() };
         let full = ChatRequest {
             system: Some("Be kind.".into()),
             tools: vec![offer("a"), offer("b")].into(),

@@ -86,8 +86,12 @@ impl Keeper {
 
 /// The target at an endpoint.
 pub fn target(endpoint: Endpoint, isolation: Isolation, keeper: Keeper) -> Arc<dyn Target> {
-    let speech =
-        Speech { choice: keeper.choice, pace: keeper.pace, known: Mutex::default(), repeats: Arc::default() };
+    let speech = Speech {
+        choice: keeper.choice,
+        pace: keeper.pace,
+        known: Mutex::default(),
+        repeats: Arc::default(),
+    };
     let two_ways = matches!(endpoint, Endpoint::HttpSse { .. });
     match endpoint {
         Endpoint::Stdio(program) => {

@@ -133,7 +133,9 @@ fn read_one(text: &str, read: &impl Fn(&str) -> ReadResult) -> Result<Message, S
     let id = raw_id.parse().ok();
     let (outcome, bytes) = match (envelope.result, envelope.error) {
         (_, Some(error)) => (Err(rpc_error(&value(Some(error))?)), error.get().len()),
-        (Some(result), None) => (Ok(read(result.get()).map_err(|error| plain(&error))?), result.get().len()),
+        (Some(result), None) => {
+            (Ok(read(result.get()).map_err(|error| plain(&error))?), result.get().len())
+        }
         (None, None) => return Err("neither a method, nor a result, nor an error".to_owned()),
     };
     let opaque = match (&outcome, envelope.result) {

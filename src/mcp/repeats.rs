@@ -90,10 +90,7 @@ mod tests {
             (page(&repeats, &list("a")), page(&repeats, &list("a")), page(&repeats, &list("b")));
         assert!(Arc::ptr_eq(&first.items[0].raw, &again.items[0].raw));
         assert_eq!((first.items[0].name.as_str(), other.items[0].name.as_str()), ("a", "b"));
-        assert_eq!(
-            first.items[0].raw,
-            serde_json::from_str::<Value>(&list("a")).unwrap()["tools"][0].clone().into()
-        );
+        assert_eq!(first.items[0].raw, serde_json::from_str::<Value>(&list("a")).unwrap()["tools"][0].clone().into());
     }
 
     #[test]

@@ -53,9 +53,7 @@ mod tests {
             via: "json".to_owned(),
             status: None,
             headers: vec![],
-            body: Body::of(
-                json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).to_string().as_bytes(),
-            ),
+            body: Body::of(json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).to_string().as_bytes()),
         };
         SurfaceSeen {
             persona: persona.into(),

@@ -7,11 +7,11 @@ use super::causes::Causes;
 use super::gate::GateStamp;
 use super::judging::JudgeStamp;
 use super::spending::Spending;
+use super::surface::{SurfaceStamp, ToolsChanged};
 use super::summary::{
     Failure, FaultLine, FindingLine, Place, ReasonLine, Row, Rule, SCHEMA, Spent, Summary, Tokens, Totals,
     TrialLine, word,
 };
-use super::surface::{SurfaceStamp, ToolsChanged};
 use super::{View, figures, fit, health, losses, rates, toolscore, ways};
 use crate::diag::render;
 use crate::display;

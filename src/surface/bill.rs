@@ -138,10 +138,7 @@ mod tests {
         let raw = json!({"name": "dear", "outputSchema": {"type": "object"}, "annotations": {"title": "T"}});
         let facts = [ToolFact { name: "dear".into(), raw }];
         let bill = Bill::of(&shown(&["later"], &[("mini", 0), ("dear", 32)]), &facts);
-        assert_eq!(
-            bill.tools.iter().map(|line| line.tool.as_str()).collect::<Vec<_>>(),
-            ["dear", "mini", "later"]
-        );
+        assert_eq!(bill.tools.iter().map(|line| line.tool.as_str()).collect::<Vec<_>>(), ["dear", "mini", "later"]);
         let dear = &bill.tools[0];
         assert_eq!((dear.text, dear.input, dear.tokens), (9, 1, 10));
         assert_eq!((dear.output, dear.annotations), (5, 4));

@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Listed;
 use super::bill::Bill;
 use super::drift::{self, Change, Class};
 use super::lint::{self, Finding};
 use super::policy::Policy;
+use super::Listed;
 use crate::diag::Origin;
 use crate::display;
 use crate::transcript::ToolFact;
@@ -92,8 +92,7 @@ pub fn over(bill: &Bill, limits: Limits) -> Vec<Over> {
         let dear = bill.tools.iter().filter(|line| line.tokens > limit);
         all.extend(dear.map(|line| {
             let tool = display::excerpt(&line.tool, 80);
-            let message =
-                format!("{tool} costs {} tokens under {client}, and {limit} are allowed", line.tokens);
+            let message = format!("{tool} costs {} tokens under {client}, and {limit} are allowed", line.tokens);
             Over { of_tool: true, message }
         }));
     }
@@ -133,8 +132,7 @@ fn denied(policy: &Policy, findings: &[Finding]) -> Vec<Broken> {
 /// The first of many, the last of them saying how many there are.
 fn some<T>(all: &[T], broken: impl Fn(&T) -> Broken) -> Vec<Broken> {
     let mut kept: Vec<Broken> = all.iter().take(NAMED).map(broken).collect();
-    if let (Some(last), Some(more)) = (kept.last_mut(), all.len().checked_sub(NAMED).filter(|more| *more > 0))
-    {
+    if let (Some(last), Some(more)) = (kept.last_mut(), all.len().checked_sub(NAMED).filter(|more| *more > 0)) {
         last.message.push_str(&format!("; and {more} more of this kind"));
     }
     kept

@@ -78,8 +78,7 @@ pub fn file_name(tool: &str) -> String {
 
 /// Whether a plain name could be taken for one that got a digest.
 fn ends_like_digest(name: &str) -> bool {
-    name.rsplit_once('-')
-        .is_some_and(|(_, end)| end.len() == 16 && end.bytes().all(|b| b.is_ascii_hexdigit()))
+    name.rsplit_once('-').is_some_and(|(_, end)| end.len() == 16 && end.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// The same value with the keys of every object in order.
@@ -107,10 +106,8 @@ mod tests {
 
     #[test]
     fn a_file_is_stable_and_reads_back() {
-        let one =
-            tool(json!({"name": "a", "inputSchema": {"type": "object", "properties": {"z": {}, "b": {}}}}));
-        let other =
-            tool(json!({"inputSchema": {"properties": {"b": {}, "z": {}}, "type": "object"}, "name": "a"}));
+        let one = tool(json!({"name": "a", "inputSchema": {"type": "object", "properties": {"z": {}, "b": {}}}}));
+        let other = tool(json!({"inputSchema": {"properties": {"b": {}, "z": {}}, "type": "object"}, "name": "a"}));
         assert_eq!(text(&one), text(&other));
         let back = read(&text(&one)).unwrap();
         assert_eq!(back.name, one.name);
@@ -120,14 +117,7 @@ mod tests {
 
     #[test]
     fn what_somebody_else_wrote_is_not_ours() {
-        for text in [
-            "",
-            "{",
-            "[]",
-            "{\"name\": \"a\"}",
-            "{\"$rehearsal\": 99, \"name\": \"a\"}",
-            "{\"$rehearsal\": 1}",
-        ] {
+        for text in ["", "{", "[]", "{\"name\": \"a\"}", "{\"$rehearsal\": 99, \"name\": \"a\"}", "{\"$rehearsal\": 1}"] {
             assert!(read(text).is_none(), "{text}");
         }
     }
@@ -137,33 +127,9 @@ mod tests {
         let long = "x".repeat(500);
         let longer = "x".repeat(501);
         let names = [
-            "get_order",
-            "getOrder",
-            "GETORDER",
-            "getorder",
-            "../x",
-            "..\\x",
-            "/x",
-            "CON",
-            "con",
-            "com1",
-            "COM1",
-            "nul",
-            "",
-            ".",
-            "..",
-            "-rf",
-            "rf",
-            "a b",
-            "a_b",
-            "a/b",
-            "é",
-            "e\u{301}",
-            "a\u{0}b",
-            &long,
-            &longer,
-            "x-0123456789abcdef",
-            "tool",
+            "get_order", "getOrder", "GETORDER", "getorder", "../x", "..\\x", "/x", "CON", "con", "com1", "COM1",
+            "nul", "", ".", "..", "-rf", "rf", "a b", "a_b", "a/b", "é", "e\u{301}", "a\u{0}b", &long, &longer,
+            "x-0123456789abcdef", "tool",
         ];
         let files: Vec<String> = names.iter().map(|name| file_name(name)).collect();
         for file in &files {

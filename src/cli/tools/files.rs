@@ -70,9 +70,7 @@ pub(in crate::cli) fn read(folder: &Path) -> Outcome<Vec<ToolFact>> {
         for name in names(folder)? {
             match tool(&folder.join(&name))? {
                 Some(tool) => tools.push(tool),
-                None => {
-                    return Err(io::Error::other(format!("`{}` is no tool", display::excerpt(&name, 120))));
-                }
+                None => return Err(io::Error::other(format!("`{}` is no tool", display::excerpt(&name, 120)))),
             }
         }
         Ok(tools)
@@ -135,10 +133,8 @@ mod tests {
         fs::write(folder.join("mine.tool.json"), "{\"name\": \"mine\"}").unwrap();
         let second = write(&folder, &tools(&["a", "c"]), &secrets).unwrap();
         assert_eq!((second.written, second.unchanged, second.removed), (1, 1, 2));
-        let mut left: Vec<String> = fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut left: Vec<String> =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();
         assert_eq!(left, ["README.md", "a.tool.json", "c.tool.json", "mine.tool.json"]);
         let told = read(&folder).unwrap_err();
@@ -153,10 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let secrets = Secrets::default();
         secrets.register("token", "s3cr3t-t0k3n-of-mine");
-        let tool = ToolFact {
-            name: "a".into(),
-            raw: json!({"name": "a", "description": "for s3cr3t-t0k3n-of-mine"}),
-        };
+        let tool = ToolFact { name: "a".into(), raw: json!({"name": "a", "description": "for s3cr3t-t0k3n-of-mine"}) };
         write(folder.path(), &[tool], &secrets).unwrap();
         let text = fs::read_to_string(folder.path().join("a.tool.json")).unwrap();
         assert!(!text.contains("s3cr3t") && text.contains("for "), "{text}");
@@ -168,9 +161,6 @@ mod tests {
         let told = read(&folder.path().join("none")).unwrap_err();
         assert_eq!(told.code, "surface.snapshot");
         fs::write(folder.path().join("file"), "").unwrap();
-        assert_eq!(
-            write(&folder.path().join("file"), &tools(&["a"]), &Secrets::default()).unwrap_err().exit,
-            Exit::LocalIo
-        );
+        assert_eq!(write(&folder.path().join("file"), &tools(&["a"]), &Secrets::default()).unwrap_err().exit, Exit::LocalIo);
     }
 }

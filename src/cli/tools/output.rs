@@ -25,7 +25,11 @@ pub(super) fn print(found: &Found, args: &ToolsArgs, context: &Context) -> Outco
         return context.printer.data_line(&text);
     }
     let printer = context.printer;
-    let room = Room { columns: usize::from(printer.width()), style: printer.style(), whole: context.verbose };
+    let room = Room {
+        columns: usize::from(printer.width()),
+        style: printer.style(),
+        whole: context.verbose,
+    };
     printer.data(human(found, room).as_bytes())?;
     if let Some(written) = &found.written {
         let folder = args.snapshot.as_ref().map_or_else(String::new, |folder| folder.display().to_string());
@@ -49,8 +53,7 @@ fn human(found: &Found, room: Room) -> String {
     let seen = &found.visit.seen;
     let server = if seen.server.is_empty() { "a server without a name" } else { &seen.server };
     let tools = count(found.tools.len() as u64, "tool");
-    let mut out =
-        format!("{}\n", display::safe_line(&format!("{tools} of {server}, {}", found.visit.target)));
+    let mut out = format!("{}\n", display::safe_line(&format!("{tools} of {server}, {}", found.visit.target)));
     if let [bill] = found.bills.as_slice() {
         let text = format!("{} tokens in every request under {}, {HOW}", bill.total, bill.client);
         out.push_str(&format!("{}\n\n", wrapped(&display::safe_line(&text), room.columns)));

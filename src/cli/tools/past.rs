@@ -16,8 +16,7 @@ pub(super) fn tools(name: &str, out: &Path, context: &Context) -> Outcome<Vec<To
     }
     let file = runs::resolve(name, out, context).map_err(|failure| {
         let missing = format!("`{}` is neither a folder nor a run", crate::display::excerpt(name, 120));
-        Failure { message: missing, ..failure }
-            .hint("write a snapshot with `rehearsal tools TARGET --snapshot DIR`")
+        Failure { message: missing, ..failure }.hint("write a snapshot with `rehearsal tools TARGET --snapshot DIR`")
     })?;
     let manifest = Reader::open(&file)
         .and_then(|reader| reader.manifest())

@@ -52,8 +52,7 @@ impl Stock {
         let facts = for_model(source.listed.to_vec(), &source.client.wire);
         let facts = narrowed(facts, source.only);
         let menu = Menu::of(&facts, source.server, &source.client.menu);
-        let read_only =
-            facts.iter().filter(|fact| is_read_only(fact)).map(|fact| fact.name.clone()).collect();
+        let read_only = facts.iter().filter(|fact| is_read_only(fact)).map(|fact| fact.name.clone()).collect();
         Self { menu, read_only }
     }
 }
@@ -105,10 +104,7 @@ mod tests {
     use super::*;
 
     fn fact(name: &str) -> ToolFact {
-        ToolFact {
-            name: name.into(),
-            raw: json!({"name": name, "annotations": {"readOnlyHint": name == "a"}}).into(),
-        }
+        ToolFact { name: name.into(), raw: json!({"name": name, "annotations": {"readOnlyHint": name == "a"}}).into() }
     }
 
     #[test]

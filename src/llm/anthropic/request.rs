@@ -211,8 +211,7 @@ mod tests {
             tools: vec![
                 tool("get.order", json!({"type": "object"})),
                 tool("find", json!({"type": "object", "properties": {"q": {"type": "string"}}})),
-            ]
-            .into(),
+            ].into(),
             trial: 1,
             ..ChatRequest::default()
         }

@@ -180,8 +180,7 @@ mod tests {
                 description: String::new(),
                 schema: json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
                     "properties": {"id": {"type": "integer", "exclusiveMinimum": 0}}}),
-            }]
-            .into(),
+            }].into(),
             trial: 1,
             ..ChatRequest::default()
         }

@@ -14,7 +14,9 @@ use super::api::names::{self, Names};
 use super::api::{Api, Usual};
 use super::offers::Form;
 use super::providers::{self, Quirks};
-use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Offers, Outside, bad_definition, schema};
+use super::{
+    ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Offers, Outside, bad_definition, schema,
+};
 use crate::transcript::{Fault, Loss, Recorder};
 
 mod assemble;

@@ -326,8 +326,7 @@ mod tests {
                 title: Some("An order".into()),
                 description: String::new(),
                 schema: json!({"type": "object"}),
-            }]
-            .into(),
+            }].into(),
             trial: 1,
             ..ChatRequest::default()
         };

@@ -35,20 +35,12 @@ fn more(all: usize, out: &mut String) {
 
 fn bills(stamp: &SurfaceStamp, out: &mut String, code: &impl Fn(&str) -> String) {
     for bill in &stamp.bills {
-        out.push_str(&format!(
-            "{} tokens in every request under {}, {}.\n\n",
-            bill.total,
-            code(&bill.client),
-            stamp.counted
-        ));
+        out.push_str(&format!("{} tokens in every request under {}, {}.\n\n", bill.total, code(&bill.client), stamp.counted));
         out.push_str("| tool | text | input schema | tokens | share |\n|---|--:|--:|--:|--:|\n");
         for line in bill.tools.iter().take(ROWS) {
             let share = line.share * 100.0;
             let tool = code(&line.tool);
-            out.push_str(&format!(
-                "| {tool} | {} | {} | {} | {share:.0} % |\n",
-                line.text, line.input, line.tokens
-            ));
+            out.push_str(&format!("| {tool} | {} | {} | {} | {share:.0} % |\n", line.text, line.input, line.tokens));
         }
         more(bill.tools.len(), out);
     }

@@ -63,8 +63,7 @@ pub fn classes(changes: &[Change]) -> String {
 fn paragraph((word, tone, rest): (&str, Tone, &str), items: &[String], room: Room) -> String {
     let mut out = String::new();
     for (index, text) in lines(&format!("{word} {rest}"), room.columns, ["  ", "    "]).iter().enumerate() {
-        let text =
-            if index == 0 { text.replacen(word, &room.style.paint(tone, word), 1) } else { text.clone() };
+        let text = if index == 0 { text.replacen(word, &room.style.paint(tone, word), 1) } else { text.clone() };
         out.push_str(&text);
         out.push('\n');
     }

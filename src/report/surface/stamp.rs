@@ -70,8 +70,7 @@ impl ToolsChanged {
 
     /// One line.
     pub fn sentence(&self) -> String {
-        let first =
-            self.changes.first().map(|change| format!(", such as {}", change.text)).unwrap_or_default();
+        let first = self.changes.first().map(|change| format!(", such as {}", change.text)).unwrap_or_default();
         format!("the tools since run {}: {}{first}", self.run, self.count)
     }
 }

@@ -115,7 +115,9 @@ fn listed<'a>(view: &View<'a>) -> BTreeMap<&'a str, &'a ToolFact> {
 
 fn list_bytes(view: &View<'_>) -> u64 {
     let lists = view.transcript().events.iter().filter_map(|event| match &event.what {
-        What::ToolsListed { tools } => Some(tools.iter().map(|tool| written_bytes(&tool.raw)).sum::<u64>()),
+        What::ToolsListed { tools } => {
+            Some(tools.iter().map(|tool| written_bytes(&tool.raw)).sum::<u64>())
+        }
         _ => None,
     });
     lists.max().unwrap_or(0)

@@ -31,22 +31,13 @@ pub(super) fn resolve(
         );
     }
     if let Some(folder) = policy.snapshot.as_ref().filter(|folder| folder.value.trim().is_empty()) {
-        context.push(Diagnostic::error(
-            "suite.invalid-value",
-            folder.origin.clone(),
-            "`snapshot` names no folder",
-        ));
+        context.push(Diagnostic::error("suite.invalid-value", folder.origin.clone(), "`snapshot` names no folder"));
     }
     Some(policy)
 }
 
 /// Names of rules; of levels as well where that makes sense.
-fn names(
-    context: &mut Context<'_>,
-    file: &Arc<str>,
-    written: Vec<At<String>>,
-    levels: bool,
-) -> Vec<Located<String>> {
+fn names(context: &mut Context<'_>, file: &Arc<str>, written: Vec<At<String>>, levels: bool) -> Vec<Located<String>> {
     let mut known = Vec::new();
     for name in written {
         let name = name.locate(file);

@@ -50,18 +50,10 @@ pub(super) fn turns(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<(
                 (None, Some(_)) => Turn::Narrower,
                 (Some(_), None) => Turn::Wider,
                 (Some(from), Some(to)) if from < to => {
-                    if least {
-                        Turn::Narrower
-                    } else {
-                        Turn::Wider
-                    }
+                    if least { Turn::Narrower } else { Turn::Wider }
                 }
                 (Some(from), Some(to)) if from > to => {
-                    if least {
-                        Turn::Wider
-                    } else {
-                        Turn::Narrower
-                    }
+                    if least { Turn::Wider } else { Turn::Narrower }
                 }
                 _ => continue,
             };
@@ -70,9 +62,7 @@ pub(super) fn turns(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<(
     }
     for key in PRESENT {
         let value = |map: &Map<String, Value>| {
-            map.get(*key)
-                .filter(|value| **value != Value::Bool(false) || *key != "uniqueItems")
-                .map(super::canonical)
+            map.get(*key).filter(|value| **value != Value::Bool(false) || *key != "uniqueItems").map(super::canonical)
         };
         let turn = match (value(old), value(new)) {
             (None, Some(_)) => Turn::Narrower,

@@ -20,8 +20,8 @@ mod normal;
 mod schema;
 
 pub(super) use normal::target;
-pub use schema::Side;
 pub(super) use schema::escaped;
+pub use schema::Side;
 
 /// Most changes of one tool that are told; one more says that there were more.
 const CHANGES: usize = 200;
@@ -29,9 +29,7 @@ const CHANGES: usize = 200;
 const VALUE: usize = 120;
 
 /// What a change does to callers, the gravest first.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// What worked may not work any more.
@@ -75,8 +73,7 @@ pub struct Change {
 impl Change {
     /// The change as a line, safe for display.
     pub fn text(&self) -> String {
-        let at =
-            if self.at.is_empty() { String::new() } else { format!(" {}", display::excerpt(&self.at, 160)) };
+        let at = if self.at.is_empty() { String::new() } else { format!(" {}", display::excerpt(&self.at, 160)) };
         let values = match (&self.old, &self.new) {
             (Some(old), Some(new)) => format!(": {old} -> {new}"),
             (Some(old), None) => format!(": was {old}"),
@@ -112,12 +109,9 @@ pub fn compare(before: &[ToolFact], after: &[ToolFact]) -> Vec<Change> {
         };
         match (before.get(name), after.get(name)) {
             (Some(old), None) => {
-                let heir =
-                    after.iter().find(|(other, new)| !before.contains_key(*other) && same_but_name(old, new));
+                let heir = after.iter().find(|(other, new)| !before.contains_key(*other) && same_but_name(old, new));
                 let what = match heir {
-                    Some((other, _)) => {
-                        format!("removed; `{}` is the same tool", display::excerpt(other, 80))
-                    }
+                    Some((other, _)) => format!("removed; `{}` is the same tool", display::excerpt(other, 80)),
                     None => "removed".to_owned(),
                 };
                 all.push(whole(Class::Breaking, &what));
@@ -186,15 +180,12 @@ fn tool(old: &Value, new: &Value, found: &mut Found<'_>) {
         (Some(from), None) => {
             found.note(Class::Breaking, "/outputSchema", "no output schema any more", (Some(&from), None));
         }
-        (None, Some(to)) => {
-            found.note(Class::Additive, "/outputSchema", "now has an output schema", (None, Some(&to)))
-        }
+        (None, Some(to)) => found.note(Class::Additive, "/outputSchema", "now has an output schema", (None, Some(&to))),
         (None, None) => {}
     }
     annotations::compare(old.get("annotations"), new.get("annotations"), found);
     let known = ["name", "inputSchema", "outputSchema", "annotations"];
-    let keys =
-        |tool: &Value| tool.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+    let keys = |tool: &Value| tool.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>();
     let mut rest: Vec<String> = keys(old).into_iter().chain(keys(new)).collect();
     rest.sort();
     rest.dedup();

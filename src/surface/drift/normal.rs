@@ -159,9 +159,6 @@ pub(in crate::surface) fn target<'a>(reference: &str, root: &'a Value) -> Option
         // Percent-encoded pointers are allowed in a reference and next to unknown in tools; they stay unresolved.
         return root.pointer(pointer);
     }
-    let definitions =
-        ["$defs", "definitions"].into_iter().filter_map(|key| root.get(key)?.as_object()).flatten();
-    definitions
-        .map(|(_, schema)| schema)
-        .find(|schema| schema.get("$anchor").is_some_and(|name| name == pointer))
+    let definitions = ["$defs", "definitions"].into_iter().filter_map(|key| root.get(key)?.as_object()).flatten();
+    definitions.map(|(_, schema)| schema).find(|schema| schema.get("$anchor").is_some_and(|name| name == pointer))
 }

@@ -13,18 +13,8 @@ const DEPTH: usize = 40;
 /// Pairs of levels of one tool that are compared; a tangle of references would have no end.
 const PAIRS: usize = 20_000;
 /// Keywords that are words for people, or hold what is reached by reference only.
-const WORDS: &[&str] = &[
-    "description",
-    "title",
-    "examples",
-    "example",
-    "$comment",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "$schema",
-    "$id",
-];
+const WORDS: &[&str] =
+    &["description", "title", "examples", "example", "$comment", "deprecated", "readOnly", "writeOnly", "$schema", "$id"];
 const DEFINITIONS: &[&str] = &["$defs", "definitions", "$anchor"];
 
 /// Who has to live with a schema.
@@ -70,12 +60,7 @@ impl Walk<'_, '_> {
     fn pair(&mut self, old: &Value, new: &Value, at: &str, depth: usize) {
         if depth > DEPTH || self.left == 0 {
             if canonical(old) != canonical(new) {
-                self.found.note(
-                    Class::Breaking,
-                    at,
-                    "changed, too deep or too tangled to say how",
-                    (None, None),
-                );
+                self.found.note(Class::Breaking, at, "changed, too deep or too tangled to say how", (None, None));
             }
             return;
         }
@@ -206,9 +191,7 @@ impl Walk<'_, '_> {
 
     fn properties(&mut self, old: &Normal, new: &Normal, at: &str, depth: usize) {
         let empty = Map::new();
-        let all = |normal: &Normal| {
-            normal.map.get("properties").and_then(Value::as_object).cloned().unwrap_or(empty.clone())
-        };
+        let all = |normal: &Normal| normal.map.get("properties").and_then(Value::as_object).cloned().unwrap_or(empty.clone());
         let (from, to) = (all(old), all(new));
         let (needed, needs) = (required(&old.map), required(&new.map));
         let names: BTreeSet<&String> = from.keys().chain(to.keys()).chain(&needed).chain(&needs).collect();
@@ -216,9 +199,7 @@ impl Walk<'_, '_> {
             let place = format!("{at}/properties/{}", escaped(name));
             let (was, is) = (needed.contains(name), needs.contains(name));
             match (from.get(name), to.get(name)) {
-                (Some(old), None) => {
-                    self.found.note(Class::Breaking, &place, "property removed", (Some(old), None))
-                }
+                (Some(old), None) => self.found.note(Class::Breaking, &place, "property removed", (Some(old), None)),
                 (None, Some(new)) => {
                     let (class, what) = match (self.side, is) {
                         (Side::Input, true) => (Class::Breaking, "new required parameter"),
@@ -264,9 +245,7 @@ impl Walk<'_, '_> {
                 _ => self.turn(Turn::Wider, &place, "more is allowed", values),
             }
         }
-        let list = |map: &Map<String, Value>| {
-            map.get("prefixItems").and_then(Value::as_array).cloned().unwrap_or_default()
-        };
+        let list = |map: &Map<String, Value>| map.get("prefixItems").and_then(Value::as_array).cloned().unwrap_or_default();
         let (from, to) = (list(old), list(new));
         for (index, (old, new)) in from.iter().zip(&to).enumerate() {
             self.pair(old, new, &format!("{at}/prefixItems/{index}"), depth + 1);
@@ -290,11 +269,8 @@ impl Walk<'_, '_> {
             let class = if values.0.is_none() { Class::Additive } else { Class::Breaking };
             self.found.note(class, &format!("{at}/default"), "default changed", values);
         }
-        let odd: BTreeSet<&String> = old
-            .keys()
-            .chain(new.keys())
-            .filter(|key| !is_known(key) && !DEFINITIONS.contains(&key.as_str()))
-            .collect();
+        let odd: BTreeSet<&String> =
+            old.keys().chain(new.keys()).filter(|key| !is_known(key) && !DEFINITIONS.contains(&key.as_str())).collect();
         for key in odd {
             let values = (old.get(key), new.get(key));
             if values.0.map(canonical) != values.1.map(canonical) {

@@ -10,9 +10,7 @@ fn tool(raw: Value) -> ToolFact {
 
 /// What a change of the one parameter `a` does, as `class place`.
 fn of_parameter(old: Value, new: Value) -> Vec<String> {
-    let with = |schema: Value| {
-        tool(json!({"name": "t", "inputSchema": {"type": "object", "properties": {"a": schema}}}))
-    };
+    let with = |schema: Value| tool(json!({"name": "t", "inputSchema": {"type": "object", "properties": {"a": schema}}}));
     told(&[with(old)], &[with(new)], "/inputSchema/properties/a")
 }
 
@@ -37,11 +35,7 @@ fn of_tool(old: Value, new: Value) -> Vec<String> {
 fn told(old: &[ToolFact], new: &[ToolFact], below: &str) -> Vec<String> {
     compare(old, new)
         .iter()
-        .map(|change| {
-            format!("{} {}", change.class.as_str(), change.at.strip_prefix(below).unwrap_or(&change.at))
-                .trim_end()
-                .to_owned()
-        })
+        .map(|change| format!("{} {}", change.class.as_str(), change.at.strip_prefix(below).unwrap_or(&change.at)).trim_end().to_owned())
         .collect()
 }
 
@@ -62,33 +56,15 @@ fn tools_come_and_go() {
 fn parameters_come_and_go() {
     let object = |properties: Value, required: Value| json!({"type": "object", "properties": properties, "required": required});
     let (a, ab) = (json!({"a": {}}), json!({"a": {}, "b": {"type": "string"}}));
-    assert_eq!(
-        of_input(object(a.clone(), json!([])), object(ab.clone(), json!([]))),
-        ["additive /properties/b"]
-    );
-    assert_eq!(
-        of_input(object(a.clone(), json!([])), object(ab.clone(), json!(["b"]))),
-        ["breaking /properties/b"]
-    );
-    assert_eq!(
-        of_input(object(ab.clone(), json!(["b"])), object(a.clone(), json!([]))),
-        ["breaking /properties/b"]
-    );
-    assert_eq!(
-        of_input(object(ab.clone(), json!([])), object(ab.clone(), json!(["b"]))),
-        ["breaking /properties/b"]
-    );
-    assert_eq!(
-        of_input(object(ab.clone(), json!(["b", "a"])), object(ab.clone(), json!(["a"]))),
-        ["additive /properties/b"]
-    );
+    assert_eq!(of_input(object(a.clone(), json!([])), object(ab.clone(), json!([]))), ["additive /properties/b"]);
+    assert_eq!(of_input(object(a.clone(), json!([])), object(ab.clone(), json!(["b"]))), ["breaking /properties/b"]);
+    assert_eq!(of_input(object(ab.clone(), json!(["b"])), object(a.clone(), json!([]))), ["breaking /properties/b"]);
+    assert_eq!(of_input(object(ab.clone(), json!([])), object(ab.clone(), json!(["b"]))), ["breaking /properties/b"]);
+    assert_eq!(of_input(object(ab.clone(), json!(["b", "a"])), object(ab.clone(), json!(["a"]))), ["additive /properties/b"]);
     assert_eq!(of_input(object(ab.clone(), json!(["b", "a"])), object(ab, json!(["a", "b"]))), NONE);
     let closed = json!({"type": "object", "additionalProperties": false});
     assert_eq!(of_input(json!({"type": "object"}), closed.clone()), ["breaking /additionalProperties"]);
-    assert_eq!(
-        of_input(closed, json!({"type": "object", "additionalProperties": {}})),
-        ["additive /additionalProperties"]
-    );
+    assert_eq!(of_input(closed, json!({"type": "object", "additionalProperties": {}})), ["additive /additionalProperties"]);
 }
 
 #[test]
@@ -127,10 +103,7 @@ fn bounds_tighten_and_loosen() {
     assert_eq!(of_parameter(json!({"pattern": "a"}), json!({})), ["additive /pattern"]);
     assert_eq!(of_parameter(json!({"default": 1}), json!({"default": 2})), ["breaking /default"]);
     assert_eq!(of_parameter(json!({}), json!({"default": 2})), ["additive /default"]);
-    assert_eq!(
-        of_parameter(json!({"items": {"type": "string"}}), json!({"items": {"type": "integer"}})),
-        ["breaking /items/type"]
-    );
+    assert_eq!(of_parameter(json!({"items": {"type": "string"}}), json!({"items": {"type": "integer"}})), ["breaking /items/type"]);
     assert_eq!(of_parameter(json!(true), json!(false)), ["breaking"]);
 }
 
@@ -167,38 +140,22 @@ fn references_are_followed() {
 #[test]
 fn alternatives_are_matched() {
     let any = |schemas: Value| json!({"anyOf": schemas});
-    let (a, b) =
-        (json!({"type": "string", "minLength": 1}), json!({"type": "array", "items": {"type": "string"}}));
+    let (a, b) = (json!({"type": "string", "minLength": 1}), json!({"type": "array", "items": {"type": "string"}}));
     assert_eq!(of_parameter(any(json!([a, b])), any(json!([b, a]))), NONE);
     assert_eq!(of_parameter(any(json!([a, b, true])), any(json!([a, b]))), ["breaking /anyOf"]);
     assert_eq!(of_parameter(any(json!([a, b])), any(json!([a, b, true]))), ["additive /anyOf"]);
     let tighter = json!({"type": "string", "minLength": 2});
     assert_eq!(of_parameter(any(json!([a, b])), any(json!([tighter, b]))), ["breaking /anyOf/0/minLength"]);
-    assert_eq!(
-        of_parameter(
-            any(json!([{"type": "string"}, {"type": "integer"}])),
-            json!({"type": ["integer", "string"]})
-        ),
-        NONE
-    );
+    assert_eq!(of_parameter(any(json!([{"type": "string"}, {"type": "integer"}])), json!({"type": ["integer", "string"]})), NONE);
 }
 
 #[test]
 fn results_are_read_the_other_way_round() {
     let object = |properties: Value, required: Value| json!({"type": "object", "properties": properties, "required": required});
     let (a, ab) = (json!({"a": {}}), json!({"a": {}, "b": {}}));
-    assert_eq!(
-        of_output(object(ab.clone(), json!([])), object(a.clone(), json!([]))),
-        ["breaking /properties/b"]
-    );
-    assert_eq!(
-        of_output(object(a.clone(), json!([])), object(ab.clone(), json!(["b"]))),
-        ["additive /properties/b"]
-    );
-    assert_eq!(
-        of_output(object(a.clone(), json!(["a"])), object(a.clone(), json!([]))),
-        ["breaking /properties/a"]
-    );
+    assert_eq!(of_output(object(ab.clone(), json!([])), object(a.clone(), json!([]))), ["breaking /properties/b"]);
+    assert_eq!(of_output(object(a.clone(), json!([])), object(ab.clone(), json!(["b"]))), ["additive /properties/b"]);
+    assert_eq!(of_output(object(a.clone(), json!(["a"])), object(a.clone(), json!([]))), ["breaking /properties/a"]);
     assert_eq!(of_output(object(a.clone(), json!([])), object(a, json!(["a"]))), ["additive /properties/a"]);
     assert_eq!(of_output(json!({"type": "integer"}), json!({"type": "number"})), ["breaking /type"]);
     assert_eq!(of_output(json!({"enum": [1, 2]}), json!({"enum": [1]})), ["additive /enum"]);
@@ -209,10 +166,7 @@ fn results_are_read_the_other_way_round() {
 
 #[test]
 fn words_are_wording_and_promises_are_not() {
-    assert_eq!(
-        of_parameter(json!({"description": "a"}), json!({"description": "b"})),
-        ["wording /description"]
-    );
+    assert_eq!(of_parameter(json!({"description": "a"}), json!({"description": "b"})), ["wording /description"]);
     assert_eq!(of_tool(json!({"description": "a"}), json!({"description": "b"})), ["wording /description"]);
     assert_eq!(of_tool(json!({"title": "a"}), json!({})), ["wording /title"]);
     let hints = |hints: Value| json!({"annotations": hints});

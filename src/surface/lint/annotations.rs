@@ -11,29 +11,13 @@ const HINTS: &[&str] = &["readOnlyHint", "destructiveHint", "idempotentHint", "o
 
 /// Verbs after which something is gone, or money is.
 const DESTRUCTIVE: &[&str] = &[
-    "cancel",
-    "clear",
-    "delete",
-    "destroy",
-    "drop",
-    "erase",
-    "kill",
-    "overwrite",
-    "purge",
-    "refund",
-    "remove",
-    "reset",
-    "revoke",
-    "terminate",
-    "truncate",
-    "uninstall",
-    "unpublish",
-    "wipe",
+    "cancel", "clear", "delete", "destroy", "drop", "erase", "kill", "overwrite", "purge", "refund", "remove", "reset",
+    "revoke", "terminate", "truncate", "uninstall", "unpublish", "wipe",
 ];
 /// Verbs that only look.
 const READING: &[&str] = &[
-    "check", "count", "describe", "download", "fetch", "find", "get", "inspect", "list", "lookup", "preview",
-    "query", "read", "search", "show", "view",
+    "check", "count", "describe", "download", "fetch", "find", "get", "inspect", "list", "lookup", "preview", "query",
+    "read", "search", "show", "view",
 ];
 
 fn hint(tool: &ToolFact, name: &str) -> Option<bool> {
@@ -65,9 +49,7 @@ pub(super) fn types(listed: &Listed<'_>) -> Vec<Hit> {
         if !annotations.is_object() && !annotations.is_null() {
             return Some("`annotations` is no object".to_owned());
         }
-        let odd = HINTS
-            .iter()
-            .find(|name| annotations.get(**name).is_some_and(|value: &Value| !value.is_boolean()))?;
+        let odd = HINTS.iter().find(|name| annotations.get(**name).is_some_and(|value: &Value| !value.is_boolean()))?;
         Some(format!("`{odd}` is not a boolean"))
     })
 }
@@ -95,23 +77,14 @@ pub(super) fn read_only(listed: &Listed<'_>) -> Vec<Hit> {
     each(listed, |tool| {
         let silent = hint(tool, "readOnlyHint").is_none() && hint(tool, "destructiveHint") != Some(true);
         let first = terms(tool.name.as_str()).into_iter().next().filter(|_| silent)?;
-        READING
-            .iter()
-            .any(|verb| terms(verb).contains(&first))
-            .then(|| format!("`{first}`, and no `readOnlyHint`"))
+        READING.iter().any(|verb| terms(verb).contains(&first)).then(|| format!("`{first}`, and no `readOnlyHint`"))
     })
 }
 
 pub(super) fn titles(listed: &Listed<'_>) -> Vec<Hit> {
-    let text =
-        |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
     let titled = |tool: &&ToolFact| {
         text(tool.raw.get("title")) || text(tool.raw.get("annotations").and_then(|all| all.get("title")))
     };
-    listed
-        .tools
-        .iter()
-        .filter(|tool| !titled(tool))
-        .map(|tool| Hit::at(&tool.name, "/title", "no title"))
-        .collect()
+    listed.tools.iter().filter(|tool| !titled(tool)).map(|tool| Hit::at(&tool.name, "/title", "no title")).collect()
 }

@@ -24,8 +24,7 @@ pub(super) fn renamed(listed: &Listed<'_>) -> Vec<Hit> {
         for (tool, name) in &shown.names {
             match taken.get(name.as_str()) {
                 Some(first) if *first != tool => {
-                    let meets =
-                        format!("`{}` under {}", excerpt(name, 80), excerpt(shown.client.as_str(), 60));
+                    let meets = format!("`{}` under {}", excerpt(name, 80), excerpt(shown.client.as_str(), 60));
                     pairs.entry(((*first).clone(), tool.clone())).or_default().push(meets);
                 }
                 Some(_) => {}

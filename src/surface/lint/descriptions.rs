@@ -12,8 +12,8 @@ const WORDS: usize = 4;
 
 /// Words that say when a tool is meant.
 const CUES: &[&str] = &[
-    "when", "if", "before", "after", "instead", "unless", "once", "use", "used", "useful", "only",
-    "whenever", "prefer", "rather", "need", "needs", "not", "never", "first",
+    "when", "if", "before", "after", "instead", "unless", "once", "use", "used", "useful", "only", "whenever", "prefer",
+    "rather", "need", "needs", "not", "never", "first",
 ];
 
 fn described<'a>(listed: &Listed<'a>) -> impl Iterator<Item = (&'a ToolFact, &'a str)> {
@@ -40,9 +40,7 @@ fn is_name(tool: &ToolFact, text: &str) -> bool {
     let set = |text: &str| -> BTreeSet<String> { terms(text).into_iter().collect() };
     let (said, name) = (set(text), set(tool.name.as_str()));
     // Words such as "tool" and "the" are no news.
-    let news = said
-        .iter()
-        .filter(|word| !name.contains(*word) && !["tool", "function", "method"].contains(&word.as_str()));
+    let news = said.iter().filter(|word| !name.contains(*word) && !["tool", "function", "method"].contains(&word.as_str()));
     !name.is_empty() && news.count() == 0
 }
 
@@ -61,8 +59,7 @@ pub(super) fn cut(listed: &Listed<'_>) -> Vec<Hit> {
     limits.sort_unstable();
     let hit = |(tool, text): (&ToolFact, &str)| {
         let chars = text.chars().count();
-        let cutting: Vec<&str> =
-            limits.iter().filter(|(most, _)| chars > *most).map(|(_, client)| *client).collect();
+        let cutting: Vec<&str> = limits.iter().filter(|(most, _)| chars > *most).map(|(_, client)| *client).collect();
         let (least, _) = limits.first()?;
         (!cutting.is_empty()).then(|| {
             let detail = format!("{chars} characters; {} cut, the first at {least}", cutting.join(", "));
@@ -85,7 +82,5 @@ pub(super) fn when(listed: &Listed<'_>) -> Vec<Hit> {
         let known = words(text).any(|word| CUES.contains(&word.to_ascii_lowercase().as_str()));
         !known && words(text).count() >= WORDS && has_spaced_words(text) && !is_name(tool, text)
     });
-    silent
-        .map(|(tool, _)| Hit::at(&tool.name, "/description", "no word on when to use it, or when not"))
-        .collect()
+    silent.map(|(tool, _)| Hit::at(&tool.name, "/description", "no word on when to use it, or when not")).collect()
 }

@@ -41,14 +41,7 @@ pub(super) fn close(listed: &Listed<'_>) -> Vec<Hit> {
             let alike = likeness(first, second);
             if alike > CLOSE && a.name != b.name {
                 let detail = format!("likeness {alike:.2}");
-                hits.push((
-                    alike,
-                    Hit {
-                        tools: vec![a.name.clone(), b.name.clone()],
-                        at: "/description".to_owned(),
-                        detail,
-                    },
-                ));
+                hits.push((alike, Hit { tools: vec![a.name.clone(), b.name.clone()], at: "/description".to_owned(), detail }));
             }
         }
     }
@@ -57,8 +50,10 @@ pub(super) fn close(listed: &Listed<'_>) -> Vec<Hit> {
 }
 
 fn vectors(tools: &[&ToolFact]) -> Vec<Vector> {
-    let stems: BTreeMap<String, String> =
-        SAME.iter().flat_map(|words| words.iter().map(|word| (stem(word), stem(words[0])))).collect();
+    let stems: BTreeMap<String, String> = SAME
+        .iter()
+        .flat_map(|words| words.iter().map(|word| (stem(word), stem(words[0]))))
+        .collect();
     let counted: Vec<BTreeMap<String, u32>> = tools
         .iter()
         .map(|tool| {

@@ -138,8 +138,7 @@ impl Finding {
     /// The finding as a line, safe for display.
     pub fn text(&self) -> String {
         let tools: Vec<String> = self.tools.iter().map(|tool| display::excerpt(tool, 80)).collect();
-        let at =
-            if self.at.is_empty() { String::new() } else { format!(" {}", display::excerpt(&self.at, 160)) };
+        let at = if self.at.is_empty() { String::new() } else { format!(" {}", display::excerpt(&self.at, 160)) };
         let who = if tools.is_empty() { "the server".to_owned() } else { tools.join(", ") };
         format!("{who}{at}: {}", display::excerpt(&self.detail, 300))
     }

@@ -10,40 +10,9 @@ use crate::transcript::ToolFact;
 
 /// Words that say nothing of what a tool does.
 const VAGUE: &[&str] = &[
-    "action",
-    "api",
-    "call",
-    "command",
-    "data",
-    "do",
-    "exec",
-    "execute",
-    "function",
-    "go",
-    "handle",
-    "handler",
-    "helper",
-    "info",
-    "invoke",
-    "item",
-    "main",
-    "manage",
-    "misc",
-    "object",
-    "operation",
-    "perform",
-    "process",
-    "request",
-    "run",
-    "stuff",
-    "task",
-    "test",
-    "thing",
-    "tool",
-    "util",
-    "utility",
-    "value",
-    "work",
+    "action", "api", "call", "command", "data", "do", "exec", "execute", "function", "go", "handle", "handler", "helper",
+    "info", "invoke", "item", "main", "manage", "misc", "object", "operation", "perform", "process", "request", "run",
+    "stuff", "task", "test", "thing", "tool", "util", "utility", "value", "work",
 ];
 
 /// Names of tools that clients bring along, and which client does.
@@ -51,54 +20,19 @@ const BUILTIN: &[(&str, &[&str])] = &[
     (
         "Claude Code",
         &[
-            "Agent",
-            "Bash",
-            "Edit",
-            "Glob",
-            "Grep",
-            "NotebookEdit",
-            "Read",
-            "Skill",
-            "Task",
-            "TodoWrite",
-            "WebFetch",
-            "WebSearch",
-            "Write",
+            "Agent", "Bash", "Edit", "Glob", "Grep", "NotebookEdit", "Read", "Skill", "Task", "TodoWrite", "WebFetch",
+            "WebSearch", "Write",
         ],
     ),
-    (
-        "Codex",
-        &["apply_patch", "exec_command", "shell", "update_plan", "view_image", "web_search", "write_stdin"],
-    ),
+    ("Codex", &["apply_patch", "exec_command", "shell", "update_plan", "view_image", "web_search", "write_stdin"]),
     (
         "Gemini CLI",
         &[
-            "glob",
-            "google_web_search",
-            "list_directory",
-            "read_file",
-            "read_many_files",
-            "replace",
-            "run_shell_command",
-            "save_memory",
-            "search_file_content",
-            "web_fetch",
-            "write_file",
-            "write_todos",
+            "glob", "google_web_search", "list_directory", "read_file", "read_many_files", "replace",
+            "run_shell_command", "save_memory", "search_file_content", "web_fetch", "write_file", "write_todos",
         ],
     ),
-    (
-        "Cursor",
-        &[
-            "codebase_search",
-            "delete_file",
-            "edit_file",
-            "file_search",
-            "grep_search",
-            "list_dir",
-            "run_terminal_cmd",
-        ],
-    ),
+    ("Cursor", &["codebase_search", "delete_file", "edit_file", "file_search", "grep_search", "list_dir", "run_terminal_cmd"]),
     ("VS Code", &["create_file", "run_in_terminal", "semantic_search", "manage_todo_list"]),
 ];
 
@@ -116,10 +50,8 @@ fn is_plain(name: &str) -> bool {
 pub(super) fn characters(listed: &Listed<'_>) -> Vec<Hit> {
     each(listed, |name| {
         let odd: Vec<String> = {
-            let mut odd: Vec<char> = name
-                .chars()
-                .filter(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')))
-                .collect();
+            let mut odd: Vec<char> =
+                name.chars().filter(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))).collect();
             odd.sort_unstable();
             odd.dedup();
             odd.iter().take(10).map(|c| format!("`{}`", excerpt(&c.to_string(), 12))).collect()
@@ -186,11 +118,8 @@ pub(super) fn vague(listed: &Listed<'_>) -> Vec<Hit> {
 pub(super) fn builtin(listed: &Listed<'_>) -> Vec<Hit> {
     each(listed, |name| {
         let same = |known: &&str| known.eq_ignore_ascii_case(name);
-        let owners: Vec<&str> = BUILTIN
-            .iter()
-            .filter(|(_, names)| names.iter().any(|known| same(&known)))
-            .map(|(owner, _)| *owner)
-            .collect();
+        let owners: Vec<&str> =
+            BUILTIN.iter().filter(|(_, names)| names.iter().any(|known| same(&known))).map(|(owner, _)| *owner).collect();
         (!owners.is_empty()).then(|| format!("also built into {}", owners.join(" and ")))
     })
 }

@@ -8,12 +8,7 @@ use crate::surface::Listed;
 use crate::transcript::ToolFact;
 
 fn each(listed: &Listed<'_>, wrong: impl Fn(&ToolFact, &Value) -> Vec<Hit>) -> Vec<Hit> {
-    listed
-        .tools
-        .iter()
-        .filter_map(|tool| Some(wrong(tool, tool.raw.get("outputSchema")?)))
-        .flatten()
-        .collect()
+    listed.tools.iter().filter_map(|tool| Some(wrong(tool, tool.raw.get("outputSchema")?))).flatten().collect()
 }
 
 pub(super) fn root(listed: &Listed<'_>) -> Vec<Hit> {

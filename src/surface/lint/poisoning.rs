@@ -28,19 +28,9 @@ static ORDERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Files that hold secrets, as attacks name them.
 static PATHS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let paths = [
-        r"[~/.\\]\.?ssh[/\\]",
-        r"\bid_(rsa|ed25519|ecdsa|dsa)\b",
-        r"/etc/(passwd|shadow)\b",
-        r"\.aws[/\\]credentials",
-        r"\.cursor[/\\]mcp\.json",
-        r"\bmcp\.json\b",
-        r"claude_desktop_config\.json",
-        r"(^|[\s'`(/])\.env\b",
-        r"\.netrc\b",
-        r"\.git-credentials\b",
-        r"\.npmrc\b",
-        r"\.kube[/\\]config",
-        r"\.docker[/\\]config\.json",
+        r"[~/.\\]\.?ssh[/\\]", r"\bid_(rsa|ed25519|ecdsa|dsa)\b", r"/etc/(passwd|shadow)\b", r"\.aws[/\\]credentials",
+        r"\.cursor[/\\]mcp\.json", r"\bmcp\.json\b", r"claude_desktop_config\.json", r"(^|[\s'`(/])\.env\b", r"\.netrc\b",
+        r"\.git-credentials\b", r"\.npmrc\b", r"\.kube[/\\]config", r"\.docker[/\\]config\.json",
     ];
     Regex::new(&format!("(?i){}", paths.map(|path| format!("({path})")).join("|"))).ok()
 });
@@ -52,9 +42,7 @@ static ENCODED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[A-Za-z0
 
 fn found(listed: &Listed<'_>, wanted: &LazyLock<Option<Regex>>) -> Vec<Hit> {
     let Some(wanted) = wanted.as_ref() else { return vec![] };
-    texts::each(listed, |text| {
-        Some(format!("it says `{}`", excerpt(wanted.find(text)?.as_str().trim(), 100)))
-    })
+    texts::each(listed, |text| Some(format!("it says `{}`", excerpt(wanted.find(text)?.as_str().trim(), 100))))
 }
 
 pub(super) fn instructions(listed: &Listed<'_>) -> Vec<Hit> {
@@ -78,9 +66,7 @@ fn is_invisible(c: char) -> bool {
     let joins = matches!(c, '\u{200c}' | '\u{200d}');
     let selects = matches!(c, '\u{e0100}'..='\u{e01ef}');
     // Line ends of other systems are no secret.
-    (display::is_unsafe(c) && !joins && c != '\r')
-        || selects
-        || matches!(c, '\u{3164}' | '\u{115f}' | '\u{1160}' | '\u{ffa0}')
+    (display::is_unsafe(c) && !joins && c != '\r') || selects || matches!(c, '\u{3164}' | '\u{115f}' | '\u{1160}' | '\u{ffa0}')
 }
 
 pub(super) fn invisible(listed: &Listed<'_>) -> Vec<Hit> {
@@ -93,11 +79,7 @@ pub(super) fn invisible(listed: &Listed<'_>) -> Vec<Hit> {
             .filter_map(|c| char::from_u32((*c as u32).checked_sub(0xe0000)?))
             .filter(|c| c.is_ascii_graphic() || *c == ' ')
             .collect();
-        let says = if spelled.is_empty() {
-            String::new()
-        } else {
-            format!("; they spell `{}`", excerpt(&spelled, 100))
-        };
+        let says = if spelled.is_empty() { String::new() } else { format!("; they spell `{}`", excerpt(&spelled, 100)) };
         Some(format!("{} of them, the first U+{:04X}{says}", hidden.len(), *first as u32))
     })
 }

@@ -20,20 +20,8 @@ const SCHEMA_BYTES: usize = 1 << 20;
 const MAPS: &[&str] = &["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 /// Keywords that hold a schema or a list of schemas.
 const INSIDE: &[&str] = &[
-    "items",
-    "prefixItems",
-    "additionalProperties",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "contains",
-    "propertyNames",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "not",
-    "if",
-    "then",
-    "else",
+    "items", "prefixItems", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "contains",
+    "propertyNames", "allOf", "anyOf", "oneOf", "not", "if", "then", "else",
 ];
 /// Keywords that say what kind of value is meant.
 const KINDS: &[&str] = &["type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "not", "if"];
@@ -104,11 +92,8 @@ fn each(listed: &Listed<'_>, wrong: impl Fn(&Part<'_>, &Value, &ToolName) -> Opt
 }
 
 fn describes(part: &Part<'_>, root: &Value) -> bool {
-    let text = |schema: &Value| {
-        schema.get("description").and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty())
-    };
-    let referred =
-        || part.schema.get("$ref").and_then(Value::as_str).and_then(|to| target(to, root)).is_some_and(text);
+    let text = |schema: &Value| schema.get("description").and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
+    let referred = || part.schema.get("$ref").and_then(Value::as_str).and_then(|to| target(to, root)).is_some_and(text);
     text(part.schema) || referred()
 }
 
@@ -134,18 +119,13 @@ pub(super) fn against_meta_schema(schema: &Value) -> Option<String> {
         return None;
     }
     // A dialect that nobody here knows can be neither right nor wrong.
-    let known =
-        schema.get("$schema").and_then(Value::as_str).is_none_or(|text| text.contains("//json-schema.org/"));
+    let known = schema.get("$schema").and_then(Value::as_str).is_none_or(|text| text.contains("//json-schema.org/"));
     if !known {
         return None;
     }
     let error = jsonschema::meta::validate(schema).err()?;
     let at = error.instance_path().to_string();
-    Some(format!(
-        "{}{}",
-        if at.is_empty() { String::new() } else { format!("{}: ", excerpt(&at, 120)) },
-        excerpt(&error.to_string(), 160)
-    ))
+    Some(format!("{}{}", if at.is_empty() { String::new() } else { format!("{}: ", excerpt(&at, 120)) }, excerpt(&error.to_string(), 160)))
 }
 
 /// References of a schema that cannot be followed.
@@ -172,9 +152,7 @@ pub(super) fn reference(listed: &Listed<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for tool in listed.tools {
         let Some(root) = tool.raw.get("inputSchema") else { continue };
-        hits.extend(
-            lost_references(root, "/inputSchema").into_iter().map(|(at, why)| Hit::at(&tool.name, at, why)),
-        );
+        hits.extend(lost_references(root, "/inputSchema").into_iter().map(|(at, why)| Hit::at(&tool.name, at, why)));
     }
     hits
 }
@@ -224,8 +202,7 @@ pub(super) fn open(listed: &Listed<'_>) -> Vec<Hit> {
 
 pub(super) fn deep(listed: &Listed<'_>) -> Vec<Hit> {
     let deepest = |tool: &ToolFact| {
-        let part =
-            parts(tool.raw.get("inputSchema")?, "/inputSchema").into_iter().max_by_key(|part| part.levels)?;
+        let part = parts(tool.raw.get("inputSchema")?, "/inputSchema").into_iter().max_by_key(|part| part.levels)?;
         // The levels of a value: the root object is the first.
         let levels = part.levels - 1;
         (levels > BEARABLE).then(|| Hit::at(&tool.name, part.at, format!("levels: {levels}")))
@@ -246,30 +223,16 @@ pub(super) fn free_form(listed: &Listed<'_>) -> Vec<Hit> {
         let name = part.property?;
         let map = part.schema.as_object()?;
         let object = map.get("type").is_some_and(|kind| kind == "object");
-        let known = [
-            "properties",
-            "patternProperties",
-            "propertyNames",
-            "$ref",
-            "anyOf",
-            "oneOf",
-            "allOf",
-            "enum",
-            "const",
-        ];
+        let known = ["properties", "patternProperties", "propertyNames", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"];
         let said = known.iter().any(|key| map.contains_key(*key));
-        let typed = map
-            .get("additionalProperties")
-            .is_some_and(|more| more.as_object().is_some_and(|more| !more.is_empty()));
+        let typed = map.get("additionalProperties").is_some_and(|more| more.as_object().is_some_and(|more| !more.is_empty()));
         (object && !said && !typed).then(|| format!("`{}` can hold anything", excerpt(name, 60)))
     })
 }
 
 /// Words that say where a value is from.
-const FROM: &[&str] = &[
-    "from", "return", "result", "list", "search", "get_", "find", "lookup", "given", "shown", "see ",
-    "provided", "obtain", "output", "e.g", "example", "such as", "like ",
-];
+const FROM: &[&str] =
+    &["from", "return", "result", "list", "search", "get_", "find", "lookup", "given", "shown", "see ", "provided", "obtain", "output", "e.g", "example", "such as", "like "];
 
 pub(super) fn origins(listed: &Listed<'_>) -> Vec<Hit> {
     let others: Vec<String> = listed.tools.iter().map(|tool| tool.name.as_str().to_lowercase()).collect();
@@ -277,20 +240,14 @@ pub(super) fn origins(listed: &Listed<'_>) -> Vec<Hit> {
         let name = part.property.filter(|name| is_id(name))?;
         let text = part.schema.get("description").and_then(Value::as_str).unwrap_or_default().to_lowercase();
         let own = own.as_str().to_lowercase();
-        let named =
-            others.iter().any(|other| *other != own && !other.is_empty() && text.contains(other.as_str()));
+        let named = others.iter().any(|other| *other != own && !other.is_empty() && text.contains(other.as_str()));
         let told = named || FROM.iter().any(|word| text.contains(word));
         // A tool without any description of its parameters has a finding for that.
-        (!text.trim().is_empty() && !told)
-            .then(|| format!("where `{}` is from is not said", excerpt(name, 60)))
+        (!text.trim().is_empty() && !told).then(|| format!("where `{}` is from is not said", excerpt(name, 60)))
     })
 }
 
 fn is_id(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    lower == "id"
-        || lower.ends_with("_id")
-        || lower.ends_with("-id")
-        || name.ends_with("Id")
-        || name.ends_with("ID")
+    lower == "id" || lower.ends_with("_id") || lower.ends_with("-id") || name.ends_with("Id") || name.ends_with("ID")
 }

@@ -288,8 +288,7 @@ mod tests {
                 title: None,
                 description: "An order".into(),
                 schema: json!({"type": "object"}),
-            }]
-            .into(),
+            }].into(),
             trial: 1,
             ..ChatRequest::default()
         }
