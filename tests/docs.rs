@@ -57,6 +57,7 @@ fn codes() -> BTreeSet<String> {
         "compare",
         "surface",
         "import",
+        "doctor",
     ];
     let mut texts = Vec::new();
     sources(&root().join("src"), &mut texts);

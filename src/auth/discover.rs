@@ -66,7 +66,7 @@ pub fn json_document(side: &HttpSide) -> Option<Value> {
 }
 
 /// Where resource metadata may be (RFC 9728 section 3.1), without repetition.
-pub(super) fn resource_candidates(target: &Url, named: Option<Url>) -> Vec<(&'static str, Url)> {
+pub fn resource_candidates(target: &Url, named: Option<Url>) -> Vec<(&'static str, Url)> {
     let well_known = "/.well-known/oauth-protected-resource";
     let mut list: Vec<(&'static str, Url)> = named.into_iter().map(|url| ("header", url)).collect();
     let path = target.path().trim_end_matches('/');

@@ -82,6 +82,8 @@ pub(super) enum Command {
     Eval(Box<EvalArgs>),
     /// Validate suites without running anything: no network, no spending.
     Check(CheckArgs),
+    /// Look at everything a run needs, one line each with what to do: suites, keys, targets, storage. Spends nothing.
+    Doctor(super::doctor::DoctorArgs),
     /// Make a suite of one of another tool (promptfoo, MCPJam, mcpchecker, CSV …), and tell what became of each part.
     Import(Box<super::import::ImportArgs>),
     /// Run only the access matrix of a suite: which tools each persona sees and may call.

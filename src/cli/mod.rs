@@ -23,6 +23,7 @@ mod compare;
 mod conclude;
 mod control;
 mod demo;
+mod doctor;
 mod eval;
 mod exec;
 mod experiment;
@@ -150,6 +151,7 @@ fn machine(command: &Command) -> bool {
         Command::Baseline(command) => return command.is_machine(),
         Command::Compare(args) => return args.is_machine(),
         Command::Import(args) => return args.is_machine(),
+        Command::Doctor(args) => return args.is_machine(),
         Command::Triage(args) => return args.is_machine(),
         Command::Control(args) => return args.is_machine(),
         Command::Runs(args::RunsCommand::Trend(args)) => return args.is_machine(),
@@ -168,6 +170,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Plan(args) => plan::plan(&args, context),
         Command::Resume(args) => wait(resume::resume(&args, context)),
         Command::Check(args) => check::check(&args.suites, context),
+        Command::Doctor(args) => wait(doctor::doctor(&args, context)),
         Command::Import(args) => import::import(&args, context),
         Command::Merge(args) => wait(merge::merge(&args, context)),
         Command::Gate(args) => gate::gate(&args, context),

@@ -10,7 +10,7 @@ use crate::mcp::process::guard::Guard;
 use crate::mcp::{ClientProfile, Endpoint, Identity, Isolation, Opening, Target};
 use crate::net;
 use crate::suite::Suite;
-use crate::transcript::{Event, Fault, Recorder, ToolFact, What};
+use crate::transcript::{Event, Fault, Recorder, ServerFacts, ToolFact, What};
 
 /// What a look gave.
 #[derive(Debug)]
@@ -21,15 +21,25 @@ pub struct Visit {
     pub seen: Seen,
     /// The lists of tools themselves, one per identity that was let in; without secrets.
     pub lists: Vec<Vec<ToolFact>>,
+    /// What the server said of itself to the last identity that was let in.
+    pub facts: ServerFacts,
     /// Identities that saw nothing, and why.
     pub refused: Vec<(String, Fault)>,
+}
+
+impl Visit {
+    /// Nothing seen yet.
+    fn new(target: String) -> Self {
+        let (seen, facts) = (Seen::default(), ServerFacts::default());
+        Self { target, seen, lists: vec![], facts, refused: vec![] }
+    }
 }
 
 /// Visits the target of a suite as each of its personas. Fails when nobody sees anything.
 pub async fn suite(suite: &Suite, outside: &Outside) -> Result<Visit, Fault> {
     let (set, target) = stage::raise(suite, outside).await?;
     let authority = set.authority(outside);
-    let mut visit = Visit { target, seen: Seen::default(), lists: vec![], refused: vec![] };
+    let mut visit = Visit::new(target);
     for persona in &suite.personas {
         let looked = match identity::identity(&persona.value, &authority) {
             Ok(identity) => look(set.target(), &identity, outside, &mut visit).await,
@@ -52,7 +62,7 @@ pub async fn endpoint(endpoint: Endpoint, identity: &Identity, outside: &Outside
     let guard = Guard::new(outside.program.clone(), &["guard"]);
     let keeper = Keeper::new(outside.http.clone()).guarded(guard);
     let server: Arc<dyn Target> = connect::target(endpoint, Isolation::Trial, keeper);
-    let mut visit = Visit { target, seen: Seen::default(), lists: vec![], refused: vec![] };
+    let mut visit = Visit::new(target);
     let looked = look(server.as_ref(), identity, outside, &mut visit).await;
     server.close().await;
     looked?;
@@ -76,6 +86,7 @@ async fn look(
     let log = Recorder::new(outside.clock.clone(), outside.secrets.clone());
     let profile = ClientProfile::reference();
     let session = target.open(Opening::new(identity, &profile), log.clone()).await?;
+    visit.facts = session.facts().clone();
     let listed = session.list_tools().await;
     session.close().await;
     let events: Vec<Event> = (0..log.len() as u32).filter_map(|seq| log.event(seq)).collect();

@@ -76,7 +76,9 @@ fn one(source: &Source, draft: &mut Draft) -> Result<(), Diagnostic> {
             Event::Eof => return Err(wrong(&format!("`{}` is not closed", path.join("/")))),
             // What defines entities could make a small file large.
             Event::DocType(_) => {
-                return Err(wrong("document types and entities are refused").hint("remove the `<!DOCTYPE …>`"));
+                return Err(
+                    wrong("document types and entities are refused").hint("remove the `<!DOCTYPE …>`")
+                );
             }
             Event::Start(tag) => {
                 let name = String::from_utf8_lossy(tag.local_name().as_ref()).into_owned();

@@ -20,7 +20,7 @@ pub(super) static FORMAT: Format = Format {
 #[rustfmt::skip]
 const RULES: &[Rule] = &[
     rule("input", Exact, "prompt", "a text, or messages"),
-    rule("message", Near, "prompt, turns", "messages of the user are turns; what the system or the assistant said before is left out"),
+    rule("message", Exact, "prompt, turns", "messages of the user are turns; what the system or the assistant said before is left out"),
     rule("ideal", Near, "answer_contains, answer_numbers", "must be stated in the answer; of several one; the class of the eval stands in another file"),
     rule("answer", Near, "criteria", "the last message of the assistant is the reference"),
     rule("tool_call", Near, "tool_called", "a call in a message of the assistant, with its arguments"),

@@ -189,6 +189,11 @@ pub fn wrapped(text: &str, columns: usize) -> String {
     lines(text, columns, ["", "  "]).join("\n")
 }
 
+/// A text in lines of at most so many cells, each after a prefix: the first once, the second from then on.
+pub fn hanging(text: &str, columns: usize, prefixes: [&str; 2]) -> Vec<String> {
+    lines(text, columns, prefixes)
+}
+
 /// The section of the Markdown report, folded. `code` makes words of others inert.
 pub(super) fn section(clients: &Clients, code: impl Fn(&str) -> String) -> Option<String> {
     let told: Vec<&Named> = clients.named.iter().filter(|named| !named.misfits.is_empty()).collect();

@@ -46,7 +46,11 @@ impl Imported<'_> {
         let (kept, left) = self.cases();
         let [exact, near, lost] = tally(self.parts());
         let left = if left == 0 { String::new() } else { format!(", {left} left out as comments") };
-        format!("{}{left}; {exact} parts exact, {near} approximate, {lost} unsupported", count(kept, "case"))
+        format!(
+            "{}{left}; {} exact, {near} approximate, {lost} unsupported",
+            count(kept, "case"),
+            count(exact, "part")
+        )
     }
 
     /// One document; `suite` is the text of the suite and where it was written.

@@ -26,14 +26,15 @@ pub(super) async fn look(args: &ToolsArgs, context: &Context) -> Outcome<(Visit,
                 env: BTreeMap::new(),
                 cwd: Some(context.root.clone()),
             };
-            visit::endpoint(Endpoint::Stdio(program), &identity(args, context)?, &outside).await
+            visit::endpoint(Endpoint::Stdio(program), &identity(args.bearer_env.as_ref(), context)?, &outside)
+                .await
         }
         (Some(target), true) if target.starts_with("http://") || target.starts_with("https://") => {
             let url = url::Url::parse(target).map_err(|error| {
                 Failure::usage("target.bad-url", format!("`{target}` is not a URL: {error}"))
             })?;
             let endpoint = Endpoint::Http { url, headers: BTreeMap::new() };
-            visit::endpoint(endpoint, &identity(args, context)?, &outside).await
+            visit::endpoint(endpoint, &identity(args.bearer_env.as_ref(), context)?, &outside).await
         }
         (Some(name), true) => {
             let project = Project::new(context.root.clone());
@@ -50,8 +51,8 @@ pub(super) async fn look(args: &ToolsArgs, context: &Context) -> Outcome<(Visit,
 }
 
 /// Nobody, or who holds the bearer token in a variable.
-fn identity(args: &ToolsArgs, context: &Context) -> Outcome<crate::mcp::Identity> {
-    let spec = match &args.bearer_env {
+pub(in crate::cli) fn identity(bearer: Option<&String>, context: &Context) -> Outcome<crate::mcp::Identity> {
+    let spec = match bearer {
         None => IdentitySpec::Anonymous,
         Some(env) => IdentitySpec::Bearer(FromEnv { env: env.clone() }),
     };

@@ -27,7 +27,7 @@ use crate::transcript::{Loss, ToolFact};
 mod args;
 mod files;
 mod judging;
-mod look;
+pub(super) mod look;
 mod output;
 mod past;
 

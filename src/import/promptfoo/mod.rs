@@ -265,6 +265,7 @@ impl<'a> Config<'a> {
     /// The case and its name.
     fn case(&self, test: &Node, vars: &Vars, label: &str) -> Case {
         let name = test.text_at("description").map(str::to_owned).or_else(|| vars.name()).unwrap_or_default();
+        let name = vars.fill(&name).unwrap_or(name);
         let name = if label.is_empty() { name } else { format!("{name} {label}") };
         Case::new(&name, &test.at)
     }

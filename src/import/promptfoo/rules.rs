@@ -8,7 +8,7 @@ use super::super::{Rule, rule};
 pub(super) const RULES: &[Rule] = &[
     rule("prompt", Exact, "prompt", "plain variables are filled in; a prompt with logic or filters leaves its cases out"),
     rule("prompts", Lost, "", "a file that cannot be read, or a program that makes prompts"),
-    rule("message", Near, "prompt, turns", "system messages and those of the assistant are left out"),
+    rule("message", Exact, "prompt, turns", "system messages and those of the assistant are left out"),
     rule("vars", Near, "prompt", "lists stand for every combination, 500 of a test at most; files that cannot be read are said"),
     rule("tests", Exact, "cases", "files of tests: CSV, YAML, JSON, JSONL; programs and sheets are left out"),
     rule("test", Lost, "", "more combinations than a suite may hold"),

@@ -1,0 +1,83 @@
+//! The project: its folder, its suites, and the variables that they read.
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::line::Line;
+use super::setting::Setting;
+use crate::gate::Exit;
+use crate::report::figures::count;
+
+/// Most files that are named one by one.
+const MOST: usize = 10;
+
+/// Looks at the suites.
+pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
+    async move { lines(setting) }.boxed()
+}
+
+fn lines(setting: &Setting<'_>) -> Vec<Line> {
+    if setting.suites.is_empty() {
+        return vec![Line::new("suites", "", "not looked at, because a target is named").skipped()];
+    }
+    let mut lines = vec![];
+    if !setting.has_suites && setting.args.subject.is_none() {
+        let line = Line::new(
+            "project",
+            "",
+            "there is no folder `suites/` here; the built-in bookshop is looked at instead",
+        );
+        lines.push(line.warning("run it in your project, or with `-C DIR`"));
+    }
+    let cases: usize =
+        setting.good().map(|suite| suite.cases.len() + suite.access.len() + suite.auth_checks.len()).sum();
+    let broken: Vec<_> = setting.suites.iter().filter(|read| read.errors().next().is_some()).collect();
+    let warnings: usize = setting.suites.iter().map(|read| read.problems.len() - read.errors().count()).sum();
+    let files = count(setting.suites.len() as u64, "file");
+    let says = format!("{files}, {} and checks, {} with errors", count(cases as u64, "case"), broken.len());
+    let line = Line::new("suites", "", says);
+    lines.push(match warnings {
+        0 => line,
+        n => line.warning(format!("{}: see `rehearsal check`", count(n as u64, "warning"))),
+    });
+    for read in broken.iter().take(MOST) {
+        let first = read.errors().next();
+        let says = first.map(|found| match &found.at {
+            Some(at) => format!("line {}: {}", at.line, found.message),
+            None => found.message.clone(),
+        });
+        let hint = first.map(|found| found.hints.join("; ")).filter(|hint| !hint.is_empty());
+        let line = Line::new("suites", &read.file, says.unwrap_or_default());
+        lines.push(line.wrong(Exit::Usage, hint.unwrap_or_else(|| "see `rehearsal check`".to_owned())));
+    }
+    if broken.len() > MOST {
+        lines.push(
+            Line::new("suites", "", format!("and {} more with errors", broken.len() - MOST))
+                .wrong(Exit::Usage, "see `rehearsal check`"),
+        );
+    }
+    lines.extend(variables(setting));
+    lines
+}
+
+/// Variables that the suites declare: set or not, and how long, never what they hold.
+fn variables(setting: &Setting<'_>) -> Vec<Line> {
+    let mut names: Vec<(&str, &str)> = vec![];
+    for suite in setting.good() {
+        for name in &suite.env {
+            if names.iter().all(|(known, _)| *known != name.value) {
+                names.push((&name.value, &suite.file));
+            }
+        }
+    }
+    let line = |(name, file): (&str, &str)| match setting.variable(name) {
+        Some(value) => {
+            // A value may be part of what a server says later.
+            setting.context.secrets.register(name, &value);
+            Line::new("variables", name, format!("set, {}", count(value.chars().count() as u64, "character")))
+        }
+        None => Line::new("variables", name, format!("not set; {file} reads it"))
+            .wrong(Exit::Credentials, format!("export {name}, or remove it from `env:`")),
+    };
+    names.into_iter().map(line).collect()
+}
