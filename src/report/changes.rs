@@ -54,7 +54,7 @@ mod tests {
             status: None,
             headers: vec![],
             body: Body::of(
-                json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).to_string().as_bytes(),
+                json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).to_string().into_bytes(),
             ),
         };
         SurfaceSeen {

@@ -1,4 +1,5 @@
 //! Snapshots on disk: a folder with one file per tool.
+#![expect(clippy::disallowed_methods, reason = "owns the folders of snapshots")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -188,7 +188,7 @@ fn tool(old: &Value, new: &Value, found: &mut Found<'_>) {
             found.note(Class::Breaking, "/outputSchema", "no output schema any more", (Some(&from), None));
         }
         (None, Some(to)) => {
-            found.note(Class::Additive, "/outputSchema", "now has an output schema", (None, Some(&to)))
+            found.note(Class::Additive, "/outputSchema", "now has an output schema", (None, Some(&to)));
         }
         (None, None) => {}
     }

@@ -133,7 +133,7 @@ impl Walk<'_, '_> {
         if !narrower && !wider {
             return;
         }
-        let shown = |types: &Option<BTreeSet<String>>| types.as_ref().map(|types| written(types));
+        let shown = |types: &Option<BTreeSet<String>>| types.as_ref().map(written);
         let (from, to) = (shown(&old.types), shown(&new.types));
         // What a reader never had to expect breaks it as well.
         let class = match (self.side, narrower, wider) {
@@ -217,7 +217,7 @@ impl Walk<'_, '_> {
             let (was, is) = (needed.contains(name), needs.contains(name));
             match (from.get(name), to.get(name)) {
                 (Some(old), None) => {
-                    self.found.note(Class::Breaking, &place, "property removed", (Some(old), None))
+                    self.found.note(Class::Breaking, &place, "property removed", (Some(old), None));
                 }
                 (None, Some(new)) => {
                     let (class, what) = match (self.side, is) {

@@ -186,11 +186,8 @@ pub(super) fn vague(listed: &Listed<'_>) -> Vec<Hit> {
 pub(super) fn builtin(listed: &Listed<'_>) -> Vec<Hit> {
     each(listed, |name| {
         let same = |known: &&str| known.eq_ignore_ascii_case(name);
-        let owners: Vec<&str> = BUILTIN
-            .iter()
-            .filter(|(_, names)| names.iter().any(|known| same(&known)))
-            .map(|(owner, _)| *owner)
-            .collect();
+        let owners: Vec<&str> =
+            BUILTIN.iter().filter(|(_, names)| names.iter().any(same)).map(|(owner, _)| *owner).collect();
         (!owners.is_empty()).then(|| format!("also built into {}", owners.join(" and ")))
     })
 }
