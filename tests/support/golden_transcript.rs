@@ -43,7 +43,9 @@ fn all(words: &str) -> Vec<What> {
             capabilities: json!({}),
             instructions: Some(words.to_owned()),
         }),
-        What::ToolsListed { tools: vec![ToolFact { name: words.into(), raw: json!({"name": words}).into() }] },
+        What::ToolsListed {
+            tools: vec![ToolFact { name: words.into(), raw: json!({"name": words}).into() }],
+        },
         What::UserSaid { text: words.to_owned(), simulated: false },
         What::ModelAsked { offered: vec![words.into()], messages: 2, request: "00".to_owned() },
         What::ModelAttemptFailed {
