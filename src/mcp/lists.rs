@@ -84,8 +84,10 @@ impl Conversation {
     /// The tools that may be called. Over HTTP a tool that breaks the rules of `x-mcp-header` is none (2026-07-28).
     pub(super) async fn listed_tools(&self) -> Result<Vec<ToolFact>, Fault> {
         let repeats = &self.line.hub.repeats;
-        let page = |result| repeats.page(result, |result| facts::page(TOOLS, result).map(Page::of_tools));
-        let mut tools = self.pages_by(TOOLS, |result| page(result).map(|page| Page::clone(&page))).await?;
+        let page = |result: &Arc<Value>| {
+            repeats.page(result, |result| facts::page(TOOLS, result).map(Page::of_tools))
+        };
+        let mut tools = self.pages_by(TOOLS, |result| page(&result).map(|page| Page::clone(&page))).await?;
         // Dates sort as texts.
         let older = self.facts.protocol.as_str() < self.terms.offered.name;
         if self.terms.has(Quirk::HidesToolsOfOlderServers) && self.era() == Era::Legacy && older {

@@ -49,14 +49,14 @@ impl Repeats {
     /// The page of tools in a result: `make` makes it, unless it was made of this very result before.
     pub(super) fn page(
         &self,
-        result: Arc<Value>,
+        result: &Arc<Value>,
         make: impl FnOnce(Value) -> Result<Page<ToolFact>, String>,
     ) -> Result<Arc<Page<ToolFact>>, String> {
-        let is_this = |known: &&mut Known| Arc::ptr_eq(&known.result, &result);
+        let is_this = |known: &&mut Known| Arc::ptr_eq(&known.result, result);
         if let Some(page) = self.known().iter_mut().find(is_this).and_then(|known| known.page.clone()) {
             return Ok(page);
         }
-        let page = Arc::new(make(Value::clone(&result))?);
+        let page = Arc::new(make(Value::clone(result))?);
         if let Some(known) = self.known().iter_mut().find(is_this) {
             // Whoever was first: pages of one text then share their tools.
             return Ok(Arc::clone(known.page.get_or_insert(page)));
@@ -80,7 +80,7 @@ mod tests {
 
     fn page(repeats: &Repeats, text: &str) -> Arc<Page<ToolFact>> {
         let make = |result| facts::page(TOOLS, result).map(Page::of_tools);
-        repeats.page(repeats.read(text).unwrap(), make).unwrap()
+        repeats.page(&repeats.read(text).unwrap(), make).unwrap()
     }
 
     #[test]

@@ -85,7 +85,7 @@ type Seen = (Vec<Value>, Vec<Value>);
 async fn ours(url: &url::Url) -> Seen {
     let (target, log) = (at(url.clone()), log());
     let session = open(&target, &log).await.unwrap();
-    let tools = session.list_tools().await.unwrap().into_iter().map(|tool| tool.raw).collect();
+    let tools = session.list_tools().await.unwrap().into_iter().map(|tool| Value::clone(&tool.raw)).collect();
     let mut outcomes = vec![];
     for (name, arguments) in CALLS {
         let arguments = serde_json::from_str(arguments).unwrap();
