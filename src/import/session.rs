@@ -174,7 +174,7 @@ fn one(index: usize, asked: &Asked, (server, failed): (&str, &HashSet<String>), 
         0 => prompt.exact("prompt"),
         before => prompt.near(
             "prompt",
-            format!("it was said after {before} prompts more of the session, which are not in this case"),
+            format!("{before} earlier prompts of the session are not in this case"),
         ),
     });
     for call in &asked.calls {

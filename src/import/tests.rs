@@ -1,3 +1,5 @@
+//! Formats as a whole: which one a file is of, what is refused, and that no text makes a reader panic.
+
 use proptest::prelude::*;
 
 use super::*;
