@@ -11,7 +11,7 @@ use super::ReportError;
 use super::summary::{Row, Summary, TrialLine};
 
 /// The head, in the order of the cells.
-const HEAD: [&str; 24] = [
+const HEAD: [&str; 26] = [
     "suite",
     "run",
     "started",
@@ -36,6 +36,8 @@ const HEAD: [&str; 24] = [
     "fault",
     "file",
     "line",
+    "history",
+    "quarantined",
 ];
 
 /// The table.
@@ -60,7 +62,7 @@ fn failed(error: csv::Error) -> ReportError {
     }
 }
 
-fn cells(summary: &Summary, row: &Row, trial: Option<&TrialLine>) -> [String; 24] {
+fn cells(summary: &Summary, row: &Row, trial: Option<&TrialLine>) -> [String; 26] {
     let text = |text: &str| inert(text);
     let number = |of: &dyn Fn(&TrialLine) -> String| trial.map(of).unwrap_or_default();
     let outcome = match trial {
@@ -99,6 +101,8 @@ fn cells(summary: &Summary, row: &Row, trial: Option<&TrialLine>) -> [String; 24
         text(fault.map(|fault| fault.message.as_str()).unwrap_or_default()),
         text(&row.origin.file),
         row.origin.line.to_string(),
+        row.history.unwrap_or_default().to_owned(),
+        row.quarantined.to_string(),
     ]
 }
 

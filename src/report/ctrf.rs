@@ -120,6 +120,8 @@ fn labels(row: &Row) -> Value {
     labels.extend(row.model.as_ref().map(|model| ("model".to_owned(), json!(model))));
     let cost = row.cost.filter(|_| row.unpriced_trials == 0);
     labels.extend(cost.map(|cost| ("cost_usd".to_owned(), json!(cost))));
+    labels.extend(row.history.map(|history| ("history".to_owned(), json!(history))));
+    labels.extend(row.quarantined.then(|| ("quarantined".to_owned(), json!(true))));
     labels.extend(row.rule.map(|rule| ("level".to_owned(), json!(rule.level))));
     Value::Object(labels)
 }

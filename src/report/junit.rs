@@ -56,6 +56,12 @@ fn report(summary: &Summary) -> Report {
     for (name, value) in facts {
         suite.add_property((xml(name), xml(&value)));
     }
+    if let Some(history) = super::history::line(summary, str::to_owned) {
+        suite.add_property((xml("history"), xml(&history)));
+    }
+    if let Some(quarantine) = &summary.quarantine {
+        suite.add_property((xml("quarantine"), xml(&quarantine.headline())));
+    }
     for model in summary.gate.iter().flat_map(|gate| &gate.models) {
         let name = format!("gate.{}", model.model);
         suite.add_property((xml(&name), xml(&model.sentence)));
@@ -99,6 +105,11 @@ fn test_case(row: &Row, summary: &Summary) -> TestCase {
     case.add_property((xml("line"), xml(&row.origin.line.to_string())));
     case.add_property((xml("trials"), xml(&trials(row))));
     case.add_property((xml("cost"), xml(&figures::money(row.cost, row.unpriced_trials))));
+    let quarantined = row.quarantined.then_some("under quarantine");
+    let past: Vec<&str> = row.history.into_iter().chain(quarantined).collect();
+    if !past.is_empty() {
+        case.add_property((xml("history"), xml(&past.join(", "))));
+    }
     if row.is != State::Pass && !row.trials.is_empty() {
         case.set_system_out(xml(&output(row)));
     }

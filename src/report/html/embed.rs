@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 
 use super::changes::Changes;
@@ -14,10 +15,10 @@ use super::scorecard::Scorecard;
 use super::shown::ShownTrial;
 use crate::ids::CaseKey;
 use crate::report::ReportError;
-use crate::report::archive::Archive;
+use crate::report::archive::{Archive, Kept};
 use crate::report::summary::{Row, Summary, urgency};
 
-/// How much of the transcripts a page holds. A block that is begun is filled.
+/// How much of the transcripts a page holds. What is read already is kept, a few trials and blocks beyond.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Most bytes of all blocks, as they stand in the file.
@@ -35,6 +36,8 @@ impl Default for Limits {
 /// Bytes of transcripts in one block: small enough to be inflated in a moment, large enough that what they share costs
 /// little.
 const BLOCK: usize = 256 * 1024;
+/// Trials that are read before the next look at the limits.
+const BATCH: usize = 8;
 /// Most trials that bring their like of the run before along.
 const BESIDE: usize = 500;
 
@@ -94,6 +97,9 @@ pub(super) fn order(summary: &Summary) -> Vec<(u8, usize, usize)> {
 }
 
 /// Reads the transcripts that fit. Everything that is read is counted in the scorecard as well.
+///
+/// One thread reads while the others write what was read before and pack the blocks that are full, so the limits are held
+/// to within what is under way; which trials that is does not depend on the threads.
 pub(super) fn embed(
     summary: &Summary,
     archive: &dyn Archive,
@@ -101,52 +107,110 @@ pub(super) fn embed(
     scorecard: &mut Scorecard,
     limits: Limits,
 ) -> Result<Embedded, ReportError> {
-    let mut out = Embedded {
-        places: summary.cases.iter().map(|row| vec![None; row.trials.len()]).collect(),
-        ..Embedded::default()
-    };
-    let order = order(summary);
-    let mut packer = Packer::default();
-    let mut beside = BESIDE;
-    for (done, (_, at, number)) in order.iter().copied().enumerate() {
-        if packer.is_full(limits) {
-            out.left_out = order.len() - done;
-            let failed = |(_, at, number): &&(u8, usize, usize)| {
-                summary.cases[*at].trials[*number].outcome == Some("fail")
-            };
-            out.failed_out = order[done..].iter().filter(failed).count();
-            break;
-        }
-        let row = &summary.cases[at];
-        let line = &row.trials[number];
-        let Some(kept) = archive.trial(line.key) else {
-            out.unreadable += 1;
-            continue;
-        };
-        scorecard.absorb(&kept.transcript);
-        let mut shown = ShownTrial::of(&kept);
-        let other = changes.filter(|_| beside > 0).and_then(|changes| {
-            let key = changes.other_way(row, line.trial, line.outcome)?;
-            let before = ShownTrial::of(&archive.earlier(key)?);
-            Some(ShownTrial { run: Some(changes.run().to_owned()), ..before })
+    let mut places: Vec<_> = summary.cases.iter().map(|row| vec![None; row.trials.len()]).collect();
+    let (order, run) = (order(summary), changes.map(Changes::run));
+    let mut taker = Taker { summary, archive, changes, order: &order, beside: BESIDE, unreadable: 0 };
+    let (mut packer, mut kept) = (Packer::default(), 0);
+    let mut batch = taker.batch(scorecard);
+    while !batch.is_empty() {
+        let full = packer.is_full(limits);
+        let closed = std::mem::take(&mut packer.closed);
+        let (mut texts, mut blocks, mut next) = (Ok(vec![]), Ok(vec![]), vec![]);
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| texts = batch.par_iter().map(|taken| taken.text(run)).collect());
+            scope.spawn(|_| blocks = closed.par_iter().map(|block| packed(block)).collect());
+            if !full {
+                next = taker.batch(scorecard);
+            }
         });
-        if let Some(other) = other {
-            beside -= 1;
-            shown.before = Some(Box::new(other));
+        packer.enter(blocks?);
+        let texts: Vec<Vec<u8>> = texts?;
+        kept += texts.len();
+        for (taken, text) in batch.iter().zip(&texts) {
+            places[taken.row][taken.number] = Some(packer.add(text));
         }
-        out.places[at][number] = Some(packer.add(&shown)?);
-        out.kept += 1;
+        batch = next;
     }
-    packer.flush()?;
-    out.blocks = packer.blocks;
-    Ok(out)
+    let left = taker.order;
+    let failed =
+        |(_, at, number): &&(u8, usize, usize)| summary.cases[*at].trials[*number].outcome == Some("fail");
+    Ok(Embedded {
+        left_out: left.len(),
+        failed_out: left.iter().filter(failed).count(),
+        unreadable: taker.unreadable,
+        blocks: packer.finish()?,
+        places,
+        kept,
+        served: false,
+    })
+}
+
+/// Reads trials in the order in which they are kept.
+struct Taker<'a> {
+    summary: &'a Summary,
+    archive: &'a dyn Archive,
+    changes: Option<&'a Changes>,
+    /// Those that are left.
+    order: &'a [(u8, usize, usize)],
+    /// How many more bring their like of the run before along.
+    beside: usize,
+    unreadable: usize,
+}
+
+/// A trial that was read.
+struct Taken {
+    row: usize,
+    number: usize,
+    kept: Kept,
+    /// Its like of the run before.
+    before: Option<Kept>,
+}
+
+impl Taker<'_> {
+    /// The next few; none when there are no more.
+    fn batch(&mut self, scorecard: &mut Scorecard) -> Vec<Taken> {
+        let mut out = vec![];
+        while let Some(((_, row, number), rest)) = self.order.split_first().filter(|_| out.len() < BATCH) {
+            self.order = rest;
+            let cell = &self.summary.cases[*row];
+            let line = &cell.trials[*number];
+            let Some(kept) = self.archive.trial(line.key) else {
+                self.unreadable += 1;
+                continue;
+            };
+            scorecard.absorb(&kept.transcript);
+            let other = self.changes.filter(|_| self.beside > 0);
+            let other = other.and_then(|changes| changes.other_way(cell, line.trial, line.outcome));
+            let before = other.and_then(|key| self.archive.earlier(key));
+            self.beside -= usize::from(before.is_some());
+            out.push(Taken { row: *row, number: *number, kept, before });
+        }
+        out
+    }
+}
+
+impl Taken {
+    /// As the viewer takes it. `run` is the run before.
+    fn text(&self, run: Option<&str>) -> Result<Vec<u8>, ReportError> {
+        let mut shown = ShownTrial::of(&self.kept);
+        shown.before = self
+            .before
+            .as_ref()
+            .map(|before| Box::new(ShownTrial { run: run.map(ToOwned::to_owned), ..ShownTrial::of(before) }));
+        serde_json::to_vec(&shown).map_err(|error| unwritable(&error))
+    }
 }
 
 #[derive(Default)]
 struct Packer {
+    /// Packed.
     blocks: Vec<String>,
+    /// Full, and to be packed.
+    closed: Vec<Vec<u8>>,
     pending: Vec<u8>,
     trials: u32,
+    /// Blocks so far, the pending one left out.
+    number: u32,
     used: usize,
     raw: usize,
 }
@@ -156,28 +220,37 @@ impl Packer {
         self.used >= limits.bytes || self.raw >= limits.raw
     }
 
-    fn add(&mut self, trial: &ShownTrial) -> Result<Place, ReportError> {
-        let place = Place::Block([u32::try_from(self.blocks.len()).unwrap_or(u32::MAX), self.trials]);
+    fn add(&mut self, text: &[u8]) -> Place {
+        let place = Place::Block([self.number, self.trials]);
         self.pending.push(if self.trials == 0 { b'[' } else { b',' });
-        serde_json::to_writer(&mut self.pending, trial).map_err(|error| unwritable(&error))?;
+        self.pending.extend_from_slice(text);
         self.trials += 1;
+        self.raw += text.len() + 1;
         if self.pending.len() >= BLOCK {
-            self.flush()?;
+            self.close();
         }
-        Ok(place)
+        place
     }
 
-    fn flush(&mut self) -> Result<(), ReportError> {
+    fn close(&mut self) {
         if self.trials > 0 {
             self.pending.push(b']');
-            let block = packed(&self.pending)?;
-            self.raw += self.pending.len();
-            self.used += block.len();
-            self.blocks.push(block);
-            self.pending.clear();
+            self.closed.push(std::mem::take(&mut self.pending));
+            self.number += 1;
             self.trials = 0;
         }
-        Ok(())
+    }
+
+    fn enter(&mut self, blocks: Vec<String>) {
+        self.used += blocks.iter().map(String::len).sum::<usize>();
+        self.blocks.extend(blocks);
+    }
+
+    fn finish(mut self) -> Result<Vec<String>, ReportError> {
+        self.close();
+        let left: Result<Vec<String>, ReportError> = self.closed.iter().map(|block| packed(block)).collect();
+        self.enter(left?);
+        Ok(self.blocks)
     }
 }
 
