@@ -281,13 +281,13 @@ fn random_run() -> impl Strategy<Value = RunRecord> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     /// One summary, one set of numbers.
     #[test]
     fn all_formats_show_the_same_numbers(run in random_run()) {
         let json: Value = serde_json::from_str(&rendered(&run, "json")).expect("JSON");
-        let (junit, markdown) = (rendered(&run, "junit"), rendered(&run, "markdown"));
+        let [junit, markdown, html] = ["junit", "markdown", "html"].map(|name| rendered(&run, name));
         let terminal = terminal_text(&run, Style::Plain, 120);
         let number = |key: &str| json["totals"][key].as_u64().expect("a count") as u32;
         let cases = json["cases"].as_array().expect("cases");
@@ -302,7 +302,7 @@ proptest! {
             skipped: number("skipped"), missing: number("missing"), invalid_share: json["totals"]["invalid_share"].as_f64(), cases: number("cases"),
         });
         prop_assert!(terminal.contains(&totals), "{totals}\n{terminal}");
-        prop_assert!(markdown.contains(&totals));
+        prop_assert!(markdown.contains(&totals) && html.contains(&totals));
         for key in ["trials", "passed", "failed", "invalid", "missing"] {
             let property = format!("<property name=\"{key}\" value=\"{}\"/>", number(key));
             prop_assert!(junit.contains(&property));
@@ -314,15 +314,20 @@ proptest! {
         for rate in json["rates"].as_array().expect("rates") {
             if let Some(share) = rate["pass_rate"].as_f64() {
                 let share = figures::percent(share);
-                prop_assert!(terminal.contains(&share) && markdown.contains(&share) && junit.contains(&share));
+                for text in [&terminal, &markdown, &junit, &html] {
+                    prop_assert!(text.contains(&share), "{share}");
+                }
             }
         }
         let usage = &json["usage"];
         let cost = figures::money(usage["cost"].as_f64(), usage["unpriced_trials"].as_u64().unwrap_or(0) as u32);
-        prop_assert!(terminal.contains(&cost) && markdown.contains(&cost) && junit.contains(&cost), "{cost}");
+        for text in [&terminal, &markdown, &junit, &html] {
+            prop_assert!(text.contains(&cost), "{cost}");
+        }
         let exit = json["exit_code"].as_u64().expect("a code");
         let exits = [format!("exit {exit} ("), format!("name=\"exit_code\" value=\"{exit}\"")];
-        prop_assert!(terminal.contains(&exits[0]) && markdown.contains(&exits[0]) && junit.contains(&exits[1]));
+        prop_assert!(html.contains(&exits[0]) && terminal.contains(&exits[0]) && markdown.contains(&exits[0]));
+        prop_assert!(junit.contains(&exits[1]));
     }
 
     /// Any Unicode at all leaves well-formed documents.

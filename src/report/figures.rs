@@ -102,6 +102,29 @@ pub fn skipped(rows: &[&Row]) -> Vec<(String, String)> {
     reasons.into_iter().map(|(why, ids)| (why.to_owned(), ids.join(", "))).collect()
 }
 
+/// Most tools of a way that are named.
+const WAY: usize = 8;
+
+/// Tools in a row, repetitions counted: `get_order → refund ×2`. `arrow` stands between them.
+pub fn way<'a>(names: impl IntoIterator<Item = &'a str>, arrow: &str) -> String {
+    let mut runs: Vec<(&str, usize)> = vec![];
+    for name in names {
+        match runs.last_mut() {
+            Some((last, often)) if *last == name => *often += 1,
+            _ => runs.push((name, 1)),
+        }
+    }
+    let name = |(name, often): &(&str, usize)| {
+        let name = crate::display::excerpt(name, 40);
+        if *often > 1 { format!("{name} ×{often}") } else { name }
+    };
+    let mut shown: Vec<String> = runs.iter().take(WAY).map(name).collect();
+    if runs.len() > WAY {
+        shown.push(format!("{} more", runs.len() - WAY));
+    }
+    if shown.is_empty() { "no call".to_owned() } else { shown.join(arrow) }
+}
+
 /// What a failed expectation wanted, in words where its name is none of the suite's.
 pub fn wanted(check: &str) -> &str {
     if check == "end" { "that the trial comes to its end" } else { check }

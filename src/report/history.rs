@@ -45,9 +45,21 @@ const MOST: usize = 10;
 pub(super) fn line(summary: &Summary, mark: impl Fn(&str) -> String) -> Option<String> {
     let groups = groups(summary);
     let group = |group: &Group<'_>| {
-        let mut names: Vec<String> = group.names.iter().take(MOST).map(|name| mark(name)).collect();
-        if group.names.len() > MOST {
-            names.push(format!("{} more", group.names.len() - MOST));
+        // A case that several models or personas have is named once.
+        let mut often: Vec<(&str, usize)> = vec![];
+        for name in &group.names {
+            match often.iter_mut().find(|(known, _)| known == name) {
+                Some((_, times)) => *times += 1,
+                None => often.push((name, 1)),
+            }
+        }
+        let named = |(name, times): &(&str, usize)| match times {
+            1 => mark(name),
+            times => format!("{} ×{times}", mark(name)),
+        };
+        let mut names: Vec<String> = often.iter().take(MOST).map(named).collect();
+        if often.len() > MOST {
+            names.push(format!("{} more", often.len() - MOST));
         }
         let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
         format!("{} {}{names}", group.count, group.state)

@@ -83,6 +83,11 @@ impl Style {
         if self == Self::Ascii { " - " } else { " · " }
     }
 
+    /// What stands between things that follow each other.
+    pub fn arrow(self) -> &'static str {
+        if self == Self::Ascii { " > " } else { " → " }
+    }
+
     /// Replaces the marks that this program writes itself by ASCII ones where they are not wanted; words of others
     /// become `?` there, one per character.
     pub fn finish(self, text: String) -> String {

@@ -201,6 +201,9 @@ pub struct Row {
     /// Its state against its history; absent when the run was compared with nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<&'static str>,
+    /// The tools that it wants called, in the order of the suite; empty: none may be. Absent where it says nothing of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wants: Option<Vec<String>>,
     /// It is under quarantine: it raises no alarm of its own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub quarantined: bool,

@@ -140,6 +140,12 @@ fn rows(run: &RunRecord, cells: &[Cell<'_>]) -> Vec<Row> {
     cells.iter().map(row).collect()
 }
 
+/// The tools that a use case wants called, as the suite said when the run began.
+fn wants(cell: &Cell<'_>, manifest: &Manifest) -> Option<Vec<String>> {
+    let expects = manifest.expects.get(cell.name.case).filter(|_| cell.name.kind == CaseKind::Use)?;
+    expects.says_something().then(|| expects.called.iter().map(|tool| name(tool.as_str())).collect())
+}
+
 fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
     let state = cell.state(&manifest.gate);
     let counts = cell.counts();
@@ -161,6 +167,7 @@ fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
         missing: counts.missing,
         bar: cell.bar(&manifest.gate),
         history: None,
+        wants: wants(cell, manifest),
         quarantined: false,
         expected_failure: cell.expected_failure().map(|known| sentence(&known.reason)),
         origin: cell.origin.into(),

@@ -3,13 +3,10 @@
 use crate::display;
 use crate::gate::cells::State;
 use crate::ids::ToolName;
-use crate::report::figures::{duration, thousands};
+use crate::report::figures::{self, duration, thousands};
 use crate::report::paint::{Style, Tone};
 use crate::run::{Path, Scored};
 use crate::score::Outcome;
-
-/// Most tools of a way that are named.
-const TOOLS: usize = 8;
 
 /// A line for a person, with a mark at its start where it is about a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,31 +53,8 @@ pub(super) fn trial(scored: &Scored, style: Style) -> Line {
 
 /// `want get_order → refund, got get_order ×3`.
 fn way(path: &Path, style: Style) -> String {
-    format!("want {}, got {}", tools(&path.wanted, style), tools(&path.called, style))
-}
-
-/// Tools in a row, repetitions counted.
-fn tools(names: &[ToolName], style: Style) -> String {
-    let mut runs: Vec<(&ToolName, usize)> = vec![];
-    for name in names {
-        match runs.last_mut() {
-            Some((last, often)) if *last == name => *often += 1,
-            _ => runs.push((name, 1)),
-        }
-    }
-    let more = runs.len().saturating_sub(TOOLS);
-    let name = |(name, often): &(&ToolName, usize)| {
-        let name = display::excerpt(name.as_str(), 40);
-        if *often > 1 { format!("{name} ×{often}") } else { name }
-    };
-    let mut shown: Vec<String> = runs.iter().take(TOOLS).map(name).collect();
-    if more > 0 {
-        shown.push(format!("{more} more"));
-    }
-    match shown.is_empty() {
-        true => "no call".to_owned(),
-        false => shown.join(if style == Style::Ascii { " > " } else { " → " }),
-    }
+    let tools = |names: &[ToolName]| figures::way(names.iter().map(ToolName::as_str), style.arrow());
+    format!("want {}, got {}", tools(&path.wanted), tools(&path.called))
 }
 
 /// So many trials gave nothing for one reason; those after the first are told by powers of ten alone.

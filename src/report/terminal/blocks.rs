@@ -28,6 +28,7 @@ pub(super) fn block(row: &Row, page: &Page<'_>) -> Vec<String> {
     for failure in row.failures.iter().take(FAILURES) {
         out.extend(expectation(failure, row, page));
     }
+    out.extend(path(row, page));
     let more = row.failures.len().saturating_sub(FAILURES);
     if more > 0 {
         out.push(format!("    {}", figures::count(more as u64, "more failed expectation")));
@@ -72,6 +73,15 @@ fn expectation(failure: &Failure, row: &Row, page: &Page<'_>) -> Vec<String> {
     }
     out.extend(labelled("got", &failure.why, page));
     out
+}
+
+/// The tools that a use case wants against those that its first failed trial called.
+fn path(row: &Row, page: &Page<'_>) -> Vec<String> {
+    let failed = row.trials.iter().find(|trial| trial.outcome == Some("fail"));
+    let Some((wants, failed)) = row.wants.as_ref().zip(failed) else { return vec![] };
+    let way = |names: &[String]| figures::way(names.iter().map(String::as_str), page.style.arrow());
+    let text = format!("want {}, got {} in trial {}", way(wants), way(&failed.tool_calls), failed.trial);
+    labelled("path", &text, page)
 }
 
 /// The excerpt cut to a width, moved so that the caret stays in sight.

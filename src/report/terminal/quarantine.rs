@@ -22,7 +22,10 @@ impl Page<'_> {
     /// Size and age, and what is in it.
     pub(super) fn quarantine(&mut self) {
         let Some(stamp) = &self.summary.quarantine else { return };
-        self.line(self.style.paint(Tone::Warn, &stamp.headline()));
+        for line in lines(&stamp.headline(), self.width, ["", "    "]) {
+            let line = self.style.paint(Tone::Warn, &line);
+            self.line(line);
+        }
         for entry in stamp.entries.iter().take(MOST) {
             let text = format!("{}: {}; {}", entry.case, entry.says(), entry.why);
             for line in lines(&text, self.width, ["  ", "      "]) {

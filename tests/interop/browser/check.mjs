@@ -1,5 +1,6 @@
 // The HTML report in a browser: `node check.mjs FOLDER [SCREENSHOTS]`. The folder holds golden.html, hostile.html and
-// harmless.html, as `cargo test --test html` writes them, and may hold large.html. Exits 1 when anything does not hold.
+// harmless.html, as `cargo test --test html` writes them, and may hold filled.html (`--test filled`) and large.html. Exits 1
+// when anything does not hold.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -122,6 +123,40 @@ for (const [hash, name] of [["", "narrow"], ["#case/late-order", "narrow-case"]]
   await close();
 }
 
+// 1b. The page in which everything is filled, as people look at it: both themes, a phone, 200 % zoom, paper.
+if (existsSync(join(folder, "filled.html"))) {
+  const looks = [
+    ["light", { colorScheme: "light" }], ["dark", { colorScheme: "dark" }],
+    ["narrow", { viewport: { width: 320, height: 700 } }], ["zoomed", { viewport: { width: 640, height: 450 }, deviceScaleFactor: 2 }],
+  ];
+  for (const [look, options] of looks) {
+    const { page, noise, close } = await open("filled.html", options);
+    const wide = (options.viewport || { width: 1280 }).width;
+    for (const place of ["", "#baseline", "#causes", "#access", "#cases", "#tools", "#quiet", "#case/late-order/gpt-5.6-luna/customer"]) {
+      await go(page, place || "#overview");
+      const beyond = await page.evaluate(() => document.documentElement.scrollWidth);
+      holds(`${look} ${place || "overview"}: nothing is wider than the page`, beyond <= wide, `${beyond} of ${wide}`);
+      await shot(page, `filled-${look}-${place.replace(/[^a-z]+/g, "-").replace(/^-/, "") || "overview"}`);
+    }
+    await accessible(page, `filled case, ${look}`);
+    await go(page, "#overview");
+    await accessible(page, `filled overview, ${look}`);
+    holds(`filled, ${look}, is silent`, noise.length === 0, noise.join("; "));
+    await close();
+  }
+  const { page, close } = await open("filled.html");
+  await go(page, "#case/late-order/gpt-5.6-luna/customer/2");
+  const text = await page.textContent("#trial");
+  holds("the judge's words stand on the case", text.includes("names no day"));
+  holds("what the judge cites is marked", (await page.$$("#trial .card .cited")).length > 0);
+  await go(page, "#overview");
+  await page.emulateMedia({ media: "print" });
+  holds("print keeps the verdict and drops the controls", await page.isVisible("#verdict") && !(await page.isVisible("#controls")));
+  if (shots) await page.pdf({ path: join(shots, "filled.pdf") });
+  await shot(page, "filled-print");
+  await close();
+}
+
 // 2. Hostile words: the same elements as with harmless ones, and silence.
 const skeletons = (page) => page.evaluate(async () => {
   const of = (node) => [...node.querySelectorAll("*")].filter((one) => !["INS", "DEL", "PATH", "SCRIPT"].includes(one.tagName.toUpperCase()))
@@ -171,7 +206,9 @@ if (existsSync(join(folder, "large.html"))) {
   const filter = await timed(() => page.fill("#search", "case-00042"));
   const link = await page.getAttribute("#cases a.case", "href");
   const transcript = await timed(() => go(page, link));
-  console.log(`large: ready in ${ms} ms, filter ${filter} ms, transcript ${transcript} ms, ${await page.evaluate(() => document.getElementsByTagName("*").length)} elements`);
+  const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
+  holds("a large run is painted within a second", paint < 1000, `${paint} ms`);
+  console.log(`large: painted after ${Math.round(paint)} ms, ready in ${ms} ms, filter ${filter} ms, transcript ${transcript} ms, ${await page.evaluate(() => document.getElementsByTagName("*").length)} elements`);
   holds("a large run opens soon", ms < 5000, `${ms} ms`);
   holds("a large run is silent", noise.length === 0, noise.join("; "));
   await close();

@@ -18,7 +18,7 @@ npm install --silent --no-audit --no-fund --prefix "$place/node" playwright-core
 cp "$here"/*.mjs "$place/node"
 
 cd "$here/../../.."
-REHEARSAL_PAGES="$place/pages" cargo test --quiet --test html
+REHEARSAL_PAGES="$place/pages" cargo test --quiet --test html --test filled
 cargo build --quiet
 node "$place/node/check.mjs" "$place/pages" "${1:-}"
 node "$place/node/view.mjs" "${CARGO_TARGET_DIR:-$PWD/target}/debug/rehearsal" "$PWD/suites" "${1:-}"
