@@ -125,6 +125,12 @@ pub fn way<'a>(names: impl IntoIterator<Item = &'a str>, arrow: &str) -> String 
     if shown.is_empty() { "no call".to_owned() } else { shown.join(arrow) }
 }
 
+/// [`money`] in the narrow column of a table: `≥$0.0024` where something has no price.
+pub fn price(amount: Option<f64>, unpriced_trials: u32) -> String {
+    let bound = if amount.is_some() && unpriced_trials > 0 { "≥" } else { "" };
+    format!("{bound}{}", money(amount, 0))
+}
+
 /// What a failed expectation wanted, in words where its name is none of the suite's.
 pub fn wanted(check: &str) -> &str {
     if check == "end" { "that the trial comes to its end" } else { check }

@@ -103,7 +103,7 @@ const ticks = (one) => {
 
 const listTable = (cases) => el("table", {},
   el("thead", {}, el("tr", {}, ["state", "case", "model", "persona", "client", "trials", "passed", "time", "cost", "why"]
-    .map((name) => el("th", { scope: "col" }, name)))),
+    .map((name) => el("th", { scope: "col", class: ["passed", "time", "cost"].includes(name) ? "right" : false }, name)))),
   el("tbody", {}, cases.map((one) => el("tr", {},
     el("td", {}, chip(one.state)),
     el("th", { scope: "row" }, el("a", { href: caseLink(one), class: "case" }, one.id)),

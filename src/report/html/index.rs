@@ -128,7 +128,7 @@ fn case<'a>(row: &'a Row, places: &[Option<Place>], changes: Option<&Changes>) -
         judged: row.counts().judged(),
         seconds: row.seconds,
         cost: row.cost,
-        price: figures::money(row.cost, row.unpriced_trials),
+        price: figures::price(row.cost, row.unpriced_trials),
         was: changes.and_then(|changes| changes.share(row)),
         failures: failures.collect(),
         rule: row.rule,

@@ -13,7 +13,6 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 mod against;
-mod causes;
 mod changes;
 mod embed;
 mod index;
@@ -59,7 +58,6 @@ const SECTIONS: &[(&str, &str)] = &[
     ("attention", "Attention"),
     ("causes", "Causes"),
     ("changes", "Changes"),
-    ("causes", "Causes"),
     ("rates", "Rates"),
     ("access", "Access"),
     ("auth", "Authorization"),
@@ -114,8 +112,7 @@ impl Page<'_> {
     ) -> Result<Vec<u8>, ReportError> {
         let Self { summary, embedded, changes, served } = *self;
         let body = self.body(|html| {
-            causes::causes(summary, html);
-            surface::surface(summary, html);
+                surface::surface(summary, html);
             rest::clients(summary, html);
             scorecard.section(html);
             measures::reliability(summary, html);

@@ -19,11 +19,14 @@ pub(super) fn causes(summary: &Summary, html: &mut Html) {
             }
         });
         if !causes.cases.is_empty() {
-            let columns = ["case", "model", "persona", "due to", "what to do"];
+            let columns = ["case", "model", "persona", "due to", "what to do", "on what it rests"];
             html.table("What each case fails by", &columns, |html| {
                 for line in causes.cases.iter().take(ROWS) {
                     let model = line.model.as_deref().unwrap_or("-");
-                    html.row(&[&line.case, model, &line.persona, &line.sentence, line.advice]);
+                    let rests: Vec<String> =
+                        line.evidence.iter().map(|[what, gave]| format!("{what}: {gave}")).collect();
+                    let rests = rests.join("; ");
+                    html.row(&[&line.case, model, &line.persona, &line.sentence, line.advice, &rests]);
                 }
             });
         }

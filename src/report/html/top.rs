@@ -164,7 +164,7 @@ fn failed(failure: &Failure, row: &Row, html: &mut Html) {
             );
             html.leaf("span", &[], &times);
             if !failure.excerpt.is_empty() {
-                html.leaf("pre", &[("class", "excerpt")], &failure.excerpt.join("\n"));
+                html.leaf("pre", &[("class", "excerpt"), ("tabindex", "0")], &failure.excerpt.join("\n"));
             }
         });
         html.leaf("dt", &[], "got");

@@ -113,10 +113,7 @@ fn cells(row: &Row, style: Style, with_client: bool) -> Vec<String> {
 }
 
 fn cost(row: &Row) -> String {
-    match (row.cost, row.unpriced_trials) {
-        (Some(_), n) if n > 0 => format!("≥{}", figures::money(row.cost, 0)),
-        _ => figures::money(row.cost, 0),
-    }
+    figures::price(row.cost, row.unpriced_trials)
 }
 
 /// One tick per trial, or a fraction when there are many; a word where ticks alone would mislead.

@@ -145,7 +145,7 @@ if (existsSync(join(folder, "filled.html"))) {
     await close();
   }
   const { page, close } = await open("filled.html");
-  await go(page, "#case/late-order/gpt-5.6-luna/customer/2");
+  await go(page, "#case/late-order/gpt-5.6-luna/customer/reference/2");
   const text = await page.textContent("#trial");
   holds("the judge's words stand on the case", text.includes("names no day"));
   holds("what the judge cites is marked", (await page.$$("#trial .card .cited")).length > 0);
