@@ -29,6 +29,7 @@ const RANKS: &[(&str, u32)] = &[
     ("plan", 7),
     ("drive", 8),
     ("store", 9),
+    ("generate", 9),
     ("gate", 10),
     ("report", 11),
     ("run", 12),

@@ -98,6 +98,13 @@ impl Part {
         self
     }
 
+    /// No empty line before it.
+    #[must_use]
+    pub fn tight(mut self) -> Self {
+        self.gap = false;
+        self
+    }
+
     /// Written as a comment, for the reader to switch on.
     #[must_use]
     pub fn off(mut self) -> Self {
