@@ -16,6 +16,7 @@ use crate::gate::Exit;
 use crate::generate::{self, Author, Head, Made, Trouble, Wish, append, target};
 use crate::llm;
 use crate::report::figures::count;
+use crate::suite::Turn;
 use crate::suite::read::{Project, Request};
 use crate::suite::write::{Node, Part, document};
 
@@ -82,7 +83,13 @@ pub(super) async fn generate(args: &GenerateArgs, context: &Context) -> Outcome 
     let author = author(args, context)?;
     let project = Project::new(context.root.clone());
     let file = context.root.join("suites").join(format!("{} (made)", plan.name));
-    let head = Head { project: &project, file: &file, parts: &plan.head, taken: plan.taken.clone() };
+    let head = Head {
+        project: &project,
+        file: &file,
+        parts: &plan.head,
+        taken: plan.taken.clone(),
+        prompts: plan.prompts.clone(),
+    };
     let wish = Wish {
         count: args.count.into(),
         seed: args.seed,
@@ -118,6 +125,7 @@ struct Plan {
     head: Vec<Part>,
     name: String,
     taken: BTreeSet<String>,
+    prompts: BTreeSet<String>,
     goes: Goes,
     /// With the values that a file gave.
     context: Context,
@@ -142,12 +150,14 @@ impl Plan {
                 let (path, suite) = match (&args.target, &onto) {
                     (Some(name), _) => suite(name)?,
                     (None, Some(onto)) => onto.clone(),
-                    (None, None) => return Err(Failure::usage("usage.flags", "one target is needed").hint(
-                        "give a suite, a URL, or `-- COMMAND ARGS` for a server over standard streams",
-                    )),
+                    (None, None) => {
+                        return Err(Failure::usage("usage.flags", "one target is needed").hint(
+                            "give a suite, a URL, or `-- COMMAND ARGS` for a server over standard streams",
+                        ));
+                    }
                 };
                 let name = format!("{}-generated", suite.name);
-                (based(&name, &suite, &path, context), name, context.clone())
+                (based(&name, &suite, &path, context)?, name, context.clone())
             }
         };
         let goes = match (&onto, &args.out) {
@@ -156,8 +166,15 @@ impl Plan {
             (None, Some(out)) => Goes::File(context.root.join(out)),
             (None, None) => Goes::File(context.root.join("suites").join(format!("{name}.yaml"))),
         };
-        let taken = onto.iter().flat_map(|(_, suite)| suite.cases.iter().map(|case| case.id.value.to_string()));
-        Ok(Self { head, name, taken: taken.collect(), goes, context })
+        let taken =
+            onto.iter().flat_map(|(_, suite)| suite.cases.iter().map(|case| case.id.value.to_string()));
+        let taken = taken.collect();
+        let asked = onto.iter().flat_map(|(_, suite)| &suite.cases).flat_map(|case| &case.turns);
+        let prompts = asked.filter_map(|turn| match turn {
+            Turn::User(text) => Some(text.clone()),
+            Turn::Simulate(_) => None,
+        });
+        Ok(Self { head, name, taken, prompts: prompts.collect(), goes, context })
     }
 }
 
@@ -168,7 +185,8 @@ fn server(args: &GenerateArgs, onto: bool, context: &Context) -> Outcome<Option<
     if !named && args.command.is_empty() {
         let only = [(args.bearer_env.is_some(), "--bearer-env"), (args.server.is_some(), "--server")];
         if let Some((_, flag)) = only.iter().find(|(given, _)| *given) {
-            let message = format!("`{flag}` is for a URL or a file that lists servers; a suite says it itself");
+            let message =
+                format!("`{flag}` is for a URL or a file that lists servers; a suite says it itself");
             return Err(Failure::usage("usage.flags", message));
         }
         return Ok(None);
@@ -186,20 +204,23 @@ fn server(args: &GenerateArgs, onto: bool, context: &Context) -> Outcome<Option<
 }
 
 /// The head of a suite that takes everything but its cases from another.
-fn based(name: &str, suite: &crate::suite::Suite, path: &Path, context: &Context) -> Vec<Part> {
+fn based(name: &str, suite: &crate::suite::Suite, path: &Path, context: &Context) -> Outcome<Vec<Part>> {
     let root = context.root.canonicalize().unwrap_or_else(|_| context.root.clone());
     let base = path.canonicalize().ok().and_then(|path| path.strip_prefix(&root).ok().map(Path::to_owned));
     let base = base.map_or_else(|| suite.file.to_string(), |path| path.to_string_lossy().into_owned());
     // The built-in suite is no file that another could extend.
     if !context.root.join(&base).is_file() {
-        return vec![];
+        let message = format!("the suite `{}` is built in, and no file here", suite.name);
+        return Err(Failure::usage("suite.not-found", message).hint(
+            "`rehearsal init demo` writes one for the demo server, and `rehearsal generate demo` its cases",
+        ));
     }
-    vec![
+    Ok(vec![
         Part::of("version", 1),
         Part::of("name", name),
         Part::of("description", "Cases that were generated; review their prompts."),
         Part::of("extends", base),
-    ]
+    ])
 }
 
 /// The model that writes, if one is named that can.
@@ -252,13 +273,13 @@ fn write(args: &GenerateArgs, plan: &Plan, made: &Made) -> Outcome<String> {
         }
         goes => {
             let mut all = plan.head.clone();
-            let first = parts.into_iter().enumerate().map(|(at, part)| if at == 0 { part.tight() } else { part });
+            let first =
+                parts.into_iter().enumerate().map(|(at, part)| if at == 0 { part.tight() } else { part });
             let by = args.model.as_deref().unwrap_or("rules");
-            all.push(
-                Part::of("cases", Node::List(first.collect()))
-                    .gap()
-                    .above(format!("Made by {by} with seed {}, and each of them passed once. Make the prompts your users' own.", args.seed)),
-            );
+            all.push(Part::of("cases", Node::List(first.collect())).gap().above(format!(
+                "Made by {by} with seed {}, and each of them passed once. Make the prompts your users' own.",
+                args.seed
+            )));
             let text = document(&all);
             match goes {
                 Goes::File(path) => {
@@ -282,8 +303,14 @@ fn tell(args: &GenerateArgs, made: &Made, told: &str, context: &Context) -> Outc
         let coverage = made.coverage.iter().map(|one| {
             json!({"tool": line(one.tool.as_str()), "cases": one.cases, "why": one.why.as_deref().map(line)})
         });
-        let cases = made.cases.iter().map(|case| json!({"id": case.id, "prompt": case.prompt, "expect": case.expect}));
-        let dropped = made.dropped.iter().map(|(case, why)| json!({"id": case.id, "prompt": line(&case.prompt), "why": line(why)}));
+        let cases = made
+            .cases
+            .iter()
+            .map(|case| json!({"id": case.id, "prompt": case.prompt, "expect": case.expect}));
+        let dropped = made
+            .dropped
+            .iter()
+            .map(|(case, why)| json!({"id": case.id, "prompt": line(&case.prompt), "why": line(why)}));
         let told = json!({
             "cases": cases.collect::<Vec<_>>(),
             "dropped": dropped.collect::<Vec<_>>(),
@@ -294,7 +321,11 @@ fn tell(args: &GenerateArgs, made: &Made, told: &str, context: &Context) -> Outc
         return printer.data_line(&serde_json::to_string_pretty(&told).unwrap_or_default());
     }
     let text = crate::generate::told::coverage(made, usize::from(printer.width()));
-    if to_stdout { printer.talk(text.trim_end()) } else { printer.data(text.as_bytes())? }
+    if to_stdout {
+        printer.talk(text.trim_end())
+    } else {
+        printer.data(text.as_bytes())?
+    }
     for line in crate::generate::told::ends(made, told) {
         printer.talk(&printer.commands(&line));
     }

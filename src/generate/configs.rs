@@ -48,7 +48,8 @@ impl Server {
 /// Every server that a text of JSON names, with comments or without. `root` is the folder whose own entries count in a
 /// file that keeps them for many projects. The error is for the reader of the file.
 pub fn servers(text: &str, root: &str) -> Result<Vec<Server>, String> {
-    let value: Value = serde_json::from_str(&jsonc::to_json(text)).map_err(|error| format!("it is not JSON: {error}"))?;
+    let value: Value =
+        serde_json::from_str(&jsonc::to_json(text)).map_err(|error| format!("it is not JSON: {error}"))?;
     let mut found = vec![];
     let own = value.get("projects").and_then(|projects| projects.get(root));
     let places = [
@@ -76,7 +77,13 @@ pub fn servers(text: &str, root: &str) -> Result<Vec<Server>, String> {
 fn server(name: &str, entry: &Map<String, Value>) -> Option<Server> {
     let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
     let texts = |value: Option<&Value>| -> Vec<String> {
-        value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        value
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     };
     if entry.get("disabled") == Some(&Value::Bool(true)) {
         return None;
@@ -168,20 +175,35 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Vec<String> {
-        servers(text, "/work/shop").unwrap().iter().map(|one| format!("{}: {}", one.name, one.about())).collect()
+        servers(text, "/work/shop")
+            .unwrap()
+            .iter()
+            .map(|one| format!("{}: {}", one.name, one.about()))
+            .collect()
     }
 
     #[test]
     fn every_flavour_is_read() {
         let cases = [
-            (r#"{"mcpServers": {"a": {"command": "node", "args": ["s.js", 1]}, "b": {"url": "https://x.example"}, "c": {}}}"#, vec!["a: node s.js", "b: https://x.example"]),
-            ("{ // editor\n \"servers\": {\"a\": {\"type\": \"stdio\", \"command\": \"x\",},}, \"inputs\": [],}", vec!["a: x"]),
+            (
+                r#"{"mcpServers": {"a": {"command": "node", "args": ["s.js", 1]}, "b": {"url": "https://x.example"}, "c": {}}}"#,
+                vec!["a: node s.js", "b: https://x.example"],
+            ),
+            (
+                "{ // editor\n \"servers\": {\"a\": {\"type\": \"stdio\", \"command\": \"x\",},}, \"inputs\": [],}",
+                vec!["a: x"],
+            ),
             (r#"{"mcp": {"servers": {"a": {"command": "x"}}}}"#, vec!["a: x"]),
-            (r#"{"projects": {"/work/shop": {"mcpServers": {"a": {"httpUrl": "https://x.example"}}}, "/else": {"mcpServers": {"b": {"command": "y"}}}}}"#, vec!["a: https://x.example"]),
+            (
+                r#"{"projects": {"/work/shop": {"mcpServers": {"a": {"httpUrl": "https://x.example"}}}, "/else": {"mcpServers": {"b": {"command": "y"}}}}}"#,
+                vec!["a: https://x.example"],
+            ),
             (r#"{"mcpServers": {"a": {"command": "x", "disabled": true}}}"#, vec![]),
             ("[]", vec![]),
-            (r#"{"name": "io.example/shop", "packages": [{"registryType": "npm", "identifier": "@x/shop", "version": "1.2.0"}, {"registryType": "pypi", "identifier": "shop"}], "remotes": [{"type": "sse", "url": "https://x.example/sse"}]}"#,
-             vec!["shop: npx -y @x/shop@1.2.0", "shop: uvx shop", "shop-remote: https://x.example/sse"]),
+            (
+                r#"{"name": "io.example/shop", "packages": [{"registryType": "npm", "identifier": "@x/shop", "version": "1.2.0"}, {"registryType": "pypi", "identifier": "shop"}], "remotes": [{"type": "sse", "url": "https://x.example/sse"}]}"#,
+                vec!["shop: npx -y @x/shop@1.2.0", "shop: uvx shop", "shop-remote: https://x.example/sse"],
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(names(text), expected, "{text}");

@@ -133,7 +133,9 @@ impl Kind {
 fn fit(wanted: &[String], nouns: &BTreeSet<String>, found: &Found) -> u32 {
     let (Some(last), Some(key)) = (wanted.last(), found.key.last()) else { return 0 };
     let plain = wanted.len() == 1;
-    let about = |stem: &String| found.about.contains(stem) || found.key.contains(stem);
+    // `book_id` of an order is about a book.
+    let own = &found.key[..found.key.len() - 1];
+    let about = |stem: &String| if own.is_empty() { found.about.contains(stem) } else { own.contains(stem) };
     let same_thing =
         if plain { nouns.iter().any(about) } else { wanted[..wanted.len() - 1].iter().any(about) };
     match (is_id(last), is_id(key)) {

@@ -38,10 +38,12 @@ pub mod rules;
 pub mod secret;
 pub mod target;
 pub mod told;
+mod trials;
 pub mod words;
 
 use draft::{Draft, Ids, Kind};
 use probe::{Caller, Probed, Sample};
+use trials::Trials;
 
 /// What is wanted.
 pub struct Wish<'a> {
@@ -79,6 +81,8 @@ pub struct Head<'a> {
     pub parts: &'a [Part],
     /// Ids that are taken.
     pub taken: BTreeSet<String>,
+    /// What the suite asks already.
+    pub prompts: BTreeSet<String>,
 }
 
 /// What was made.
@@ -180,25 +184,11 @@ pub async fn generate(head: &Head<'_>, wish: &Wish<'_>, outside: &Outside) -> Re
         Some(proposed) => named(proposed, &mut ids),
         None => by_rules(&probed, wish, &mut ids),
     };
-    let (drafts, mut dropped) = sorted_out(drafts, &probed.tools);
-    let model = wish.author.map_or(ModelName::from("lexical"), |author| author.spec.name.clone());
-    if !drafts.is_empty() {
-        let trials =
-            drafts.iter().enumerate().map(|(at, draft)| draft.named(&format!("draft-{at}"), wish.persona));
-        let suite = head.load(trials.collect(), vec![model.clone()])?;
-        let left = wish.max_cost.map(|most| (most - made.spent).max(0.0));
-        let proofs = prove::prove(&suite, &model, left, outside).await?;
-        made.spent += proofs.spent;
-        let mut passed = vec![];
-        for (at, draft) in drafts.into_iter().enumerate() {
-            match proofs.cases.get(format!("draft-{at}").as_str()) {
-                Some(None) => passed.push(draft),
-                Some(Some(why)) => dropped.push((draft, format!("{model}: {why}"))),
-                None => dropped.push((draft, "not run: the money is spent".to_owned())),
-            }
-        }
-        made.cases = chosen(passed, wish);
-    }
+    let (drafts, dropped) = sorted_out(drafts, &probed.tools);
+    let mut trials = Trials::of(drafts, head.prompts.clone(), dropped);
+    trials.run(head, wish, outside, &mut made).await?;
+    let Trials { passed, dropped, .. } = trials;
+    made.cases = chosen(passed, wish);
     let kept: BTreeSet<String> = made.cases.iter().map(|case| case.id.clone()).collect();
     let mut told = BTreeSet::new();
     // Of several ways to say the same, one that passed speaks for all.
@@ -336,7 +326,6 @@ fn sorted_out(drafts: Vec<Draft>, tools: &[ToolFact]) -> (Vec<Draft>, Vec<(Draft
                 let why = format!("its prompt names the tool `{}`", tool.name);
                 dropped.push((draft, why));
             }
-            None if fine.iter().any(|one| one.prompt == draft.prompt && one.expect == draft.expect) => {}
             None => fine.push(draft),
         }
     }

@@ -107,10 +107,12 @@ pub fn confusions(probed: &Probed, seed: u64, ids: &mut Ids) -> Vec<Draft> {
         for (wanted, other) in [(first, second), (second, first)] {
             let Some(samples) = probed.samples.get(&wanted.name) else { continue };
             let sample = &samples[seed as usize % samples.len()];
-            let prompts = words::prompts(wanted, &sample.args);
+            let mut prompts = words::prompts(wanted, &sample.args);
             if prompts.is_empty() {
                 continue;
             }
+            // In other words than the case that is about this tool alone.
+            prompts.rotate_left(1);
             let id = ids.next(&format!("{} not {}", wanted.name, other.name));
             for prompt in prompts {
                 let mut draft = positive(&id, prompt, wanted, sample);

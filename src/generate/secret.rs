@@ -108,7 +108,7 @@ mod tests {
             ("X", "ghp_0123456789abcdef"),
             ("DATABASE_URL", "postgres://u:p@host/db"),
             ("X", "https://hooks.example/T0/aB3dE5fG7hI9jK1lM3nO5"),
-            ("X", "https://x.example/mcp?api_key=1"),
+            ("X", "https://x.example/mcp?api_key=abc"),
             ("X", "d41d8cd98f00b204e9800998ecf8427e"),
             ("dbpassword", "1234"),
         ] {

@@ -106,7 +106,9 @@ impl Writer {
                 Some((name, value)) if is_flag && secret::is_secret(name, value) => {
                     format!("{name}={}", self.hidden(name, value))
                 }
-                _ if !is_flag && !flag.is_empty() && secret::is_secret(&flag, word) => self.hidden(&flag.clone(), word),
+                _ if !is_flag && !flag.is_empty() && secret::is_secret(&flag, word) => {
+                    self.hidden(&flag.clone(), word)
+                }
                 _ if !is_flag && secret::looks_secret(word) => self.hidden("TARGET_SECRET", word),
                 _ => self.text(word),
             });
@@ -132,7 +134,11 @@ impl Writer {
         let variable = match variable.filter(|name| self.env.iter().any(|known| known == name)) {
             Some(variable) => variable.to_owned(),
             None => {
-                let (name, value) = if bearer { ("TARGET_TOKEN", &value["Bearer ".len().min(value.len())..]) } else { (name, value) };
+                let (name, value) = if bearer {
+                    ("TARGET_TOKEN", &value["Bearer ".len().min(value.len())..])
+                } else {
+                    (name, value)
+                };
                 self.hidden(name, value).trim_start_matches("${").trim_end_matches('}').to_owned()
             }
         };
@@ -141,7 +147,11 @@ impl Writer {
         if self.credential.is_some() {
             return Some(if bearer { format!("Bearer ${{{variable}}}") } else { format!("${{{variable}}}") });
         }
-        self.credential = Some(if bearer { Credential::Bearer(variable) } else { Credential::Header(name.to_owned(), variable) });
+        self.credential = Some(if bearer {
+            Credential::Bearer(variable)
+        } else {
+            Credential::Header(name.to_owned(), variable)
+        });
         None
     }
 
@@ -154,7 +164,9 @@ impl Writer {
             variable = format!("TARGET_{variable}");
         }
         // Names of variables are kept as they are where they are some already.
-        if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        {
             variable = name.to_owned();
         }
         while self.values.get(&variable).is_some_and(|known| known != value) {
@@ -212,10 +224,9 @@ pub fn head(name: &str, about: &str, target: &Target) -> Vec<Part> {
         Part::of("target", target.block.clone()).gap(),
     ];
     if !target.env.is_empty() {
-        parts.push(
-            Part::of("env", json!(target.env))
-                .above("Read from the environment when the suite runs; taken for secrets and kept out of every report."),
-        );
+        parts.push(Part::of("env", json!(target.env)).above(
+            "Read from the environment when the suite runs; taken for secrets and kept out of every report.",
+        ));
     }
     let mut personas = vec![];
     if let Some(credential) = &target.credential {
@@ -248,10 +259,26 @@ mod tests {
 
     #[test]
     fn secrets_become_variables_and_never_stand_in_the_text() {
-        let command = ["shop", "--api-key", "hunter2secret", "--token=abc123", "--port", "80", "sk-live-0123456789ab", "$HOME", "${x y}"];
+        let command = [
+            "shop",
+            "--api-key",
+            "hunter2secret",
+            "--token=abc123",
+            "--port",
+            "80",
+            "sk-live-0123456789ab",
+            "$HOME",
+            "${x y}",
+        ];
         let server = Server {
             command: command.map(str::to_owned).to_vec(),
-            env: pairs(&[("DB_PASSWORD", "tiger"), ("LOG", "debug"), ("FROM", "${env:FROM}"), ("IN", "${input:shop-key}"), ("D", "${DIR:-/tmp}")]),
+            env: pairs(&[
+                ("DB_PASSWORD", "tiger"),
+                ("LOG", "debug"),
+                ("FROM", "${env:FROM}"),
+                ("IN", "${input:shop-key}"),
+                ("D", "${DIR:-/tmp}"),
+            ]),
             ..Server::default()
         };
         let (text, target) = written(&server, Some(".mcp.json"));
@@ -284,12 +311,21 @@ mod tests {
 
     #[test]
     fn a_file_is_referred_to_where_it_means_the_same() {
-        let plain = Server { name: "shop".into(), command: vec!["shop".into(), "${KEY}".into()], plain: true, ..Server::default() };
+        let plain = Server {
+            name: "shop".into(),
+            command: vec!["shop".into(), "${KEY}".into()],
+            plain: true,
+            ..Server::default()
+        };
         let (text, target) = written(&plain, Some(".mcp.json"));
         assert!(text.contains("server: {file: .mcp.json, name: shop}"), "{text}");
         assert_eq!(target.env, ["KEY"]);
         let secret = Server { env: pairs(&[("TOKEN", "abc")]), ..plain.clone() };
-        for server in [secret, Server { plain: false, ..plain.clone() }, Server { command: vec!["${input:x}".into()], ..plain }] {
+        for server in [
+            secret,
+            Server { plain: false, ..plain.clone() },
+            Server { command: vec!["${input:x}".into()], ..plain },
+        ] {
             assert!(!written(&server, Some(".mcp.json")).0.contains("file:"), "{server:?}");
         }
     }

@@ -28,11 +28,18 @@ pub fn ends(made: &Made, told: &str) -> Vec<String> {
         lines.push(display::excerpt(&format!("dropped {}: {why}", draft.id), 160));
     }
     if made.dropped.len() > 5 {
-        lines.push(format!("... and {} more were dropped; `--format json` lists them", made.dropped.len() - 5));
+        lines.push(format!(
+            "... and {} more were dropped; `--format json` lists them",
+            made.dropped.len() - 5
+        ));
     }
     let covered = made.coverage.iter().filter(|one| one.cases > 0).count();
     let spent = if made.spent > 0.0 { format!("; ${:.4} spent", made.spent) } else { String::new() };
-    lines.push(format!("{covered} of {} tools have a case; {} calls were made before the cases ran{spent}", made.coverage.len(), made.calls));
+    lines.push(format!(
+        "{covered} of {} tools have a case; {} calls were made before the cases ran{spent}",
+        made.coverage.len(),
+        made.calls
+    ));
     if !told.is_empty() {
         lines.push(told.to_owned());
     }

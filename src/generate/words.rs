@@ -32,6 +32,7 @@ const VERBS: &[(&[&str], &str)] = &[
 pub fn prompts(tool: &ToolFact, args: &Value) -> Vec<String> {
     let Some(said) = arguments(args) else { return vec![] };
     let (verb, thing) = wish(tool, args);
+    let said = if verb == "Look through" { said.replacen(" about ", " for ", 1) } else { said };
     let lower = |text: &str| {
         let mut chars = text.chars();
         chars.next().map(|first| first.to_lowercase().chain(chars).collect::<String>()).unwrap_or_default()
@@ -44,6 +45,10 @@ pub fn prompts(tool: &ToolFact, args: &Value) -> Vec<String> {
     ];
     if !title.is_empty() {
         prompts.push(format!("Can you help me with this: {}{said}?", lower(&title)));
+    }
+    prompts.push(format!("What do I get for {thing}{said}?"));
+    if !said.is_empty() {
+        prompts.push(format!("Can you help me{said}?"));
     }
     prompts.retain(|prompt| !super::naming::names(prompt, tool.name.as_str()));
     prompts.dedup();
@@ -62,8 +67,10 @@ fn wish(tool: &ToolFact, args: &Value) -> (String, String) {
                 lower.strip_prefix(form.as_str()).is_some_and(|rest| rest.starts_with(char::is_whitespace))
             };
             if let Some(form) = forms.iter().find(begins) {
-                let rest = sentence.get(form.len()..).unwrap_or_default();
-                return ((*verb).to_owned(), thing(rest, args));
+                let rest = thing(sentence.get(form.len()..).unwrap_or_default(), args);
+                // One searches in a place and finds a thing.
+                let place = *verb == "Find" && rest.starts_with("the ");
+                return (if place { "Look through" } else { verb }.to_owned(), rest);
             }
         }
     }
@@ -165,6 +172,11 @@ fn third_person(verb: &str) -> String {
 /// A verb without the `s` of the third person.
 fn base_form(word: &str) -> String {
     let lower = word.to_lowercase();
+    for (form, verb) in [("does", "do"), ("goes", "go"), ("has", "have"), ("is", "be")] {
+        if lower == form {
+            return verb.to_owned();
+        }
+    }
     if let Some(head) = lower.strip_suffix("ies").filter(|head| head.len() > 2) {
         return format!("{head}y");
     }
@@ -254,12 +266,7 @@ mod tests {
             first("stock", "", json!({})),
             first("x", "Does `things` (internal)", json!({"tags": ["red", "blue"]})),
         ];
-        insta::assert_snapshot!(said.join("\n"), @r#"
-        Show me the order with id 1042.
-        List all my orders with number and total.
-        Find the catalogue about "Le Guin".
-        Please tell me what there is.
-        "#);
+        insta::assert_snapshot!(said.join("\n"));
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub(in crate::cli) fn choose(named: &Named<'_>, context: &Context) -> Outcome<Ch
         (Some(file), _) => {
             let found = find::of(file, context);
             if found.listed.is_empty() {
-                let why = found.notes.first().map_or_else(|| format!("there is no file `{file}`"), Clone::clone);
+                let why =
+                    found.notes.first().map_or_else(|| format!("there is no file `{file}`"), Clone::clone);
                 return Err(Failure::usage("usage.no-server", why).hint(
                     "give a URL, a file that lists servers (`.mcp.json`), or `-- COMMAND ARGS` for a server over standard streams",
                 ));
@@ -50,7 +51,11 @@ pub(in crate::cli) fn choose(named: &Named<'_>, context: &Context) -> Outcome<Ch
         }
         (None, _) => {
             let found = find::usual(context);
-            if found.listed.is_empty() { Err(nothing(&found, context)) } else { among(found.listed, named.server, context) }
+            if found.listed.is_empty() {
+                Err(nothing(&found, context))
+            } else {
+                among(found.listed, named.server, context)
+            }
         }
     }
 }
@@ -93,13 +98,24 @@ fn among(listed: Vec<Listed>, name: Option<&str>, context: &Context) -> Outcome<
         });
     }
     if listed.len() == 1 {
-        return listed.into_iter().next().map(chosen).ok_or_else(|| Failure::usage("usage.no-server", "no server"));
+        return listed
+            .into_iter()
+            .next()
+            .map(chosen)
+            .ok_or_else(|| Failure::usage("usage.no-server", "no server"));
     }
     let printer = context.printer;
     for (number, one) in listed.iter().enumerate() {
         let about = context.secrets.redact(&one.server.about()).into_owned();
-        let about = if crate::generate::secret::looks_secret(&about) { "(holds a secret)".to_owned() } else { first_word(&about) };
-        printer.tell(&display::excerpt(&format!("  {}  {} ({about}), {}", number + 1, one.server.name, one.file), 120));
+        let about = if crate::generate::secret::looks_secret(&about) {
+            "(holds a secret)".to_owned()
+        } else {
+            first_word(&about)
+        };
+        printer.tell(&display::excerpt(
+            &format!("  {}  {} ({about}), {}", number + 1, one.server.name, one.file),
+            120,
+        ));
     }
     let many = || {
         Failure::usage("usage.which-server", format!("{} servers are listed", listed.len()))
@@ -111,7 +127,8 @@ fn among(listed: Vec<Listed>, name: Option<&str>, context: &Context) -> Outcome<
     printer.tell(&format!("which one? 1 to {}:", listed.len()));
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line);
-    let number = read.ok().and_then(|_| line.trim().parse::<usize>().ok()).and_then(|number| number.checked_sub(1));
+    let number =
+        read.ok().and_then(|_| line.trim().parse::<usize>().ok()).and_then(|number| number.checked_sub(1));
     match number.and_then(|number| listed.get(number)) {
         Some(one) => Ok(chosen(one.clone())),
         None => Err(many()),

@@ -10,9 +10,13 @@ pub(super) fn job(system: CiSystem, suite: &str, variables: &[String]) -> (&'sta
     let (path, recipe) = match system {
         CiSystem::Github => (".github/workflows/rehearsal.yml", recipe("<!-- recipe: github -->")),
         // The jobs after the first are for nights and for large suites.
-        CiSystem::Gitlab => (".gitlab-ci.yml", recipe("<!-- recipe: gitlab -->").split("\n\n").next().unwrap_or_default()),
+        CiSystem::Gitlab => {
+            (".gitlab-ci.yml", recipe("<!-- recipe: gitlab -->").split("\n\n").next().unwrap_or_default())
+        }
     };
-    let mut text = "# Put the owner of the repository of rehearsal in place of OWNER; docs/ci.md there has more.\n".to_owned();
+    let mut text =
+        "# Put the owner of the repository of rehearsal in place of OWNER; docs/ci.md there has more.\n"
+            .to_owned();
     for line in recipe.lines() {
         let bare = line.trim_start();
         let indent = &line[..line.len() - bare.len()];

@@ -1,6 +1,9 @@
 //! The files in which servers are usually listed, those of the project before those of the home folder.
 
-#![expect(clippy::disallowed_methods, reason = "reads the files of clients and editors, which no suite names")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the files of clients and editors, which no suite names"
+)]
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -60,7 +63,9 @@ pub(super) fn usual(context: &Context) -> Found {
     for name in PROJECT {
         found.add(&context.root.join(name), name, Some(name), context);
     }
-    if let (true, Some(home)) = (found.listed.is_empty(), (context.env)("HOME").or_else(|| (context.env)("USERPROFILE"))) {
+    if let (true, Some(home)) =
+        (found.listed.is_empty(), (context.env)("HOME").or_else(|| (context.env)("USERPROFILE")))
+    {
         for name in HOME {
             found.add(&Path::new(&home).join(name), &format!("~/{name}"), None, context);
         }
@@ -87,9 +92,9 @@ pub(super) fn of(path: &str, context: &Context) -> Found {
     let mut found = Found::default();
     let full = context.root.join(path);
     let real = |path: &Path| path.canonicalize().ok();
-    let inside = real(&context.root).zip(real(&full)).and_then(|(root, full)| {
-        Some(full.strip_prefix(root).ok()?.to_string_lossy().into_owned())
-    });
+    let inside = real(&context.root)
+        .zip(real(&full))
+        .and_then(|(root, full)| Some(full.strip_prefix(root).ok()?.to_string_lossy().into_owned()));
     found.add(&full, path, inside.as_deref(), context);
     found
 }
@@ -142,7 +147,9 @@ fn hints(root: &Path) -> Vec<String> {
     let package = text("package.json");
     if package.contains("\"@modelcontextprotocol/") || package.contains("\"fastmcp\"") {
         let main = serde_json::from_str::<serde_json::Value>(&package).ok().and_then(|package| {
-            let bin = package.get("bin").map(|bin| bin.as_object().and_then(|all| all.values().next()).unwrap_or(bin));
+            let bin = package
+                .get("bin")
+                .map(|bin| bin.as_object().and_then(|all| all.values().next()).unwrap_or(bin));
             bin.or(package.get("main"))?.as_str().map(str::to_owned)
         });
         let main = crate::display::excerpt(main.as_deref().unwrap_or("build/index.js"), 60);
@@ -150,7 +157,9 @@ fn hints(root: &Path) -> Vec<String> {
     }
     let python = text("pyproject.toml");
     if ["\"mcp", "\"fastmcp", "'mcp", "'fastmcp"].iter().any(|name| python.contains(name)) {
-        hints.push("pyproject.toml uses an MCP library: `rehearsal init -- uv run python server.py`".to_owned());
+        hints.push(
+            "pyproject.toml uses an MCP library: `rehearsal init -- uv run python server.py`".to_owned(),
+        );
     }
     let rust = text("Cargo.toml");
     if rust.contains("\nrmcp") {

@@ -21,6 +21,8 @@ pub(super) struct Look {
     pub(super) sights: Vec<Sight>,
     /// Whether somebody was refused for want of credentials.
     pub(super) asks: bool,
+    /// How the first persona was refused, if it was.
+    pub(super) refused: Option<Fault>,
     /// What the server says of its authorization, line by line.
     pub(super) about: Vec<String>,
 }
@@ -60,6 +62,9 @@ async fn everybody(house: &House, suite: &Suite, outside: &Outside) -> Result<Lo
             }
             Err(fault) if fault.code == "target.unauthorized" => {
                 look.asks = true;
+                if look.sights.is_empty() {
+                    look.refused = Some(fault);
+                }
                 look.sights.push(Sight { persona: name, tools: None });
             }
             Err(fault) => broken = broken.or(Some(fault)),
@@ -100,13 +105,19 @@ fn told(log: &Recorder) -> Vec<String> {
     let mut lines: Vec<String> = vec![];
     let documents: Vec<(String, Value)> = (0..log.len() as u32)
         .filter_map(|seq| match log.event(seq)?.what {
-            What::Exchanged { label, response: Ok(side), .. } => Some((label, discover::json_document(&side)?)),
+            What::Exchanged { label, response: Ok(side), .. } => {
+                Some((label, discover::json_document(&side)?))
+            }
             _ => None,
         })
         .collect();
-    let of = |kind: &str| documents.iter().find(|(label, _)| label.starts_with(kind)).map(|(_, document)| document);
+    let of = |kind: &str| {
+        documents.iter().find(|(label, _)| label.starts_with(kind)).map(|(_, document)| document)
+    };
     match of(discover::RESOURCE) {
-        None => lines.push("it publishes no resource metadata (RFC 9728): clients cannot find where to sign in".to_owned()),
+        None => lines.push(
+            "it publishes no resource metadata (RFC 9728): clients cannot find where to sign in".to_owned(),
+        ),
         Some(document) => {
             let servers = discover::servers(document);
             let named = if servers.is_empty() { "nobody".to_owned() } else { servers.join(", ") };
@@ -120,9 +131,18 @@ fn told(log: &Recorder) -> Vec<String> {
                 None => lines.push("that server publishes no metadata (RFC 8414)".to_owned()),
                 Some(server) => {
                     let has = |key: &str| server.get(key).is_some_and(|value| value.is_string());
-                    let registers = if has("registration_endpoint") { "registers clients by itself" } else { "registers no clients by itself" };
-                    let pkce = server.get("code_challenge_methods_supported").is_some_and(|all| all.to_string().contains("S256"));
-                    lines.push(format!("that server {registers} and {} PKCE with S256", if pkce { "lists" } else { "does not list" }));
+                    let registers = if has("registration_endpoint") {
+                        "registers clients by itself"
+                    } else {
+                        "registers no clients by itself"
+                    };
+                    let pkce = server
+                        .get("code_challenge_methods_supported")
+                        .is_some_and(|all| all.to_string().contains("S256"));
+                    lines.push(format!(
+                        "that server {registers} and {} PKCE with S256",
+                        if pkce { "lists" } else { "does not list" }
+                    ));
                 }
             }
         }

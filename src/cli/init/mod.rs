@@ -42,10 +42,19 @@ pub(super) async fn init(args: &InitArgs, context: &Context) -> Outcome {
     let choice = choose::choose(&named, context)?;
     let target = known::target(&choice, args.bearer_env.as_deref(), context)?;
     let context = &known::surroundings(&target, context);
-    let name = match &args.name {
-        Some(name) => checked(name)?,
-        None => name_of(&choice.server.name, &choice.server.about()),
-    };
+    let given = args.name.as_deref().map(checked).transpose()?;
+    // What cannot be written should not be looked at first.
+    if let (Some(name), false) = (&given, args.dry_run) {
+        files::free(&context.root.join("suites").join(format!("{name}.yaml")), args.force)?;
+    }
+    let from = choice.file.as_deref().map(|file| format!(", from {file}")).unwrap_or_default();
+    let printer = context.printer;
+    printer.talk(&display::excerpt(&format!("looking at {}{from}", shown(&choice.server)), 160));
+    let (look, made) = seen(&target, context).await?;
+    let name = given.unwrap_or_else(|| {
+        let server = if choice.server.name.is_empty() { &look.server.name } else { &choice.server.name };
+        name_of(server, &choice.server.about())
+    });
     let file = context.root.join("suites").join(format!("{name}.yaml"));
     let system = args.ci.map(|system| ci::job(system, &name, &target.env));
     if !args.dry_run {
@@ -54,10 +63,6 @@ pub(super) async fn init(args: &InitArgs, context: &Context) -> Outcome {
             files::free(&context.root.join(path), args.force)?;
         }
     }
-    let from = choice.file.as_deref().map(|file| format!(", from {file}")).unwrap_or_default();
-    let printer = context.printer;
-    printer.talk(&display::excerpt(&format!("looking at {}{from}", shown(&choice.server)), 160));
-    let (look, made) = seen(&name, &target, context).await?;
     for line in report(&look, &made, &target) {
         printer.talk(&printer.commands(&line));
     }
@@ -88,20 +93,23 @@ pub(super) async fn init(args: &InitArgs, context: &Context) -> Outcome {
 }
 
 /// A look at the server, and the cases that it gives.
-async fn seen(name: &str, target: &Target, context: &Context) -> Outcome<(Look, Made)> {
+async fn seen(target: &Target, context: &Context) -> Outcome<(Look, Made)> {
     let project = Project::new(context.root.clone());
-    let file = context.root.join("suites").join(format!("{name}.yaml (made)"));
-    let head = target::head(name, "", target);
-    let head = Head { project: &project, file: &file, parts: &head, taken: BTreeSet::new() };
+    let file = context.root.join("suites").join("first.yaml (made)");
+    let head = target::head("first", "", target);
+    let head = Head {
+        project: &project,
+        file: &file,
+        parts: &head,
+        taken: BTreeSet::new(),
+        prompts: BTreeSet::new(),
+    };
     let outside = eval::outside(context)?;
-    let (suite, persona) = head.empty(None).map_err(|trouble| super::generate::failure(trouble, context))?;
+    let (suite, _) = head.empty(None).map_err(|trouble| super::generate::failure(trouble, context))?;
     let look = look::look(&suite, &outside).await.map_err(|fault| Failure::from_fault(&fault))?;
-    let let_in = |sight: &&compose::Sight| sight.tools.is_some() && *sight.persona == *persona.name.as_str();
-    if look.sights.iter().find(let_in).is_none() {
+    if let Some(refused) = &look.refused {
         if target.credential.is_some() {
-            let message = "the server refuses the credentials that there are for it";
-            return Err(Failure::new(Exit::Credentials, "credentials.refused", message)
-                .hint("are they those of this server, and have they ended? `rehearsal login URL` gets new ones"));
+            return Err(Failure::from_fault(refused));
         }
         return Ok((look, Made::default()));
     }
@@ -129,7 +137,11 @@ fn report(look: &Look, made: &Made, target: &Target) -> Vec<String> {
         let profile = ClientProfile::reference();
         let offers = Menu::of(&look.tools, &server.name, &profile.menu).offers;
         let bill: u64 = offers.iter().map(llm::tool_tokens).sum();
-        lines.push(format!("{} speaks {revision}; {}, about {bill} tokens of every request", name.trim(), count(look.tools.len() as u64, "tool")));
+        lines.push(format!(
+            "{} speaks {revision}; {}, about {bill} tokens of every request",
+            name.trim(),
+            count(look.tools.len() as u64, "tool")
+        ));
         for offer in offers.iter().take(SHOWN) {
             let tokens = llm::tool_tokens(offer);
             lines.push(format!("  {tokens:>6}  {}", display::excerpt(offer.name.as_str(), 70)));
@@ -149,7 +161,10 @@ fn report(look: &Look, made: &Made, target: &Target) -> Vec<String> {
     lines.extend(look.about.iter().map(|line| format!("  {}", display::excerpt(line, 160))));
     if !made.cases.is_empty() {
         let about = made.cases.iter().filter(|case| case.tool.is_some()).count();
-        lines.push(format!("{} ran and passed, {about} of them about tools", count(made.cases.len() as u64, "case")));
+        lines.push(format!(
+            "{} ran and passed, {about} of them about tools",
+            count(made.cases.len() as u64, "case")
+        ));
     }
     lines
 }
@@ -169,7 +184,9 @@ fn next(name: &str, look: &Look, target: &Target, choice: &choose::Choice) -> Ve
     if look.sights.iter().any(|sight| sight.tools.is_some()) {
         steps.push(format!("`rehearsal generate {name} --append {name}`   more cases"));
     }
-    steps.push(format!("`rehearsal eval {name} -m openai:gpt-5-mini`   with a real model, its key in the environment"));
+    steps.push(format!(
+        "`rehearsal eval {name} -m gpt-5-mini`   with a real model, its key in the environment"
+    ));
     let mut lines = vec!["next".to_owned()];
     lines.extend(steps.iter().enumerate().map(|(at, step)| format!("  {}  {step}", at + 1)));
     lines
@@ -179,13 +196,20 @@ fn next(name: &str, look: &Look, target: &Target, choice: &choose::Choice) -> Ve
 fn shown(server: &generate::configs::Server) -> String {
     match url::Url::parse(&server.url) {
         Ok(url) => crate::net::shown(&url),
-        Err(_) => server.command.iter().take_while(|word| !word.starts_with('-')).cloned().collect::<Vec<_>>().join(" "),
+        Err(_) => server
+            .command
+            .iter()
+            .take_while(|word| !word.starts_with('-'))
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" "),
     }
 }
 
 /// A suite that cannot be read must not be written: that would be our mistake.
 fn sound(text: &str, file: &Path, context: &Context) -> Outcome<()> {
-    let made = crate::suite::made::MadeSuite { file: file.to_string_lossy().as_ref().into(), text: text.into() };
+    let made =
+        crate::suite::made::MadeSuite { file: file.to_string_lossy().as_ref().into(), text: text.into() };
     let mut loaded = Project::new(context.root.clone()).with(Some(made)).load(file, &Request::default());
     match loaded.suite.take() {
         Some(_) => Ok(()),
@@ -211,10 +235,12 @@ pub(super) fn name_of(name: &str, about: &str) -> String {
     let about = about.rsplit('@').next().unwrap_or_default();
     // Flags may hold anything.
     let words = about.split(' ').take_while(|word| !word.starts_with('-') || *word == "-y");
-    let words: Vec<&str> = words.filter(|word| *word != "-y").map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
+    let words: Vec<&str> =
+        words.filter(|word| *word != "-y").map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
     let about = if about.contains(' ') || !name.is_empty() { words.join(" ") } else { about.to_owned() };
     let parts: Vec<String> = lexical::words_of(&about).into_iter().filter(|word| word.is_ascii()).collect();
-    let short: String = parts.join("-").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(50).collect();
+    let short: String =
+        parts.join("-").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(50).collect();
     let short = short.trim_matches('-');
     if short.is_empty() { "server".to_owned() } else { short.to_owned() }
 }
@@ -229,7 +255,7 @@ mod tests {
             ("My Shop", "x", "my-shop"),
             ("", "http://127.0.0.1:8931/mcp", "127-0-0-1-8931-mcp"),
             ("", "https://u:p@x.example/mcp?key=secret", "x-example-mcp"),
-            ("", "npx -y @scope/server-everything --token abc", "npx-server-everything"),
+            ("", "npx -y @scope/server-everything --token abc", "server-everything"),
             ("", "/opt/bin/shop", "shop"),
             ("../../etc", "x", "etc"),
             ("日本", "x", "server"),
