@@ -95,6 +95,7 @@ pub(super) async fn generate(args: &GenerateArgs, context: &Context) -> Outcome 
         seed: args.seed,
         writes: args.allow_writes,
         confusion: true,
+        progress: &|line| context.printer.talk(line),
         persona: args.persona.as_deref(),
         max_cost: args.max_cost,
         author: author.as_ref(),

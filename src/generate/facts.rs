@@ -122,6 +122,9 @@ fn is_telling(text: &str) -> bool {
         && text.chars().any(char::is_alphanumeric)
         && !text.contains("://")
         && !text.starts_with(['{', '[', '<', '|', '#', '-', '*'])
+        // Paths are those of this machine.
+        && !text.starts_with(['/', '~'])
+        && !text.contains('\\')
         && !text.chars().any(|c| c.is_control() || crate::display::is_unsafe(c) || "`*_".contains(c))
         && !naming::names(text, "true")
         && !naming::names(text, "false")

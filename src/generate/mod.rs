@@ -55,6 +55,8 @@ pub struct Wish<'a> {
     pub writes: bool,
     /// Whether pairs of near tools get cases.
     pub confusion: bool,
+    /// Told what is done next, for people who wait.
+    pub progress: &'a (dyn Fn(&str) + Sync),
     /// As whom, where it is not the suite's default.
     pub persona: Option<&'a str>,
     /// Most US dollars.
@@ -224,6 +226,7 @@ async fn asked(
             let (secrets, writes) = (&outside.secrets, wish.writes);
             let caller = Caller { session: session.as_ref(), secrets, writes, today };
             let each = (wish.count / tools.len().max(1) + 1).clamp(1, 6);
+            (wish.progress)("calling the tools that only read, each call twice");
             let probed = caller.look(tools, each).await;
             let mut spent = 0.0;
             let drafts = match wish.author {
@@ -252,6 +255,7 @@ async fn proposed(
         if wish.max_cost.is_some_and(|most| *spent >= most) {
             break;
         }
+        (wish.progress)("asking the model for cases");
         let request = propose::request(tools, probed, wish.count.div_ceil(requests), wish.seed);
         let (answer, cost) = propose::ask((author.model.as_ref(), &author.spec), &request, log).await;
         *spent += cost;

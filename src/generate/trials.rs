@@ -6,6 +6,7 @@ use super::draft::Draft;
 use super::{Head, Made, Trouble, Wish, prove};
 use crate::drive::stage::Outside;
 use crate::ids::ModelName;
+use crate::mcp::Isolation;
 
 /// How many ways to say one thing are tried.
 const WAYS: usize = 6;
@@ -50,8 +51,14 @@ impl Trials {
             if batch.is_empty() {
                 break;
             }
+            let noun = if batch.len() == 1 { "draft" } else { "drafts" };
+            (wish.progress)(&format!("running {} {noun} with {model}", batch.len()));
             let parts = batch.iter().map(|(at, draft)| draft.named(&format!("draft-{at}"), wish.persona));
-            let suite = head.load(parts.collect(), vec![model.clone()])?;
+            let mut suite = head.load(parts.collect(), vec![model.clone()])?;
+            if !wish.writes {
+                // What only reads leaves nothing behind, and many servers are slow to start.
+                suite.target.isolation = Isolation::Run;
+            }
             let money = wish.max_cost.map(|most| (most - made.spent).max(0.0));
             let proofs = prove::prove(&suite, &model, money, outside).await?;
             made.spent += proofs.spent;

@@ -37,6 +37,7 @@ pub fn prompts(tool: &ToolFact, args: &Value) -> Vec<String> {
         let mut chars = text.chars();
         chars.next().map(|first| first.to_lowercase().chain(chars).collect::<String>()).unwrap_or_default()
     };
+    let (thing, said) = joined(&thing, said, args);
     let title = title(tool);
     let mut prompts = vec![
         format!("{verb} {thing}{said}."),
@@ -53,6 +54,21 @@ pub fn prompts(tool: &ToolFact, args: &Value) -> Vec<String> {
     prompts.retain(|prompt| !super::naming::names(prompt, tool.name.as_str()));
     prompts.dedup();
     prompts
+}
+
+/// "the weather for a city" and " with city X" as "the weather" and " for city X".
+fn joined(thing: &str, said: String, args: &Value) -> (String, String) {
+    let first = args.as_object().and_then(|args| args.keys().next());
+    let plain = first.map(|name| lexical::words_of(name).join(" ")).unwrap_or_default();
+    for joint in ["for", "of", "in", "from", "at"] {
+        for article in ["a", "an", "the"] {
+            let head = thing.strip_suffix(&format!(" {joint} {article} {plain}"));
+            if let (Some(head), Some(rest)) = (head, said.strip_prefix(" with ")) {
+                return (head.to_owned(), format!(" {joint} {rest}"));
+            }
+        }
+    }
+    (thing.to_owned(), said)
 }
 
 /// What is wished for: a verb, and a thing.
@@ -80,7 +96,7 @@ fn wish(tool: &ToolFact, args: &Value) -> (String, String) {
 
 /// The thing without what only a programmer would say of it.
 fn thing(text: &str, args: &Value) -> String {
-    const TAILS: [&str; 14] = [
+    const TAILS: [&str; 15] = [
         " by its",
         " by their",
         " by id",
@@ -95,6 +111,7 @@ fn thing(text: &str, args: &Value) -> String {
         " with the given",
         " matching ",
         " by ",
+        ", ",
     ];
     let mut text = text.trim().to_owned();
     if args.as_object().is_some_and(|args| !args.is_empty()) {
@@ -180,7 +197,7 @@ fn base_form(word: &str) -> String {
     if let Some(head) = lower.strip_suffix("ies").filter(|head| head.len() > 2) {
         return format!("{head}y");
     }
-    for ending in ["sses", "shes", "ches", "xes"] {
+    for ending in ["sses", "shes", "ches", "xes", "oes"] {
         if lower.ends_with(ending) {
             return lower[..lower.len() - 2].to_owned();
         }

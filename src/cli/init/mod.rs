@@ -118,6 +118,7 @@ async fn seen(target: &Target, context: &Context) -> Outcome<(Look, Made)> {
         seed: 1,
         writes: false,
         confusion: false,
+        progress: &|line| context.printer.talk(line),
         persona: None,
         max_cost: None,
         author: None,
@@ -229,15 +230,16 @@ fn checked(name: &str) -> Outcome<String> {
 
 /// A name for the suite of a server: its own, or one of its address or command.
 pub(super) fn name_of(name: &str, about: &str) -> String {
+    let is_url = name.is_empty() && about.contains("://");
     let about = if name.is_empty() { about } else { name };
     let about = about.split_once("://").map_or(about, |(_, rest)| rest);
     let about = about.split(['?', '#']).next().unwrap_or_default();
     let about = about.rsplit('@').next().unwrap_or_default();
-    // Flags may hold anything.
-    let words = about.split(' ').take_while(|word| !word.starts_with('-') || *word == "-y");
-    let words: Vec<&str> =
-        words.filter(|word| *word != "-y").map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
-    let about = if about.contains(' ') || !name.is_empty() { words.join(" ") } else { about.to_owned() };
+    let words = about.split(' ').filter(|word| *word != "-y");
+    // Flags may hold anything, and folders say little.
+    let words =
+        words.take_while(|word| !word.starts_with('-')).map(|word| word.rsplit('/').next().unwrap_or(word));
+    let about = if is_url { about.to_owned() } else { words.collect::<Vec<_>>().join(" ") };
     let parts: Vec<String> = lexical::words_of(&about).into_iter().filter(|word| word.is_ascii()).collect();
     let short: String =
         parts.join("-").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(50).collect();
