@@ -32,7 +32,7 @@ struct Found {
 impl Harvest {
     /// Takes in the result of a tool.
     pub fn take(&mut self, tool: &str, result: &Value) {
-        let about: BTreeSet<String> = lexical::stems(tool).into_iter().collect();
+        let about: BTreeSet<String> = lexical::terms(tool).into_iter().collect();
         self.walk("", result, &about, DEPTH);
     }
 
@@ -42,7 +42,7 @@ impl Harvest {
         }
         match value {
             Value::Object(map) => {
-                let inner: BTreeSet<String> = about.iter().cloned().chain(lexical::stems(key)).collect();
+                let inner: BTreeSet<String> = about.iter().cloned().chain(lexical::terms(key)).collect();
                 for (key, value) in map {
                     self.walk(key, value, &inner, depth - 1);
                 }
@@ -69,7 +69,7 @@ impl Harvest {
     /// parameter or the tool is about.
     pub fn values(&self, tool: &str, parameter: &str, kind: Kind) -> Vec<Value> {
         let wanted = key_stems(parameter);
-        let nouns: BTreeSet<String> = lexical::stems(tool).into_iter().collect();
+        let nouns: BTreeSet<String> = lexical::terms(tool).into_iter().collect();
         let mut fitting: Vec<(u32, usize, Value)> = vec![];
         for (place, found) in self.found.iter().enumerate() {
             let Some(value) = kind.takes(&found.value) else { continue };

@@ -70,7 +70,9 @@ pub async fn prove(
                     verdict.failures().next().map_or("it did not pass".to_owned(), |found| found.why.clone()),
                 ),
             };
-            proofs.cases.insert(case.header.case.clone(), why);
+            // Through several clients it must pass everywhere.
+            let known = proofs.cases.entry(case.header.case.clone()).or_insert(None);
+            *known = known.take().or(why);
         }
     }
     drop(world);

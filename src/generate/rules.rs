@@ -71,7 +71,7 @@ pub fn negatives(tools: &[ToolFact], seed: u64, ids: &mut Ids) -> Vec<Draft> {
     for last in (1..questions.len()).rev() {
         questions.swap(last, random.index(last + 1));
     }
-    let foreign = |question: &&str| lexical::stems(question).iter().all(|stem| !known.contains(stem));
+    let foreign = |question: &&str| lexical::terms(question).iter().all(|stem| !known.contains(stem));
     let drafts = questions.into_iter().filter(foreign).map(|question| Draft {
         id: ids.next("no tool"),
         prompt: question.to_owned(),
@@ -131,7 +131,7 @@ pub fn confusions(probed: &Probed, seed: u64, ids: &mut Ids) -> Vec<Draft> {
 
 fn stems(tool: &ToolFact) -> Vec<String> {
     let text: String = format!("{} {}", tool.name, tool.description()).chars().take(2000).collect();
-    lexical::stems(&text)
+    lexical::terms(&text)
 }
 
 #[cfg(test)]

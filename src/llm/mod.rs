@@ -53,13 +53,6 @@ pub struct ChatRequest {
     pub trial: u32,
 }
 
-/// Tokens that offering a tool takes of every request, at four characters each: an estimate, every tokeniser differs.
-pub fn tool_tokens(offer: &ToolOffer) -> u64 {
-    let title = offer.title.as_ref().map_or(0, String::len);
-    let bytes = offer.name.as_str().len() + title + offer.description.len() + offer.schema.to_string().len();
-    estimate::tokens(bytes as u64)
-}
-
 /// Whether a model must call a tool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum ToolChoice {

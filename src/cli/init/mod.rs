@@ -11,10 +11,12 @@ use crate::gate::Exit;
 use crate::generate::compose::{self, First};
 use crate::generate::target::{self, Target};
 use crate::generate::{self, Head, Made, Wish};
-use crate::llm::{self, lexical};
+use crate::llm::lexical;
 use crate::mcp::ClientProfile;
 use crate::report::figures::count;
 use crate::suite::read::{Project, Request};
+use crate::surface::Shown;
+use crate::surface::bill::{Bill, HOW};
 
 mod args;
 pub(super) mod choose;
@@ -135,20 +137,18 @@ fn report(look: &Look, made: &Made, target: &Target) -> Vec<String> {
         let name = if server.name.is_empty() { "a server without a name" } else { &server.name };
         let name = display::excerpt(&format!("{name} {}", server.version), 60);
         let revision = display::excerpt(&server.protocol, 20);
-        let profile = ClientProfile::reference();
-        let offers = Menu::of(&look.tools, &server.name, &profile.menu).offers;
-        let bill: u64 = offers.iter().map(llm::tool_tokens).sum();
+        let bill = bill(look);
         lines.push(format!(
-            "{} speaks {revision}; {}, about {bill} tokens of every request",
+            "{} speaks {revision}; {}, about {} tokens of every request ({HOW})",
             name.trim(),
-            count(look.tools.len() as u64, "tool")
+            count(look.tools.len() as u64, "tool"),
+            bill.total
         ));
-        for offer in offers.iter().take(SHOWN) {
-            let tokens = llm::tool_tokens(offer);
-            lines.push(format!("  {tokens:>6}  {}", display::excerpt(offer.name.as_str(), 70)));
+        for line in bill.tools.iter().take(SHOWN) {
+            lines.push(format!("  {:>6}  {}", line.tokens, display::excerpt(&line.tool, 70)));
         }
-        if offers.len() > SHOWN {
-            lines.push(format!("  ... and {} more; `rehearsal tools` shows all", offers.len() - SHOWN));
+        if bill.tools.len() > SHOWN {
+            lines.push(format!("  ... and {} more; `rehearsal tools` shows all", bill.tools.len() - SHOWN));
         }
     }
     lines.extend(compose::whose(target));
@@ -168,6 +168,14 @@ fn report(look: &Look, made: &Made, target: &Target) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// What the tools cost a client that shows them as they are.
+fn bill(look: &Look) -> Bill {
+    let profile = ClientProfile::reference();
+    let offers = Menu::of(&look.tools, &look.server.name, &profile.menu).offers;
+    let shown = Shown { client: profile.name, offers, deferred: vec![], names: vec![], cut: None };
+    Bill::of(&shown, &look.tools)
 }
 
 /// What to do next, numbered.
