@@ -170,7 +170,7 @@ mod tests {
     fn made() -> Made {
         let tool = |name: &str, reads: bool| ToolFact {
             name: name.into(),
-            raw: json!({"name": name, "annotations": {"readOnlyHint": reads}}),
+            raw: json!({"name": name, "annotations": {"readOnlyHint": reads}}).into(),
         };
         let case = |id: &str, expect: Vec<Value>, kind| Draft {
             id: id.to_owned(),

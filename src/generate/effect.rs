@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn tool(name: &str, annotations: Value) -> ToolFact {
-        ToolFact { name: name.into(), raw: json!({"name": name, "annotations": annotations}) }
+        ToolFact { name: name.into(), raw: json!({"name": name, "annotations": annotations}).into() }
     }
 
     #[test]

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     fn tool(name: &str, schema: Value) -> ToolFact {
-        ToolFact { name: name.into(), raw: json!({"name": name, "inputSchema": schema}) }
+        ToolFact { name: name.into(), raw: json!({"name": name, "inputSchema": schema}).into() }
     }
 
     fn made(name: &str, schema: Value, reach: Reach) -> Result<Vec<Value>, String> {

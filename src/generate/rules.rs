@@ -142,7 +142,7 @@ mod tests {
     use crate::generate::facts::Fact;
 
     fn tool(name: &str, description: &str) -> ToolFact {
-        ToolFact { name: name.into(), raw: json!({"name": name, "description": description}) }
+        ToolFact { name: name.into(), raw: json!({"name": name, "description": description}).into() }
     }
 
     fn probed() -> Probed {

@@ -264,7 +264,8 @@ mod tests {
     use super::*;
 
     fn first(name: &str, description: &str, args: Value) -> String {
-        let tool = ToolFact { name: name.into(), raw: json!({"name": name, "description": description}) };
+        let tool =
+            ToolFact { name: name.into(), raw: json!({"name": name, "description": description}).into() };
         prompts(&tool, &args).into_iter().next().unwrap_or_default()
     }
 
@@ -297,7 +298,7 @@ mod tests {
         ] {
             let tool = ToolFact {
                 name: "get_order".into(),
-                raw: json!({"description": description, "title": "Get order"}),
+                raw: json!({"description": description, "title": "Get order"}).into(),
             };
             for prompt in prompts(&tool, &json!({"id": 7})) {
                 assert!(!super::super::naming::names(&prompt, "get_order"), "{prompt}");
@@ -311,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_nobody_says_has_no_prompt() {
-        let tool = ToolFact { name: "t".into(), raw: json!({"description": "Show it."}) };
+        let tool = ToolFact { name: "t".into(), raw: json!({"description": "Show it."}).into() };
         for args in [json!({"a": {"b": 1}}), json!({"a": "say \"x\""}), json!({"a": null}), json!([1])] {
             assert!(prompts(&tool, &args).is_empty(), "{args}");
         }

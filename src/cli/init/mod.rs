@@ -6,7 +6,7 @@ use std::path::Path;
 use super::failure::{Failure, Outcome};
 use super::{Context, eval};
 use crate::display;
-use crate::drive::offer::Menu;
+use crate::drive::fit;
 use crate::gate::Exit;
 use crate::generate::compose::{self, First};
 use crate::generate::target::{self, Target};
@@ -15,7 +15,6 @@ use crate::llm::lexical;
 use crate::mcp::ClientProfile;
 use crate::report::figures::count;
 use crate::suite::read::{Project, Request};
-use crate::surface::Shown;
 use crate::surface::bill::{Bill, HOW};
 
 mod args;
@@ -172,9 +171,7 @@ fn report(look: &Look, made: &Made, target: &Target) -> Vec<String> {
 
 /// What the tools cost a client that shows them as they are.
 fn bill(look: &Look) -> Bill {
-    let profile = ClientProfile::reference();
-    let offers = Menu::of(&look.tools, &look.server.name, &profile.menu).offers;
-    let shown = Shown { client: profile.name, offers, deferred: vec![], names: vec![], cut: None };
+    let shown = fit::shown(&look.tools, &look.server.name, &ClientProfile::reference());
     Bill::of(&shown, &look.tools)
 }
 
