@@ -40,6 +40,8 @@ pub mod auth;
 
 // Drives cases against the target and leaves one transcript each; never decides pass or fail.
 pub mod drive;
+// Cases out of a tool list, each verified by execution before it is kept.
+pub mod generate;
 // The record of a trial, the only input of scoring.
 pub mod transcript;
 

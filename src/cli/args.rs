@@ -13,6 +13,7 @@ use super::values::{dollars, shard};
 /// The end of `--help`; the first word of each command is how the user starts the program.
 pub(super) fn first_steps(program: &str) -> String {
     [
+        ("init                 ", "look at your server and write a first suite for it"),
         ("eval bookshop        ", "the whole thing on the built-in demo, no key needed"),
         ("check my-suite       ", "validate a suite without running it"),
         ("explain target.died  ", "more about any code that a message names"),
@@ -78,6 +79,10 @@ pub(super) enum Drawn {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Look at a server and write a first suite for it, which runs at once without a key.
+    Init(Box<super::init::InitArgs>),
+    /// Make cases from the tools of a server, by rules or by a model; each is run before it is kept.
+    Generate(Box<super::generate::GenerateArgs>),
     /// Run suites: drive models against the target, score, store, report, gate.
     Eval(Box<EvalArgs>),
     /// Validate suites without running anything: no network, no spending.

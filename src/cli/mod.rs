@@ -32,7 +32,9 @@ mod failure;
 mod files;
 mod forecast;
 mod gate;
+mod generate;
 mod import;
+mod init;
 mod issuer;
 mod judge;
 mod login;
@@ -147,6 +149,7 @@ fn machine(command: &Command) -> bool {
         Command::Clients(args) => return args.format == args::PlanFormat::Json,
         Command::Models(args) => return args.format == args::PlanFormat::Json,
         Command::Tools(args) => return args.format == args::PlanFormat::Json,
+        Command::Generate(args) => return args.is_machine(),
         Command::Judge(command) => return command.is_machine(),
         Command::Baseline(command) => return command.is_machine(),
         Command::Compare(args) => return args.is_machine(),
@@ -164,6 +167,8 @@ fn machine(command: &Command) -> bool {
 
 fn dispatch(command: Command, context: &Context) -> Outcome {
     match command {
+        Command::Init(args) => wait(init::init(&args, context)),
+        Command::Generate(args) => wait(generate::generate(&args, context)),
         Command::Eval(args) => wait(eval::eval(&args, &[], context)),
         Command::Access(args) => wait(eval::eval(&args, &["access"], context)),
         Command::Auth(args) => wait(auth::auth(&args, context)),

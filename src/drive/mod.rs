@@ -26,6 +26,7 @@ pub mod fit;
 mod foreign;
 pub mod hands;
 pub mod host;
+pub mod house;
 pub mod issuer;
 pub mod ledger;
 pub mod offer;

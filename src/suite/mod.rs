@@ -32,6 +32,7 @@ mod change;
 mod control;
 mod entries;
 pub mod health;
+pub mod jsonc;
 pub mod judge_files;
 pub mod made;
 mod one_or_many;

@@ -98,6 +98,13 @@ impl Part {
         self
     }
 
+    /// No empty line before it.
+    #[must_use]
+    pub fn tight(mut self) -> Self {
+        self.gap = false;
+        self
+    }
+
     /// Written as a comment, for the reader to switch on.
     #[must_use]
     pub fn off(mut self) -> Self {
@@ -241,7 +248,10 @@ fn scalar(text: &str, flow: bool) -> String {
 fn is_plain(text: &str, flow: bool) -> bool {
     const WORDS: [&str; 12] =
         ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity"];
-    let begins = text.starts_with(char::is_alphabetic) || (text.starts_with('/') && !flow);
+    let file = text.strip_prefix('.').is_some_and(|rest| {
+        rest.starts_with(char::is_alphabetic) && !["inf", "nan"].contains(&rest.to_lowercase().as_str())
+    });
+    let begins = text.starts_with(char::is_alphabetic) || file || (text.starts_with('/') && !flow);
     let bears = |c: char| {
         c.is_alphanumeric()
             || " _-./()'+%?!;=".contains(c)
@@ -428,6 +438,9 @@ mod tests {
             "? x",
             "a\tb",
             "tail ",
+            ".inf",
+            ".NaN",
+            ".mcp.json",
             "${HOME}",
             "é: ü",
         ];

@@ -187,6 +187,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("usage.model", "There is no such model, or its file cannot be read. `rehearsal models` lists the models of the program and of evals/models; `provider:id` needs no file, where the provider is a dialect or one of the table in docs/models.md, for example openrouter:anthropic/claude-sonnet-5 or ollama:qwen3:8b."),
     ("usage.client", "There is no such client profile, it cannot be read, or it has no such layer or value. `rehearsal clients` lists the profiles; a layer is one of wire, menu, result, conduct and surface, and several are joined with `+`: claude-code:menu+result. A value of a layer is chosen as `+menu.name` and left out as `-menu.deferral`; what begins with `-` is the whole profile without it."),
     ("usage.directory", "The folder given with `-C` does not exist or is no folder. Give the folder of the project, the one that holds `suites/`."),
+    ("usage.no-server", "No MCP server was named, and the usual files list none, or the file named does not. The message says where was looked. Give a URL, a file with `mcpServers`, or the command after `--`; `rehearsal init demo` needs no server."),
+    ("usage.which-server", "Several servers are listed, or none of that name. Name one with `--server NAME`; on a terminal `rehearsal init` asks."),
+    ("usage.exists", "A file that was to be written exists, and is left as it is. `--force` writes over it; `--name` or `--out` choose another."),
+    ("run.no-case", "`rehearsal generate` kept no case: no tool could be called, or no draft passed when it was run. The list says why, tool by tool. Tools that may change something are only called with `--allow-writes`."),
+    ("generate.unreadable", "The model that was to write cases twice gave an answer that is not the JSON it was asked for. Nothing was written. Another model, or none, which means rules, may do better."),
     ("output.write", "What was to be printed could not be written to standard output, for example because the disk behind a redirected file is full. What was run is kept; `rehearsal report RUN --format FORMAT` prints it again."),
     ("explain.unknown", "There is no text for this code. Codes are written as they appear in brackets after `error` and at the start of a reason, such as `target.died`; exit codes are numbers."),
 ];

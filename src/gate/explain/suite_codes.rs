@@ -22,6 +22,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("suite.invalid-value", "A value is out of its range or not in its format, for example a duration without a unit or a share above 100%. The hint shows a right one."),
     ("suite.version", "The `version` of the suite format is missing or not supported. This version of rehearsal reads `version: 1`."),
     ("suite.target", "The `target` block does not say how the server is reached: exactly one of `command`, `url` and `server` is needed, with a transport that fits it."),
+    ("suite.not-appendable", "The cases of the suite are not a plain list with a dash on a line of its own for each, so nothing can be added without rewriting what a person wrote. Write them so, or let `rehearsal generate --out FILE` write a suite of its own."),
     ("suite.server-file", "The file named by `target.server` cannot be used: it is absent, is no JSON with `mcpServers`, or has no server of that name."),
     ("suite.bad-pem", "A file named by `target.tls` cannot be used: it holds no certificate or no private key, is cut off or damaged at the line shown, is encrypted, or key and certificate do not belong together. What stands in a key file is never shown."),
     ("suite.undeclared-variable", "A `${VARIABLE}` is used that the suite does not declare under `env:`. Only declared variables are read from the environment, so that a suite from elsewhere cannot collect yours."),

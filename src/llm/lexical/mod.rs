@@ -24,3 +24,18 @@ mod values;
 
 pub(super) use model::DIALECT;
 pub use tokenise::terms;
+
+/// The stem of one word.
+pub fn stem_of(word: &str) -> String {
+    tokenise::stem(word)
+}
+
+/// The words of a name in lower case: `getOrder` and `get-order` are two each.
+pub fn words_of(name: &str) -> Vec<String> {
+    tokenise::words(name).into_iter().map(|word| word.text.to_lowercase()).collect()
+}
+
+/// A part of an input schema with local references followed, as the first alternative that is not `null`.
+pub fn resolved<'a>(schema: &'a serde_json::Value, root: &'a serde_json::Value) -> &'a serde_json::Value {
+    schema::resolve(schema, root, 8)
+}

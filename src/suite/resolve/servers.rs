@@ -1,10 +1,11 @@
-//! A server from the common `mcpServers` JSON: `command` with `args` and `env`, or `url` with `headers`.
+//! A server from the common `mcpServers` JSON, comments allowed: `command` with `args` and `env`, or `url` with `headers`.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::diag::{Diagnostic, Located, Origin, suggest};
+use crate::suite::jsonc;
 
 /// What the file says about one server.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,7 +22,7 @@ pub(super) struct Server {
 /// Finds a server by its name in the file's text.
 pub(super) fn find(file: &Arc<str>, text: &str, name: &Located<String>) -> Result<Server, Diagnostic> {
     let wrong = |message: String| Diagnostic::error("suite.server-file", name.origin.clone(), message);
-    let json: Value = serde_json::from_str(text).map_err(|error| {
+    let json: Value = serde_json::from_str(&jsonc::to_json(text)).map_err(|error| {
         let at = Origin {
             file: file.clone(),
             line: u32::try_from(error.line()).unwrap_or(u32::MAX).max(1),
