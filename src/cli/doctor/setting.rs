@@ -39,7 +39,7 @@ pub(super) enum Aim<'a> {
     Url(Url),
     /// By its command, as nobody.
     Command(Vec<String>),
-    /// The target of a suite, as its first persona.
+    /// The target of a suite, as the persona of its first case.
     Suite(&'a Suite),
 }
 
