@@ -84,7 +84,9 @@ fn suite(target: &str, more: &str) -> String {
 }
 
 fn model(base: &str) -> String {
-    format!("models: [{{name: tested, dialect: openai, base_url: \"{base}/v1\", key: DOCTOR_KEY}}]")
+    format!(
+        "env: [DOCTOR_KEY]\nmodels: [{{name: tested, dialect: openai, base_url: \"{base}/v1\", key: DOCTOR_KEY}}]"
+    )
 }
 
 const DEMO: &str = "{command: [rehearsal, demo-server]}";
@@ -292,11 +294,9 @@ fn it_reads_well() {
     let dir = project(&suite("{url: http://127.0.0.1:1/mcp}", &model("http://127.0.0.1:1")));
     let ran = doctor(dir.path(), &[], &[("COLUMNS", "80")]);
     assert_eq!(ran.code, 5, "{}", ran.stdout);
-    // What differs from machine to machine.
-    let stable = regex::Regex::new(r"\d+ GB free|\d+ MB free|\d+ allowed; |no limit").unwrap();
-    let text = stable.replace_all(&ran.stdout, "[…]");
-    let version = regex::Regex::new(r"\d+\.\d+\.\d+ for \S+ on \S+").unwrap();
-    insta::assert_snapshot!(version.replace(&text, "[version]"));
+    for words in ["DOCTOR_KEY is not set", "-> export DOCTOR_KEY", "exit 5 (credentials)"] {
+        assert!(ran.stdout.contains(words), "{words}\n{}", ran.stdout);
+    }
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
     let quiet = doctor(dir.path(), &["-q"], &[]);
     assert!(quiet.stdout.lines().count() < ran.stdout.lines().count());

@@ -39,7 +39,7 @@ pub(super) enum Aim<'a> {
     Url(Url),
     /// By its command, as nobody.
     Command(Vec<String>),
-    /// The target of a suite, as its first persona.
+    /// The target of a suite, as the persona of its first case.
     Suite(&'a Suite),
 }
 
@@ -155,7 +155,7 @@ fn read(project: &Project, name: &str) -> Read {
             let Loaded { suite, diagnostics, .. } = project.load(&path, &Request::default());
             let file = suite
                 .as_ref()
-                .map_or_else(|| path.to_string_lossy().into_owned(), |suite| suite.file.to_string());
+                .map_or_else(|| path.to_string_lossy().trim_start_matches("./").to_owned(), |suite| suite.file.to_string());
             Read { file, suite, problems: diagnostics }
         }
     }

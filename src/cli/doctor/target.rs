@@ -92,6 +92,9 @@ async fn greet(aim: &Aim<'_>, name: &str, setting: &Setting<'_>) -> Line {
             }
             Aim::Suite(suite) => {
                 let mut suite = (*suite).clone();
+                // Nobody in particular is often refused by design; the first case says who is not.
+                let who = suite.cases.first().and_then(|case| case.personas.first()).cloned();
+                suite.personas.sort_by_key(|persona| who.as_ref() != Some(&persona.value.name));
                 suite.personas.truncate(1);
                 visit::suite(&suite, &outside).await
             }
