@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
 #[path = "support/ran.rs"]
+#[allow(dead_code, reason = "of what several tests share this one needs a part")]
 mod ran;
 
 use ran::Ran;
