@@ -208,6 +208,7 @@ pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
             judging: None,
             target: "rehearsal demo-server over http".to_owned(),
             surfaces: vec![],
+            surface: None,
             clients: vec![],
             flaw: None,
             tapes: vec![],

@@ -40,6 +40,7 @@ pub(crate) fn manifest(run: &str) -> Manifest {
         target: "rehearsal demo-server".to_owned(),
         url: None,
         surfaces: vec![],
+        surface: None,
         clients: vec![],
         flaw: None,
         tapes: vec![],
