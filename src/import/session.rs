@@ -172,10 +172,9 @@ fn one(index: usize, asked: &Asked, (server, failed): (&str, &HashSet<String>), 
     case.turns.push(asked.text.clone());
     case.told(match index {
         0 => prompt.exact("prompt"),
-        before => prompt.near(
-            "prompt",
-            format!("{before} earlier prompts of the session are not in this case"),
-        ),
+        before => {
+            prompt.near("prompt", format!("{before} earlier prompts of the session are not in this case"))
+        }
     });
     for call in &asked.calls {
         let part = Mapped::new(kind(call), &call.node.at, &call.name);

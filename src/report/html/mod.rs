@@ -112,7 +112,7 @@ impl Page<'_> {
     ) -> Result<Vec<u8>, ReportError> {
         let Self { summary, embedded, changes, served } = *self;
         let body = self.body(|html| {
-                surface::surface(summary, html);
+            surface::surface(summary, html);
             rest::clients(summary, html);
             scorecard.section(html);
             measures::reliability(summary, html);
