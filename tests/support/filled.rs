@@ -221,5 +221,5 @@ pub(crate) fn after() -> After {
         began: Some("0193a119".to_owned()),
         streaks: vec![StreakLine { case: "late-order".to_owned(), nights: 2, alarm: true }],
     };
-    After { trend: vec![trend], triage: Some(triage), control: Some(controlled), surface: None }
+    After { trend: vec![trend], triage: Some(triage), control: Some(controlled), ..After::default() }
 }
