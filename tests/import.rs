@@ -58,9 +58,9 @@ fn project(format: &str) -> tempfile::TempDir {
         for entry in fs::read_dir(from).unwrap().flatten() {
             let to = to.join(entry.file_name());
             if entry.path().is_dir() {
-                copy(&entry.path(), &to)
+                copy(&entry.path(), &to);
             } else {
-                fs::copy(entry.path(), to).map(|_| ()).unwrap()
+                fs::copy(entry.path(), to).map(|_| ()).unwrap();
             }
         }
     }
@@ -145,11 +145,14 @@ mod serde_yaml_places {
 
     pub(crate) enum Node {
         Scalar,
-        List(Vec<((u32, u32), Node)>),
-        Map(Vec<(String, ((u32, u32), Node))>),
+        List(Vec<Placed>),
+        Map(Vec<(String, Placed)>),
     }
 
-    fn of(tree: &At<Tree>, file: &Arc<str>) -> ((u32, u32), Node) {
+    /// A node with its line and column.
+    pub(crate) type Placed = ((u32, u32), Node);
+
+    fn of(tree: &At<Tree>, file: &Arc<str>) -> Placed {
         let at = tree.origin(file);
         let node = match &tree.value {
             Tree::Scalar(_) => Node::Scalar,

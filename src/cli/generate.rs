@@ -323,9 +323,9 @@ fn tell(args: &GenerateArgs, made: &Made, told: &str, context: &Context) -> Outc
     }
     let text = crate::generate::told::coverage(made, usize::from(printer.width()));
     if to_stdout {
-        printer.talk(text.trim_end())
+        printer.talk(text.trim_end());
     } else {
-        printer.data(text.as_bytes())?
+        printer.data(text.as_bytes())?;
     }
     for line in crate::generate::told::ends(made, told) {
         printer.talk(&printer.commands(&line));

@@ -42,7 +42,8 @@ pub(super) async fn view(args: &ViewArgs, context: &Context) -> Outcome {
     let (folder, first) = place(args, context)?;
     let options = Options { folder, first, port: args.port };
     let source = Arc::new(Decided(context.clone()));
-    let viewer = Viewer::start(options, source, context.clock.clone()).await.map_err(failure)?;
+    let viewer =
+        Viewer::start(options, source, context.clock.clone()).await.map_err(|error| failure(&error))?;
     context.printer.data_line(&viewer.url())?;
     context.printer.talk("a viewer for this machine; whoever has the address sees the runs. Ctrl-C ends it");
     if args.open {
@@ -72,8 +73,8 @@ fn place(args: &ViewArgs, context: &Context) -> Outcome<(PathBuf, Option<PathBuf
     Ok((out, Some(file)))
 }
 
-fn failure(error: ViewError) -> Failure {
-    match &error {
+fn failure(error: &ViewError) -> Failure {
+    match error {
         ViewError::PortTaken(_) => Failure::usage(error.code(), error.to_string())
             .hint("pass another `--port`, or leave it out for a free one"),
         ViewError::Listen(_) | ViewError::NoSecret(_) => {

@@ -77,6 +77,7 @@ pub fn of(tool: &ToolFact) -> Effect {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "values are written where they are used")]
 mod tests {
     use serde_json::json;
 

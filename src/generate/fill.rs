@@ -240,6 +240,7 @@ fn usual(words: &[String]) -> &'static [&'static str] {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "values are written where they are used")]
 mod tests {
     use super::*;
 

@@ -258,6 +258,7 @@ fn spoken(value: &Value) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "values are written where they are used")]
 mod tests {
     use serde_json::json;
 

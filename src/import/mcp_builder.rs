@@ -94,7 +94,7 @@ fn one(source: &Source, draft: &mut Draft) -> Result<(), Diagnostic> {
                     }
                     "evaluation" | "question" => {}
                     other => {
-                        draft.told(Mapped::new("element", &at, other).lost("it is no part of an evaluation"))
+                        draft.told(Mapped::new("element", &at, other).lost("it is no part of an evaluation"));
                     }
                 }
                 path.push(name);
@@ -106,7 +106,7 @@ fn one(source: &Source, draft: &mut Draft) -> Result<(), Diagnostic> {
             Event::Text(text) => add(&text.decode().map_err(|error| wrong(&error.to_string()))?),
             Event::CData(text) => add(&text.decode().map_err(|error| wrong(&error.to_string()))?),
             Event::GeneralRef(entity) => {
-                add(&referred(&entity).ok_or_else(|| wrong("an entity of no known name"))?)
+                add(&referred(&entity).ok_or_else(|| wrong("an entity of no known name"))?);
             }
             Event::End(_) => {
                 if path.pop().as_deref() == Some("qa_pair")

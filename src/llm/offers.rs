@@ -196,7 +196,7 @@ mod tests {
         let offers = Offers::from(vec![offer("a")]);
         let form = |dialect| Form { dialect, rules: &rules::OPENAI };
         let loss = Loss { tool: "a".into(), place: "/title".to_owned(), what: "left out".to_owned() };
-        assert_eq!(offers.lost(form("x"), |_| vec![loss.clone()]), [loss.clone()]);
+        assert_eq!(offers.lost(form("x"), |_| vec![loss.clone()]), std::slice::from_ref(&loss)[..]);
         assert_eq!(offers.lost(form("x"), |_| panic!("it is known")), [loss]);
         assert_eq!(offers.lost(form("y"), |_| vec![]), []);
     }

@@ -29,8 +29,10 @@ pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
     .boxed()
 }
 
-/// Dialects with an API over HTTP: the usual address, the header of the key, and further headers.
-const DIALECTS: &[(&str, &str, &str, &[(&str, &str)])] = &[
+/// A dialect with an API over HTTP: the usual address, the header of the key, and further headers.
+type Api = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const DIALECTS: &[Api] = &[
     ("openai", "https://api.openai.com/v1", "authorization", &[]),
     ("openai_responses", "https://api.openai.com/v1", "authorization", &[]),
     ("anthropic", "https://api.anthropic.com/v1", "x-api-key", &[("anthropic-version", "2023-06-01")]),

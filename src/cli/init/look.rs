@@ -130,7 +130,7 @@ fn told(log: &Recorder) -> Vec<String> {
             match of(discover::SERVER) {
                 None => lines.push("that server publishes no metadata (RFC 8414)".to_owned()),
                 Some(server) => {
-                    let has = |key: &str| server.get(key).is_some_and(|value| value.is_string());
+                    let has = |key: &str| server.get(key).is_some_and(serde_json::Value::is_string);
                     let registers = if has("registration_endpoint") {
                         "registers clients by itself"
                     } else {

@@ -147,7 +147,7 @@ fn assert(key: &str, value: &Node, case: &mut Case) {
                 }
                 Ok(_) => {}
                 Err(why) => value.one_or_many().iter().for_each(|one| {
-                    case.told(part(one).lost(format!("one of its tools cannot be looked for: {why}")))
+                    case.told(part(one).lost(format!("one of its tools cannot be looked for: {why}")));
                 }),
             }
         }

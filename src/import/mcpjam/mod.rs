@@ -210,7 +210,7 @@ fn default(key: &str, value: &Node, tree: &Node, draft: &mut Draft) {
                         ));
                     }
                     None => {
-                        draft.told(part.lost("the gate has one limit for all missing data: `max_invalid`"))
+                        draft.told(part.lost("the gate has one limit for all missing data: `max_invalid`"));
                     }
                 }
             }
@@ -246,7 +246,7 @@ fn case(node: &Node, draft: &mut Draft) -> Case {
             "checks" | "assertions" | "predicates" => rules(value, &mut case),
             "expectedToolCalls" => expected(value, node, &mut case),
             "isNegativeTest" if value.is_true() => {
-                case.check(part.exact("max_calls"), json!({"max_calls": 0}))
+                case.check(part.exact("max_calls"), json!({"max_calls": 0}));
             }
             "isNegativeTest" => {}
             "expectedOutput" => {

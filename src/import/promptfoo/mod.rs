@@ -216,7 +216,7 @@ impl<'a> Config<'a> {
                 None => {
                     draft.told(part.lost(
                         "there is no such file beside the configuration, or it is a program or a sheet",
-                    ))
+                    ));
                 }
             }
         }
@@ -290,7 +290,7 @@ impl<'a> Config<'a> {
                         case.told(Mapped::new("metadata", &value.at, "").exact("tags"));
                     }
                     "threshold" => {
-                        case.told(part.near("expect", "every expectation must hold here, which is stricter"))
+                        case.told(part.near("expect", "every expectation must hold here, which is stricter"));
                     }
                     _ => case.told(part.lost("cases have nothing like it")),
                 }

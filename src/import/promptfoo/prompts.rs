@@ -105,7 +105,7 @@ pub(super) fn read(source: &Source, prompts: &Node, near: Near<'_>, draft: &mut 
                 }));
             }
             None => {
-                draft.told(part.lost("there is no such file beside the configuration, or it is a program"))
+                draft.told(part.lost("there is no such file beside the configuration, or it is a program"));
             }
         }
     }

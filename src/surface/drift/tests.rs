@@ -1,5 +1,7 @@
 //! Changes and their classes, with the place of each.
 
+use std::slice::from_ref;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -50,9 +52,9 @@ const NONE: [&str; 0] = [];
 #[test]
 fn tools_come_and_go() {
     let (a, b) = (tool(json!({"name": "a"})), tool(json!({"name": "b", "description": "x"})));
-    assert_eq!(told(&[a.clone()], &[a.clone()], ""), NONE);
-    assert_eq!(told(&[a.clone()], &[a.clone(), b.clone()], ""), ["additive"]);
-    assert_eq!(told(&[a.clone(), b.clone()], &[a.clone()], ""), ["breaking"]);
+    assert_eq!(told(from_ref(&a), from_ref(&a), ""), NONE);
+    assert_eq!(told(from_ref(&a), &[a.clone(), b.clone()], ""), ["additive"]);
+    assert_eq!(told(&[a.clone(), b.clone()], from_ref(&a), ""), ["breaking"]);
     let renamed = compare(&[a], &[tool(json!({"name": "c"}))]);
     assert_eq!(renamed[0].text(), "a: removed; `c` is the same tool");
     assert_eq!(renamed[1].text(), "c: new tool");

@@ -173,4 +173,5 @@ pub fn level(name: &str) -> Option<Level> {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "values are written where they are used")]
 mod tests;

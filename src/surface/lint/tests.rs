@@ -67,6 +67,9 @@ fn findings(rule: &str, tools: &[Value]) -> Vec<Finding> {
     lint(&listed).into_iter().filter(|finding| finding.rule == rule).collect()
 }
 
+/// A rule with a list that breaks it and one that does not.
+type Row = (&'static str, (Vec<Value>, Vec<Value>));
+
 /// A rule, a list that breaks it, a list that does not.
 fn fixtures() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
     let one = |bad: Value, fine: Value| (vec![bad], vec![fine]);
@@ -82,7 +85,7 @@ fn fixtures() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         let twin = |name: &str, words: &str| with(json!({"name": name, "description": words}));
         vec![twin("find_books", first), twin("search_catalogue", second)]
     };
-    let rows: Vec<(&'static str, (Vec<Value>, Vec<Value>))> = vec![
+    let rows: Vec<Row> = vec![
         ("name-characters", one(named("get order"), named("get.order-1_A"))),
         ("name-characters", one(named(&"n".repeat(129)), named(&"n".repeat(128)))),
         ("name-characters", one(named(""), good())),
