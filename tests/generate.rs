@@ -155,7 +155,7 @@ impl Respond for Model {
                     "get_order",
                     "{\"id\": 1042}",
                     "When will number 1042 be here?",
-                    &["2026-11-28", "invented"],
+                    &["28 November 2026", "invented"],
                     "list_orders"
                 ),
                 case("list_orders", "{}", "What have I bought so far?", &["nowhere to be found"], ""),
@@ -218,7 +218,7 @@ fn what_a_model_proposes_is_believed_in_nothing() {
     );
     let order = &all[1]["expect"];
     assert!(
-        order[1]["answer_contains"] == "2026-11-28" && order[2]["tool_not_called"] == "list_orders",
+        order[1]["answer_contains"] == "28 November 2026" && order[2]["tool_not_called"] == "list_orders",
         "{order}"
     );
     let dropped = told["dropped"].to_string();

@@ -107,7 +107,7 @@ pub(super) async fn generate(args: &GenerateArgs, context: &Context) -> Outcome 
     tell(args, &made, &told, context)?;
     if made.cases.is_empty() {
         let message = "no case could be made: no tool could be called, or no draft passed";
-        return Err(Failure::new(Exit::Fail, "run.no-case", message)
+        return Err(Failure::new(Exit::Fail, "generate.no-case", message)
             .hint("`--allow-writes` also calls tools that change something; `--model NAME` lets a model write the prompts"));
     }
     Ok(Exit::Pass)

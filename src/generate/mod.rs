@@ -284,9 +284,9 @@ async fn confirmed(caller: &Caller<'_>, tools: &[&ToolFact], proposal: &propose:
     if caller.holds_secret(&args) || caller.holds_secret(&json!(prompt)) {
         return None;
     }
-    let Sample { args, result, facts } = caller.sample(tool, args, &mut 0).await.ok()?;
+    let Sample { args, facts, words, .. } = caller.sample(tool, args, &mut 0).await.ok()?;
     let mut expect = vec![draft::called(&tool.name, &args)];
-    let said = facts::confirmed(&proposal.facts, [&result, &result], prompt);
+    let said = facts::confirmed(&proposal.facts, &words, prompt);
     let said: Vec<_> = said.into_iter().filter(|fact| !caller.holds_secret(&fact.check())).collect();
     let facts = if said.is_empty() { facts.into_iter().take(1).collect() } else { said };
     expect.extend(facts.iter().map(facts::Fact::check));

@@ -33,6 +33,8 @@ pub struct Sample {
     pub result: Value,
     /// What stays the same in it.
     pub facts: Vec<Fact>,
+    /// All that a model can read of either result: its text, and its structured part as JSON.
+    pub words: [String; 2],
 }
 
 /// What the calls have shown.
@@ -138,14 +140,15 @@ impl Caller<'_> {
     /// One call, made twice.
     pub async fn sample(&self, tool: &ToolFact, args: Value, calls: &mut usize) -> Result<Sample, String> {
         *calls += 2;
-        let first = self.once(tool, &args).await?;
-        let second = self.once(tool, &args).await?;
+        let (first, words) = self.once(tool, &args).await?;
+        let (second, words_again) = self.once(tool, &args).await?;
         let mut facts = facts::stable(&first, &second, &args, &self.today);
         facts.retain(|fact| !self.holds_secret(&fact.check()));
-        Ok(Sample { args, result: first, facts })
+        Ok(Sample { args, result: first, facts, words: [words, words_again] })
     }
 
-    async fn once(&self, tool: &ToolFact, args: &Value) -> Result<Value, String> {
+    /// What a call gives, and all that can be read of it.
+    async fn once(&self, tool: &ToolFact, args: &Value) -> Result<(Value, String), String> {
         let name = tool.name.as_str();
         let outcome = tokio::time::timeout(PATIENCE, self.session.call_tool(name, args)).await;
         let told = |what: &str, text: &str| format!("{FAILED} {what}: {}", display::excerpt(text, 80));
@@ -164,7 +167,11 @@ impl Caller<'_> {
                 let read = serde_json::from_str::<Value>(&text)
                     .ok()
                     .filter(|value| value.is_object() || value.is_array());
-                Ok(read.or(structured).unwrap_or(Value::String(text)))
+                let words = match &structured {
+                    Some(structured) => format!("{text}\n{structured}"),
+                    None => text.clone(),
+                };
+                Ok((read.or(structured).unwrap_or(Value::String(text)), words))
             }
         }
     }

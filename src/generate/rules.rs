@@ -151,8 +151,12 @@ mod tests {
             tool("list_orders", "List all my orders with number and total."),
             tool("weather", "Returns the weather of a city."),
         ];
-        let sample =
-            |args, fact: &str| Sample { args, result: json!({}), facts: vec![Fact::Text(fact.to_owned())] };
+        let sample = |args, fact: &str| Sample {
+            args,
+            result: json!({}),
+            facts: vec![Fact::Text(fact.to_owned())],
+            words: Default::default(),
+        };
         let samples = BTreeMap::from([
             (
                 "get_order".into(),

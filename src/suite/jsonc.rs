@@ -4,11 +4,12 @@
 /// The text with spaces where comments and commas before a closing bracket stood.
 pub fn to_json(text: &str) -> String {
     let mut out: Vec<u8> = text.as_bytes().to_vec();
-    let (mut at, mut comma): (usize, Option<usize>) = (0, None);
+    // A comma may trail a value only: `[,]` is no list.
+    let (mut at, mut comma, mut valued): (usize, Option<usize>, bool) = (0, None, false);
     while at < out.len() {
         match (out[at], out.get(at + 1)) {
             (b'"', _) => {
-                comma = None;
+                (comma, valued) = (None, true);
                 at = after_text(&out, at);
             }
             (b'/', Some(b'/')) => {
@@ -22,18 +23,20 @@ pub fn to_json(text: &str) -> String {
                 at = blank(&mut out, at, at + 2 + len + 2);
             }
             (b',', _) => {
-                comma = Some(at);
+                comma = Some(at).filter(|_| valued);
+                valued = false;
                 at += 1;
             }
             (b'}' | b']', _) => {
                 if let Some(comma) = comma.take() {
                     out[comma] = b' ';
                 }
+                valued = true;
                 at += 1;
             }
             (byte, _) => {
                 if !byte.is_ascii_whitespace() {
-                    comma = None;
+                    (comma, valued) = (None, !matches!(byte, b'{' | b'[' | b':'));
                 }
                 at += 1;
             }
@@ -84,6 +87,14 @@ mod tests {
         let wrong = "{\n  // one\n  \"a\": nope\n}";
         let error = serde_json::from_str::<Value>(&to_json(wrong)).unwrap_err();
         assert_eq!(error.line(), 3);
+    }
+
+    #[test]
+    fn a_comma_trails_values_only() {
+        assert_eq!(read("[[1,], {\"a\": [],},]"), Some(json!([[1], {"a": []}])));
+        for wrong in ["[,]", "{,}", "[1,,]", "{\"a\":,}", "[,1]"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -190,7 +190,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("usage.no-server", "No MCP server was named, and the usual files list none, or the file named does not. The message says where was looked. Give a URL, a file with `mcpServers`, or the command after `--`; `rehearsal init demo` needs no server."),
     ("usage.which-server", "Several servers are listed, or none of that name. Name one with `--server NAME`; on a terminal `rehearsal init` asks."),
     ("usage.exists", "A file that was to be written exists, and is left as it is. `--force` writes over it; `--name` or `--out` choose another."),
-    ("run.no-case", "`rehearsal generate` kept no case: no tool could be called, or no draft passed when it was run. The list says why, tool by tool. Tools that may change something are only called with `--allow-writes`."),
+    ("generate.no-case", "`rehearsal generate` kept no case: no tool could be called, or no draft passed when it was run. The list says why, tool by tool. Tools that may change something are only called with `--allow-writes`."),
     ("generate.unreadable", "The model that was to write cases twice gave an answer that is not the JSON it was asked for. Nothing was written. Another model, or none, which means rules, may do better."),
     ("output.write", "What was to be printed could not be written to standard output, for example because the disk behind a redirected file is full. What was run is kept; `rehearsal report RUN --format FORMAT` prints it again."),
     ("explain.unknown", "There is no text for this code. Codes are written as they appear in brackets after `error` and at the start of a reason, such as `target.died`; exit codes are numbers."),
