@@ -149,6 +149,8 @@ fn a_dead_target_would_end_a_run() {
     let ran = machine(dir.path(), &["http://127.0.0.1:1/mcp"], &[]);
     assert_eq!(ran.code, 4, "{}", ran.stdout);
     assert_eq!(ran.line("http://127.0.0.1:1/mcp")["exit"], 4);
+    let auth = ran.told()["lines"].as_array().unwrap().iter().find(|line| line["family"] == "auth").cloned();
+    assert!(auth.unwrap()["says"].as_str().unwrap().contains("does not answer"), "{}", ran.stdout);
     let gone = project(&suite("{command: [no-such-program-here]}", "models: [lexical]"));
     let ran = machine(gone.path(), &[], &[]);
     assert_eq!(ran.code, 4, "{}", ran.stdout);

@@ -7,6 +7,7 @@ use super::{Head, Made, Trouble, Wish, prove};
 use crate::drive::stage::Outside;
 use crate::ids::ModelName;
 use crate::mcp::Isolation;
+use crate::suite::health::ask_alike;
 
 /// How many ways to say one thing are tried.
 const WAYS: usize = 6;
@@ -84,9 +85,9 @@ impl Trials {
         let mut batch: Vec<(usize, Draft)> = vec![];
         for (at, ways) in self.left.iter_mut().enumerate() {
             while let Some(draft) = ways.pop_front() {
-                if self.taken.contains(&draft.prompt) {
+                if self.taken.iter().any(|taken| ask_alike(taken, &draft.prompt)) {
                     self.dropped.push((draft, "the suite asks this already".to_owned()));
-                } else if batch.iter().any(|(_, other)| other.prompt == draft.prompt) {
+                } else if batch.iter().any(|(_, other)| ask_alike(&other.prompt, &draft.prompt)) {
                     ways.push_front(draft);
                     break;
                 } else {

@@ -158,6 +158,11 @@ fn same_scene(a: &CaseSpec, b: &CaseSpec) -> bool {
         && a.answers == b.answers
 }
 
+/// Whether two prompts ask in nearly the same words, with the same numbers in them.
+pub fn ask_alike(a: &str, b: &str) -> bool {
+    alike(&words(a), &words(b))
+}
+
 fn alike(a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
     let both = a.intersection(b).count();
     let differ = || a.symmetric_difference(b).any(|word| word.chars().any(char::is_numeric));
@@ -223,7 +228,7 @@ mod tests {
 
     #[test]
     fn prompts_are_alike_by_words_and_never_across_numbers() {
-        let alike = |a: &str, b: &str| super::alike(&words(a), &words(b));
+        let alike = ask_alike;
         assert!(alike("Where is my order?", "where is MY order"));
         assert!(!alike("Where is my order 1042?", "Where is my order 1043?"));
         assert!(!alike("Where is my order?", "Where is my refund?"));

@@ -26,6 +26,39 @@ pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
     .boxed()
 }
 
+/// What a GET gave.
+enum Fetched {
+    /// A JSON object.
+    Document(Value),
+    /// Another answer.
+    Other,
+    /// No answer in time.
+    Nothing,
+}
+
+impl Fetched {
+    fn document(self) -> Option<Value> {
+        match self {
+            Self::Document(document) => Some(document),
+            Self::Other | Self::Nothing => None,
+        }
+    }
+}
+
+async fn fetch(http: &reqwest::Client, fence: &Fence, url: Url) -> Fetched {
+    if fence.admit(&url).is_err() {
+        return Fetched::Other;
+    }
+    let asked = http.get(url).header("accept", "application/json").send();
+    let Ok(Ok(answer)) = tokio::time::timeout(ANSWER / 2, asked).await else { return Fetched::Nothing };
+    if !answer.status().is_success() {
+        return Fetched::Other;
+    }
+    let body = tokio::time::timeout(ANSWER / 2, net::read_bounded(answer, CAP)).await;
+    let document = body.ok().and_then(Result::ok).and_then(|body| serde_json::from_slice(&body).ok());
+    document.filter(Value::is_object).map_or(Fetched::Other, Fetched::Document)
+}
+
 async fn one(target: &Url) -> Line {
     let line = |says: String| Line::new("auth", "", says);
     // Addresses in documents are written by strangers.
@@ -33,27 +66,20 @@ async fn one(target: &Url) -> Line {
     let Ok(http) = fence.client(&Route::default()) else { return line("not looked at".to_owned()).skipped() };
     let fetch = |url: Url| {
         let (http, fence) = (http.clone(), fence.clone());
-        async move {
-            fence.admit(&url).ok()?;
-            let answer =
-                tokio::time::timeout(ANSWER / 2, http.get(url).header("accept", "application/json").send())
-                    .await
-                    .ok()?
-                    .ok()?;
-            if !answer.status().is_success() {
-                return None;
-            }
-            let body = tokio::time::timeout(ANSWER / 2, net::read_bounded(answer, CAP)).await.ok()?.ok()?;
-            serde_json::from_slice::<Value>(&body).ok().filter(Value::is_object)
-        }
+        async move { fetch(&http, &fence, url).await }
     };
-    let mut found = None;
+    let (mut found, mut answers) = (None, false);
     for (_, url) in discover::resource_candidates(target, None) {
         if found.is_none() {
-            found = fetch(url).await;
+            let fetched = fetch(url).await;
+            answers |= !matches!(fetched, Fetched::Nothing);
+            found = fetched.document();
         }
     }
     let Some(resource) = found else {
+        if !answers {
+            return line("not looked at, because the target does not answer".to_owned()).skipped();
+        }
         return line("the target publishes no resource metadata: it asks for no sign-in, or for credentials of its own".to_owned());
     };
     let hint = "what clients need stands in docs/auth.md; `rehearsal auth URL` looks at all of it";
@@ -67,7 +93,7 @@ async fn one(target: &Url) -> Line {
     let mut found = None;
     for (_, url) in discover::server_candidates(&issuer) {
         if found.is_none() {
-            found = fetch(url).await;
+            found = fetch(url).await.document();
         }
     }
     let shown = net::shown(&issuer);
