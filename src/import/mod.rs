@@ -2,7 +2,7 @@
 //! out; nothing is dropped without a word.
 //!
 //! A format is a file here and a line in [`FORMATS`]. It takes sources apart, reports every part once as [`Mapped`], and
-//! fills a [`Draft`]; [`mod@suite`] writes that as a suite, in which cases that expect nothing are comments.
+//! fills a [`Draft`]; `suite` writes that as a suite, in which cases that expect nothing are comments.
 
 use serde::Serialize;
 
