@@ -77,7 +77,7 @@ const PURE: &[&str] = &[
     "generate/harvest.rs",
     "generate/naming.rs",
     "generate/rules.rs",
-    "generate/secret.rs",
+    "suite/secret.rs",
     "generate/target.rs",
     "generate/told.rs",
     "generate/words.rs",

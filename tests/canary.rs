@@ -349,6 +349,41 @@ fn a_target_that_dies_at_once_takes_no_credential_to_the_terminal() {
     }
 }
 
+/// Many people write their keys into the file that their editor starts servers from.
+#[test]
+fn keys_in_a_file_of_servers_stay_there() {
+    const OTHER: &str = "key-of-another-server-0a1b2c3d";
+    let dir = project("http://127.0.0.1:1");
+    let servers = json!({"mcpServers": {
+        "shop": {"command": "sh", "args": ["server.sh"],
+            "env": {"SHOP_KEY": KEY, "REHEARSAL_TOKEN": TOKEN, "API_TOKEN": MODEL_KEY}},
+        "other": {"url": "https://other.example/mcp", "headers": {"Authorization": format!("Bearer {OTHER}")}},
+    }});
+    fs::write(dir.path().join(".mcp.json"), servers.to_string()).unwrap();
+    let suite = "version: 1\ntarget: {server: {file: .mcp.json, name: shop}}\nmodels: [lexical]\n\
+                 cases: [{id: tells, prompt: please tell, expect: [answer_contains: nothing like this]}]\n";
+    fs::write(dir.path().join("suites/canary.yaml"), suite).unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+        .args(["eval", "canary"])
+        .current_dir(dir.path())
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    let err = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert_eq!(ran.status.code(), Some(1), "{err}");
+    clean("stdout", &ran.stdout);
+    clean("stderr", &ran.stderr);
+    for file in files(&dir.path().join("reports")) {
+        let bytes = fs::read(&file).unwrap();
+        clean(&file.to_string_lossy(), &bytes);
+        assert!(!bytes.windows(OTHER.len()).any(|window| window == OTHER.as_bytes()), "{}", file.display());
+    }
+    let shown = rehearsal(dir.path(), &["show", "latest", "tells", "--verbose"]);
+    assert_eq!(shown.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("[secret:SHOP_KEY]"));
+    clean("show", &shown.stdout);
+}
+
 #[test]
 fn what_a_suite_calls_public_is_shown_but_for_a_password() {
     let dir = tempfile::tempdir().unwrap();

@@ -28,7 +28,7 @@ use crate::mcp::{Anonymous, ClientProfile, Endpoint, Identity, Program, Target};
 use crate::net;
 use crate::plan::{Plan, Work};
 use crate::score::judge::Judge;
-use crate::suite::{Suite, TargetSource, TargetSpec, Template, Transport, vars};
+use crate::suite::{Suite, TargetSource, TargetSpec, Template, Transport, secret, vars};
 use crate::transcript::{Clock, Fault, Secrets, Side};
 
 /// How long a started server may take until it accepts connections, unless the suite says otherwise.
@@ -333,6 +333,7 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
     };
     let headers = target.headers.iter().map(|(name, value)| Ok((name.clone(), fill(value)?)));
     let headers: BTreeMap<String, String> = headers.collect::<Result<_, Fault>>()?;
+    hide(&headers, &outside.secrets);
     let mut url = url.map(|text| url::Url::parse(&text).map_err(|error| wrong(&text, &error))).transpose()?;
     let endpoint = |url, headers| match target.transport {
         Transport::Sse => Endpoint::HttpSse { url, headers },
@@ -352,6 +353,7 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
     }
     let env = target.env.iter().map(|(name, value)| Ok((name.clone(), fill(value)?)));
     let mut env: BTreeMap<String, String> = env.collect::<Result<_, Fault>>()?;
+    hide(&env, &outside.secrets);
     if let Some(port) = known.get("target.port") {
         env.entry("PORT".to_owned()).or_insert_with(|| port.clone());
     }
@@ -369,6 +371,13 @@ fn place(suite: &Suite, issuer: Option<&Standing>, outside: &Outside) -> Result<
             Place { endpoint, launch: None, description, http, route, variables: known }
         }
     })
+}
+
+/// Registers values that are written out in a suite or in a file of servers where a variable should stand.
+fn hide(values: &BTreeMap<String, String>, secrets: &Secrets) {
+    for (name, value) in values.iter().filter(|(name, value)| secret::is_secret(name, value)) {
+        secrets.register(name, secret::without_scheme(value));
+    }
 }
 
 type Dressed = (HashMap<PersonaName, Identity>, (Surfaces, Prelude), Option<auth::Lab>);

@@ -35,7 +35,6 @@ pub mod probe;
 pub mod propose;
 pub mod prove;
 pub mod rules;
-pub mod secret;
 pub mod target;
 pub mod told;
 mod trials;

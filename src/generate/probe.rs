@@ -10,10 +10,10 @@ use super::effect::{self, Effect};
 use super::facts::{self, Fact};
 use super::fill::{self, Reach};
 use super::harvest::Harvest;
-use super::secret;
 use crate::display;
 use crate::ids::ToolName;
 use crate::mcp::{Session, ToolOutcome};
+use crate::suite::secret;
 use crate::transcript::view::text_of;
 use crate::transcript::{Secrets, ToolFact};
 

@@ -7,8 +7,8 @@ use regex::{Captures, Regex};
 use serde_json::{Value, json};
 
 use super::configs::Server;
-use super::secret;
 use crate::llm::lexical;
+use crate::suite::secret;
 use crate::suite::write::{Node, Part};
 
 /// Who the suite's first persona is.

@@ -40,6 +40,7 @@ pub mod quarantine;
 pub mod read;
 mod resolve;
 pub mod schema;
+pub mod secret;
 mod steps;
 mod text_or;
 mod tls;

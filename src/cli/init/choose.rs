@@ -107,7 +107,7 @@ fn among(listed: Vec<Listed>, name: Option<&str>, context: &Context) -> Outcome<
     let printer = context.printer;
     for (number, one) in listed.iter().enumerate() {
         let about = context.secrets.redact(&one.server.about()).into_owned();
-        let about = if crate::generate::secret::looks_secret(&about) {
+        let about = if crate::suite::secret::looks_secret(&about) {
             "(holds a secret)".to_owned()
         } else {
             first_word(&about)

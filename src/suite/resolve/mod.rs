@@ -12,7 +12,7 @@ use super::{IssuerSpec, Request, Suite, validate};
 use crate::auth::Persona;
 use crate::auth::issuer::StableKey;
 use crate::diag::{Diagnostic, Located, Origin, Severity};
-use crate::ids::{ModelName, SuiteName};
+use crate::ids::{Digest, ModelName, SuiteName};
 use crate::llm::ModelSpec;
 use crate::net::Tls;
 
@@ -122,6 +122,7 @@ fn assemble(
     }
     let name = name(context, file, document);
     let (env, public) = env(context, layers);
+    let servers = reach.0.as_ref().map(|(file, _)| file.clone());
     let target = target::resolve(context, layers, reach, &env);
     let issuer = issuer::resolve(context, first(layers, |document| document.auth.as_ref()));
     let personas = personas(context, layers);
@@ -165,9 +166,22 @@ fn assemble(
         auth,
         gate,
         surface,
-        sources: context.sources.clone(),
+        sources: kept(&context.sources, servers.as_ref()),
         instruments: context.instruments.iter().cloned().collect(),
     })
+}
+
+/// The texts that a run keeps: not that of a file of servers, which holds keys of this server and of others.
+fn kept(sources: &BTreeMap<Arc<str>, Arc<str>>, servers: Option<&Arc<str>>) -> BTreeMap<Arc<str>, Arc<str>> {
+    let mut sources = sources.clone();
+    if let Some(text) = servers.and_then(|file| sources.get_mut(file)) {
+        *text = format!(
+            "not kept, because such files hold keys; its digest is {}\n",
+            Digest::of(text.as_bytes())
+        )
+        .into();
+    }
+    sources
 }
 
 fn version(context: &mut Context<'_>, layer: &Layer) {

@@ -1,4 +1,4 @@
-//! What looks like a secret, so that it is never written into a suite. Pure.
+//! What looks like a secret, so that it is written into no suite and no record. Pure.
 //!
 //! A guess that errs on the side of caution: a harmless value that is taken for a secret costs an environment variable.
 
@@ -84,7 +84,7 @@ pub fn looks_secret(value: &str) -> bool {
 }
 
 /// A credential without the word before it.
-fn without_scheme(value: &str) -> &str {
+pub fn without_scheme(value: &str) -> &str {
     value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("Basic ")).unwrap_or(value)
 }
 
