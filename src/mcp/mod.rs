@@ -61,6 +61,7 @@ mod steps;
 mod status;
 mod stdio;
 mod stream;
+pub mod subschemas;
 pub mod tape;
 mod tasks;
 mod terms;

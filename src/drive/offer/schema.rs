@@ -6,27 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::mcp::profile::SchemaEdits;
-
-/// Keywords that hold a map from names to schemas.
-const MAPS: &[&str] = &["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-/// Keywords that hold a schema or a list of schemas.
-const SCHEMAS: &[&str] = &[
-    "items",
-    "prefixItems",
-    "additionalItems",
-    "additionalProperties",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "contains",
-    "propertyNames",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "not",
-    "if",
-    "then",
-    "else",
-];
+use crate::mcp::subschemas::{MAPS, SCHEMAS};
 
 /// The schema as the client passes it on.
 pub fn edited(mut schema: Value, edits: Option<&SchemaEdits>) -> Value {

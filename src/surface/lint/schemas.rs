@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Hit;
 use crate::display::excerpt;
 use crate::ids::ToolName;
+use crate::mcp::subschemas::{MAPS, SCHEMAS};
 use crate::surface::Listed;
 use crate::surface::drift::{escaped, target};
 use crate::transcript::ToolFact;
@@ -16,25 +17,6 @@ const BEARABLE: usize = 5;
 /// A larger schema is not checked against its meta-schema.
 const SCHEMA_BYTES: usize = 1 << 20;
 
-/// Keywords that hold a map from names to schemas.
-const MAPS: &[&str] = &["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-/// Keywords that hold a schema or a list of schemas.
-const INSIDE: &[&str] = &[
-    "items",
-    "prefixItems",
-    "additionalProperties",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "contains",
-    "propertyNames",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "not",
-    "if",
-    "then",
-    "else",
-];
 /// Keywords that say what kind of value is meant.
 const KINDS: &[&str] = &["type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "not", "if"];
 
@@ -70,7 +52,7 @@ fn parts<'a>(schema: &'a Value, at: &str) -> Vec<Part<'a>> {
                         levels: deeper,
                     }));
                 }
-                Value::Array(list) if INSIDE.contains(&key.as_str()) => {
+                Value::Array(list) if SCHEMAS.contains(&key.as_str()) => {
                     all.extend(list.iter().enumerate().map(|(index, schema)| Part {
                         at: format!("{place}/{index}"),
                         schema,
@@ -78,7 +60,7 @@ fn parts<'a>(schema: &'a Value, at: &str) -> Vec<Part<'a>> {
                         levels,
                     }));
                 }
-                Value::Object(_) if INSIDE.contains(&key.as_str()) => {
+                Value::Object(_) if SCHEMAS.contains(&key.as_str()) => {
                     let levels = levels + usize::from(key == "items");
                     all.push(Part { at: place, schema: value, property: None, levels });
                 }
