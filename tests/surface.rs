@@ -32,6 +32,7 @@ while read -r line; do
     *'"initialize"'*) answer '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"shop","version":"1"}}' ;;
     *'"tools/list"'*) answer "$(cat tools.json)" ;;
     *'"tools/call"'*) answer '{"content":[{"type":"text","text":"done"}]}' ;;
+    *'"id":'*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no such method"}}\n' "$id" ;;
   esac
 done
 "#;
