@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Vec<String> {
-        servers(text, "/work/shop")
+        servers(text, "/home/me/shop")
             .unwrap()
             .iter()
             .map(|one| format!("{}: {}", one.name, one.about()))
@@ -195,7 +195,7 @@ mod tests {
             ),
             (r#"{"mcp": {"servers": {"a": {"command": "x"}}}}"#, vec!["a: x"]),
             (
-                r#"{"projects": {"/work/shop": {"mcpServers": {"a": {"httpUrl": "https://x.example"}}}, "/else": {"mcpServers": {"b": {"command": "y"}}}}}"#,
+                r#"{"projects": {"/home/me/shop": {"mcpServers": {"a": {"httpUrl": "https://x.example"}}}, "/else": {"mcpServers": {"b": {"command": "y"}}}}}"#,
                 vec!["a: https://x.example"],
             ),
             (r#"{"mcpServers": {"a": {"command": "x", "disabled": true}}}"#, vec![]),
