@@ -40,17 +40,26 @@ use super::{Archive, ReportError, Summary};
 
 /// The one style sheet.
 const STYLE: &str = include_str!("report.css");
-/// The one script, in parts.
-const SCRIPT: &str = concat!(
-    "\"use strict\";\n(() => {\n",
-    include_str!("read.js"),
-    include_str!("look.js"),
-    include_str!("diff.js"),
-    include_str!("trial.js"),
-    include_str!("cases.js"),
-    include_str!("report.js"),
-    "})();\n"
-);
+/// The parts of the script, and those named after them.
+macro_rules! script {
+    ($($more:literal),*) => {
+        concat!(
+            "\"use strict\";\n(() => {\n",
+            include_str!("read.js"),
+            include_str!("look.js"),
+            include_str!("diff.js"),
+            include_str!("trial.js"),
+            include_str!("cases.js"),
+            include_str!("report.js"),
+            $(include_str!($more),)*
+            "})();\n"
+        )
+    };
+}
+pub(crate) use script;
+
+/// The one script.
+const SCRIPT: &str = script!();
 
 /// Sections that may stand on the page, with their names in the navigation.
 const SECTIONS: &[(&str, &str)] = &[

@@ -14,17 +14,7 @@ use crate::report::archive::{Archive, Kept};
 use crate::report::{ReportError, Summary, figures};
 
 /// The script of a page that is served.
-pub(super) const SCRIPT: &str = concat!(
-    "\"use strict\";\n(() => {\n",
-    include_str!("read.js"),
-    include_str!("look.js"),
-    include_str!("diff.js"),
-    include_str!("trial.js"),
-    include_str!("cases.js"),
-    include_str!("report.js"),
-    include_str!("live.js"),
-    "})();\n"
-);
+pub(super) const SCRIPT: &str = super::script!("live.js");
 /// The style sheet.
 pub const SHEET: &str = STYLE;
 /// What a served page may that a file may not: ask its own server.
