@@ -10,7 +10,7 @@ use crate::surface::Listed;
 
 /// Orders that no description of a tool has a reason to give. English: the attacks that were published are.
 static ORDERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let orders = [
+    any_of(&[
         r"\b(ignore|disregard|forget|override)\s+(all\s+|any\s+|the\s+|your\s+|of\s+)*(previous|prior|above|earlier|other|system|user'?s?)\s+\w*\s*(instruction|prompt|rule|message|request|guideline)s?",
         r"\b(do\s+not|don'?t|never|without)\s+(ever\s+)?(tell|telling|mention|mentioning|inform|informing|reveal|revealing|show|showing|notify|notifying|alert|alerting)\s+(this\s+|it\s+|anything\s+)*(to\s+)?(the\s+)?(user|human|person|anyone|anybody)",
         r"\b(before|prior\s+to)\s+(using|calling|invoking)\s+(any|every|all|each)\s+(other\s+)?tools?\b",
@@ -21,13 +21,12 @@ static ORDERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"\byou\s+are\s+now\s+(a|an|in|the)\b",
         r"(^|\n)\s*(system|assistant|developer)\s*:",
         r"\b(secretly|covertly|silently)\s+(send|forward|copy|include|call|read|use|add|append)\b",
-    ];
-    Regex::new(&format!("(?i){}", orders.map(|order| format!("({order})")).join("|"))).ok()
+    ])
 });
 
 /// Files that hold secrets, as attacks name them.
 static PATHS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let paths = [
+    any_of(&[
         r"[~/.\\]\.?ssh[/\\]",
         r"\bid_(rsa|ed25519|ecdsa|dsa)\b",
         r"/etc/(passwd|shadow)\b",
@@ -41,9 +40,13 @@ static PATHS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"\.npmrc\b",
         r"\.kube[/\\]config",
         r"\.docker[/\\]config\.json",
-    ];
-    Regex::new(&format!("(?i){}", paths.map(|path| format!("({path})")).join("|"))).ok()
+    ])
 });
+
+/// Any of these patterns, in either case.
+fn any_of(patterns: &[&str]) -> Option<Regex> {
+    Regex::new(&format!("(?i)({})", patterns.join(")|("))).ok()
+}
 
 static COMMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)<!--.{0,2000}?(-->|$)").ok());
 
