@@ -1,16 +1,17 @@
-//! Scoring a trial: kept first, then code, then the judge where code has not failed it.
+//! Scoring a trial: code first, kept with what code decides, then the judge where code has not failed it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::decided::{Coded, Decided};
 use super::scored::Scored;
 use crate::drive::World;
 use crate::plan::Case;
+use crate::score::Finding;
 use crate::score::judge::{Judge, Judged};
-use crate::score::{self, Verdict};
-use crate::store::Store;
-use crate::store::record::JudgeSpend;
+use crate::store::{Packed, Store};
 use crate::transcript::{End, Fault, Recorder, Side, Transcript};
 
 /// What grading needs.
@@ -27,36 +28,57 @@ impl Grader {
         Self { judge, store, world, permits }
     }
 
-    /// Keeps a transcript, then scores it.
+    /// Keeps a transcript and scores it. What code decides alone is stored with it in one go.
     pub(super) async fn grade(self: Arc<Self>, case: Arc<Case>, transcript: Arc<Transcript>) -> Scored {
         if transcript.end == End::Interrupted {
             return Scored::of(&case, &transcript);
         }
-        match self.store.finished(Arc::clone(&transcript)).await {
-            Ok(_) => self.regrade(case, transcript).await,
-            Err(error) => Scored::of(&case, &transcript).stopped_by(error.into()),
+        let (known, driven) = (Arc::clone(&case), Arc::clone(&transcript));
+        let worked = self.store.clerks().work(move || {
+            let packed = Packed::of(&driven);
+            // A transcript is kept whatever becomes of its score.
+            let coded = catch_unwind(AssertUnwindSafe(|| Coded::of(&known, &driven)));
+            let scored = match &coded {
+                Ok(Coded::Decided(decided)) => decided.packed().map(Some),
+                _ => Ok(None),
+            };
+            (packed, scored, coded)
+        });
+        let (packed, scored, coded) = worked.await.unwrap_or_else(|broken| broken.resume());
+        let kept = async { self.store.keep(packed?, scored?).await };
+        if let Err(error) = kept.await {
+            return Scored::of(&case, &transcript).stopped_by(error.into());
+        }
+        match coded.unwrap_or_else(|panic| resume_unwind(panic)) {
+            Coded::Decided(decided) => decided.scored,
+            Coded::Open(findings) => self.decide(&case, &transcript, findings).await,
         }
     }
 
-    /// Scores a transcript that is kept already: code first, the judge only where code has not failed it.
+    /// Scores a transcript that is kept already.
     pub(super) async fn regrade(self: Arc<Self>, case: Arc<Case>, transcript: Arc<Transcript>) -> Scored {
-        let mut findings = score::by_code(&transcript, &case.checks);
-        let mut judged = Judged::default();
-        if !case.criteria.is_empty() && score::needs_judge(&findings) {
-            match self.judge(&case, &transcript).await {
-                Ok(decided) => judged = decided,
-                Err(undecided) => return undecided,
-            }
-            findings.append(&mut judged.findings);
+        let (known, driven) = (Arc::clone(&case), Arc::clone(&transcript));
+        let coded = self.store.clerks().work(move || Coded::of(&known, &driven));
+        match coded.await.unwrap_or_else(|broken| broken.resume()) {
+            Coded::Decided(decided) => self.enter(*decided).await,
+            Coded::Open(findings) => self.decide(&case, &transcript, findings).await,
         }
-        let verdict = Verdict { score_key: case.score_key, findings };
-        let spend = JudgeSpend { calls: judged.calls, usage: judged.usage, cost: judged.cost };
-        let mut scored = Scored::of(&case, &transcript);
-        scored.enter(&case, &verdict, &transcript, judged.calls > 0);
-        scored.unpriced |= judged.calls > 0 && judged.cost.is_none();
-        scored.judge_cost = judged.cost.unwrap_or(0.0);
-        scored.cost += scored.judge_cost;
-        match self.store.scored(transcript.header.key, &verdict, spend).await {
+    }
+
+    /// Asks the judge about what code has not decided, and keeps the score.
+    async fn decide(&self, case: &Case, transcript: &Arc<Transcript>, mut findings: Vec<Finding>) -> Scored {
+        match self.judge(case, transcript).await {
+            Ok(mut judged) => {
+                findings.append(&mut judged.findings);
+                self.enter(Decided::of(case, transcript, findings, judged)).await
+            }
+            Err(undecided) => undecided,
+        }
+    }
+
+    async fn enter(&self, decided: Decided) -> Scored {
+        let Decided { key, verdict, spend, scored } = decided;
+        match self.store.scored(key, &verdict, spend).await {
             Ok(()) => scored,
             Err(error) => scored.stopped_by(error.into()),
         }

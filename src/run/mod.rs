@@ -22,6 +22,7 @@ use crate::store::record::Stop;
 use crate::transcript::{CaseHeader, Glance, Transcript};
 
 mod brake;
+mod decided;
 mod grading;
 mod rounds;
 mod scored;
@@ -212,7 +213,7 @@ impl Session {
                         self.brake.check_budget(on);
                     }
                 }
-                event = driven.recv(), if driving && grading.len() < 4 * width => match event {
+                event = driven.recv(), if driving && grading.len() < 2 * width => match event {
                     Some(DriveEvent::Started(header, glance)) => on(Step::Started(&header, &glance)),
                     Some(DriveEvent::Finished(transcript)) => {
                         finished += 1;

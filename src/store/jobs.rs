@@ -9,23 +9,22 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::StoreError;
-use super::pack::{self, Packed};
+use super::pack::{self, Packed, PackedVerdict};
 use super::record::{Ending, Facts, Manifest, Spend, Stop, is_settled};
 use super::sqlite::Kept;
-use crate::ids::{CaseKey, ScoreKey};
+use crate::ids::CaseKey;
 use crate::plan::Planned;
-use crate::score::Outcome;
 
 /// A request to the writer.
 pub(super) enum Job {
     /// A model response arrived.
     Replied { key: CaseKey, seq: u32, event: String },
-    /// A trial ended and is kept.
-    Finished(Box<Packed>),
+    /// A trial ended and is kept, with its score if that is known already. Both are stored, or neither is.
+    Finished(Box<Packed>, Option<Box<PackedVerdict>>),
     /// A trial was interrupted; what it cost stays on record.
     GivenUp(CaseKey),
     /// A trial was scored.
-    Scored(Box<Scored>),
+    Scored(Box<PackedVerdict>),
     /// The session stopped before its end.
     Stopped(Stop),
     /// The session ended.
@@ -43,8 +42,10 @@ impl Job {
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Replied { event, .. } => event.len() as u64,
-            Self::Finished(packed) => (packed.body.len() + packed.facts_json.len()) as u64,
-            Self::Scored(scored) => (scored.verdict.len() + scored.judge.len()) as u64,
+            Self::Finished(packed, scored) => {
+                (packed.body.len() + packed.facts_json.len()) as u64 + scored.as_deref().map_or(0, score_size)
+            }
+            Self::Scored(scored) => score_size(scored),
             Self::Gate(body) => body.len() as u64,
             Self::Planned(rows) => rows.iter().map(|row| row.json.len() as u64).sum(),
             Self::Stopped(_) | Self::Ended(_) | Self::GivenUp(_) | Self::Close => 0,
@@ -52,13 +53,8 @@ impl Job {
     }
 }
 
-/// A verdict ready to be stored.
-pub(super) struct Scored {
-    pub(super) key: CaseKey,
-    pub(super) score_key: ScoreKey,
-    pub(super) outcome: Outcome,
-    pub(super) verdict: String,
-    pub(super) judge: String,
+fn score_size(scored: &PackedVerdict) -> u64 {
+    (scored.verdict.len() + scored.judge.len()) as u64
 }
 
 /// A planned trial ready to be stored.
@@ -113,6 +109,18 @@ pub(super) struct Attempts {
     current: HashMap<i64, (i64, u32)>,
     /// The rows of the plan, which never lose their numbers.
     rows: HashMap<CaseKey, i64>,
+    /// Trials that may have a transcript, a verdict or responses of an earlier attempt in the file. Nothing is looked up
+    /// for the others, which in most runs are all.
+    seen: HashSet<i64>,
+}
+
+impl Attempts {
+    /// What earlier sessions have left in the file.
+    pub(super) fn of(conn: &Connection) -> rusqlite::Result<Self> {
+        let mut seen = conn.prepare("SELECT trial FROM transcripts UNION SELECT trial FROM replies")?;
+        let seen = seen.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        Ok(Self { seen, ..Self::default() })
+    }
 }
 
 /// Refusals inside, failures of SQLite outside.
@@ -122,10 +130,11 @@ impl Pen<'_> {
     pub(super) fn apply(&self, job: &Job, attempts: &mut Attempts) -> Answer {
         match job {
             Job::Replied { key, seq, event } => self.replied(*key, (*seq, event), attempts),
-            Job::Finished(packed) => self.finished(packed, attempts),
+            Job::Finished(packed, scored) => self.finished(packed, scored.as_deref(), attempts),
             Job::GivenUp(key) => {
                 if let Some(id) = self.find(*key, attempts)? {
                     attempts.current.remove(&id);
+                    attempts.seen.insert(id);
                 }
                 Ok(Ok(Kept::SetAside))
             }
@@ -215,6 +224,7 @@ impl Pen<'_> {
         // Numbers only grow within an attempt; one that does not belongs to a trial that began anew.
         let attempt = match attempts.current.get(&id) {
             Some((attempt, last)) if *last < seq => *attempt,
+            None if !attempts.seen.contains(&id) => 1,
             _ => {
                 // In two plain queries: SQLite plans a single one with `max` anew for every trial.
                 let said = "SELECT attempt FROM replies WHERE trial = ?1 ORDER BY attempt DESC LIMIT 1";
@@ -228,13 +238,15 @@ impl Pen<'_> {
         Ok(Ok(Kept::Stored))
     }
 
-    fn finished(&self, packed: &Packed, attempts: &mut Attempts) -> Answer {
+    fn finished(&self, packed: &Packed, scored: Option<&PackedVerdict>, attempts: &mut Attempts) -> Answer {
         let key = packed.key;
         let Some(id) = self.find(key, attempts)? else { return Ok(Err(StoreError::Unplanned { key })) };
-        if self.is_settled(id, key)? {
-            return Ok(Err(StoreError::Duplicate { key }));
+        if !attempts.seen.insert(id) {
+            if self.is_settled(id, key)? {
+                return Ok(Err(StoreError::Duplicate { key }));
+            }
+            self.replace(id)?;
         }
-        self.replace(id)?;
         let spend = &packed.facts.spend;
         let attempt = attempts.current.remove(&id).map_or(0, |(attempt, _)| attempt);
         self.run(
@@ -259,6 +271,9 @@ impl Pen<'_> {
         for seq in packed.replies.iter().filter(|_| attempt > 0) {
             let sql = "DELETE FROM replies WHERE trial = ?1 AND attempt = ?2 AND seq = ?3";
             self.run(sql, params![id, attempt, seq])?;
+        }
+        if let Some(scored) = scored {
+            self.score(id, scored, attempts)?;
         }
         Ok(Ok(Kept::Stored))
     }
@@ -316,7 +331,7 @@ impl Pen<'_> {
         self.run("INSERT INTO wasted (trial, why, spend) VALUES (?1, ?2, ?3)", params![id, why, spend])
     }
 
-    fn scored(&self, scored: &Scored, attempts: &mut Attempts) -> Answer {
+    fn scored(&self, scored: &PackedVerdict, attempts: &mut Attempts) -> Answer {
         let key = scored.key;
         let Some(id) = self.find(key, attempts)? else { return Ok(Err(StoreError::Unplanned { key })) };
         let known = self.conn.prepare_cached("SELECT 1 FROM transcripts WHERE trial = ?1")?.exists([id])?;
@@ -324,6 +339,13 @@ impl Pen<'_> {
             return Ok(Err(StoreError::Unfinished { key }));
         }
         self.replace_verdict(id)?;
+        self.score(id, scored, attempts)?;
+        Ok(Ok(Kept::Stored))
+    }
+
+    /// Writes the verdict of a trial that has none.
+    fn score(&self, id: i64, scored: &PackedVerdict, attempts: &mut Attempts) -> rusqlite::Result<()> {
+        let key = scored.key;
         let seal = pack::seal_verdict(&key.to_string(), &scored.verdict, &scored.judge);
         self.run(
             "INSERT INTO verdicts (trial, score_key, outcome, verdict, judge, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -338,7 +360,7 @@ impl Pen<'_> {
         )?;
         // Nothing more is expected of this trial.
         attempts.rows.remove(&key);
-        Ok(Ok(Kept::Stored))
+        Ok(())
     }
 
     fn number(&self, sql: &str, id: i64) -> rusqlite::Result<Option<i64>> {

@@ -5,6 +5,7 @@
 
 pub mod baseline;
 pub mod check;
+pub mod clerks;
 pub mod error;
 mod gate;
 pub mod history;
@@ -22,5 +23,6 @@ pub mod verdicts;
 mod writer;
 
 pub use error::StoreError;
+pub use pack::{Packed, PackedVerdict};
 pub use read::Reader;
 pub use sqlite::{Kept, Options, Store};

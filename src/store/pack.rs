@@ -9,13 +9,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use super::record::Facts;
-use crate::ids::{CaseKey, Digest};
+use super::record::{Facts, JudgeSpend};
+use crate::ids::{CaseKey, Digest, ScoreKey};
+use crate::score::{Outcome, Verdict};
 use crate::transcript::event::AuthMessage;
 use crate::transcript::{HttpSide, Transcript, What, WireMessage};
 
-/// A transcript ready to be stored. Made outside the writer thread.
-pub(super) struct Packed {
+/// A transcript ready to be stored. Made outside the writer thread, because it takes a while.
+pub struct Packed {
     pub(super) key: CaseKey,
     pub(super) facts: Facts,
     pub(super) facts_json: String,
@@ -31,14 +32,34 @@ pub(super) struct Packed {
 /// Speed over size: the next level costs twice the time for a tenth fewer bytes.
 const LEVEL: u32 = 1;
 
-/// About 16 KiB said and on the wire make a transcript that is packed in a fraction of a millisecond.
-const SMALL: usize = 16 * 1024;
-
 /// No transcript unpacks to more; the recorder's own bounds are far below.
 const LARGEST: u64 = 1 << 30;
 
+/// A verdict ready to be stored.
+pub struct PackedVerdict {
+    pub(super) key: CaseKey,
+    pub(super) score_key: ScoreKey,
+    pub(super) outcome: Outcome,
+    pub(super) verdict: String,
+    pub(super) judge: String,
+}
+
+impl PackedVerdict {
+    /// Packs a verdict and what the judge took. Fails on a value that has no JSON form.
+    pub fn of(key: CaseKey, verdict: &Verdict, judge: &JudgeSpend) -> Result<Self, StoreError> {
+        Ok(Self {
+            key,
+            score_key: verdict.score_key,
+            outcome: verdict.outcome(),
+            verdict: json(key, verdict)?,
+            judge: json(key, judge)?,
+        })
+    }
+}
+
 impl Packed {
-    pub(super) fn of(transcript: &Transcript) -> Result<Self, StoreError> {
+    /// Packs a transcript: tens of microseconds for each ten kilobytes. Fails on a value that has no JSON form.
+    pub fn of(transcript: &Transcript) -> Result<Self, StoreError> {
         let key = transcript.header.key;
         let facts = Facts::of(transcript);
         let facts_json = json(key, &facts)?;
@@ -52,11 +73,6 @@ impl Packed {
         let replies = said.map(|event| event.seq).collect();
         Ok(Self { key, facts, facts_json, bytes: text.len() as u64, digest, body, seal, replies })
     }
-}
-
-/// Whether packing takes less time than handing it to another thread is worth: tens of kilobytes.
-pub(super) fn is_small(transcript: &Transcript) -> bool {
-    size(transcript) < SMALL
 }
 
 /// About how many bytes a transcript has.

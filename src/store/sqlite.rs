@@ -12,12 +12,13 @@ use std::thread::JoinHandle;
 
 use futures::future::BoxFuture;
 use rusqlite::TransactionBehavior;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
+use super::clerks::Clerks;
 pub use super::jobs::FaultPoint;
-use super::jobs::{Faults, Job, Pen, PlanRow, Scored};
+use super::jobs::{Attempts, Faults, Job, Pen, PlanRow};
 use super::lock::Lock;
-use super::pack::{self, Packed};
+use super::pack::{self, Packed, PackedVerdict};
 use super::record::{Ending, JudgeSpend, Manifest, Stop};
 use super::writer::{Request, Shared, Writer, failed};
 use super::{Reader, StoreError, layout, schema};
@@ -40,8 +41,7 @@ struct Inner {
     requests: Mutex<Option<Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     shared: Arc<Shared>,
-    /// Keeps compression from taking more threads than there are processors.
-    packers: Semaphore,
+    clerks: Clerks,
 }
 
 /// What became of a transcript.
@@ -138,25 +138,38 @@ impl Store {
             prepare(&pen)?;
             pen.run("INSERT INTO sessions (pid) VALUES (?1)", [std::process::id()])?;
             let session = tx.last_insert_rowid();
+            let attempts = Attempts::of(&tx)?;
             faults.step()?;
-            tx.commit().map(|()| session)
+            tx.commit().map(|()| (session, attempts))
         };
-        let session = begin().map_err(|error| failed(path, &error, 0))?;
+        let (session, attempts) = begin().map_err(|error| failed(path, &error, 0))?;
         let shared = Arc::<Shared>::default();
-        let writer =
-            Writer { path: path.to_owned(), conn, lock, faults, session, shared: Arc::clone(&shared) };
+        let writer = Writer {
+            path: path.to_owned(),
+            conn,
+            lock,
+            faults,
+            session,
+            attempts,
+            shared: Arc::clone(&shared),
+        };
         let (requests, inbox) = mpsc::channel();
-        let thread =
-            std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.work(&inbox)).map_err(
-                |error| StoreError::Write { path: path.to_owned(), why: error.to_string(), needed: 0 },
-            )?;
-        let packers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let unstarted = |error: std::io::Error| StoreError::Write {
+            path: path.to_owned(),
+            why: error.to_string(),
+            needed: 0,
+        };
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.work(&inbox))
+            .map_err(unstarted)?;
+        let clerks = Clerks::start().map_err(unstarted)?;
         let inner = Inner {
             path: path.to_owned(),
             requests: Mutex::new(Some(requests)),
             thread: Mutex::new(Some(thread)),
             shared,
-            packers: Semaphore::new(packers),
+            clerks,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -187,28 +200,25 @@ impl Store {
         if transcript.end == End::Interrupted {
             return self.request(Job::GivenUp(transcript.header.key)).await;
         }
-        let packed = if pack::is_small(&transcript) {
-            Packed::of(&transcript)?
-        } else {
-            let _permit = self.inner.packers.acquire().await;
-            let key = transcript.header.key;
-            tokio::task::spawn_blocking(move || Packed::of(&transcript))
-                .await
-                .map_err(|error| StoreError::Unstorable { key, why: error.to_string() })??
-        };
-        self.request(Job::Finished(Box::new(packed))).await
+        let key = transcript.header.key;
+        let packed = self.inner.clerks.work(move || Packed::of(&transcript)).await;
+        self.keep(packed.map_err(|broken| StoreError::Unstorable { key, why: broken.to_string() })??, None)
+            .await
+    }
+
+    /// The same of a transcript that is packed already, with its score if that is known: both are kept, or neither is.
+    pub async fn keep(&self, packed: Packed, scored: Option<PackedVerdict>) -> Result<Kept, StoreError> {
+        self.request(Job::Finished(Box::new(packed), scored.map(Box::new))).await
+    }
+
+    /// The threads that pack, for other work on finished trials.
+    pub fn clerks(&self) -> &Clerks {
+        &self.inner.clerks
     }
 
     /// Keeps the score of a finished trial and what the judge took; an earlier score is replaced.
     pub async fn scored(&self, key: CaseKey, verdict: &Verdict, judge: JudgeSpend) -> Result<(), StoreError> {
-        let scored = Scored {
-            key,
-            score_key: verdict.score_key,
-            outcome: verdict.outcome(),
-            verdict: pack::json(key, verdict)?,
-            judge: pack::json(key, &judge)?,
-        };
-        self.request(Job::Scored(Box::new(scored))).await.map(drop)
+        self.request(Job::Scored(Box::new(PackedVerdict::of(key, verdict, &judge)?))).await.map(drop)
     }
 
     /// Notes why the run stops before its end.

@@ -1,6 +1,7 @@
 //! The writer thread: it owns the connection and commits everything that is waiting in one transaction, so many trials
 //! that end together share one sync. The first error of the disk is final.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
@@ -42,26 +43,56 @@ pub(super) struct Writer {
     pub(super) lock: Lock,
     pub(super) faults: Faults,
     pub(super) session: i64,
+    pub(super) attempts: Attempts,
     pub(super) shared: Arc<Shared>,
 }
 
-/// Bounds the memory and the latency of one transaction.
-const LARGEST_BATCH: usize = 1024;
+/// How many requests one transaction takes on besides model responses: about ten milliseconds of work.
+const BATCH: usize = 256;
+
+/// What waits to be written.
+#[derive(Default)]
+struct Queue {
+    /// Model responses: a conversation goes on when they are synced, so they come first. Whatever else is stored of the
+    /// same trial is asked for later than they are, so nothing is overtaken that they depend on.
+    paid: VecDeque<Request>,
+    /// Everything else, in order.
+    rest: VecDeque<Request>,
+}
+
+impl Queue {
+    fn push(&mut self, request: Request) {
+        match request.job {
+            Job::Replied { .. } => self.paid.push_back(request),
+            _ => self.rest.push_back(request),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.paid.is_empty() && self.rest.is_empty()
+    }
+
+    /// What the next transaction is about.
+    fn batch(&mut self) -> Vec<Request> {
+        let mut batch = Vec::from(std::mem::take(&mut self.paid));
+        batch.extend(self.rest.drain(..BATCH.min(self.rest.len())));
+        batch
+    }
+}
 
 impl Writer {
     /// Works until the store is closed or dropped, then leaves a single file.
     pub(super) fn work(mut self, inbox: &Receiver<Request>) {
-        let mut attempts = Attempts::default();
+        let mut attempts = std::mem::take(&mut self.attempts);
         let mut closers = Vec::new();
-        while closers.is_empty()
-            && let Ok(first) = inbox.recv()
-        {
-            let mut batch = vec![first];
-            while batch.len() < LARGEST_BATCH
-                && let Ok(next) = inbox.try_recv()
-            {
-                batch.push(next);
+        let mut queue = Queue::default();
+        while closers.is_empty() {
+            if queue.is_empty() {
+                let Ok(first) = inbox.recv() else { break };
+                queue.push(first);
             }
+            inbox.try_iter().for_each(|next| queue.push(next));
+            let batch = queue.batch();
             let results = self.commit(&batch, &mut attempts);
             for (request, result) in batch.into_iter().zip(results) {
                 match (request.job, result) {
