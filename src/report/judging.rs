@@ -10,8 +10,9 @@ use crate::ids::ModelName;
 use crate::score::Finding;
 use crate::score::judge::calibration::{Corrected, TNR_FLOOR, TPR_FLOOR, corrected_by};
 use crate::score::judge::canary::UNSURE_ALARM;
+use crate::score::judge::routing::Routing;
 use crate::score::judge::worth::PanelWorth;
-use crate::score::judge::{Kind, Ruling};
+use crate::score::judge::{FirstWord, Kind, Ruling};
 use crate::stats::votes::pearson;
 use crate::store::record::{CaseResult, Judging, RunRecord};
 
@@ -69,6 +70,9 @@ pub struct Calibration {
     /// What the panel is worth, if a panel was calibrated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub panel: Option<PanelWorth>,
+    /// Where the second judge is asked, if labels show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
 }
 
 /// How many criteria a judge was asked about, and what came of it. Criteria that are only reported are no part.
@@ -82,6 +86,14 @@ pub struct Rulings {
     pub undecided: u64,
     /// Put before a second judge or a panel.
     pub escalated: u64,
+    /// Decided by a first judge that was asked how sure it is, and whose probability is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unweighed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde wants")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Rulings {
@@ -110,8 +122,7 @@ impl JudgeStamp {
         let verbosity = verbosity(run.results.iter());
         let arms = arms::of(&run.results);
         let stamp = Self { model, rulings, verbosity, arms, ..Self::default() };
-        let Some(Judging { models, rubric, fingerprint, kin, calibration, canary: _ }) = &manifest.judging
-        else {
+        let Some(Judging { models, rubric, fingerprint, kin, calibration, .. }) = &manifest.judging else {
             return Some(stamp);
         };
         let decided = rulings.asked - rulings.undecided;
@@ -129,6 +140,7 @@ impl JudgeStamp {
                 tnr: known.measured.tnr,
                 may_gate: known.may_gate,
                 panel: known.panel,
+                routing: known.routing,
             }),
             ..stamp
         })
@@ -174,6 +186,12 @@ impl JudgeStamp {
         if let Some(panel) = self.calibration.as_ref().and_then(|known| known.panel) {
             notes.push(format!("panel {}", panel.sentence()));
         }
+        if self.rulings.unweighed > 0 {
+            notes.push(format!(
+                "how sure it was is not known of {} of {}: its API told no log probabilities, or none that cover its verdict",
+                self.rulings.unweighed, self.rulings.asked
+            ));
+        }
         if !self.kin.is_empty() {
             notes.push(format!("of one family with {}, which it may favour", self.kin.join(", ")));
         }
@@ -183,6 +201,23 @@ impl JudgeStamp {
         }
         notes.extend(arms::notes(&self.arms));
         notes
+    }
+}
+
+/// Who decided a criterion, and how sure the first judge was of its own word.
+pub(super) fn decided_by(ruling: &Ruling) -> String {
+    let who = match (ruling.asked, ruling.escalated) {
+        (false, _) => return "decided by code, no judge was asked".to_owned(),
+        (true, false) => "decided by the judge",
+        (true, true) => "decided with a second judge",
+    };
+    match ruling.first {
+        Some(FirstWord { holds: Some(holds), probability }) => {
+            let word = if holds { "yes" } else { "no" };
+            let sure = probability.map_or("is not known".to_owned(), |p| format!("was {p:.3}"));
+            format!("{who}; the probability of its own {word} {sure}")
+        }
+        _ => who.to_owned(),
     }
 }
 
@@ -202,6 +237,8 @@ fn rulings<'a>(results: impl Iterator<Item = &'a CaseResult>) -> Rulings {
         rulings.met += u64::from(ruling.met() == Some(true));
         rulings.undecided += u64::from(ruling.holds.is_none());
         rulings.escalated += u64::from(ruling.escalated);
+        let unweighed = |first: FirstWord| first.holds.is_some() && first.probability.is_none();
+        rulings.unweighed += u64::from(ruling.first.is_some_and(unweighed));
     }
     rulings
 }
@@ -257,13 +294,14 @@ mod tests {
         let sound = JudgeStamp {
             model: "m".into(),
             calibrated: true,
-            rulings: Rulings { asked: 50, met: 40, undecided: 0, escalated: 2 },
+            rulings: Rulings { asked: 50, met: 40, undecided: 0, escalated: 2, unweighed: 0 },
             calibration: Some(Calibration {
                 on: String::new(),
                 tpr: None,
                 tnr: None,
                 may_gate: true,
                 panel: None,
+                routing: None,
             }),
             verbosity: Some(0.2),
             ..JudgeStamp::default()

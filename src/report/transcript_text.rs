@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::judging::decided_by;
 use super::paint::{Style, Tone};
 use super::wrap::lines;
 use super::{figures, questions, summary};
@@ -495,6 +496,9 @@ impl Page {
             let place = summary::Place::from(&finding.origin);
             self.line(&format!("{tick} {check}{weight}  {place}{events}"));
             self.words(&finding.why);
+            if let Some(ruling) = finding.ruling.as_deref().filter(|ruling| ruling.first.is_some()) {
+                self.words(&decided_by(ruling));
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use rehearsal::llm::{ChatModel, ChatReply, ChatRequest, Message, ModelSpec, Price};
-use rehearsal::score::judge::{Examiner, Rubric};
+use rehearsal::score::judge::{Confidence, Examiner, Rubric};
 use rehearsal::transcript::{Clock, Fault, Recorder, Secrets, Usage};
 use serde_json::{Map, Value, json};
 
@@ -64,7 +64,7 @@ pub(crate) fn examiner(
     let double = Arc::new(Double { answers: Box::new(answers), asked: Mutex::default() });
     let mut spec = ModelSpec::new(name, "canned");
     spec.price = Some(Price { input: 1.0, output: 10.0, ..Price::default() });
-    (Examiner { model: double.clone(), spec }, double)
+    (Examiner { model: double.clone(), spec, confidence: Confidence::None }, double)
 }
 
 /// A judge that gives every question the same word.

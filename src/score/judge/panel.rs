@@ -105,11 +105,11 @@ mod tests {
     use super::*;
 
     fn yes() -> Opinion {
-        Ok(Decision::Yes(Ground { evidence: vec![2], reason: "seen".into(), steered: false }))
+        Ok(Decision::Yes(Ground { evidence: vec![2], reason: "seen".into(), ..Ground::default() }))
     }
 
     fn no() -> Opinion {
-        Ok(Decision::No(Ground { evidence: vec![1], reason: "not seen".into(), steered: false }))
+        Ok(Decision::No(Ground { evidence: vec![1], reason: "not seen".into(), ..Ground::default() }))
     }
 
     fn unsure(code: &str) -> Opinion {
