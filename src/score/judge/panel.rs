@@ -85,7 +85,7 @@ pub(super) fn majority(opinions: &[Opinion], size: usize) -> Opinion {
         return Err(fault.clone());
     }
     let (yes, no) = (votes(opinions, true), votes(opinions, false));
-    Ok(Decision::unsure("judge.disagree", format!("no majority in a panel of {size}: {yes} yes, {no} no")))
+    Ok(Decision::unsure("judge.disagree", format!("no majority of {size} votes: {yes} yes, {no} no")))
 }
 
 /// One judge's word where the transcript talks to it, and there is no second one.
