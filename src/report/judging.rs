@@ -206,18 +206,16 @@ impl JudgeStamp {
 
 /// Who decided a criterion, and how sure the first judge was of its own word.
 pub(super) fn decided_by(ruling: &Ruling) -> String {
-    let who = match (ruling.asked, ruling.escalated) {
+    let (who, whose) = match (ruling.asked, ruling.escalated) {
         (false, _) => return "decided by code, no judge was asked".to_owned(),
-        (true, false) => "decided by the judge",
-        (true, true) => "decided with a second judge",
+        (true, false) => ("decided by the judge", "its"),
+        (true, true) => ("decided with a second judge", "the first one's"),
     };
-    match ruling.first {
-        Some(FirstWord { holds: Some(holds), probability }) => {
-            let word = if holds { "yes" } else { "no" };
-            let sure = probability.map_or("is not known".to_owned(), |p| format!("was {p:.3}"));
-            format!("{who}; the probability of its own {word} {sure}")
-        }
-        _ => who.to_owned(),
+    let Some(FirstWord { holds: Some(holds), probability }) = ruling.first else { return who.to_owned() };
+    let word = if holds { "yes" } else { "no" };
+    match probability {
+        Some(probability) => format!("{who}; {whose} {word} had the probability {probability:.3}"),
+        None => format!("{who}; how sure {whose} {word} was is not known"),
     }
 }
 
@@ -275,6 +273,8 @@ fn within_cases<'a>(cases: impl Iterator<Item = &'a Vec<(f64, f64)>>) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -287,6 +287,26 @@ mod tests {
         assert!(within_cases([wordy.clone()].iter()).is_some_and(|r| r > 0.8));
         assert_eq!(within_cases([wordy[..10].to_vec()].iter()), None, "too few");
         assert_eq!(within_cases([easy].iter()), None);
+    }
+
+    #[test]
+    fn who_decided_and_how_sure_the_first_was_is_said() {
+        let told = |asked: bool, escalated: bool, first: Value| {
+            let ruling = json!({"criterion": {"must": "A."}, "holds": true, "asked": asked, "escalated": escalated,
+                "first": first});
+            decided_by(&serde_json::from_value(ruling).unwrap())
+        };
+        assert_eq!(told(false, false, Value::Null), "decided by code, no judge was asked");
+        assert_eq!(told(true, false, Value::Null), "decided by the judge");
+        assert_eq!(told(true, true, json!({"holds": null})), "decided with a second judge");
+        assert_eq!(
+            told(true, true, json!({"holds": false, "probability": 0.55})),
+            "decided with a second judge; the first one's no had the probability 0.550"
+        );
+        assert_eq!(
+            told(true, false, json!({"holds": true})),
+            "decided by the judge; how sure its yes was is not known"
+        );
     }
 
     #[test]
@@ -320,6 +340,7 @@ mod tests {
                     error_correlation: Some(0.45),
                     effective_votes: Some(1.5789),
                 }),
+                routing: None,
             }),
             corrected: Some(Corrected {
                 method: "rogan-gladen",
