@@ -183,6 +183,10 @@ fn a_vote_that_cannot_be_read_is_asked_again_in_its_own_frames() {
     assert_eq!((grade.as_str(), double.calls()), ("fail", 5));
     assert_eq!(ruling.first.unwrap().probability, Some(1.0));
     let prompts = double.asked();
+    let (first, second) = votes(&["yes", "babble", "babble", "yes"]);
+    let (grade, ruling) = ruled(&Judge::alone(first, rubric()));
+    assert_eq!((grade.as_str(), second.calls()), ("pass", 4), "a vote that is lost leaves two of three");
+    assert_eq!(ruling.first.unwrap().probability, Some(0.666_667));
     let unlike: std::collections::BTreeSet<&String> = prompts.iter().collect();
     assert_eq!(unlike.len(), 5);
 }

@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_probability_is_that_of_the_word_and_needs_nine_tenths_of_all() {
         assert_eq!(of_yes(&[("yes", 0.95), ("no", 0.05)]), Some(0.95));
-        assert_eq!(of_yes(&[("yes", 0.54), ("no", 0.27), ("unsure", 0.09)]), Some(0.6));
+        assert_eq!(of_yes(&[("yes", 0.6), ("no", 0.3), ("unsure", 0.06)]), Some(0.625));
         assert_eq!(of_yes(&[("yes", 0.02), ("no", 0.98)]), Some(0.02), "said against its own odds");
         assert_eq!(of_yes(&[("yes", 0.89)]), None);
         assert_eq!(of_yes(&[("yes", 0.9), ("no", 0.2)]), None, "more than all");

@@ -127,8 +127,10 @@ impl Examiner {
         let mut votes: Vec<Vec<Opinion>> = vec![vec![]; asked.questions.len()];
         for vote in 0..VOTES {
             let next = self.ask(matter, asked, vote * ATTEMPTS, bill).await;
-            // A model that cannot be asked now will not answer the same question either.
-            let silent = next.iter().all(Result::is_err);
+            // A model that cannot be asked now will not vote a moment later; one that babbles may.
+            let unasked =
+                |opinion: &Opinion| opinion.as_ref().is_err_and(|fault| !fault.code.starts_with("judge."));
+            let silent = next.iter().all(unasked);
             votes.iter_mut().zip(next).for_each(|(votes, opinion)| votes.push(opinion));
             if silent {
                 break;

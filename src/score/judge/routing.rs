@@ -60,7 +60,7 @@ impl Routing {
         let Self { above, kept, differ, upper, of, .. } = self;
         format!(
             "verdicts with a probability above {above:.2} are kept ({kept} of {of} labelled; people differ on {differ}, surely \
-             on no more than {:.1} %), others go to the second judge",
+             on no more than {:.1} %), others go to a second judge",
             upper * 100.0
         )
     }
