@@ -148,7 +148,9 @@ fn votes(words: &'static [&'static str]) -> (Examiner, Arc<Double>) {
 
 #[test]
 fn three_votes_are_a_word_and_how_sure_it_is() {
-    let rows: [(&[&str], &str, &str, usize, Option<f64>); 6] = [
+    /// Votes, what the second says, the grade, how often the second is asked, how sure the first is.
+    type Row = (&'static [&'static str], &'static str, &'static str, usize, Option<f64>);
+    let rows: [Row; 6] = [
         (&["yes", "yes", "yes"], "no", "pass", 0, Some(1.0)),
         (&["no", "no", "no"], "yes", "fail", 0, Some(1.0)),
         (&["yes", "no", "yes"], "yes", "pass", 1, Some(0.666_667)),
