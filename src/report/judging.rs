@@ -219,6 +219,12 @@ pub(super) fn decided_by(ruling: &Ruling) -> String {
     }
 }
 
+/// Why a finding is as it is, and how sure its judge was where that was asked.
+pub(super) fn words(finding: &Finding) -> Vec<String> {
+    let weighed = finding.ruling.as_deref().filter(|ruling| ruling.first.is_some());
+    std::iter::once(finding.why.clone()).chain(weighed.map(decided_by)).collect()
+}
+
 /// What judges were asked about, as far as it weighs.
 fn asked(result: &CaseResult) -> impl Iterator<Item = &Ruling> {
     let ruling = |finding: &'_ Finding| finding.ruling.as_deref().is_some_and(|ruling| ruling.asked);
