@@ -14,6 +14,9 @@ use serde_json::{Map, Value, json};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
+#[path = "judge_cli/routing.rs"]
+mod routing;
+
 struct Ran {
     code: i32,
     stdout: String,

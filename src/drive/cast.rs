@@ -12,7 +12,7 @@ use crate::llm::pace::Paces;
 use crate::llm::tape::{self, Role};
 use crate::llm::{self, ChatModel, ModelSpec};
 use crate::plan::{Plan, Work};
-use crate::score::judge::{Examiner, Judge, Others};
+use crate::score::judge::{Confidence, Examiner, Judge, Others};
 use crate::suite::answers::Sampling;
 use crate::suite::{JudgeSpec, Suite, Turn};
 use crate::transcript::Fault;
@@ -37,14 +37,16 @@ pub fn examiners(
     spec: &JudgeSpec,
     build: impl Fn(&ModelSpec) -> Result<Arc<dyn ChatModel>, Fault>,
 ) -> Result<Judge, Fault> {
-    let examiner = |spec: &ModelSpec| Ok(Examiner { model: build(spec)?, spec: spec.clone() });
+    let asked =
+        |spec: &ModelSpec, confidence| Ok(Examiner { model: build(spec)?, spec: spec.clone(), confidence });
+    let examiner = |spec: &ModelSpec| asked(spec, Confidence::None);
     let others = match (&spec.second, &spec.panel[..]) {
         (Some(second), _) => Others::Second(examiner(second)?, spec.escalate),
         (None, []) => Others::Nobody,
         (None, panel) => Others::Panel(panel.iter().map(examiner).collect::<Result<_, Fault>>()?),
     };
-    let (rubric, grouping) = (spec.rubric.clone(), spec.calls);
-    Ok(Judge { first: examiner(&spec.model)?, others, rubric, grouping, verdicts: None, advises: false })
+    let first = asked(&spec.model, spec.confidence)?;
+    Ok(Judge { others, grouping: spec.calls, ..Judge::alone(first, spec.rubric.clone()) })
 }
 
 /// Builds every model of the plan once. All missing keys are named together.

@@ -33,6 +33,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: NAME,
     about: "an agent that is a program: it works on the prompts of cases by itself, through a recording relay",
     inline: |id| ModelSpec::new(&format!("{NAME}:{id}"), NAME),
+    logprobs: false,
     build,
 };
 

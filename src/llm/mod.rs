@@ -20,6 +20,7 @@ pub mod estimate;
 pub mod gemini;
 pub mod lexical;
 pub mod loader;
+pub mod odds;
 mod offers;
 pub mod openai;
 pub mod pace;
@@ -32,6 +33,7 @@ pub mod scripted_user;
 mod spec;
 pub mod tape;
 
+pub use odds::{Odds, Weigh};
 pub use offers::Offers;
 pub use spec::{ModelLimits, ModelSpec, Price, Reasoning};
 
@@ -49,6 +51,9 @@ pub struct ChatRequest {
     pub choice: ToolChoice,
     /// A JSON Schema the answer must follow (the judge's); `None` for free text.
     pub answer_schema: Option<Value>,
+    /// Fields of that answer whose odds are wanted, of models whose definition has `logprobs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weigh: Option<Weigh>,
     /// The number of the trial, from 1: part of the identity of a call, and the seed of scripted models.
     pub trial: u32,
 }
@@ -79,15 +84,18 @@ impl ChatRequest {
             #[serde(skip_serializing_if = "ToolChoice::is_auto")]
             choice: &'a ToolChoice,
             answer_schema: &'a Option<Value>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            weigh: &'a Option<Weigh>,
             trial: u32,
         }
-        let Self { system, messages, tools, choice, answer_schema, trial } = self;
+        let Self { system, messages, tools, choice, answer_schema, weigh, trial } = self;
         Digest::of_json(&Written {
             system,
             messages,
             tools: tools.json(),
             choice,
             answer_schema,
+            weigh,
             trial: *trial,
         })
     }
@@ -178,6 +186,9 @@ pub struct ChatReply {
     pub calls: Vec<ToolCall>,
     /// To be given back unchanged in [`Message::Assistant`].
     pub carry: Option<Value>,
+    /// How likely it found each word in the fields that were to be weighed; those that could not be are left out.
+    #[serde(skip_serializing_if = "Odds::is_empty")]
+    pub odds: Odds,
     /// Tokens.
     pub usage: Usage,
     /// The model id the provider reported.
@@ -250,6 +261,8 @@ pub struct Dialect {
     pub about: &'static str,
     /// What `provider:id` means for this dialect.
     pub inline: fn(id: &str) -> ModelSpec,
+    /// Whether its API can be asked for log probabilities of tokens.
+    pub logprobs: bool,
     /// Builds the model. The fault says which variable is missing or which field is wrong.
     pub build: Build,
 }
@@ -276,7 +289,17 @@ pub fn dialect(name: &str) -> Option<&'static Dialect> {
 /// (`model.bad-definition`).
 pub fn build(spec: &ModelSpec, outside: &Outside) -> Result<Arc<dyn ChatModel>, Fault> {
     match dialect(&spec.dialect) {
-        Some(dialect) => (dialect.build)(spec, outside),
+        Some(dialect) => {
+            let Some(top) = spec.logprobs else { return (dialect.build)(spec, outside) };
+            if !dialect.logprobs {
+                let why = format!("`logprobs`: the dialect `{}` gives none", dialect.name);
+                return Err(bad_definition(spec, &why));
+            }
+            if !(1..=odds::MOST_TOP).contains(&usize::from(top)) {
+                return Err(bad_definition(spec, "`logprobs` is a number from 1 to 20"));
+            }
+            Ok(odds::willing((dialect.build)(spec, outside)?))
+        }
         None => {
             let known: Vec<_> = DIALECTS.iter().map(|dialect| format!("`{}`", dialect.name)).collect();
             Err(bad_definition(
@@ -337,6 +360,20 @@ mod tests {
     }
 
     #[test]
+    fn log_probabilities_are_of_apis_that_have_them() {
+        let built = |dialect: &str, top: u8| {
+            let spec = ModelSpec { logprobs: Some(top), ..ModelSpec::new("m", dialect) };
+            build(&spec, &outside()).map(|_| ()).map_err(|fault| fault.message)
+        };
+        for dialect in DIALECTS {
+            let found = built(dialect.name, 5);
+            assert_eq!(found.is_ok(), dialect.logprobs, "{}: {found:?}", dialect.name);
+        }
+        assert!(built("anthropic", 5).is_err_and(|why| why.contains("`anthropic` gives none")));
+        assert!(built("openai", 0).is_err() && built("openai", 21).is_err() && built("openai", 20).is_ok());
+    }
+
+    #[test]
     fn a_request_has_the_digest_of_its_json() {
         let offer = |name: &str| ToolOffer {
             name: name.into(),
@@ -352,6 +389,7 @@ mod tests {
             tools: vec![offer("a"), offer("b")].into(),
             choice: ToolChoice::Only("a".into()),
             answer_schema: Some(serde_json::json!({"type": "object"})),
+            weigh: Some(Weigh { top: 5, fields: vec!["/a".into()], words: vec!["yes".into()] }),
             trial: 2,
             ..bare.clone()
         };

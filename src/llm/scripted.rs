@@ -32,6 +32,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: "scripted",
     about: "follows a written script of calls and answers, offline; a fault when the conversation leaves it",
     inline: |id| ModelSpec::new(&format!("scripted:{id}"), "scripted"),
+    logprobs: false,
     build,
 };
 
@@ -239,6 +240,7 @@ pub(super) fn local_reply(
         reasoning: None,
         calls,
         carry: None,
+        odds: super::Odds::new(),
         model_id: Some(id.to_owned()),
         refused: false,
         took_ms: 0,

@@ -19,6 +19,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: "scripted_judge",
     about: "a judge that decides by regular expressions on the answer, offline",
     inline: |id| ModelSpec::new(&format!("scripted_judge:{id}"), "scripted_judge"),
+    logprobs: false,
     build,
 };
 

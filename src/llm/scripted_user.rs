@@ -29,6 +29,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: NAME,
     about: "plays a user from a written script, offline",
     inline: |id| ModelSpec::new(&format!("{NAME}:{id}"), NAME),
+    logprobs: false,
     build,
 };
 

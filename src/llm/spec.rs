@@ -49,6 +49,11 @@ pub struct ModelSpec {
     /// How much it thinks before it answers; the provider's default when absent.
     #[serde(default)]
     pub reasoning: Option<Reasoning>,
+    /// How many likely tokens its API tells in the place of each one, from 1 to 20, with their log probabilities: a judge
+    /// asks for them. Absent: it tells none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 20))]
+    pub logprobs: Option<u8>,
     /// Whether it may call several tools at once; the provider's default when absent.
     #[serde(default)]
     pub parallel_tools: Option<bool>,
@@ -152,6 +157,7 @@ impl ModelSpec {
             stream: false,
             family: None,
             reasoning: None,
+            logprobs: None,
             parallel_tools: None,
             cache: yes(),
             key_header: None,

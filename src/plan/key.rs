@@ -155,6 +155,7 @@ fn shaping(model: &ModelSpec) -> ModelSpec {
         description: String::new(),
         family: None,
         limits: plain.limits,
+        logprobs: None,
         cache: plain.cache,
         price: None,
         key: None,

@@ -10,8 +10,9 @@ use crate::ids::ModelName;
 use crate::score::Finding;
 use crate::score::judge::calibration::{Corrected, TNR_FLOOR, TPR_FLOOR, corrected_by};
 use crate::score::judge::canary::UNSURE_ALARM;
+use crate::score::judge::routing::Routing;
 use crate::score::judge::worth::PanelWorth;
-use crate::score::judge::{Kind, Ruling};
+use crate::score::judge::{FirstWord, Kind, Ruling};
 use crate::stats::votes::pearson;
 use crate::store::record::{CaseResult, Judging, RunRecord};
 
@@ -69,6 +70,9 @@ pub struct Calibration {
     /// What the panel is worth, if a panel was calibrated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub panel: Option<PanelWorth>,
+    /// Where the second judge is asked, if labels show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
 }
 
 /// How many criteria a judge was asked about, and what came of it. Criteria that are only reported are no part.
@@ -82,6 +86,14 @@ pub struct Rulings {
     pub undecided: u64,
     /// Put before a second judge or a panel.
     pub escalated: u64,
+    /// Decided by a first judge that was asked how sure it is, and whose probability is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unweighed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde wants")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Rulings {
@@ -110,8 +122,7 @@ impl JudgeStamp {
         let verbosity = verbosity(run.results.iter());
         let arms = arms::of(&run.results);
         let stamp = Self { model, rulings, verbosity, arms, ..Self::default() };
-        let Some(Judging { models, rubric, fingerprint, kin, calibration, canary: _ }) = &manifest.judging
-        else {
+        let Some(Judging { models, rubric, fingerprint, kin, calibration, .. }) = &manifest.judging else {
             return Some(stamp);
         };
         let decided = rulings.asked - rulings.undecided;
@@ -129,6 +140,7 @@ impl JudgeStamp {
                 tnr: known.measured.tnr,
                 may_gate: known.may_gate,
                 panel: known.panel,
+                routing: known.routing,
             }),
             ..stamp
         })
@@ -174,6 +186,12 @@ impl JudgeStamp {
         if let Some(panel) = self.calibration.as_ref().and_then(|known| known.panel) {
             notes.push(format!("panel {}", panel.sentence()));
         }
+        if self.rulings.unweighed > 0 {
+            notes.push(format!(
+                "how sure it was is not known of {} of {}: its API told no log probabilities, or none that cover its verdict",
+                self.rulings.unweighed, self.rulings.asked
+            ));
+        }
         if !self.kin.is_empty() {
             notes.push(format!("of one family with {}, which it may favour", self.kin.join(", ")));
         }
@@ -184,6 +202,27 @@ impl JudgeStamp {
         notes.extend(arms::notes(&self.arms));
         notes
     }
+}
+
+/// Who decided a criterion, and how sure the first judge was of its own word.
+pub(super) fn decided_by(ruling: &Ruling) -> String {
+    let (who, whose) = match (ruling.asked, ruling.escalated) {
+        (false, _) => return "decided by code, no judge was asked".to_owned(),
+        (true, false) => ("decided by the judge", "its"),
+        (true, true) => ("decided with a second judge", "the first one's"),
+    };
+    let Some(FirstWord { holds: Some(holds), probability }) = ruling.first else { return who.to_owned() };
+    let word = if holds { "yes" } else { "no" };
+    match probability {
+        Some(probability) => format!("{who}; {whose} {word} had the probability {probability:.3}"),
+        None => format!("{who}; how sure {whose} {word} was is not known"),
+    }
+}
+
+/// Why a finding is as it is, and how sure its judge was where that was asked.
+pub(super) fn words(finding: &Finding) -> Vec<String> {
+    let weighed = finding.ruling.as_deref().filter(|ruling| ruling.first.is_some());
+    std::iter::once(finding.why.clone()).chain(weighed.map(decided_by)).collect()
 }
 
 /// What judges were asked about, as far as it weighs.
@@ -202,6 +241,8 @@ fn rulings<'a>(results: impl Iterator<Item = &'a CaseResult>) -> Rulings {
         rulings.met += u64::from(ruling.met() == Some(true));
         rulings.undecided += u64::from(ruling.holds.is_none());
         rulings.escalated += u64::from(ruling.escalated);
+        let unweighed = |first: FirstWord| first.holds.is_some() && first.probability.is_none();
+        rulings.unweighed += u64::from(ruling.first.is_some_and(unweighed));
     }
     rulings
 }
@@ -238,6 +279,8 @@ fn within_cases<'a>(cases: impl Iterator<Item = &'a Vec<(f64, f64)>>) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -253,17 +296,38 @@ mod tests {
     }
 
     #[test]
+    fn who_decided_and_how_sure_the_first_was_is_said() {
+        let told = |asked: bool, escalated: bool, first: Value| {
+            let ruling = json!({"criterion": {"must": "A."}, "holds": true, "asked": asked, "escalated": escalated,
+                "first": first});
+            decided_by(&serde_json::from_value(ruling).unwrap())
+        };
+        assert_eq!(told(false, false, Value::Null), "decided by code, no judge was asked");
+        assert_eq!(told(true, false, Value::Null), "decided by the judge");
+        assert_eq!(told(true, true, json!({"holds": null})), "decided with a second judge");
+        assert_eq!(
+            told(true, true, json!({"holds": false, "probability": 0.55})),
+            "decided with a second judge; the first one's no had the probability 0.550"
+        );
+        assert_eq!(
+            told(true, false, json!({"holds": true})),
+            "decided by the judge; how sure its yes was is not known"
+        );
+    }
+
+    #[test]
     fn a_sound_judge_needs_no_words_and_others_do() {
         let sound = JudgeStamp {
             model: "m".into(),
             calibrated: true,
-            rulings: Rulings { asked: 50, met: 40, undecided: 0, escalated: 2 },
+            rulings: Rulings { asked: 50, met: 40, undecided: 0, escalated: 2, unweighed: 0 },
             calibration: Some(Calibration {
                 on: String::new(),
                 tpr: None,
                 tnr: None,
                 may_gate: true,
                 panel: None,
+                routing: None,
             }),
             verbosity: Some(0.2),
             ..JudgeStamp::default()
@@ -282,6 +346,7 @@ mod tests {
                     error_correlation: Some(0.45),
                     effective_votes: Some(1.5789),
                 }),
+                routing: None,
             }),
             corrected: Some(Corrected {
                 method: "rogan-gladen",

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::paint::{Style, Tone};
 use super::wrap::lines;
-use super::{figures, questions, summary};
+use super::{figures, judging, questions, summary};
 use crate::display;
 use crate::score::{Grade, Outcome, Verdict, Weight};
 use crate::transcript::event::{AuthMessage, Caller};
@@ -494,7 +494,7 @@ impl Page {
             let events = if events.is_empty() { String::new() } else { format!("  {}", events.join(" ")) };
             let place = summary::Place::from(&finding.origin);
             self.line(&format!("{tick} {check}{weight}  {place}{events}"));
-            self.words(&finding.why);
+            judging::words(finding).iter().for_each(|text| self.words(text));
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod bootstrap;
 pub mod change;
 pub mod correction;
 pub mod drift;
+pub mod escalation;
 pub mod exact;
 mod lattice;
 pub mod mean;

@@ -11,9 +11,12 @@ pub struct Probabilities {
     pub no: f64,
     /// Of unsure.
     pub unsure: f64,
-    /// How much of all probability was on these words; below 0.9 the rest means nothing.
+    /// How much of all probability was on these words; below [`COVERED`] the rest means nothing.
     pub covered: f64,
 }
+
+/// The share of all probability that must lie on the words that a judge may say, or the rest means nothing.
+pub const COVERED: f64 = 0.9;
 
 /// Probabilities of the verdict words from the log probabilities of their tokens, scaled to sum to one.
 ///

@@ -8,9 +8,10 @@ use serde_json::Value;
 use crate::ids::{CaseName, Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
 use crate::plan::{Planned, Selection, Shard};
 use crate::score::expects::Expects;
-use crate::score::judge::Fingerprint;
 use crate::score::judge::calibration::Measured;
+use crate::score::judge::routing::Routing;
 use crate::score::judge::worth::PanelWorth;
+use crate::score::judge::{Confidence, Fingerprint};
 use crate::score::trajectory::Trajectory;
 use crate::score::{Outcome, Verdict};
 use crate::suite::health::Weakness;
@@ -97,6 +98,9 @@ pub struct Judging {
     /// How it decided against people, if this very judge was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibrated>,
+    /// How it was known how sure the first of them is.
+    #[serde(default, skip_serializing_if = "Confidence::is_none")]
+    pub confidence: Confidence,
     /// The newest canary of a model that judges, the one that it failed before others; `None` when none was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanarySeen>,
@@ -128,6 +132,9 @@ pub struct Calibrated {
     /// What the panel is worth, if a panel was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panel: Option<PanelWorth>,
+    /// Where the second judge is asked, if labels show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
 }
 
 /// What one persona saw of the target before the first trial.

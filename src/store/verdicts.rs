@@ -82,7 +82,12 @@ mod tests {
     fn verdicts_survive_the_process_and_doubts_do_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let (sure, open) = (Digest::of(b"sure"), Digest::of(b"open"));
-        let yes = Decision::Yes(Ground { evidence: vec![3], reason: "seen".into(), steered: false });
+        let yes = Decision::Yes(Ground {
+            evidence: vec![3],
+            reason: "seen".into(),
+            probability: Some(0.97),
+            ..Ground::default()
+        });
         let file = VerdictFile::beside(folder.path());
         assert_eq!(file.recall(sure), None);
         file.keep(sure, &yes);

@@ -20,7 +20,7 @@ use crate::mcp::{ClientProfile, Isolation};
 use crate::net::Tls;
 use crate::score::access::DenialShape;
 use crate::score::checks::Check;
-use crate::score::judge::{Criterion, Escalate, Fingerprint, Grouping, Rubric};
+use crate::score::judge::{Confidence, Criterion, Escalate, Fingerprint, Grouping, Rubric};
 use crate::surface::policy::Policy;
 use crate::transcript::Subject;
 use crate::units::{Period, Share};
@@ -209,13 +209,16 @@ pub struct JudgeSpec {
     pub escalate: Escalate,
     /// What goes into one call.
     pub calls: Grouping,
+    /// How it is known how sure the first judge is.
+    pub confidence: Confidence,
 }
 
 impl JudgeSpec {
     /// A judge that decides alone.
     pub fn alone(model: ModelSpec, rubric: Rubric) -> Self {
         let (escalate, calls) = (Escalate::Unsure, Grouping::Apart);
-        Self { model, rubric, second: None, panel: vec![], escalate, calls }
+        let confidence = Confidence::usual(&model);
+        Self { model, rubric, second: None, panel: vec![], escalate, calls, confidence }
     }
 
     /// Every model that judges, the first one first.
@@ -225,8 +228,9 @@ impl JudgeSpec {
 
     /// What makes this judge this one and no other.
     pub fn fingerprint(&self) -> Fingerprint {
-        let parts: Vec<Fingerprint> =
+        let mut parts: Vec<Fingerprint> =
             self.models().map(|model| Fingerprint::of(model, &self.rubric)).collect();
+        parts[0] = Fingerprint::weighed(&self.model, &self.rubric, self.confidence);
         let usual = parts.len() == 1 && self.calls == Grouping::Apart;
         let policy = (self.panel.len(), self.escalate, self.calls);
         Fingerprint::together(&parts, (!usual).then_some(&policy))

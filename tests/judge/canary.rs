@@ -7,7 +7,7 @@ use rehearsal::llm::ModelSpec;
 use rehearsal::score::judge::canary::{self, Canary};
 use rehearsal::score::judge::frozen::FrozenPack;
 use rehearsal::score::judge::mutation::{MutationPack, attacks};
-use rehearsal::score::judge::{Examiner, Judge, phrases};
+use rehearsal::score::judge::{Confidence, Examiner, Judge, phrases};
 use rehearsal::transcript::{Fault, Side};
 use serde_json::{Value, json};
 
@@ -64,7 +64,11 @@ fn a_judge_that_reads_no_orders_survives() {
         .collect();
     let spec = ModelSpec { script: Some(rules.into()), ..ModelSpec::new("scripted-judge", "scripted_judge") };
     let outside = rehearsal::llm::Outside::new(reqwest::Client::new(), Arc::new(|_| None));
-    let found = run(Examiner { model: rehearsal::llm::build(&spec, &outside).unwrap(), spec });
+    let found = run(Examiner {
+        model: rehearsal::llm::build(&spec, &outside).unwrap(),
+        spec,
+        confidence: Confidence::None,
+    });
     assert_eq!((found.labels, found.missed.clone(), found.unsure, found.silent), (30, vec![], 0, 0));
     assert!(found.survived() && !found.has_drifted() && !found.is_thin(), "{:?}", found.fooled);
     assert!(found.attacks >= 120, "{}", found.attacks);

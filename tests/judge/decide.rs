@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use rehearsal::diag::Located;
 use rehearsal::llm::ModelSpec;
-use rehearsal::score::judge::{Criterion, Escalate, Examiner, Grouping, InMemory, Judge, Judged, Others};
+use rehearsal::score::judge::{
+    Confidence, Criterion, Escalate, Examiner, Grouping, InMemory, Judge, Judged, Others,
+};
 use rehearsal::score::{self, Finding, Grade, Outcome, Weight};
 use rehearsal::transcript::{Clock, Fault, Recorder, Secrets, Side, Transcript};
 use serde_json::json;
@@ -310,7 +312,7 @@ fn the_scripted_judge_reads_this_prompt() {
     ]));
     let outside = rehearsal::llm::Outside::new(reqwest::Client::new(), Arc::new(|_| None));
     let model = rehearsal::llm::build(&spec, &outside).unwrap();
-    let judge = Judge::alone(Examiner { model, spec }, rubric());
+    let judge = Judge::alone(Examiner { model, spec, confidence: Confidence::None }, rubric());
     let judged = decide(&judge, &late_order());
     assert_eq!(grades(&judged.findings), ["pass", "pass", "fail"]);
     assert_eq!(judged.findings[0].evidence, [7]);

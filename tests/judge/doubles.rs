@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
-use rehearsal::llm::{ChatModel, ChatReply, ChatRequest, Message, ModelSpec, Price};
-use rehearsal::score::judge::{Examiner, Rubric};
+use rehearsal::llm::{ChatModel, ChatReply, ChatRequest, Message, ModelSpec, Odds, Price};
+use rehearsal::score::judge::{Confidence, Examiner, Rubric};
 use rehearsal::transcript::{Clock, Fault, Recorder, Secrets, Usage};
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,8 @@ pub(crate) type Answers = dyn Fn(&str, usize) -> Result<String, Fault> + Send + 
 pub(crate) struct Double {
     answers: Box<Answers>,
     asked: Mutex<Vec<String>>,
+    /// The probability of each word that it writes, where it is asked for that.
+    probability: Option<f64>,
 }
 
 impl Double {
@@ -23,6 +25,21 @@ impl Double {
 
     pub(crate) fn calls(&self) -> usize {
         self.asked.lock().unwrap().len()
+    }
+}
+
+impl Double {
+    /// As an API tells them that has log probabilities: the word that was written, and another one.
+    fn odds(&self, request: &ChatRequest, text: &str) -> Odds {
+        let (Some(weigh), Some(p)) = (&request.weigh, self.probability) else { return Odds::new() };
+        let Ok(reply) = serde_json::from_str::<Value>(text) else { return Odds::new() };
+        let of = |pointer: &String| {
+            let word = reply.pointer(pointer)?.as_str()?;
+            let other = weigh.words.iter().find(|other| *other != word)?;
+            let odds = [(word.to_owned(), p.ln()), (other.clone(), (1.0 - p).ln())];
+            Some((pointer.clone(), odds.into_iter().collect()))
+        };
+        weigh.fields.iter().filter_map(of).collect()
     }
 }
 
@@ -40,17 +57,13 @@ impl ChatModel for Double {
             asked.len() - 1
         };
         let usage = Usage { input: 1_000, output: 100, reported: true, ..Usage::default() };
-        let made = |text| ChatReply {
+        let made = |text: String| ChatReply {
+            odds: self.odds(request, &text),
             text: Some(text),
-            reasoning: None,
-            calls: vec![],
-            carry: None,
             usage,
-            model_id: None,
             stop: "stop".into(),
-            refused: false,
             took_ms: 1,
-            first_token_ms: None,
+            ..ChatReply::default()
         };
         Box::pin(std::future::ready((self.answers)(prompt, number).map(made)))
     }
@@ -61,10 +74,24 @@ pub(crate) fn examiner(
     name: &str,
     answers: impl Fn(&str, usize) -> Result<String, Fault> + Send + Sync + 'static,
 ) -> (Examiner, Arc<Double>) {
-    let double = Arc::new(Double { answers: Box::new(answers), asked: Mutex::default() });
+    let double = Double { answers: Box::new(answers), asked: Mutex::default(), probability: None };
+    examiner_of(name, double)
+}
+
+fn examiner_of(name: &str, double: Double) -> (Examiner, Arc<Double>) {
+    let double = Arc::new(double);
     let mut spec = ModelSpec::new(name, "canned");
     spec.price = Some(Price { input: 1.0, output: 10.0, ..Price::default() });
-    (Examiner { model: double.clone(), spec }, double)
+    (Examiner { model: double.clone(), spec, confidence: Confidence::None }, double)
+}
+
+/// A judge that gives every question the same word and finds it so likely; `None`: its API does not say.
+pub(crate) fn is_sure(name: &str, word: &'static str, probability: Option<f64>) -> (Examiner, Arc<Double>) {
+    let answers: Box<Answers> = Box::new(move |prompt, _| Ok(reply(prompt, |_| word)));
+    let (mut examiner, double) = examiner_of(name, Double { answers, asked: Mutex::default(), probability });
+    examiner.spec.logprobs = Some(5);
+    examiner.confidence = Confidence::Logprobs;
+    (examiner, double)
 }
 
 /// A judge that gives every question the same word.

@@ -6,6 +6,7 @@
 )]
 
 mod canary;
+mod confidence;
 mod decide;
 mod doubles;
 mod frame;

@@ -19,6 +19,7 @@ mod completions;
 mod gemini;
 #[path = "../support/generate_content.rs"]
 mod generate_content;
+mod odds;
 #[path = "../support/messages.rs"]
 mod messages;
 #[path = "../support/responses.rs"]

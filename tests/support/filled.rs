@@ -52,6 +52,7 @@ fn judged(mut trial: Trial, holds: bool) -> Trial {
             asked: true,
             escalated: !holds,
             votes: vec![Some(holds), Some(holds), Some(true)],
+            first: None,
         })),
     });
     trial.0.outcome = Some(verdict.outcome());

@@ -17,8 +17,9 @@ use crate::score::judge::calibration::{
     self, Calibration, Calibrations, Corrected, DISAGREEMENT, ENOUGH, TNR_FLOOR, TPR_FLOOR, Who,
 };
 use crate::score::judge::labels::{LabelFile, LabelRow, Sample, Word};
+use crate::score::judge::routing::{self, Own};
 use crate::score::judge::worth::{PanelWorth, Polled, worth};
-use crate::score::judge::{Fingerprint, Judge};
+use crate::score::judge::{Fingerprint, Judge, Ruling, SURE};
 use crate::store::Reader;
 
 /// Calibrates, keeps the result beside the rubric, and prints it.
@@ -29,14 +30,18 @@ pub(super) async fn calibrate(args: &CalibrateArgs, context: &Context) -> Outcom
     let LabelFile { sample, mut labels, .. } = file;
     let sample = if args.random { Sample::Random } else { sample };
     let runs = runs(&labels, args, context);
-    let (judge, models) = match &args.model {
+    let (judge, models, own) = match &args.model {
         Some(model) => {
             let spec = spec(model, &args.rubric, context)?;
             let judge = built(&spec, context)?;
-            judged_again(&mut labels, &runs, &judge, context).await?;
-            (spec.fingerprint(), vec![spec.model.name.to_string()])
+            let rulings = judged_again(&mut labels, &runs, &judge, context).await?;
+            (spec.fingerprint(), vec![spec.model.name.to_string()], own(&labels, |item| rulings.get(item)))
         }
-        None => named(&labels, &runs)?,
+        None => {
+            let (judge, models) = named(&labels, &runs)?;
+            let rulings = by_item(&runs, judge);
+            (judge, models, own(&labels, |item| rulings.get(item).copied()))
+        }
     };
     let on = context.clock.stamp().chars().take(10).collect();
     let Some(mut found) = calibration::calibrate(&labels, Who { judge, models, on }) else {
@@ -46,6 +51,7 @@ pub(super) async fn calibrate(args: &CalibrateArgs, context: &Context) -> Outcom
     if args.model.is_none() {
         found.panel = panel(&labels, &runs, &found);
     }
+    found.routing = routing::routing(&own, args.tolerate.0);
     let unlabelled = match &args.model {
         Some(_) => vec![],
         None => unlabelled(&labels, &runs),
@@ -57,6 +63,7 @@ pub(super) async fn calibrate(args: &CalibrateArgs, context: &Context) -> Outcom
         context.printer.data_line(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
     } else {
         context.printer.data(told(&found, corrected, sample).as_bytes())?;
+        context.printer.data(routed(&found, own.len(), args).as_bytes())?;
         context
             .printer
             .talk(&format!("kept in {kept}; runs with this judge are stamped \"calibrated\" from now on"));
@@ -126,26 +133,51 @@ fn panel(
     worth(&polled, u32::try_from(found.models.len()).ok()?)
 }
 
-/// Puts the verdicts of this judge in the place of those in the file.
+/// What was labelled, for looking up: the run, the trial and the text of the criterion.
+type Known = (String, String, String);
+
+/// The rulings of this judge, by what they are about.
+fn by_item(
+    runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>,
+    judge: Fingerprint,
+) -> BTreeMap<Known, &Ruling> {
+    let ruled = runs.values().flat_map(|(_, ruled)| ruled).filter(|one| one.judge == Some(judge));
+    let item = |one: &Ruled| (one.run.clone(), one.key.to_string(), one.ruling.criterion.text());
+    ruled.map(|one| (item(one), &one.ruling)).collect()
+}
+
+/// What the first judge said by itself of everything on which people agree, where its probability is known.
+fn own<'a>(labels: &[LabelRow], ruling: impl Fn(&Known) -> Option<&'a Ruling>) -> Vec<Own> {
+    let agreed = calibration::agreed(labels).into_iter();
+    let one = |((run, trial, criterion), people): ((&str, &str, &str), bool)| {
+        let item = (run.to_owned(), trial.to_owned(), criterion.to_owned());
+        let (judge, probability) = ruling(&item)?.first_met()?;
+        Some(Own { people, judge, probability })
+    };
+    agreed.filter_map(one).collect()
+}
+
+/// Puts the verdicts of this judge in the place of those in the file, and gives its rulings.
 async fn judged_again(
     labels: &mut [LabelRow],
     runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>,
     judge: &Judge,
     context: &Context,
-) -> Outcome<()> {
+) -> Outcome<BTreeMap<Known, Ruling>> {
     let log = log(context);
     let origin = Origin { file: "labels".into(), line: 1, column: 1 };
-    let mut known: BTreeMap<(String, String, String), Option<Word>> = BTreeMap::new();
+    let mut known: BTreeMap<Known, Option<Ruling>> = BTreeMap::new();
+    let word = |ruling: &Option<Ruling>| ruling.as_ref().map(|ruling| Word::of(ruling.holds));
     for row in labels.iter_mut() {
         let item = (row.run.clone(), row.trial.clone(), row.criterion.clone());
-        if let Some(word) = known.get(&item) {
-            row.verdict = *word;
+        if let Some(ruling) = known.get(&item) {
+            row.verdict = word(ruling);
             continue;
         }
         let found = runs
             .get(&row.run)
             .and_then(|(file, ruled)| Some((file, ruled.iter().find(|one| one.is_of(row))?)));
-        row.verdict = match found {
+        let ruling = match found {
             Some((file, ruled)) => {
                 let judge = remembering(judge.clone(), file, None);
                 match Reader::open(file)?.transcript(ruled.key)? {
@@ -153,7 +185,7 @@ async fn judged_again(
                         let criteria = [Located::new(ruled.ruling.criterion.clone(), origin.clone())];
                         let judged = judge.decide(&transcript, &criteria, &log).await;
                         let ruling = judged.findings.into_iter().next().and_then(|finding| finding.ruling);
-                        ruling.map(|ruling| Word::of(ruling.holds))
+                        ruling.map(|ruling| *ruling)
                     }
                     None => None,
                 }
@@ -161,9 +193,10 @@ async fn judged_again(
             None => None,
         };
         row.judge = None;
-        known.insert(item, row.verdict);
+        row.verdict = word(&ruling);
+        known.insert(item, ruling);
     }
-    Ok(())
+    Ok(known.into_iter().filter_map(|(item, ruling)| Some((item, ruling?))).collect())
 }
 
 /// The judge's verdicts on everything in the labelled runs that nobody labelled: met or not.
@@ -207,6 +240,19 @@ pub(super) fn write(path: &Path, text: &str) -> Outcome<()> {
     let beside = Path::new(&beside);
     std::fs::write(beside, text).map_err(failed)?;
     std::fs::rename(beside, path).map_err(failed)
+}
+
+/// Where the second judge is asked from now on, in words; nothing for a judge that is not asked how sure it is.
+fn routed(found: &Calibration, weighed: usize, args: &CalibrateArgs) -> String {
+    match &found.routing {
+        Some(routing) => format!("routing    {}\n", routing.sentence()),
+        None if weighed == 0 => String::new(),
+        None => format!(
+            "routing    {weighed} labelled verdicts do not show where people surely differ on no more than {}: too few, or too \
+             often wrong; those with a probability of {SURE} or less go to the second judge as before\n",
+            args.tolerate
+        ),
+    }
 }
 
 fn told(found: &Calibration, corrected: Option<Corrected>, sample: Sample) -> String {

@@ -9,6 +9,7 @@ use super::{CanaryArgs, built, log, percent, refused, spec};
 use crate::display::safe_line;
 use crate::gate::Exit;
 use crate::report::figures::count;
+use crate::score::judge::Confidence;
 use crate::score::judge::canary::{self, Canary, UNSURE_ALARM};
 use crate::score::judge::frozen::FrozenPack;
 use crate::store::layout;
@@ -24,7 +25,9 @@ pub(super) async fn canary(args: &CanaryArgs, context: &Context) -> Outcome {
     let packs = context.project().judge_packs().map_err(|wrong| refused(&wrong, context))?;
     let JudgePacks { frozen, mutations } = packs;
     let model = args.which.model.as_deref().unwrap_or("scripted-judge");
-    let spec = scripted(spec(model, &args.which.rubric, context)?, &frozen);
+    // Attacked is what it says; how sure it is of that plays no part.
+    let spec = JudgeSpec { confidence: Confidence::None, ..spec(model, &args.which.rubric, context)? };
+    let spec = scripted(spec, &frozen);
     let judge = built(&spec, context)?;
     let found = canary::run(&judge, &frozen, &mutations, (args.concurrency.into(), &log(context))).await;
     if args.format == PlanFormat::Json {

@@ -12,13 +12,15 @@ use super::failure::{Failure, Outcome, tell_diagnostics};
 use crate::diag::{Diagnostic, suggest};
 use crate::drive::{cast, stage};
 use crate::llm;
-use crate::score::judge::{Fingerprint, Judge, Rubric};
+use crate::score::judge::routing::TOLERATED;
+use crate::score::judge::{Fingerprint, Judge, Rubric, SURE};
 use crate::store::layout;
 use crate::store::record::{Calibrated, CanarySeen, Judging, Manifest};
 use crate::store::verdicts::VerdictFile;
 use crate::suite::catalog::{Catalog, Kind};
 use crate::suite::{JudgeSpec, Suite};
 use crate::transcript::Recorder;
+use crate::units::Share;
 
 mod bridge;
 mod calibrate;
@@ -93,6 +95,10 @@ pub(super) struct CalibrateArgs {
     /// The labelled trials were drawn by lot among all of their runs (a CSV file cannot say so).
     #[arg(long)]
     random: bool,
+    /// The share of verdicts kept without a second judge on which people may differ: it sets the probability below which
+    /// the second is asked.
+    #[arg(long, value_name = "SHARE", default_value_t = Share(TOLERATED))]
+    tolerate: Share,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     out: PathBuf,
@@ -156,14 +162,17 @@ pub(super) async fn judge(command: &JudgeCommand, context: &Context) -> Outcome 
     }
 }
 
-/// A judge that reuses verdicts kept beside this run file, and only advises where people were asked and it is too weak.
+/// A judge that reuses verdicts kept beside this run file. Where people were asked it is held to what they showed: how sure
+/// it must be to need no second one, and whether it only advises.
 pub(super) fn remembering(judge: Judge, run_file: &Path, known: Option<&Judging>) -> Judge {
-    let advises = known.and_then(|known| known.calibration.as_ref()).is_some_and(|known| !known.may_gate);
+    let calibration = known.and_then(|known| known.calibration.as_ref());
+    let advises = calibration.is_some_and(|known| !known.may_gate);
+    let sure = calibration.and_then(|known| known.routing).map_or(SURE, |routing| routing.above);
     let verdicts = run_file
         .ancestors()
         .nth(3)
         .map(|reports| -> Arc<dyn crate::score::judge::Verdicts> { Arc::new(VerdictFile::beside(reports)) });
-    Judge { verdicts, advises, ..judge }
+    Judge { verdicts, sure, advises, ..judge }
 }
 
 /// Who judges a suite and how well that is known, for the record.
@@ -182,6 +191,7 @@ pub(super) fn judging(suite: &Suite, context: &Context) -> Option<Judging> {
         measured: known.measured,
         may_gate: known.may_gate,
         panel: known.panel,
+        routing: known.routing,
     });
     let is_kin = |candidate: &llm::ModelSpec| {
         spec.models().any(|judge| {
@@ -195,6 +205,7 @@ pub(super) fn judging(suite: &Suite, context: &Context) -> Option<Judging> {
         fingerprint,
         kin: candidates.map(|model| model.name.to_string()).collect(),
         calibration,
+        confidence: spec.confidence,
         canary: None,
     })
 }

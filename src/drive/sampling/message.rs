@@ -272,13 +272,10 @@ mod tests {
             text: text.map(str::to_owned),
             reasoning: Some("PRIVATE".into()),
             calls,
-            carry: None,
             usage: Usage::default(),
-            model_id: None,
             stop: stop.to_owned(),
-            refused: false,
             took_ms: 1,
-            first_token_ms: None,
+            ..ChatReply::default()
         }
     }
 

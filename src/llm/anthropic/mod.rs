@@ -31,6 +31,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         let spec = ModelSpec::inline("anthropic", id, "anthropic", Some("ANTHROPIC_API_KEY"));
         ModelSpec { family: Some("anthropic".to_owned()), ..spec }
     },
+    logprobs: false,
     build,
 };
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::reading::Reading;
 use crate::llm::api::calls::Ids;
 use crate::llm::api::names::Names;
-use crate::llm::{ChatReply, ChatRequest, estimate};
+use crate::llm::{ChatReply, ChatRequest, Odds, estimate};
 use crate::transcript::ToolCall;
 
 /// The answer is not finished: the provider wants it back to go on.
@@ -34,6 +34,7 @@ pub(super) fn of(reading: Reading, request: &ChatRequest, names: &Names, sent: u
         reasoning,
         calls,
         carry: (wanted || stop == PAUSED).then_some(Value::Array(carry)),
+        odds: Odds::new(),
         usage,
         model_id: model,
         stop,

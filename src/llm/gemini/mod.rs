@@ -17,6 +17,7 @@ use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Offers, Outsi
 use crate::transcript::{Fault, Loss, Recorder};
 
 mod contents;
+mod logprobs;
 mod reading;
 mod reply;
 mod request;
@@ -29,6 +30,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         let spec = ModelSpec::inline("gemini", id, "gemini", Some("GEMINI_API_KEY"));
         ModelSpec { family: Some("google".to_owned()), ..spec }
     },
+    logprobs: true,
     build,
 };
 

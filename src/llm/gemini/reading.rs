@@ -4,11 +4,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::logprobs;
 use crate::llm::api::answer::unreadable;
 use crate::llm::api::attempt;
 use crate::llm::api::calls::MOST_CALLS;
 use crate::llm::api::error::Problem;
 use crate::llm::api::loose::{Count, Head, Maybe, Text};
+use crate::llm::odds::{MOST_TOKENS, Token};
 use crate::llm::retry::Failure;
 use crate::transcript::Usage;
 
@@ -17,6 +19,8 @@ use crate::transcript::Usage;
 pub(super) struct Reading {
     /// The parts: JSON objects, neighbouring pieces of a text joined.
     pub(super) parts: Vec<Map<String, Value>>,
+    /// The tokens of its texts, if they were asked for.
+    pub(super) tokens: Vec<Token>,
     /// The model that answered.
     pub(super) model: Option<String>,
     /// Why it stopped, or why the prompt was blocked.
@@ -74,6 +78,7 @@ struct Candidate {
     content: Maybe<Content>,
     finish_reason: Text,
     finish_message: Text,
+    logprobs_result: Option<Box<RawValue>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -111,6 +116,10 @@ impl Reading {
             (self.stop, held) = (Some(reason), true);
         }
         self.explanation = text(candidate.finish_message).or(self.explanation.take());
+        if let Some(raw) = candidate.logprobs_result {
+            self.tokens.extend(logprobs::of_candidate(&raw));
+            self.tokens.truncate(MOST_TOKENS);
+        }
         if let Some(raw) = candidate.content.0.and_then(|content| content.parts) {
             let parts: Vec<Map<String, Value>> =
                 serde_json::from_str(raw.get()).map_err(|error| unreadable(&error, raw.get().as_bytes()))?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::reading::{Reading, WireUsage};
 use crate::llm::api::calls::Ids;
 use crate::llm::api::names::Names;
-use crate::llm::{ChatReply, ChatRequest, estimate};
+use crate::llm::{ChatReply, ChatRequest, estimate, odds};
 use crate::transcript::ToolCall;
 
 /// Why an answer stopped when it was the model, or a filter, that would not go on.
@@ -22,7 +22,7 @@ const REFUSALS: &[&str] = &[
 
 /// The reply. `sent` is the size of the request in bytes, for an estimate where the provider reports nothing.
 pub(super) fn of(reading: Reading, request: &ChatRequest, names: &Names, sent: usize) -> ChatReply {
-    let Reading { parts, model, stop, explanation, blocked, usage } = reading;
+    let Reading { parts, tokens, model, stop, explanation, blocked, usage } = reading;
     let (mut texts, mut thoughts, mut calls) = (String::new(), String::new(), vec![]);
     let mut ids = Ids::of(request);
     let mut signed = false;
@@ -38,6 +38,7 @@ pub(super) fn of(reading: Reading, request: &ChatRequest, names: &Names, sent: u
     }
     let refused = blocked || stop.as_deref().is_some_and(|stop| REFUSALS.contains(&stop));
     let text = Some(texts).filter(|text| !text.is_empty()).or(explanation.filter(|_| refused));
+    let odds = odds::of(request.weigh.as_ref(), text.as_deref(), &tokens);
     let reasoning = Some(thoughts).filter(|text| !text.is_empty());
     let usage = usage
         .as_ref()
@@ -49,6 +50,7 @@ pub(super) fn of(reading: Reading, request: &ChatRequest, names: &Names, sent: u
         carry: (signed || !calls.is_empty())
             .then(|| Value::Array(parts.into_iter().map(Value::Object).collect())),
         calls,
+        odds,
         usage,
         model_id: model,
         stop: stop.unwrap_or_else(|| "unspecified".to_owned()),

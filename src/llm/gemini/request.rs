@@ -75,6 +75,10 @@ fn generation(spec: &ModelSpec, request: &ChatRequest) -> Map<String, Value> {
     if let Some(thinking) = thinking(spec) {
         put("thinkingConfig", thinking);
     }
+    if let Some(weigh) = &request.weigh {
+        put("responseLogprobs", true.into());
+        put("logprobs", weigh.top.into());
+    }
     if let Some(schema) = &request.answer_schema {
         put("responseMimeType", "application/json".into());
         put("responseJsonSchema", schema::answer(schema, &rules::GEMINI_JSON).into_owned());

@@ -7,11 +7,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::exchange::{Form, Pieces as Events};
+use super::logprobs;
 use super::reply::{Call, Choice, Completion, Said, WireUsage};
 use super::wire::Settings;
 use crate::llm::api::calls::{Ids, MOST_CALLS, arguments};
 use crate::llm::api::loose::Arguments;
 use crate::llm::api::names::Names;
+use crate::llm::odds::{self, MOST_TOKENS, Token};
 use crate::llm::retry::Failure;
 use crate::llm::{ChatReply, ChatRequest, estimate};
 use crate::transcript::ToolCall;
@@ -28,6 +30,7 @@ pub(super) struct Assembly {
     reasoning_is_content: bool,
     details: Vec<Value>,
     calls: Vec<Pieces>,
+    tokens: Vec<Token>,
     finish: Option<String>,
     model: Option<String>,
     usage: Option<WireUsage>,
@@ -93,11 +96,15 @@ impl Assembly {
             self.usage = Some(usage);
         }
         let Some(choice) = piece.choices.0.into_iter().next() else { return false };
-        let Choice { message, delta, finish_reason } = choice;
+        let Choice { message, delta, logprobs, finish_reason } = choice;
         let mut content = false;
         if let Some(finish) = finish_reason.0.filter(|finish| !finish.is_empty()) {
             self.finish = Some(finish);
             content = true;
+        }
+        if let Some(raw) = logprobs {
+            self.tokens.extend(logprobs::of_choice(&raw));
+            self.tokens.truncate(MOST_TOKENS);
         }
         for said in [message.0, delta.0].into_iter().flatten() {
             content |= self.add_said(said);
@@ -184,6 +191,7 @@ impl Assembly {
             None => "unspecified".to_owned(),
         };
         let text = if declined { self.refusal } else { self.content }.filter(|text| !text.is_empty());
+        let odds = odds::of(request.weigh.as_ref(), text.as_deref(), &self.tokens);
         let reasoning = self.reasoning.filter(|text| !text.is_empty());
         let usage = self
             .usage
@@ -195,6 +203,7 @@ impl Assembly {
             reasoning,
             calls,
             carry,
+            odds,
             usage,
             model_id: self.model,
             stop,

@@ -19,6 +19,7 @@ use crate::transcript::{Fault, Loss, Recorder};
 
 mod assemble;
 mod exchange;
+mod logprobs;
 mod media;
 mod reply;
 mod request;
@@ -32,6 +33,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: "openai",
     about: "chat completions of OpenAI, or of any compatible provider under its `base_url`",
     inline: |id| inline("openai", id),
+    logprobs: true,
     build,
 };
 

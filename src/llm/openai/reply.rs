@@ -25,6 +25,7 @@ pub(super) struct Completion {
 pub(super) struct Choice {
     pub(super) message: Maybe<Said>,
     pub(super) delta: Maybe<Said>,
+    pub(super) logprobs: Option<Box<RawValue>>,
     pub(super) finish_reason: Text,
 }
 

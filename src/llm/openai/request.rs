@@ -60,6 +60,10 @@ impl Serialize for Body<'_> {
         if let Some(schema) = &request.answer_schema {
             fields.put("response_format", &AnswerFormat::new(schema))?;
         }
+        if let Some(weigh) = &request.weigh {
+            fields.put("logprobs", &true)?;
+            fields.put("top_logprobs", &weigh.top)?;
+        }
         if let Some(temperature) = spec.temperature {
             fields.put("temperature", &temperature)?;
         }

@@ -14,7 +14,7 @@ use crate::transcript::Secrets;
 pub(super) type Parts = HashMap<Key, Value>;
 
 /// Keys of a definition that shape no answer.
-const SHAPELESS: [&str; 11] = [
+const SHAPELESS: [&str; 12] = [
     "name",
     "description",
     "stream",
@@ -23,6 +23,7 @@ const SHAPELESS: [&str; 11] = [
     "key",
     "key_header",
     "limits",
+    "logprobs",
     "price",
     "timeout",
     "retries",

@@ -8,6 +8,7 @@ use super::words;
 use crate::display;
 use crate::report::archive::Kept;
 use crate::report::figures;
+use crate::report::judging::decided_by;
 use crate::report::summary::Place;
 use crate::score::{Finding, Grade, Weight};
 use crate::transcript::{End, Event};
@@ -48,7 +49,7 @@ pub(super) struct ShownFinding {
     at: Vec<u32>,
     /// Who decided a criterion, in words; absent for checks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<&'static str>,
+    by: Option<String>,
 }
 
 /// One event.
@@ -198,10 +199,6 @@ fn finding(finding: &Finding) -> ShownFinding {
         },
         place: Place::from(&finding.origin).to_string(),
         at: finding.evidence.iter().copied().take(64).collect(),
-        by: finding.ruling.as_ref().map(|ruling| match (ruling.asked, ruling.escalated) {
-            (false, _) => "decided by code, no judge was asked",
-            (true, false) => "decided by the judge",
-            (true, true) => "decided with a second judge",
-        }),
+        by: finding.ruling.as_deref().map(decided_by),
     }
 }

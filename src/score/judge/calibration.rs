@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Fingerprint;
 use super::criterion::Kind;
 use super::labels::{LabelRow, Sample, Word};
+use super::routing::Routing;
 use super::worth::PanelWorth;
 use crate::stats::Interval;
 use crate::stats::agreement::{Counts, cohen_kappa, gwet_ac1, judge_confusion, krippendorff_alpha_nominal};
@@ -78,6 +79,9 @@ pub struct Calibration {
     /// What the panel is worth, if a panel judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panel: Option<PanelWorth>,
+    /// Where the second judge is asked, if labels show it; else at the usual probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
     /// The same for each criterion.
     pub criteria: BTreeMap<String, Measured>,
 }
@@ -234,6 +238,7 @@ pub fn calibrate(rows: &[LabelRow], who: Who) -> Option<Calibration> {
         disagreement: (several > 0).then(|| rounded(differ as f64 / several as f64)),
         may_gate: measured.may_gate(),
         panel: None,
+        routing: None,
         criteria: by_criterion.into_iter().map(|(text, counts)| (text, Measured::of(counts))).collect(),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::confidence::{self, Confidence, VOTES};
 use super::criterion::Role;
 use super::fingerprint::{Fingerprint, verdict_key};
 use super::prompt::{self, Frame, Question};
@@ -19,6 +20,8 @@ pub struct Examiner {
     pub model: Arc<dyn ChatModel>,
     /// Its definition, for prices and the record.
     pub spec: ModelSpec,
+    /// How it is known how sure it is.
+    pub confidence: Confidence,
 }
 
 /// What asking cost.
@@ -87,13 +90,18 @@ impl Examiner {
         self.spec.dialect != "scripted_judge"
     }
 
+    /// Whether it is asked how sure it is. A judge made of regular expressions is nothing else.
+    pub fn weighs(&self) -> bool {
+        self.confidence != Confidence::None && self.listens()
+    }
+
     /// One opinion per question, in order; what it decided before is not asked again.
     pub async fn opinions(&self, matter: &Matter<'_>, asked: &Asked<'_>, bill: &mut Bill) -> Vec<Opinion> {
         // A scripted judge follows the suite, and asking it costs nothing.
         let Some(verdicts) = matter.verdicts.filter(|_| self.listens()) else {
-            return self.ask(matter, asked, bill).await;
+            return self.opined(matter, asked, bill).await;
         };
-        let judge = Fingerprint::of(&self.spec, matter.rubric);
+        let judge = Fingerprint::weighed(&self.spec, matter.rubric, self.confidence);
         let data = Digest::of_json(&lines::of(matter.transcript).lines);
         let questions = &asked.questions;
         let keys: Vec<Digest> =
@@ -102,7 +110,7 @@ impl Examiner {
         if let Some(known) = known {
             return known;
         }
-        let opinions = self.ask(matter, asked, bill).await;
+        let opinions = self.opined(matter, asked, bill).await;
         for (key, opinion) in keys.iter().zip(&opinions) {
             if let Ok(decision) = opinion {
                 verdicts.keep(*key, decision);
@@ -111,15 +119,38 @@ impl Examiner {
         opinions
     }
 
-    /// Asks until a reply can be read, or gives every question up.
-    async fn ask(&self, matter: &Matter<'_>, asked: &Asked<'_>, bill: &mut Bill) -> Vec<Opinion> {
+    /// Asks once, or as often as there are votes.
+    async fn opined(&self, matter: &Matter<'_>, asked: &Asked<'_>, bill: &mut Bill) -> Vec<Opinion> {
+        if self.confidence != Confidence::Votes || !self.listens() {
+            return self.ask(matter, asked, 0, bill).await;
+        }
+        let mut votes: Vec<Vec<Opinion>> = vec![vec![]; asked.questions.len()];
+        for vote in 0..VOTES {
+            let next = self.ask(matter, asked, vote * ATTEMPTS, bill).await;
+            // A model that cannot be asked now will not vote a moment later; one that babbles may.
+            let unasked =
+                |opinion: &Opinion| opinion.as_ref().is_err_and(|fault| !fault.code.starts_with("judge."));
+            let silent = next.iter().all(unasked);
+            votes.iter_mut().zip(next).for_each(|(votes, opinion)| votes.push(opinion));
+            if silent {
+                break;
+            }
+        }
+        votes.iter().map(|votes| confidence::of_votes(votes)).collect()
+    }
+
+    /// Asks until a reply can be read, or gives every question up. Each number of an attempt has a frame of its own.
+    async fn ask(&self, matter: &Matter<'_>, asked: &Asked<'_>, from: u32, bill: &mut Bill) -> Vec<Opinion> {
         let mut last =
             Fault::new(Side::Judge, "judge.frame", "the transcript contains the secrets of the frame");
         let model = llm::at(&self.model, &matter.transcript.header);
-        for attempt in 0..ATTEMPTS {
+        for attempt in from..from + ATTEMPTS {
             let frame = Frame::of(matter.transcript, &asked.questions, attempt);
             let written = prompt::write(matter.transcript, &asked.questions, matter.rubric, &frame);
-            let Ok(prompt) = written else { continue };
+            let Ok(mut prompt) = written else { continue };
+            if self.confidence == Confidence::Logprobs {
+                prompt.request.weigh = confidence::weigh(&prompt.expected, self.spec.logprobs);
+            }
             bill.calls = bill.calls.saturating_add(1);
             let reply = match model.complete(&prompt.request, matter.log).await {
                 Ok(reply) => reply,
@@ -136,6 +167,7 @@ impl Examiner {
             let text = secrets.redact(reply.text.as_deref().unwrap_or_default()).into_owned();
             match reply::read(&text, &prompt.expected, &prompt.shown, &asked.cites) {
                 Ok(decisions) => {
+                    let decisions = confidence::weighed(decisions, &prompt.expected, &reply.odds);
                     return decisions.into_iter().map(|decision| Ok(decision.redacted(secrets))).collect();
                 }
                 Err(broken) => {

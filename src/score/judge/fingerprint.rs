@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Rubric;
 use super::lines::RENDERER;
 use super::prompt::{self, Expected, Question};
+use super::{Confidence, Rubric};
 use crate::ids::Digest;
 use crate::llm::ModelSpec;
 
@@ -41,6 +41,16 @@ impl Fingerprint {
         };
         let asks = (prompt::fixed(), prompt::answer_schema(&form), RENDERER);
         Self(Digest::of_json(&(model, rubric, asks)))
+    }
+
+    /// The same of one that is asked how sure it is. One that is not is itself.
+    pub fn weighed(model: &ModelSpec, rubric: &Rubric, confidence: Confidence) -> Self {
+        let plain = Self::of(model, rubric);
+        match confidence {
+            Confidence::None => plain,
+            Confidence::Votes => Self(Digest::of_json(&(plain, confidence))),
+            Confidence::Logprobs => Self(Digest::of_json(&(plain, confidence, model.logprobs))),
+        }
     }
 
     /// The fingerprint of judges that decide together in a certain way. One judge alone that is asked in the usual way
@@ -84,6 +94,16 @@ mod tests {
         let strict = Rubric { instructions: "Decide strictly.".into(), ..rubric() };
         assert_ne!(Fingerprint::of(&model, &strict), base);
         assert_ne!(Fingerprint::of(&model, &Rubric { version: 2, ..rubric() }), base);
+        let weighed = |confidence| Fingerprint::weighed(&model, &rubric(), confidence);
+        assert_eq!(weighed(Confidence::None), base);
+        assert_ne!(weighed(Confidence::Logprobs), base);
+        assert_ne!(weighed(Confidence::Votes), weighed(Confidence::Logprobs));
+        let deeper = ModelSpec { logprobs: Some(20), ..model.clone() };
+        assert_eq!(Fingerprint::of(&deeper, &rubric()), base);
+        assert_ne!(
+            Fingerprint::weighed(&deeper, &rubric(), Confidence::Logprobs),
+            weighed(Confidence::Logprobs)
+        );
         assert_eq!(Fingerprint::together(&[base], None::<&str>.as_ref()), base);
         assert_ne!(Fingerprint::together(&[base], Some(&"a")), Fingerprint::together(&[base], Some(&"b")));
     }

@@ -16,6 +16,7 @@ use crate::transcript::{Recorder, Transcript, Usage};
 pub mod bridge;
 pub mod calibration;
 pub mod canary;
+mod confidence;
 mod criterion;
 mod examiner;
 mod fingerprint;
@@ -29,17 +30,19 @@ pub mod phrases;
 pub mod prompt;
 mod reasoning;
 pub mod reply;
+pub mod routing;
 mod ruling;
 pub mod screen;
 mod verdicts;
 pub mod worth;
 
+pub use confidence::{Confidence, SURE};
 pub use criterion::{Asks, Criterion, Kind, Role};
 pub use examiner::{Asked, Bill, Examiner, Matter, Opinion};
 pub use fingerprint::Fingerprint;
 pub use lines::{BUDGET, RENDERER, Shown};
 pub use panel::Escalate;
-pub use ruling::Ruling;
+pub use ruling::{FirstWord, Ruling};
 pub use verdicts::{InMemory, Verdicts};
 
 use prompt::Question;
@@ -98,6 +101,9 @@ pub struct Judge {
     pub grouping: Grouping,
     /// Where verdicts are kept for reuse; `None`: every question is asked.
     pub verdicts: Option<Arc<dyn Verdicts>>,
+    /// The probability that the first judge must exceed for its word to be enough, where it is known: [`SURE`], or what
+    /// labels have shown.
+    pub sure: f64,
     /// Whether its verdicts are reported and decide nothing: people were asked, and it is too weak to gate.
     pub advises: bool,
 }
@@ -125,7 +131,7 @@ impl Judge {
     /// A judge that decides alone.
     pub fn alone(first: Examiner, rubric: Rubric) -> Self {
         let (others, grouping) = (Others::Nobody, Grouping::default());
-        Self { first, others, rubric, grouping, verdicts: None, advises: false }
+        Self { first, others, rubric, grouping, verdicts: None, sure: SURE, advises: false }
     }
 
     /// The names of all models that judge, the first one first.
@@ -151,7 +157,7 @@ impl Judge {
         let mut bill = Bill::default();
         for batch in self.batches(criteria, &findings) {
             let asked = questions(&batch, criteria);
-            let Settled { opinions, escalated, polled } =
+            let Settled { opinions, escalated, polled, first } =
                 self.settle(&matter, &asked, suspect, &mut bill).await;
             let mut at = 0;
             for index in batch.criteria {
@@ -161,6 +167,8 @@ impl Judge {
                 let mut finding = ruling::finding(criterion, combined, escalated);
                 if let Some(ruling) = &mut finding.ruling {
                     ruling.votes = votes(&criterion.value, polled.get(at..end).unwrap_or_default());
+                    let own = first.get(at..end).unwrap_or_default();
+                    ruling.first = self.first.weighs().then(|| ruling::first_word(&criterion.value, own));
                 }
                 at = end;
                 if self.advises {
@@ -197,29 +205,33 @@ impl Judge {
         let first = self.first.opinions(matter, asked, bill).await;
         let steered = |opinion: &Opinion| matches!(opinion, Ok(Decision::Yes(ground) | Decision::No(ground)) if ground.steered);
         let suspect = suspect || first.iter().any(steered);
-        match &self.others {
+        let kept = first.clone();
+        let settled = match &self.others {
             Others::Nobody if suspect => Settled::of(first.iter().map(panel::alone).collect(), false),
             Others::Nobody => Settled::of(first, false),
             Others::Second(second, when) => {
                 let doubtful = |(opinion, wanted): (&Opinion, &Option<bool>)| {
                     let said = opinion.as_ref().ok().and_then(Decision::says);
                     let fails = wanted.is_some() && said != *wanted;
-                    said.is_none() || suspect || (fails && *when == Escalate::Fail)
+                    let weak = confidence::is_weak(opinion, self.sure);
+                    said.is_none() || suspect || weak || (fails && *when == Escalate::Fail)
                 };
                 let doubts: Vec<bool> = first.iter().zip(&asked.wanted).map(doubtful).collect();
-                if !doubts.contains(&true) {
-                    return Settled::of(first, false);
+                if doubts.contains(&true) {
+                    let seconds = second.opinions(matter, asked, bill).await;
+                    let pairs = first.into_iter().zip(seconds).zip(doubts);
+                    let settled = pairs.map(|((one, other), doubted)| match doubted {
+                        true => panel::with_second(&one, other, suspect),
+                        false => one,
+                    });
+                    Settled::of(settled.collect(), true)
+                } else {
+                    Settled::of(first, false)
                 }
-                let seconds = second.opinions(matter, asked, bill).await;
-                let pairs = first.into_iter().zip(seconds).zip(doubts);
-                let settled = pairs.map(|((one, other), doubted)| match doubted {
-                    true => panel::with_second(&one, other, suspect),
-                    false => one,
-                });
-                Settled::of(settled.collect(), true)
             }
             Others::Panel(panel) => self.poll(panel, first, (matter, asked), bill).await,
-        }
+        };
+        Settled { first: kept, ..settled }
     }
 
     /// Asks the members of a panel, one after the other, until every question is decided.
@@ -253,11 +265,13 @@ struct Settled {
     escalated: bool,
     /// What each member of a panel said, question by question; empty without a panel.
     polled: Vec<Vec<Opinion>>,
+    /// What the first judge said by itself, question by question.
+    first: Vec<Opinion>,
 }
 
 impl Settled {
     fn of(opinions: Vec<Opinion>, escalated: bool) -> Self {
-        Self { opinions, escalated, polled: vec![] }
+        Self { opinions, escalated, polled: vec![], first: vec![] }
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn majority(opinions: &[Opinion], size: usize) -> Opinion {
         return Err(fault.clone());
     }
     let (yes, no) = (votes(opinions, true), votes(opinions, false));
-    Ok(Decision::unsure("judge.disagree", format!("no majority in a panel of {size}: {yes} yes, {no} no")))
+    Ok(Decision::unsure("judge.disagree", format!("no majority of {size} votes: {yes} yes, {no} no")))
 }
 
 /// One judge's word where the transcript talks to it, and there is no second one.
@@ -105,11 +105,11 @@ mod tests {
     use super::*;
 
     fn yes() -> Opinion {
-        Ok(Decision::Yes(Ground { evidence: vec![2], reason: "seen".into(), steered: false }))
+        Ok(Decision::Yes(Ground { evidence: vec![2], reason: "seen".into(), ..Ground::default() }))
     }
 
     fn no() -> Opinion {
-        Ok(Decision::No(Ground { evidence: vec![1], reason: "not seen".into(), steered: false }))
+        Ok(Decision::No(Ground { evidence: vec![1], reason: "not seen".into(), ..Ground::default() }))
     }
 
     fn unsure(code: &str) -> Opinion {

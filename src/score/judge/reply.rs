@@ -19,7 +19,7 @@ use crate::transcript::Secrets;
 const LONGEST: usize = 200_000;
 
 /// What the judge decided about one question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// The statement holds.
@@ -59,10 +59,27 @@ impl Decision {
             Self::Unsure { .. } => None,
         }
     }
+
+    /// How likely the judge found its word, where it decides and that is known.
+    pub fn probability(&self) -> Option<f64> {
+        match self {
+            Self::Yes(ground) | Self::No(ground) => ground.probability,
+            Self::Unsure { .. } => None,
+        }
+    }
+
+    /// The same with a probability.
+    #[must_use]
+    pub(super) fn weighed(mut self, probability: Option<f64>) -> Self {
+        if let Self::Yes(ground) | Self::No(ground) = &mut self {
+            ground.probability = probability;
+        }
+        self
+    }
 }
 
 /// What a decision rests on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ground {
     /// Events that the judge cited and that were shown to it.
     pub evidence: Vec<u32>,
@@ -71,6 +88,9 @@ pub struct Ground {
     /// Whether the judge said that a text in the transcript tries to steer it.
     #[serde(default)]
     pub steered: bool,
+    /// How likely the judge found its own word, from 0 to 1, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
 }
 
 /// The reply as a whole is worthless.
@@ -226,6 +246,7 @@ fn decide(verdicts: &[&One], shown: &[Shown], cites: &[Role]) -> Decision {
         evidence: events.iter().map(|event| event.seq).collect(),
         reason: reason.clone(),
         steered: one.doubt == Doubt::InjectionSuspected,
+        probability: None,
     };
     let steered_or_sure = matches!(one.doubt, Doubt::None | Doubt::InjectionSuspected);
     match one.verdict {

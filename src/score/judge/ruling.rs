@@ -25,6 +25,20 @@ pub struct Ruling {
     /// What each member of a panel said of the statement, in order, as far as they were asked; `None` for unsure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub votes: Vec<Option<bool>>,
+    /// What the first judge said by itself, of judges that are asked how sure they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstWord>,
+}
+
+/// What the first judge said before anybody else was asked, and how sure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FirstWord {
+    /// Whether the statement holds; `None` where it was unsure of that, or of one of several claims.
+    pub holds: Option<bool>,
+    /// The probability that it gave to this, from 0 to 1; of claims that of the least likely. `None` where its API told
+    /// none, or none that covers the words it may say. It says who is asked next and is never a score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
 }
 
 impl Ruling {
@@ -36,6 +50,29 @@ impl Ruling {
     /// What each member of a panel said of the criterion, in order.
     pub fn votes_met(&self) -> Vec<Option<bool>> {
         self.votes.iter().map(|vote| self.meets(*vote)).collect()
+    }
+
+    /// Whether the first judge by itself found the criterion met, and how likely it found that.
+    pub fn first_met(&self) -> Option<(bool, f64)> {
+        let first = self.first?;
+        self.meets(first.holds).zip(first.probability)
+    }
+
+    /// The ruling of a judge on this criterion.
+    fn of(criterion: &Criterion, holds: Option<bool>) -> Self {
+        Self {
+            criterion: criterion.clone(),
+            holds,
+            asked: true,
+            escalated: false,
+            votes: vec![],
+            first: None,
+        }
+    }
+
+    /// What was decided without a judge.
+    fn by_code(criterion: &Criterion, holds: Option<bool>) -> Self {
+        Self { asked: false, ..Self::of(criterion, holds) }
     }
 
     fn meets(&self, holds: Option<bool>) -> Option<bool> {
@@ -85,6 +122,20 @@ pub(super) fn combined(criterion: &Criterion, opinions: &[Opinion]) -> Opinion {
     opinions.iter().find(|opinion| says(opinion).is_none()).cloned().unwrap_or(Ok(Decision::No(ground)))
 }
 
+/// What one judge said of a criterion, all of its claims together.
+pub(super) fn first_word(criterion: &Criterion, opinions: &[Opinion]) -> FirstWord {
+    let decisions: Option<Vec<&Decision>> =
+        opinions.iter().map(|one| one.as_ref().ok().filter(|decision| decision.says().is_some())).collect();
+    let Some(decisions) = decisions.filter(|decisions| !decisions.is_empty()) else {
+        return FirstWord { holds: None, probability: None };
+    };
+    let probabilities: Option<Vec<f64>> = decisions.iter().map(|decision| decision.probability()).collect();
+    FirstWord {
+        holds: combined(criterion, opinions).ok().as_ref().and_then(Decision::says),
+        probability: probabilities.and_then(|all| all.into_iter().reduce(f64::min)),
+    }
+}
+
 /// The finding of what judges decided.
 pub(super) fn finding(criterion: &Located<Criterion>, opinion: Opinion, escalated: bool) -> Finding {
     let kind = criterion.value.kind();
@@ -108,7 +159,7 @@ pub(super) fn finding(criterion: &Located<Criterion>, opinion: Opinion, escalate
             (Grade::Unscored(fault), said, vec![])
         }
     };
-    let ruling = Ruling { criterion: criterion.value.clone(), holds, asked: true, escalated, votes: vec![] };
+    let ruling = Ruling { escalated, ..Ruling::of(&criterion.value, holds) };
     Finding { grade, why, evidence, ..blank(criterion, kind, ruling) }
 }
 
@@ -117,8 +168,7 @@ pub(super) fn settled(criterion: &Located<Criterion>, why: &str, event: Option<u
     let kind = criterion.value.kind();
     let why = format!("{}: {why}", quoted(&criterion.value.text()));
     let holds = Some(kind == Kind::MustNot);
-    let ruling =
-        Ruling { criterion: criterion.value.clone(), holds, asked: false, escalated: false, votes: vec![] };
+    let ruling = Ruling::by_code(&criterion.value, holds);
     Finding { why, evidence: event.into_iter().collect(), ..blank(criterion, kind, ruling) }
 }
 
@@ -126,13 +176,7 @@ pub(super) fn settled(criterion: &Located<Criterion>, why: &str, event: Option<u
 pub(super) fn malformed(criterion: &Located<Criterion>) -> Finding {
     let why = "a criterion has exactly one of `must`, `must_not`, `info` and `claims`";
     let fault = Fault::new(Side::Harness, "suite.bad-criterion", why);
-    let ruling = Ruling {
-        criterion: criterion.value.clone(),
-        holds: None,
-        asked: false,
-        escalated: false,
-        votes: vec![],
-    };
+    let ruling = Ruling::by_code(&criterion.value, None);
     Finding { grade: Grade::Unscored(fault), why: why.to_owned(), ..blank(criterion, Kind::Must, ruling) }
 }
 
@@ -184,6 +228,22 @@ mod tests {
         assert_eq!(says(0.75, "yyun"), Ok(None), "it hangs on the open one");
         assert_eq!(says(0.75, "unnn"), Ok(Some(false)));
         assert!(says(0.75, "yy!n").is_err(), "it hangs on the one that was not answered");
+    }
+
+    #[test]
+    fn a_judge_is_as_sure_of_its_claims_as_of_the_least_likely_one() {
+        let weighed = |words: &str, all: &[f64]| {
+            let with = |(one, p): (Opinion, &f64)| one.map(|one| one.weighed((*p > 0.0).then_some(*p)));
+            let opinions: Vec<Opinion> = opinions(words).into_iter().zip(all).map(with).collect();
+            let FirstWord { holds, probability } = first_word(&claims(0.5), &opinions);
+            (holds, probability)
+        };
+        assert_eq!(weighed("yyyn", &[0.9, 0.99, 0.7, 0.95]), (Some(true), Some(0.7)));
+        assert_eq!(weighed("nnny", &[0.9, 0.99, 0.7, 0.95]), (Some(false), Some(0.7)));
+        assert_eq!(weighed("yyyn", &[0.9, 0.99, 0.0, 0.95]), (Some(true), None), "one is not known");
+        assert_eq!(weighed("yyyu", &[0.9; 4]), (None, None), "one goes to the second judge");
+        assert_eq!(weighed("yy!y", &[0.9; 4]), (None, None));
+        assert_eq!(weighed("", &[]), (None, None));
     }
 
     #[test]

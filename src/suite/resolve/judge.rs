@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Layer, first, models};
 use crate::diag::Located;
-use crate::score::judge::Escalate;
+use crate::score::judge::{Confidence, Escalate};
 use crate::suite::{CaseSpec, JudgeSpec};
 
 const USUAL_RUBRIC: &str = "answers-question";
@@ -19,13 +19,16 @@ pub(super) fn resolve(context: &mut Context<'_>, layers: &[Layer]) -> Option<Loc
     };
     let second = part.value.second.as_ref().map(|second| models::definition(context, file, second));
     let panel: Vec<_> = part.value.panel.iter().map(|one| models::definition(context, file, one)).collect();
+    let model = model?.value;
+    let confidence = part.value.confidence.unwrap_or_else(|| Confidence::usual(&model));
     let spec = JudgeSpec {
-        model: model?.value,
+        model,
         rubric: rubric?.value,
         second: second.map(|second| second.map(|one| one.value)).map_or(Some(None), |one| one.map(Some))?,
         panel: panel.into_iter().map(|one| one.map(|one| one.value)).collect::<Option<_>>()?,
         escalate: part.value.escalate.unwrap_or(Escalate::Unsure),
         calls: part.value.calls.unwrap_or_default(),
+        confidence,
     };
     Some(Located::new(spec, at))
 }

@@ -132,6 +132,7 @@ mod tests {
             name: "openai",
             about: "",
             inline: |id| ModelSpec { id: Some(id.to_owned()), ..ModelSpec::new(id, "openai") },
+            logprobs: false,
             build: |_, _| Err(Fault::new(Side::Harness, "model.none", "not built here")),
         };
         let table = [dialect];

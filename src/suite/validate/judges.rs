@@ -1,11 +1,12 @@
 //! Judges: shapes that cannot decide, and judges that resemble what they judge.
 
 use crate::diag::Diagnostic;
+use crate::score::judge::Confidence;
 use crate::suite::{JudgeSpec, Suite};
 
 pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
     let Some(judge) = &suite.judge else { return };
-    let JudgeSpec { second, panel, .. } = &judge.value;
+    let JudgeSpec { model, second, panel, confidence, .. } = &judge.value;
     let mut wrong = |message: &str, hint: &str| {
         diagnostics.push(Diagnostic::error("suite.invalid-value", judge.origin.clone(), message).hint(hint));
     };
@@ -26,6 +27,21 @@ pub(super) fn check(suite: &Suite, diagnostics: &mut Vec<Diagnostic>) {
             "a panel of more than nine judges",
             "nine judges are worth about two independent votes; name fewer",
         );
+    }
+    match confidence {
+        Confidence::Logprobs if model.logprobs.is_none() => wrong(
+            "`judge.confidence` is `logprobs`, and the definition of the judge's model has no `logprobs`",
+            "where its API tells log probabilities, write `logprobs: 5` there; else use `confidence: votes`",
+        ),
+        Confidence::Votes if model.temperature == Some(0.0) => wrong(
+            "`judge.confidence` is `votes`, and the judge's model has the temperature 0",
+            "three votes of the same are one; raise its `temperature`, or leave it to the provider",
+        ),
+        Confidence::Votes if !panel.is_empty() => wrong(
+            "`judge.confidence` is `votes`, and there is a `panel`",
+            "a panel votes already; name a `second` judge instead, or leave `confidence` out",
+        ),
+        _ => {}
     }
 }
 

@@ -11,7 +11,7 @@ use super::{GatePolicy, ToolStep};
 use crate::auth::{Facts, Persona};
 use crate::llm::ModelSpec;
 use crate::mcp::ClientProfile;
-use crate::score::judge::{Escalate, Grouping, Rubric};
+use crate::score::judge::{Confidence, Escalate, Grouping, Rubric};
 use crate::units::Offset;
 
 mod access;
@@ -177,6 +177,11 @@ pub struct JudgePart {
     /// `apart` (the default): each criterion that weighs in a call of its own. `together`: all of a trial in one.
     #[serde(default)]
     pub calls: Option<Grouping>,
+    /// How it is known how sure the first judge is of its word, so that `second` is asked where it is not: `logprobs` (the
+    /// default where the model's definition has `logprobs`), `votes` (asked three times, at a temperature above 0) or
+    /// `none` (the default elsewhere).
+    #[serde(default)]
+    pub confidence: Option<Confidence>,
 }
 
 /// What cases use unless they say otherwise.

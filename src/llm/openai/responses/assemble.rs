@@ -9,12 +9,14 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::super::exchange::{Form, Pieces};
+use super::super::logprobs;
 use super::super::wire::Settings;
 use super::event::{Event, Response, WireUsage};
 use super::request::ITEMS;
 use crate::llm::api::calls::{Ids, MOST_CALLS, arguments};
 use crate::llm::api::error::Problem;
 use crate::llm::api::names::Names;
+use crate::llm::odds::{self, MOST_TOKENS, Token};
 use crate::llm::retry::Failure;
 use crate::llm::{ChatReply, ChatRequest, estimate};
 use crate::transcript::ToolCall;
@@ -36,6 +38,8 @@ struct Item {
     /// As it was announced or, later, as it was finished.
     value: Value,
     text: String,
+    /// The tokens of the text, as far as they came with its pieces.
+    tokens: Vec<Token>,
     refusal: String,
     arguments: String,
     whole: bool,
@@ -87,7 +91,13 @@ impl Form for Assembly {
                 }
                 return Ok(whole);
             }
-            "response.output_text.delta" => self.append(index, delta, |item| &mut item.text),
+            "response.output_text.delta" => {
+                self.append(index, delta, |item| &mut item.text);
+                if let Some(item) = self.item(index) {
+                    item.tokens.extend(logprobs::of_part(&event.logprobs));
+                    item.tokens.truncate(MOST_TOKENS);
+                }
+            }
             "response.refusal.delta" => self.append(index, delta, |item| &mut item.refusal),
             "response.function_call_arguments.delta" => self.append(index, delta, |item| &mut item.arguments),
             "response.output_text.done" => self.put(index, event.text.0, |item| &mut item.text),
@@ -138,8 +148,12 @@ impl Assembly {
         self.usage = response.usage.0;
         let items = response.output.0;
         if !items.is_empty() {
-            let whole = |value| Item { value, whole: true, ..Item::default() };
-            self.items = (0..).zip(items.into_iter().map(whole)).collect();
+            let mut known = std::mem::take(&mut self.items);
+            let mut whole = |(index, value)| {
+                let tokens = known.remove(&index).map(|item| item.tokens).unwrap_or_default();
+                (index, Item { value, tokens, whole: true, ..Item::default() })
+            };
+            self.items = (0..).zip(items).map(&mut whole).collect();
         }
         let why = response.incomplete_details.0.and_then(|details| details.reason.0);
         let stop = why.filter(|why| !why.is_empty()).unwrap_or(status);
@@ -178,6 +192,7 @@ impl Assembly {
         let stop = self.status.unwrap_or_else(|| "unspecified".to_owned());
         let refused = declined || stop == "content_filter";
         let text = Some(if declined { said.refusal } else { said.text }).filter(|text| !text.is_empty());
+        let odds = odds::of(request.weigh.as_ref(), text.as_deref(), &said.tokens);
         let thoughts = if said.thoughts.is_empty() { self.thoughts } else { said.thoughts };
         let reasoning = Some(thoughts).filter(|text| !text.is_empty());
         let usage = self.usage.as_ref().and_then(WireUsage::read).unwrap_or_else(|| {
@@ -189,6 +204,7 @@ impl Assembly {
             calls: said.calls,
             // Texts and calls are given back anyway; what else came must keep its place between them.
             carry: said.carries.then(|| json!({ ITEMS: said.items })),
+            odds,
             usage,
             model_id: self.model,
             stop: if declined { "refusal".to_owned() } else { stop },
@@ -204,6 +220,7 @@ impl Assembly {
 struct Said {
     ids: Option<Ids>,
     text: String,
+    tokens: Vec<Token>,
     refusal: String,
     thoughts: String,
     calls: Vec<ToolCall>,
@@ -242,6 +259,8 @@ impl Said {
             "message" | "" => {
                 let (mut text, mut refusal) =
                     (joined(&item.value, "content", "text"), joined(&item.value, "content", "refusal"));
+                let told = tokens(&item.value);
+                self.tokens.extend(if told.is_empty() { item.tokens } else { told });
                 if !item.whole {
                     (text, refusal) = (item.text, item.refusal);
                 }
@@ -273,6 +292,12 @@ fn reasoning(item: &Value) -> Option<Value> {
         kept.iter().filter_map(|key| Some(((*key).to_owned(), given(key)?.clone()))).collect();
     map.entry("summary").or_insert_with(|| json!([]));
     Some(Value::Object(map))
+}
+
+/// The tokens of the parts of a message.
+fn tokens(item: &Value) -> Vec<Token> {
+    let parts = item.get("content").and_then(Value::as_array).into_iter().flatten();
+    parts.filter_map(|part| part.get("logprobs")).flat_map(logprobs::of_part).collect()
 }
 
 /// The texts of the parts of an item.

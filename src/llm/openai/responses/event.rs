@@ -39,6 +39,7 @@ pub(super) struct Event {
     pub(super) refusal: Text,
     pub(super) arguments: Text,
     pub(super) item: Value,
+    pub(super) logprobs: Value,
     pub(super) response: Maybe<Response>,
     pub(super) error: Option<Problem>,
     pub(super) code: Scalar,

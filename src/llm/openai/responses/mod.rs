@@ -24,6 +24,7 @@ pub(in crate::llm) const DIALECT: Dialect = Dialect {
     name: "openai_responses",
     about: "the Responses API of OpenAI, or of a compatible provider under its `base_url`",
     inline: |id| inline("openai_responses", id),
+    logprobs: true,
     build,
 };
 

@@ -84,8 +84,14 @@ impl Serialize for Body<'_> {
             fields.put("max_output_tokens", &limit)?;
         }
         fields.put("store", &false)?;
-        if thinks(spec) {
-            fields.put("include", &["reasoning.encrypted_content"])?;
+        let thought = thinks(spec).then_some("reasoning.encrypted_content");
+        let logprobs = request.weigh.as_ref().map(|_| "message.output_text.logprobs");
+        let include: Vec<&str> = thought.into_iter().chain(logprobs).collect();
+        if !include.is_empty() {
+            fields.put("include", &include)?;
+        }
+        if let Some(weigh) = &request.weigh {
+            fields.put("top_logprobs", &weigh.top)?;
         }
         if spec.stream {
             fields.put("stream", &true)?;
