@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::output::Printer;
+use crate::cli::program::commands;
 use crate::display;
 use crate::gate::Exit;
 use crate::report::Style;
@@ -105,8 +105,8 @@ pub(super) fn json(lines: &[(&str, Line)], exit: Exit) -> String {
     serde_json::to_string_pretty(&told).unwrap_or_default()
 }
 
-/// Everything for a person.
-pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, printer): (Style, Printer)) -> String {
+/// Everything for a person, who starts this program by that name.
+pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, program): (Style, &str)) -> String {
     let widest = lines.iter().map(|(_, line)| line.what.chars().count()).max().unwrap_or(0).min(26);
     let mut out = String::new();
     for (_, line) in lines {
@@ -128,7 +128,7 @@ pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, printer): (S
         }
         if !line.hint.is_empty() {
             rows.extend(hanging(
-                &printer.commands(&line.hint),
+                &commands(&line.hint, program),
                 columns,
                 [&format!("{indent}-> "), &format!("{indent}   ")],
             ));
