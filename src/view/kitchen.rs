@@ -40,6 +40,8 @@ struct Plate {
     running: bool,
     made: Duration,
     took: Duration,
+    /// The numbers of the run before the page was made; see [`rows::tag`].
+    tag: String,
     laid: Arc<Laid>,
     /// The run before, if trials of it stand beside those of this one.
     earlier: Option<PathBuf>,
@@ -105,9 +107,15 @@ impl Kitchen {
         self.plate(file).map(|plate| plate.laid)
     }
 
+    /// The same with the tag of what it shows: a page whose tag is that of the run now is not behind it.
+    pub(super) fn tagged(&self, file: &Path) -> Result<(Arc<Laid>, String), Refused> {
+        self.plate(file).map(|plate| (plate.laid, plate.tag))
+    }
+
     fn plate(&self, file: &Path) -> Result<Plate, Refused> {
         let stamp = rows::stamp(file);
-        let running = rows::state(&*self.info(file)?).0 == "running";
+        let info = self.info(file)?;
+        let running = rows::state(&info).0 == "running";
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let good = |one: &Plate| {
             one.file == file
@@ -126,7 +134,8 @@ impl Kitchen {
         let earlier = if laid.beside.is_empty() { None } else { rows::earlier(file).map(|(_, path)| path) };
         let made = self.clock.elapsed();
         let took = made.saturating_sub(begun);
-        let plate = Plate { file: file.to_owned(), stamp, running, made, took, laid, earlier };
+        let plate =
+            Plate { file: file.to_owned(), stamp, running, made, took, tag: rows::tag(&info), laid, earlier };
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         pages.retain(|one| one.file != file);
         pages.push(plate.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use super::Refused;
 use super::kitchen::Kitchen;
 use super::rows;
 use crate::display::{excerpt, safe_line};
-use crate::ids::{CaseKey, Digest, ModelName};
+use crate::ids::{CaseKey, ModelName};
 use crate::report::html::served;
 use crate::store::Reader;
 use crate::store::history::Counts;
@@ -84,13 +84,28 @@ pub(super) async fn page(State(kitchen): Shared, Path(id): Path<String>) -> Resp
     }
 }
 
-/// The cases of a run as they are now: raw deflate of JSON.
-pub(super) async fn index(State(kitchen): Shared, Path(id): Path<String>) -> Response {
-    match with(&kitchen, id, |kitchen, file| kitchen.page(&file)).await {
-        Ok(laid) => {
-            ([(header::CONTENT_TYPE, "application/octet-stream")], laid.index.clone()).into_response()
+/// The cases of a run as they are now: raw deflate of JSON. Nothing where they are what the page has already.
+pub(super) async fn index(State(kitchen): Shared, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    match with(&kitchen, id, |kitchen, file| kitchen.tagged(&file)).await {
+        Ok((laid, tag)) => {
+            let body = || ([(header::CONTENT_TYPE, "application/octet-stream")], laid.index.clone());
+            unless_known(&tag, &headers, body)
         }
         Err(why) => refused(&why),
+    }
+}
+
+/// An answer with its tag, or only that it is known.
+pub(super) fn unless_known<T: IntoResponse>(
+    tag: &str,
+    headers: &HeaderMap,
+    body: impl FnOnce() -> T,
+) -> Response {
+    let tag = format!("\"{tag}\"");
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    match known {
+        true => (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response(),
+        false => ([(header::ETAG, tag)], body()).into_response(),
     }
 }
 
@@ -101,7 +116,7 @@ struct Now {
     exit: Option<u8>,
     planned: u64,
     counts: Counts,
-    /// Changes when anything has.
+    /// Changes when anything of these has; the index has the same as its `ETag`.
     tag: String,
 }
 
@@ -111,8 +126,7 @@ pub(super) async fn now(State(kitchen): Shared, Path(id): Path<String>) -> Respo
         let file = kitchen.rows.file(&id).ok_or_else(no_run)?;
         let info = kitchen.info(&file)?;
         let (state, exit) = rows::state(&info);
-        let tag = Digest::of_json(&(state, info.counts, info.planned)).to_string();
-        Ok(Now { state, exit, planned: info.planned, counts: info.counts, tag })
+        Ok(Now { state, exit, planned: info.planned, counts: info.counts, tag: rows::tag(&info) })
     };
     match kitchen.brief(read).await.unwrap_or_else(|| Err(broke())) {
         Ok(now) => Json(now).into_response(),
@@ -235,6 +249,7 @@ pub(super) async fn search(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Digest;
 
     #[test]
     fn keys_are_read_as_they_are_written() {
