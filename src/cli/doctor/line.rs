@@ -107,7 +107,8 @@ pub(super) fn json(lines: &[(&str, Line)], exit: Exit) -> String {
 
 /// Everything for a person, who starts this program by that name.
 pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, program): (Style, &str)) -> String {
-    let widest = lines.iter().map(|(_, line)| line.what.chars().count()).max().unwrap_or(0).min(26);
+    let names = lines.iter().map(|(_, line)| line.what.chars().count());
+    let widest = names.max().unwrap_or(0).min(26).min(columns / 3);
     let mut out = String::new();
     for (_, line) in lines {
         let (mark, tone) = match (line.state, style) {
@@ -147,8 +148,11 @@ pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, program): (S
     let code = if exit == Exit::Pass {
         String::new()
     } else {
-        format!(" · a run would end with exit {} ({})", exit.code(), exit.name())
+        format!("{}a run would end with exit {} ({})", style.dot(), exit.code(), exit.name())
     };
-    out.push_str(&format!("{sum}{code}\n"));
-    out
+    for row in hanging(&format!("{sum}{code}"), columns, ["", "  "]) {
+        out.push_str(&row);
+        out.push('\n');
+    }
+    style.finish(out)
 }

@@ -47,9 +47,10 @@ pub(super) fn told(suites: &[Read], cases: usize) -> Vec<Line> {
     let files = count(suites.len() as u64, "file");
     let says = format!("{files}, {} and checks, {} with errors", count(cases as u64, "case"), broken.len());
     let line = Line::new("suites", "", says);
-    let mut lines = vec![match warnings {
-        0 => line,
-        n => line.warning(format!("{}: see `rehearsal check`", count(n as u64, "warning"))),
+    let mut lines = vec![match (warnings, broken.len()) {
+        (0, 0) => line,
+        (0, _) => line.warning("see `rehearsal check`"),
+        (n, _) => line.warning(format!("{}: see `rehearsal check`", count(n as u64, "warning"))),
     }];
     for read in broken.iter().take(MOST) {
         let first = read.errors().next();

@@ -143,7 +143,7 @@ provider.open = 15;
 await page.waitForFunction(() => /running: 15 of 36 trials/.test(document.getElementById("live").textContent));
 await page.waitForFunction(() => [...document.querySelectorAll("#cases tbody td.right")].filter((cell) => cell.textContent.startsWith("2/2")).length >= 2);
 holds("the table follows the run", true);
-const part = await page.$$eval("#cases tbody tr", (all) => all.find((row) => /\b1\/1\b/.test(row.textContent)).querySelector("a.case").getAttribute("href"));
+const part = await page.$$eval("#cases tbody tr", (all) => all.find((row) => row.querySelector("td.right").textContent.startsWith("1/1")).querySelector("a.case").getAttribute("href"));
 await page.fill("#search", "case");
 await page.evaluate((href) => { location.hash = href; }, part);
 await page.waitForSelector("#trial .card");
