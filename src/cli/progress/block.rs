@@ -215,6 +215,9 @@ fn flow(parts: Vec<Part>, look: Look) -> Vec<String> {
 const LEAD: usize = 11;
 const WORDS: usize = 32;
 
+/// Cells of each name below which it is no use.
+const LEAST: [usize; 3] = [8, 5, 5];
+
 /// Trials under way, in columns. Names give way to what the trials do: where the terminal is narrow, the persona goes first,
 /// then the model.
 fn rows(rows: &[Row], look: Look) -> Vec<String> {
@@ -225,17 +228,15 @@ fn rows(rows: &[Row], look: Look) -> Vec<String> {
         rows.iter().map(|row| display::excerpt(&format!("#{} {}", row.trial, row.words()), 80)).collect();
     let longest = words.iter().map(|words| width(words)).max().unwrap_or(0).min(WORDS);
     let room = look.width.saturating_sub(LEAD + longest);
-    let columns = match room {
-        0..16 => 1,
-        16..32 => 2,
-        _ => 3,
+    let widest = [0, 1, 2].map(|at| names.iter().map(|names| width(&names[at])).max().unwrap_or(0));
+    let least = |columns: usize| -> usize {
+        widest.iter().zip(LEAST).take(columns).map(|(widest, least)| least.min(*widest) + 2).sum()
     };
+    let columns = (1..=3).rev().find(|columns| least(*columns) <= room).unwrap_or(1);
     let share = room.saturating_sub(2 * columns) / (columns + 1);
-    let rooms: Vec<usize> = (0..columns)
-        .map(|at| {
-            let widest = names.iter().map(|names| width(&names[at])).max().unwrap_or(0);
-            widest.min(if at == 0 { 2 * share } else { share }.clamp(4, 40))
-        })
+    let rooms = widest.iter().enumerate().take(columns);
+    let rooms: Vec<usize> = rooms
+        .map(|(at, widest)| *widest.min(&if at == 0 { 2 * share } else { share }.clamp(4, 40)))
         .collect();
     let line = |((row, names), words): ((&Row, &[String; 3]), &String)| {
         let seconds = row.since.as_secs();
