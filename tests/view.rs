@@ -583,9 +583,10 @@ fn said(project: &Path) -> String {
 }
 
 /// The numbers of the one run, once there is one.
-fn first_run(viewer: &Viewer) -> String {
+fn first_run(viewer: &Viewer, project: &Path) -> String {
     let mut id = String::new();
     until("a run in the list", || {
+        assert!(!said(project).contains("error["), "no run begins: {}", said(project));
         let list = viewer.get("api/runs").json();
         let found = list["runs"].as_array().unwrap().iter().find(|row| row["state"] == "running").cloned();
         id = found.map(|row| row["id"].as_str().unwrap().to_owned()).unwrap_or_default();
@@ -602,7 +603,7 @@ fn a_run_in_progress_is_followed_to_its_end_and_left_as_one_file() {
     let viewer = Viewer::start(project, &[]);
     assert_eq!(viewer.list().len(), 0, "nothing yet");
     let mut eval = going(project, &url);
-    let id = first_run(&viewer);
+    let id = first_run(&viewer, project);
     let now = || viewer.get(&format!("api/runs/{id}")).json();
     let passed = |now: &Value| now["counts"]["passed"].as_u64().unwrap();
     let nothing = now();
@@ -663,7 +664,7 @@ fn a_run_that_is_killed_is_shown_as_that() {
     let (url, allowed) = provider();
     let viewer = Viewer::start(project, &[]);
     let mut eval = going(project, &url);
-    let id = first_run(&viewer);
+    let id = first_run(&viewer, project);
     allowed.store(2, Ordering::SeqCst);
     let now = || viewer.get(&format!("api/runs/{id}")).json();
     until("two trials", || now()["counts"]["passed"] == 2);
