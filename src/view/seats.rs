@@ -148,7 +148,6 @@ async fn talk(
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::time::Instant;
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -213,7 +212,6 @@ mod tests {
     async fn a_head_that_never_ends_is_cut_off_however_it_drips() {
         let Server { address, .. } = server(4, Duration::from_millis(60)).await;
         let (mut read, mut write) = connect(address).await.into_split();
-        let begun = Instant::now();
         let drip = async {
             write.write_all(b"GET / HTTP/1.1\r\nx: ").await.unwrap();
             while write.write_all(b"y").await.is_ok() {
@@ -226,7 +224,6 @@ mod tests {
             _ = read.read_to_end(&mut said) => {}
             () = tokio::time::sleep(LONG) => panic!("it drips on"),
         }
-        assert!(begun.elapsed() >= Duration::from_millis(60));
         assert!(!String::from_utf8(said).unwrap().contains("fine"));
         // One who says nothing at all is no better off.
         assert_eq!(rest(&mut connect(address).await).await, "");
