@@ -5,6 +5,7 @@
 //! Markdown, CSV) escape on top of it.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// Replaces every character that could act on a terminal, reorder text or hide in it by a visible mark, and breaks up
 /// CI runner commands (`##[`, `##vso[`, `##teamcity[`). Line feeds and tabs stay; carriage returns do not.
@@ -37,6 +38,12 @@ pub fn safe(text: &str) -> Cow<'_, str> {
 /// The same on one line: line feeds and tabs become visible marks as well.
 pub fn safe_line(text: &str) -> String {
     safe(text).replace('\n', "␊").replace('\t', "␉")
+}
+
+/// A path as people write it: on one line, and without a `./` before it.
+pub fn path(path: &Path) -> String {
+    let short = path.strip_prefix(".").ok().filter(|rest| !rest.as_os_str().is_empty()).unwrap_or(path);
+    safe_line(&short.display().to_string())
 }
 
 /// At most `limit` characters of [`safe_line`], with `…` where something was left out.
@@ -98,6 +105,21 @@ impl Commands for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_as_people_write_them() {
+        for (written, wanted) in [
+            ("./reports/a.sqlite", "reports/a.sqlite"),
+            ("reports", "reports"),
+            ("../x", "../x"),
+            ("/x", "/x"),
+            (".", "."),
+            (".hidden", ".hidden"),
+            ("./a\nb\u{1b}", "a␊b␛"),
+        ] {
+            assert_eq!(path(Path::new(written)), wanted);
+        }
+    }
 
     #[test]
     fn escapes_become_visible() {

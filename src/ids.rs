@@ -197,6 +197,28 @@ impl fmt::Display for CaseKey {
     }
 }
 
+impl FromStr for CaseKey {
+    type Err = NotAKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || {
+            let mut parts = text.splitn(3, '-');
+            let (question, model, trial) = (parts.next()?, parts.next()?, parts.next()?);
+            Some(Self {
+                question: question.parse().ok()?,
+                model: model.parse().ok()?,
+                trial: trial.parse().ok()?,
+            })
+        };
+        read().ok_or_else(|| NotAKey(text.chars().take(100).collect()))
+    }
+}
+
+/// A text that is no [`CaseKey`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the key of a trial")]
+pub struct NotAKey(String);
+
 impl fmt::Debug for CaseKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
@@ -211,6 +233,15 @@ pub struct ScoreKey(pub Digest);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_read_as_they_are_written() {
+        let key = CaseKey { question: Digest::of(b"q"), model: Digest::of(b"m"), trial: 12 };
+        assert_eq!(key.to_string().parse(), Ok(key));
+        for wrong in ["", "a-b-1", "../../etc/passwd", &format!("{}-1", key.question), &format!("{key}-")] {
+            assert!(wrong.parse::<CaseKey>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn digests_survive_their_text() {

@@ -77,7 +77,6 @@ const PURE: &[&str] = &[
     "generate/harvest.rs",
     "generate/naming.rs",
     "generate/rules.rs",
-    "suite/secret.rs",
     "generate/target.rs",
     "generate/told.rs",
     "generate/words.rs",

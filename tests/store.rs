@@ -51,6 +51,18 @@ async fn everything_comes_back() {
     let reader = Reader::open(&path).unwrap();
     assert_eq!(reader.transcript(key(0)).unwrap().as_ref(), Some(&*done));
     assert_eq!(reader.transcript(key(2)).unwrap(), None);
+    assert_eq!(reader.ended_keys(0, 10).unwrap(), [Some(key(0)), Some(key(1))]);
+    assert_eq!(reader.ended_keys(1, 1).unwrap(), [Some(key(1))]);
+    assert_eq!(reader.ended_keys(2, 10).unwrap(), [], "what has not ended is not there");
+    let all = reader.ended().unwrap();
+    assert_eq!(
+        all.iter().map(|(header, outcome)| (header.key, *outcome)).collect::<Vec<_>>(),
+        [(key(0), Some(Outcome::Fail)), (key(1), None)]
+    );
+    let first = &plan[0].header.case;
+    let own: Vec<_> = all.into_iter().filter(|(header, _)| header.case == *first).collect();
+    assert_eq!(reader.ended_of(|name| name == first).unwrap(), own);
+    assert_eq!(reader.ended_of(|_| false).unwrap(), []);
     let record = reader.record().unwrap();
     assert_eq!(record.manifest, manifest("run-1"));
     assert_eq!(record.stops, [stop]);

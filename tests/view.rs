@@ -22,6 +22,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nights::{lane, rehearsal, run, stderr, stdout};
+use rehearsal::ids::CaseKey;
+use rehearsal::report::archive::Kept;
+use rehearsal::report::html::served::{Laid, Served};
+use rehearsal::transcript::Clock;
+use rehearsal::view;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -301,6 +306,79 @@ fn the_list_has_the_numbers_of_the_reports() {
     assert_eq!(viewer.raw("GET", &format!("/{}/api/runs", viewer.mount), &headers).status, 304);
 }
 
+#[test]
+fn sockets_that_only_stay_open_keep_nobody_out() {
+    let project = tempfile::tempdir().unwrap();
+    run(1, &[lane("a", [1, 1])]).write(project.path());
+    let viewer = Viewer::start(project.path(), &[]);
+    let idle: Vec<TcpStream> = (0..200)
+        .map(|at| {
+            let mut stream = TcpStream::connect(&viewer.host).unwrap();
+            if at % 2 == 0 {
+                write!(stream, "GET / HTTP/1.1\r\nhost: {}", viewer.host).unwrap();
+            }
+            stream
+        })
+        .collect();
+    assert_eq!(viewer.list().len(), 1);
+    drop(idle);
+    assert_eq!(viewer.stop(Signal::INT), Some(0));
+}
+
+/// Counts how often a page is made, which takes a while.
+struct Slow(AtomicUsize);
+
+impl view::Source for Slow {
+    fn lay(&self, _: &Path, _: &Served) -> Result<Laid, view::Refused> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        sleep(TICK * 3);
+        Ok(Laid { page: b"laid".to_vec(), ..Laid::default() })
+    }
+
+    fn trial(&self, _: &Path, _: CaseKey) -> Option<Kept> {
+        None
+    }
+}
+
+/// What is answered to a bearer of the token.
+fn asked(host: &str, token: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(host).unwrap();
+    let head = format!("host: {host}\r\nauthorization: Bearer {token}\r\nconnection: close");
+    write!(stream, "GET {path} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    let mut all = String::new();
+    stream.read_to_string(&mut all).unwrap();
+    all
+}
+
+#[test]
+fn a_page_that_several_ask_for_is_made_once() {
+    let project = tempfile::tempdir().unwrap();
+    let file = run(1, &[lane("a", [1, 1])]).write(project.path());
+    let source = Arc::new(Slow(AtomicUsize::new(0)));
+    let options = view::Options {
+        folder: project.path().join("reports"),
+        first: Some(file),
+        port: 0,
+        limits: view::Limits::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let starting = view::Viewer::start(options, Arc::clone(&source) as _, Clock::system());
+    let viewer = runtime.block_on(starting).unwrap();
+    let url = viewer.url();
+    let (host, rest) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let (host, token) = (host.to_owned(), rest.split(['=', '&']).nth(1).unwrap().to_owned());
+    let entered = asked(&host, &token, &format!("/{rest}"));
+    let page = entered.split_once("url=").unwrap().1.split('"').next().unwrap().to_owned();
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| asked(&host, &token, &page))).collect();
+        for answer in all {
+            assert!(answer.join().unwrap().ends_with("laid"));
+        }
+    });
+    assert_eq!(source.0.load(Ordering::SeqCst), 1);
+    runtime.block_on(viewer.close());
+}
+
 /// The JSON of an index as it is sent.
 fn inflated(bytes: &[u8]) -> Value {
     let mut json = vec![];
@@ -326,7 +404,17 @@ fn a_run_is_a_page_whose_transcripts_are_fetched() {
         page.head
     );
 
-    let index = inflated(&viewer.get(&format!("api/runs/{id}/index")).body);
+    let sent = viewer.get(&format!("api/runs/{id}/index"));
+    // Whoever has these cases already is told so, by the tag that the numbers have as well.
+    let tag = format!("\"{}\"", viewer.get(&format!("api/runs/{id}")).json()["tag"].as_str().unwrap());
+    assert!(sent.head.contains(&format!("etag: {tag}")), "{}", sent.head);
+    let again = |tag: &str| {
+        let headers = [("cookie", viewer.cookie.as_str()), ("if-none-match", tag)];
+        viewer.raw("GET", &format!("/{}/api/runs/{id}/index", viewer.mount), &headers)
+    };
+    assert_eq!((again(&tag).status, again(&tag).body.len()), (304, 0));
+    assert_eq!((again("\"other\"").status, again("\"other\"").body), (200, sent.body.clone()));
+    let index = inflated(&sent.body);
     assert_eq!((&index["api"], &index["running"]), (&format!("../api/runs/{id}").into(), &Value::Null));
     let breaks = index["cases"].as_array().unwrap().iter().find(|case| case["id"] == "breaks").unwrap();
     assert_eq!((&breaks["passed"], &breaks["was"]), (&1.into(), &"15/15".into()));
@@ -495,9 +583,10 @@ fn said(project: &Path) -> String {
 }
 
 /// The numbers of the one run, once there is one.
-fn first_run(viewer: &Viewer) -> String {
+fn first_run(viewer: &Viewer, project: &Path) -> String {
     let mut id = String::new();
     until("a run in the list", || {
+        assert!(!said(project).contains("error["), "no run begins: {}", said(project));
         let list = viewer.get("api/runs").json();
         let found = list["runs"].as_array().unwrap().iter().find(|row| row["state"] == "running").cloned();
         id = found.map(|row| row["id"].as_str().unwrap().to_owned()).unwrap_or_default();
@@ -514,7 +603,7 @@ fn a_run_in_progress_is_followed_to_its_end_and_left_as_one_file() {
     let viewer = Viewer::start(project, &[]);
     assert_eq!(viewer.list().len(), 0, "nothing yet");
     let mut eval = going(project, &url);
-    let id = first_run(&viewer);
+    let id = first_run(&viewer, project);
     let now = || viewer.get(&format!("api/runs/{id}")).json();
     let passed = |now: &Value| now["counts"]["passed"].as_u64().unwrap();
     let nothing = now();
@@ -575,7 +664,7 @@ fn a_run_that_is_killed_is_shown_as_that() {
     let (url, allowed) = provider();
     let viewer = Viewer::start(project, &[]);
     let mut eval = going(project, &url);
-    let id = first_run(&viewer);
+    let id = first_run(&viewer, project);
     allowed.store(2, Ordering::SeqCst);
     let now = || viewer.get(&format!("api/runs/{id}")).json();
     until("two trials", || now()["counts"]["passed"] == 2);

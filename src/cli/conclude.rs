@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::failure::{Failure, Outcome};
 use super::shelf::Shelf;
+use crate::display;
 use crate::drive::fit::{Fit, Seen, misfits};
 use crate::gate::{self, Compared, Decision, Exit, GateVerdict, Options};
 use crate::report::causes::After;
@@ -144,7 +145,7 @@ impl Concluded {
         View {
             run: &self.run,
             decision: &self.decision,
-            run_file: self.file.display().to_string(),
+            run_file: display::path(&self.file),
             program: context.printer.program().to_owned(),
             next,
             fits: vec![],

@@ -10,6 +10,7 @@ use super::args::RunArg;
 use super::conclude::{self, Concluded, HUMAN, bug, conclude};
 use super::failure::{Failure, Outcome};
 use super::shelf::Shelf;
+use crate::display;
 use crate::gate::Exit;
 use crate::report::{self, Format, ReportError, Summary};
 use crate::store::layout;
@@ -102,7 +103,7 @@ impl Concluded {
                 None => layout::report_dir(&self.file).join(format.file),
             };
             write(format, &path, (&summary, &shelf))?;
-            context.printer.talk(&format!("{} report: {}", format.name, path.display()));
+            context.printer.talk(&format!("{} report: {}", format.name, display::path(&path)));
         }
         Ok(())
     }
@@ -111,7 +112,7 @@ impl Concluded {
 /// A reader never sees half a report: write beside, then rename.
 fn write(format: &Format, path: &Path, (summary, shelf): (&Summary, &Shelf<'_>)) -> Outcome<()> {
     let wrong = |error: std::io::Error| {
-        let message = format!("cannot write the report `{}`: {error}", path.display());
+        let message = format!("cannot write the report `{}`: {error}", display::path(path));
         Failure::new(Exit::LocalIo, "store.write", message)
             .hint("the run itself is kept; free some space, then `rehearsal report RUN --format F --to FILE`")
     };

@@ -266,11 +266,11 @@ fn write(args: &GenerateArgs, plan: &Plan, made: &Made) -> Outcome<String> {
     match &plan.goes {
         Goes::Onto(path) => {
             let text = append::append(&files::read(path)?, &parts).map_err(|error| {
-                let message = format!("`{}` cannot be added to: {error}", path.display());
+                let message = format!("`{}` cannot be added to: {error}", display::path(path));
                 Failure::usage("suite.not-appendable", message).hint("`--out FILE` writes a suite of its own")
             })?;
             files::write(path, &text, true)?;
-            Ok(format!("{} added to {}", count(parts.len() as u64, "case"), path.display()))
+            Ok(format!("{} added to {}", count(parts.len() as u64, "case"), display::path(path)))
         }
         goes => {
             let mut all = plan.head.clone();
@@ -285,7 +285,7 @@ fn write(args: &GenerateArgs, plan: &Plan, made: &Made) -> Outcome<String> {
             match goes {
                 Goes::File(path) => {
                     files::write(path, &text, args.force)?;
-                    Ok(format!("wrote {} to {}", count(made.cases.len() as u64, "case"), path.display()))
+                    Ok(format!("wrote {} to {}", count(made.cases.len() as u64, "case"), display::path(path)))
                 }
                 _ => {
                     context.printer.data(text.as_bytes())?;

@@ -8,6 +8,7 @@ use super::Context;
 use super::args::MergeArgs;
 use super::conclude::conclude;
 use super::failure::{Failure, Outcome};
+use crate::display;
 use crate::gate::Exit;
 use crate::ids::{CaseKey, RunId};
 use crate::plan::Planned;
@@ -106,7 +107,11 @@ fn alike(first: &Part, other: &Part) -> Outcome<()> {
         ("version of rehearsal", a.version != b.version),
     ];
     let Some((what, _)) = differs.into_iter().find(|(_, differs)| *differs) else { return Ok(()) };
-    let message = format!("`{}` and `{}` differ in their {what}", first.file.display(), other.file.display());
+    let message = format!(
+        "`{}` and `{}` differ in their {what}",
+        display::path(&first.file),
+        display::path(&other.file)
+    );
     Err(Failure::new(Exit::Usage, "merge.unlike", message)
         .hint("merge joins shards of one plan: the same suite, flags and version"))
 }

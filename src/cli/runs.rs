@@ -33,7 +33,7 @@ pub(super) fn resolve(run: &str, out: &Path, context: &Context) -> Outcome<PathB
 fn list(out: &Path, context: &Context) -> Outcome {
     let (runs, errors) = history::list(out, None);
     if runs.is_empty() {
-        context.printer.talk(&format!("no runs under {}", display::safe_line(&out.display().to_string())));
+        context.printer.talk(&format!("no runs under {}", display::path(out)));
     }
     for run in runs {
         let RunInfo { manifest, counts, planned, state, .. } = run;
@@ -81,10 +81,10 @@ fn invariants(args: &RunArg, context: &Context) -> Outcome {
             .data_line(&display::safe_line(&format!("{}{trial}: {}", finding.invariant, finding.message)))?;
     }
     if broken.is_empty() {
-        context.printer.data_line(&format!("{}: sound", file.display()))?;
+        context.printer.data_line(&format!("{}: sound", display::path(&file)))?;
         return Ok(Exit::Pass);
     }
-    let message = format!("{} broken in {}", count(broken.len() as u64, "invariant"), file.display());
+    let message = format!("{} broken in {}", count(broken.len() as u64, "invariant"), display::path(&file));
     Err(Failure::new(Exit::LocalIo, "store.unreadable", message))
 }
 
@@ -93,7 +93,7 @@ fn invariants(args: &RunArg, context: &Context) -> Outcome {
 pub(super) fn write_tape(run: &Path, to: &Path, context: &Context) -> Outcome<()> {
     let text = tape(run)?;
     let failed = |error: std::io::Error| {
-        let message = format!("the tape `{}` cannot be written: {error}", to.display());
+        let message = format!("the tape `{}` cannot be written: {error}", display::path(to));
         Failure::new(Exit::LocalIo, "store.tape", message)
     };
     if let Some(folder) = to.parent() {
@@ -102,7 +102,7 @@ pub(super) fn write_tape(run: &Path, to: &Path, context: &Context) -> Outcome<()
     let mut new = to.as_os_str().to_owned();
     new.push(".new");
     std::fs::write(&new, &text).and_then(|()| std::fs::rename(&new, to)).map_err(failed)?;
-    let path = display::safe_line(&to.display().to_string());
+    let path = display::path(to);
     context.printer.talk(&format!(
         "tape of the target: {} written ({path})",
         count(text.lines().count() as u64, "line")

@@ -153,7 +153,7 @@ impl TapeArgs {
 }
 
 fn torn(path: &Path, context: &Context) {
-    let path = display::safe_line(&path.display().to_string());
+    let path = display::path(path);
     context.printer.tell(&format!(
         "warning: the last line of the tape `{path}` was broken off and is left out; what it held is lost"
     ));
@@ -173,14 +173,14 @@ pub(super) fn tell(tapes: &Tapes, context: &Context) {
         let parts: Vec<String> =
             parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
         let parts = if parts.is_empty() { "not used".to_owned() } else { parts.join(", ") };
-        let path = display::safe_line(&tape.path().display().to_string());
+        let path = display::path(tape.path());
         context.printer.talk(&format!("tape of the {what}: {parts} ({path})"));
     }
     if let Some(deck) = &tapes.server {
         let answers = count(deck.played(), "answer");
         let missed = deck.missed();
         let missed = if missed > 0 { format!(", {missed} missing") } else { String::new() };
-        let path = display::safe_line(&deck.path().display().to_string());
+        let path = display::path(deck.path());
         context.printer.talk(&format!("tape of the target: {answers} played{missed} ({path})"));
     }
 }

@@ -17,7 +17,7 @@ use crate::report::Summary;
 use crate::report::archive::Kept;
 use crate::report::html::served::{Laid, Served, lay};
 use crate::store::Reader;
-use crate::view::{Options, Refused, Source, ViewError, Viewer};
+use crate::view::{Limits, Options, Refused, Source, ViewError, Viewer};
 
 /// Arguments of `view`.
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub(super) async fn view(args: &ViewArgs, context: &Context) -> Outcome {
     // Before anything is promised: a signal that comes early is not lost.
     let (int, term) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (folder, first) = place(args, context)?;
-    let options = Options { folder, first, port: args.port };
+    let options = Options { folder, first, port: args.port, limits: Limits::default() };
     let source = Arc::new(Decided(context.clone()));
     let viewer =
         Viewer::start(options, source, context.clock.clone()).await.map_err(|error| failure(&error))?;

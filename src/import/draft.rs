@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::mask;
 use crate::diag::Origin;
 use crate::score::checks::Check;
+use crate::suite::secret;
 use crate::suite::wire::StepPart;
 
 /// Most cases of one import; a suite of more would not be read back.
@@ -209,19 +209,20 @@ impl Case {
         let texts = self.turns.iter_mut().chain(&mut self.tags).chain([&mut self.title, &mut self.id]);
         let mut found = texts.fold(false, |found, text| hide(text) | found);
         let values = self.expect.iter_mut().chain(&mut self.criteria).chain(self.steps.iter_mut().flatten());
-        found |= values.fold(false, |found, value| mask::mask(value) | found);
-        found |= self.keys.values_mut().fold(false, |found, value| mask::mask(value) | found);
+        found |= values.fold(false, |found, value| secret::mask(value) | found);
+        found |= self.keys.values_mut().fold(false, |found, value| secret::mask(value) | found);
         hide_parts(&mut self.parts);
         if found {
             let part = Mapped::new("secret", &self.at, "something that looks like a secret");
-            self.parts
-                .push(part.near(mask::MARK, "secrets are not copied; what needs one must get it elsewhere"));
+            self.parts.push(
+                part.near(secret::MARK, "secrets are not copied; what needs one must get it elsewhere"),
+            );
         }
     }
 }
 
 fn hide(text: &mut String) -> bool {
-    let clean = mask::masked(text);
+    let clean = secret::masked(text);
     let found = clean.is_some();
     if let Some(clean) = clean {
         *text = clean;

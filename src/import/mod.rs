@@ -11,7 +11,6 @@ use crate::diag::{Diagnostic, Origin};
 mod csv;
 mod draft;
 mod expect;
-mod mask;
 mod mcp_builder;
 mod mcpchecker;
 mod mcpjam;

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::draft::{Draft, Mapped};
-use super::mask;
 use super::node::Node;
 use crate::llm::providers;
+use crate::suite::secret;
 
 /// Takes the target from a description in the style of `mcpServers`: `command` with `args` and `env`, or `url` with
 /// `headers`. Reports what became of it; whether it could be used.
@@ -59,7 +59,7 @@ fn setting(key: &str, name: &str, node: &Node, draft: &mut Draft) -> Option<Stri
     if filled != escaped(&value) {
         return Some(filled);
     }
-    if !mask::is_secret_name(name) && mask::masked(&value).is_none() {
+    if !secret::is_secret(name, &value) {
         return Some(filled);
     }
     let variable = draft.variable(name);
@@ -77,18 +77,18 @@ fn setting(key: &str, name: &str, node: &Node, draft: &mut Draft) -> Option<Stri
 
 /// Words of a command line; what looks like a secret becomes a variable.
 fn arguments(words: &[String], draft: &mut Draft) -> Vec<String> {
-    let mut after_secret = false;
+    let mut flag = "";
     words
         .iter()
         .enumerate()
         .map(|(index, word)| {
             let filled = template(word, draft);
             let plain = filled == escaped(word);
-            let hidden = plain && !word.starts_with('-') && (after_secret || mask::masked(word).is_some());
-            after_secret = word.starts_with("--") && !word.contains('=') && mask::is_secret_name(word);
+            let hidden = plain && !word.starts_with('-') && secret::is_secret(flag, word);
+            flag = if word.starts_with("--") && !word.contains('=') { word } else { "" };
             match word
                 .split_once('=')
-                .filter(|(flag, _)| plain && flag.starts_with('-') && mask::is_secret_name(flag))
+                .filter(|(flag, value)| plain && flag.starts_with('-') && secret::is_secret(flag, value))
             {
                 Some((flag, _)) => format!("{flag}={}", draft.variable(flag.trim_start_matches('-'))),
                 None if hidden => draft.variable(&format!("MCP_ARG_{index}")),
@@ -101,11 +101,7 @@ fn arguments(words: &[String], draft: &mut Draft) -> Vec<String> {
 /// An address; one with a secret in it becomes a variable.
 fn address(url: &str, draft: &mut Draft) -> String {
     let filled = template(url, draft);
-    let parsed = url::Url::parse(url).ok();
-    let secret = parsed.is_some_and(|url| {
-        url.password().is_some() || url.query_pairs().any(|(name, _)| mask::is_secret_name(&name))
-    });
-    if secret || mask::masked(url).is_some() { draft.variable("MCP_URL") } else { filled }
+    if secret::looks_secret(url) { draft.variable("MCP_URL") } else { filled }
 }
 
 /// A text with `{{env.NAME}}`, `${NAME}` and `${env:NAME}` as variables of the suite.

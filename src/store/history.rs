@@ -44,6 +44,13 @@ pub struct Counts {
     pub unscored: u64,
 }
 
+impl Counts {
+    /// All of them.
+    pub fn ended(self) -> u64 {
+        self.passed + self.failed + self.invalid + self.skipped + self.unscored
+    }
+}
+
 /// Whether a run is still going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,10 +109,10 @@ pub fn all(folder: &Path, limit: usize) -> Vec<PathBuf> {
 pub fn info(path: &Path) -> Result<RunInfo, StoreError> {
     let reader = Reader::open(path)?;
     let (manifest, planned) = reader.bare_manifest()?;
-    // A skipped trial has one finding, and that says so.
+    // A skipped trial has one finding, and that says so. Few verdicts hold the word at all: the others are not read.
     let sql = "SELECT coalesce(sum(v.outcome = 'pass'), 0), coalesce(sum(v.outcome = 'fail'), 0),
                       coalesce(sum(v.outcome = 'invalid'), 0), coalesce(sum(v.outcome IS NULL), 0),
-                      coalesce(sum(v.outcome = 'pass' AND json_valid(v.verdict)
+                      coalesce(sum(v.outcome = 'pass' AND instr(v.verdict, ?1) AND json_valid(v.verdict)
                           AND v.verdict ->> '$.findings[0].grade.unscored.code' = ?1), 0)
                FROM trials t JOIN transcripts r ON r.trial = t.id LEFT JOIN verdicts v ON v.trial = t.id
                WHERE t.wanted = 1";

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
+use serde::Deserialize;
 
 use super::record::{CaseResult, Facts, Manifest, RunRecord, Spend, Stop, is_settled, place};
 use super::{StoreError, pack, schema};
-use crate::ids::{CaseKey, Pool, ScoreKey};
+use crate::ids::{CaseKey, CaseName, Pool, ScoreKey};
 use crate::plan::Planned;
 use crate::score::{Outcome, Verdict};
 use crate::transcript::{CaseHeader, Event, Transcript};
@@ -37,6 +38,17 @@ pub struct Damaged {
 struct Row {
     id: i64,
     planned: Planned,
+}
+
+/// A row of the plan, of which only the name of its case is read.
+#[derive(Deserialize)]
+struct Named {
+    header: NamedHeader,
+}
+
+#[derive(Deserialize)]
+struct NamedHeader {
+    case: CaseName,
 }
 
 /// A stored result without its header.
@@ -172,16 +184,29 @@ impl Reader {
     /// The trials that have ended, each with the outcome as it was noted, in the order of [`RunRecord::results`]: enough
     /// to find a trial by its names. Damaged rows are left out.
     pub fn ended(&self) -> Result<Vec<(CaseHeader, Option<Outcome>)>, StoreError> {
+        self.ended_of(|_| true)
+    }
+
+    /// The same of the cases whose names are wanted.
+    pub fn ended_of(
+        &self,
+        wanted: impl Fn(&CaseName) -> bool,
+    ) -> Result<Vec<(CaseHeader, Option<Outcome>)>, StoreError> {
         let sql = "SELECT t.planned, v.outcome FROM trials t JOIN transcripts r ON r.trial = t.id
                    LEFT JOIN verdicts v ON v.trial = t.id WHERE t.wanted = 1 ORDER BY t.id";
         let mut pool = Pool::default();
         let mut all = || {
             let mut rows = self.conn.prepare(sql)?;
             let rows = rows.query_map([], |row| {
-                let (planned, outcome): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+                // Of a large run most rows are of other cases: their names are all that is read of them.
+                let text = row.get_ref(0)?.as_bytes()?;
+                if !pack::read::<Named>("plan", text).is_ok_and(|named| wanted(&named.header.case)) {
+                    return Ok(None);
+                }
+                let outcome: Option<String> = row.get(1)?;
                 let known = [Outcome::Pass, Outcome::Fail, Outcome::Invalid];
                 let outcome = known.into_iter().find(|known| Some(known.as_str()) == outcome.as_deref());
-                let planned = pack::read::<Planned>("plan", planned.as_bytes()).ok();
+                let planned = pack::read::<Planned>("plan", text).ok();
                 Ok(planned.map(|mut planned| {
                     planned.header.share(&mut pool);
                     (planned.header, outcome)
@@ -192,6 +217,20 @@ impl Reader {
         let mut all: Vec<_> = all().map_err(|error| self.unreadable(&error))?.into_iter().flatten().collect();
         all.sort_by(|(a, _), (b, _)| place(a).cmp(&place(b)));
         Ok(all)
+    }
+
+    /// Keys of trials that have ended, in the order of execution: so many of them from a place on. `None` for one that cannot
+    /// be read.
+    pub fn ended_keys(&self, from: usize, most: usize) -> Result<Vec<Option<CaseKey>>, StoreError> {
+        let sql = "SELECT key FROM trials t WHERE wanted = 1 AND EXISTS (SELECT 1 FROM transcripts r WHERE r.trial = t.id)
+                   ORDER BY id LIMIT ?1 OFFSET ?2";
+        let keys = || {
+            let mut keys = self.conn.prepare_cached(sql)?;
+            let keys = keys.query_map([most as i64, from as i64], |row| row.get(0))?;
+            keys.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        let keys = keys().map_err(|error| self.unreadable(&error))?;
+        Ok(keys.iter().map(|key| key.parse().ok()).collect())
     }
 
     /// Every transcript of the plan with what was planned, one at a time, ordered as [`RunRecord::results`].

@@ -1,5 +1,6 @@
 //! Where pages are made: what takes long is made by few at a time, and kept as long as the run file stays as it is.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(super) struct Kitchen {
     pages: Mutex<Vec<Plate>>,
     news: Mutex<Vec<News>>,
     cooks: Semaphore,
+    /// One for each file whose page is being made: whoever wants the same page waits for it.
+    ovens: Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>,
 }
 
 /// A page, and for what it was made.
@@ -40,6 +43,8 @@ struct Plate {
     running: bool,
     made: Duration,
     took: Duration,
+    /// The numbers of the run before the page was made; see [`rows::tag`].
+    tag: String,
     laid: Arc<Laid>,
     /// The run before, if trials of it stand beside those of this one.
     earlier: Option<PathBuf>,
@@ -48,6 +53,7 @@ struct Plate {
 #[derive(Clone)]
 struct News {
     file: PathBuf,
+    stamp: Stamp,
     made: Duration,
     took: Duration,
     info: Arc<RunInfo>,
@@ -55,8 +61,8 @@ struct News {
 
 impl Kitchen {
     pub(super) fn new(source: Arc<dyn Source>, rows: Rows, clock: Clock) -> Self {
-        let (pages, news) = (Mutex::default(), Mutex::default());
-        Self { source, rows, clock, pages, news, cooks: Semaphore::new(COOKS) }
+        let (pages, news, ovens) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { source, rows, clock, pages, news, cooks: Semaphore::new(COOKS), ovens }
     }
 
     /// Does something long where it holds nobody up; `None`: it broke.
@@ -83,15 +89,18 @@ impl Kitchen {
 
     /// A run in a few numbers.
     pub(super) fn info(&self, file: &Path) -> Result<Arc<RunInfo>, Refused> {
-        let fresh = |one: &&News| one.file == file && self.is_fresh(one.made, one.took);
+        let stamp = rows::stamp(file);
+        // Of a run that has ended nothing changes but with its file.
+        let still = |one: &News| one.stamp == stamp && rows::state(&one.info).0 != "running";
+        let fresh = |one: &&News| one.file == file && (still(one) || self.is_fresh(one.made, one.took));
         if let Some(one) = self.news.lock().unwrap_or_else(PoisonError::into_inner).iter().find(fresh) {
             return Ok(Arc::clone(&one.info));
         }
         let begun = self.clock.elapsed();
         let info = Arc::new(history::info(file)?);
         let made = self.clock.elapsed();
-        let news =
-            News { file: file.to_owned(), made, took: made.saturating_sub(begun), info: Arc::clone(&info) };
+        let took = made.saturating_sub(begun);
+        let news = News { file: file.to_owned(), stamp, made, took, info: Arc::clone(&info) };
         let mut all = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|one| one.file != file);
         all.push(news);
@@ -105,9 +114,21 @@ impl Kitchen {
         self.plate(file).map(|plate| plate.laid)
     }
 
+    /// The same with the tag of what it shows: a page whose tag is that of the run now is not behind it.
+    pub(super) fn tagged(&self, file: &Path) -> Result<(Arc<Laid>, String), Refused> {
+        self.plate(file).map(|plate| (plate.laid, plate.tag))
+    }
+
     fn plate(&self, file: &Path) -> Result<Plate, Refused> {
+        let oven = {
+            let mut ovens = self.ovens.lock().unwrap_or_else(PoisonError::into_inner);
+            ovens.retain(|_, oven| Arc::strong_count(oven) > 1);
+            Arc::clone(ovens.entry(file.to_owned()).or_default())
+        };
+        let _alone = oven.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = rows::stamp(file);
-        let running = rows::state(&*self.info(file)?).0 == "running";
+        let info = self.info(file)?;
+        let running = rows::state(&info).0 == "running";
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let good = |one: &Plate| {
             one.file == file
@@ -126,7 +147,8 @@ impl Kitchen {
         let earlier = if laid.beside.is_empty() { None } else { rows::earlier(file).map(|(_, path)| path) };
         let made = self.clock.elapsed();
         let took = made.saturating_sub(begun);
-        let plate = Plate { file: file.to_owned(), stamp, running, made, took, laid, earlier };
+        let plate =
+            Plate { file: file.to_owned(), stamp, running, made, took, tag: rows::tag(&info), laid, earlier };
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         pages.retain(|one| one.file != file);
         pages.push(plate.clone());

@@ -1,10 +1,11 @@
 //! A viewer of run files for a browser on this machine: the history of a folder, the page of a run of any size, any two
 //! runs compared, and a run in progress followed.
 //!
-//! It listens on 127.0.0.1 and reads only. Who may come in is `door`'s to say, what there is `rows`'. Pages are static or
-//! those of reports; whatever they show comes as JSON and reaches the document as text. A run is addressed by a digest of
-//! the path at which the folder was found to hold it, so that nothing a page sends becomes a path. Files are opened for
-//! each request and closed after it: a run that is being written is never kept from ending as one file.
+//! It listens on 127.0.0.1 and reads only. Who may come in is `door`'s to say, how many at once `seats`', what there is
+//! `rows`'. Pages are static or those of reports; whatever they show comes as JSON and reaches the document as text. A run
+//! is addressed by a digest of the path at which the folder was found to hold it, so that nothing a page sends becomes a
+//! path. Files are opened for each request and closed after it: a run that is being written is never kept from ending as
+//! one file.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -21,10 +22,12 @@ mod pages;
 mod routes;
 mod rows;
 mod run;
+mod seats;
 
 use self::door::Door;
 use self::kitchen::Kitchen;
 use self::rows::Rows;
+pub use self::seats::Limits;
 use crate::ids::CaseKey;
 use crate::report::archive::Kept;
 use crate::report::html::served::{Laid, Served};
@@ -43,6 +46,8 @@ pub struct Options {
     pub first: Option<PathBuf>,
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
+    /// What connections may take.
+    pub limits: Limits,
 }
 
 /// Who decides about a run and finds its transcripts: the same for a page as for the reports of the run.
@@ -130,9 +135,8 @@ impl Viewer {
         let rows = Rows::new(options.folder, options.first, clock.clone());
         let kitchen = Arc::new(Kitchen::new(source, rows, clock));
         let stop = CancellationToken::new();
-        let (router, stopped) = (routes::router(&door, &kitchen), stop.clone().cancelled_owned());
-        let serving = axum::serve(listener, router).with_graceful_shutdown(stopped).into_future();
-        let serving = tokio::spawn(async move { drop(serving.await) });
+        let router = routes::router(&door, &kitchen);
+        let serving = tokio::spawn(seats::serve(listener, router, options.limits, stop.clone()));
         Ok(Self { door, first, stop, serving })
     }
 

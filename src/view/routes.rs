@@ -6,14 +6,14 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 
 use super::compare;
 use super::door::{Door, guard};
 use super::kitchen::Kitchen;
 use super::pages;
-use super::run::{self, Shared, broke, refused};
+use super::run::{self, Shared, broke, refused, unless_known};
 use crate::ids::Digest;
 
 /// Every page and answer of a viewer.
@@ -42,9 +42,6 @@ pub(super) fn router(door: &Arc<Door>, kitchen: &Arc<Kitchen>) -> Router {
 async fn list(State(kitchen): Shared, headers: HeaderMap) -> Response {
     let listed = kitchen.long(|kitchen| serde_json::to_vec(&kitchen.rows.list()).ok()).await;
     let Some(body) = listed.flatten() else { return refused(&broke()) };
-    let tag = format!("\"{}\"", Digest::of(&body));
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
-    }
-    ([(header::ETAG, tag), (header::CONTENT_TYPE, "application/json".to_owned())], body).into_response()
+    let tag = Digest::of(&body).to_string();
+    unless_known(&tag, &headers, || ([(header::CONTENT_TYPE, "application/json")], body))
 }

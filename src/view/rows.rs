@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::display::excerpt;
+use crate::display::{self, excerpt};
 use crate::gate::Exit;
 use crate::ids::{Digest, RunId};
 use crate::report::figures::{moment, money};
@@ -154,7 +154,7 @@ impl Rows {
         let mut runs: Vec<Arc<Row>> =
             files.iter().filter_map(|file| known.get(file)).map(|one| Arc::clone(&one.row)).collect();
         runs.sort_by(|a, b| (&b.started, &b.run).cmp(&(&a.started, &a.run)));
-        List { folder: excerpt(&self.folder.display().to_string(), 300), runs, pending }
+        List { folder: excerpt(&display::path(&self.folder), 300), runs, pending }
     }
 }
 
@@ -162,7 +162,7 @@ impl Rows {
 fn row(file: &Path) -> (Row, bool) {
     let base = Row {
         id: id(file),
-        file: excerpt(&file.display().to_string(), 300),
+        file: excerpt(&display::path(file), 300),
         run: file.file_stem().map(|stem| excerpt(&stem.to_string_lossy(), 100)).unwrap_or_default(),
         ..Row::default()
     };
@@ -214,6 +214,11 @@ pub(super) fn state(info: &RunInfo) -> (&'static str, Option<u8>) {
         RunState::Ended(code) if complete => ("ended", Some(code)),
         RunState::Ended(code) => ("open", Some(code)),
     }
+}
+
+/// Changes when a trial of a run ends or is scored, and when the run does.
+pub(super) fn tag(info: &RunInfo) -> String {
+    Digest::of_json(&(state(info).0, info.counts, info.planned)).to_string()
 }
 
 fn name(code: u8) -> Option<&'static str> {

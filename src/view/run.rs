@@ -6,21 +6,25 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Refused;
 use super::kitchen::Kitchen;
 use super::rows;
 use crate::display::{excerpt, safe_line};
-use crate::ids::{CaseKey, Digest, ModelName};
+use crate::ids::{CaseKey, ModelName};
 use crate::report::html::served;
 use crate::store::Reader;
 use crate::store::history::Counts;
 
 /// How long one request may search.
 const SEARCH: Duration = Duration::from_millis(500);
+/// Most trials that one request looks through, and how many are looked through before the next look at the clock.
+const KEYS: usize = 8192;
+const PART: usize = 64;
 /// Most words of a search.
 const WORDS: usize = 16;
 
@@ -84,13 +88,28 @@ pub(super) async fn page(State(kitchen): Shared, Path(id): Path<String>) -> Resp
     }
 }
 
-/// The cases of a run as they are now: raw deflate of JSON.
-pub(super) async fn index(State(kitchen): Shared, Path(id): Path<String>) -> Response {
-    match with(&kitchen, id, |kitchen, file| kitchen.page(&file)).await {
-        Ok(laid) => {
-            ([(header::CONTENT_TYPE, "application/octet-stream")], laid.index.clone()).into_response()
+/// The cases of a run as they are now: raw deflate of JSON. Nothing where they are what the page has already.
+pub(super) async fn index(State(kitchen): Shared, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    match with(&kitchen, id, |kitchen, file| kitchen.tagged(&file)).await {
+        Ok((laid, tag)) => {
+            let body = || ([(header::CONTENT_TYPE, "application/octet-stream")], laid.index.clone());
+            unless_known(&tag, &headers, body)
         }
         Err(why) => refused(&why),
+    }
+}
+
+/// An answer with its tag, or only that it is known.
+pub(super) fn unless_known<T: IntoResponse>(
+    tag: &str,
+    headers: &HeaderMap,
+    body: impl FnOnce() -> T,
+) -> Response {
+    let tag = format!("\"{tag}\"");
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    match known {
+        true => (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response(),
+        false => ([(header::ETAG, tag)], body()).into_response(),
     }
 }
 
@@ -101,7 +120,7 @@ struct Now {
     exit: Option<u8>,
     planned: u64,
     counts: Counts,
-    /// Changes when anything has.
+    /// Changes when anything of these has; the index has the same as its `ETag`.
     tag: String,
 }
 
@@ -111,8 +130,7 @@ pub(super) async fn now(State(kitchen): Shared, Path(id): Path<String>) -> Respo
         let file = kitchen.rows.file(&id).ok_or_else(no_run)?;
         let info = kitchen.info(&file)?;
         let (state, exit) = rows::state(&info);
-        let tag = Digest::of_json(&(state, info.counts, info.planned)).to_string();
-        Ok(Now { state, exit, planned: info.planned, counts: info.counts, tag })
+        Ok(Now { state, exit, planned: info.planned, counts: info.counts, tag: rows::tag(&info) })
     };
     match kitchen.brief(read).await.unwrap_or_else(|| Err(broke())) {
         Ok(now) => Json(now).into_response(),
@@ -122,7 +140,7 @@ pub(super) async fn now(State(kitchen): Shared, Path(id): Path<String>) -> Respo
 
 /// A trial.
 pub(super) async fn trial(State(kitchen): Shared, Path((id, key)): Path<(String, String)>) -> Response {
-    let Some(key) = key_of(&key) else {
+    let Ok(key) = key.parse() else {
         return (StatusCode::NOT_FOUND, "there is no such trial\n").into_response();
     };
     let read = move |kitchen: &Kitchen| Some(kitchen.trial(&kitchen.rows.file(&id)?, key));
@@ -134,13 +152,6 @@ pub(super) async fn trial(State(kitchen): Shared, Path((id, key)): Path<(String,
         Some(None) => refused(&no_run()),
         None => refused(&broke()),
     }
-}
-
-/// The key of a trial as it stands in addresses.
-fn key_of(text: &str) -> Option<CaseKey> {
-    let mut parts = text.splitn(3, '-');
-    let (question, model, trial) = (parts.next()?, parts.next()?, parts.next()?);
-    Some(CaseKey { question: question.parse().ok()?, model: model.parse().ok()?, trial: trial.parse().ok()? })
 }
 
 /// A trial in a list.
@@ -167,9 +178,8 @@ pub(super) async fn case(
     Query(Asked { case }): Query<Asked>,
 ) -> Response {
     let read = move |_: &Kitchen, file: PathBuf| {
-        let all = Reader::open(&file)?.ended()?;
-        let own = all.into_iter().filter(|(header, _)| excerpt(header.case.as_str(), 200) == case);
-        let ended = own.map(|(header, outcome)| Ended {
+        let own = Reader::open(&file)?.ended_of(|name| excerpt(name.as_str(), 200) == case)?;
+        let ended = own.into_iter().map(|(header, outcome)| Ended {
             n: header.trial,
             o: outcome.map_or("none", |outcome| outcome.as_str()),
             model: excerpt(header.model.as_ref().map_or("", ModelName::as_str), 200),
@@ -200,7 +210,7 @@ struct Found {
     found: Vec<String>,
     /// Where to go on; `None`: that was all.
     next: Option<usize>,
-    of: usize,
+    of: u64,
 }
 
 /// Looks through transcripts for words, as many as there is time for.
@@ -211,37 +221,25 @@ pub(super) async fn search(
 ) -> Response {
     let words: Vec<String> = q.to_lowercase().split_whitespace().take(WORDS).map(str::to_owned).collect();
     let read = move |kitchen: &Kitchen, file: PathBuf| {
-        let all = Reader::open(&file)?.ended()?;
+        let of = kitchen.info(&file)?.counts.ended();
+        let keys = Reader::open(&file)?.ended_keys(from, KEYS)?;
+        let says = |key: &CaseKey| kitchen.kept(&file, *key).is_some_and(|kept| served::says(&kept, &words));
+        let (mut found, mut done) = (vec![], 0);
         let begun = kitchen.now();
-        let mut found = Found { found: vec![], next: None, of: all.len() };
-        for (at, (header, _)) in all.iter().enumerate().skip(from) {
-            // One at least, so that every request gets on.
-            if at > from && kitchen.now().saturating_sub(begun) > SEARCH {
-                found.next = Some(at);
+        for part in keys.chunks(PART) {
+            // One part at least, so that every request gets on.
+            if done > 0 && kitchen.now().saturating_sub(begun) > SEARCH {
                 break;
             }
-            if kitchen.kept(&file, header.key).is_some_and(|kept| served::says(&kept, &words)) {
-                found.found.push(header.key.to_string());
-            }
+            let here = part.par_iter().flatten().filter(|key| says(key));
+            found.extend(here.map(ToString::to_string).collect::<Vec<_>>());
+            done += part.len();
         }
-        Ok(found)
+        let more = done < keys.len() || keys.len() == KEYS;
+        Ok(Found { found, next: more.then_some(from + done), of })
     };
     match with(&kitchen, id, read).await {
         Ok(found) => Json(found).into_response(),
         Err(why) => refused(&why),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_read_as_they_are_written() {
-        let key = CaseKey { question: Digest::of(b"q"), model: Digest::of(b"m"), trial: 12 };
-        assert_eq!(key_of(&key.to_string()), Some(key));
-        for wrong in ["", "a-b-1", "../../etc/passwd", &format!("{}-1", key.question), &format!("{key}-")] {
-            assert_eq!(key_of(wrong), None, "{wrong}");
-        }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::output::Printer;
+use crate::cli::program::commands;
 use crate::display;
 use crate::gate::Exit;
 use crate::report::Style;
@@ -105,9 +105,10 @@ pub(super) fn json(lines: &[(&str, Line)], exit: Exit) -> String {
     serde_json::to_string_pretty(&told).unwrap_or_default()
 }
 
-/// Everything for a person.
-pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, printer): (Style, Printer)) -> String {
-    let widest = lines.iter().map(|(_, line)| line.what.chars().count()).max().unwrap_or(0).min(26);
+/// Everything for a person, who starts this program by that name.
+pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, program): (Style, &str)) -> String {
+    let names = lines.iter().map(|(_, line)| line.what.chars().count());
+    let widest = names.max().unwrap_or(0).min(26).min(columns / 3);
     let mut out = String::new();
     for (_, line) in lines {
         let (mark, tone) = match (line.state, style) {
@@ -128,7 +129,7 @@ pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, printer): (S
         }
         if !line.hint.is_empty() {
             rows.extend(hanging(
-                &printer.commands(&line.hint),
+                &commands(&line.hint, program),
                 columns,
                 [&format!("{indent}-> "), &format!("{indent}   ")],
             ));
@@ -147,8 +148,11 @@ pub(super) fn text(lines: &[&(&str, Line)], columns: usize, (style, printer): (S
     let code = if exit == Exit::Pass {
         String::new()
     } else {
-        format!(" · a run would end with exit {} ({})", exit.code(), exit.name())
+        format!("{}a run would end with exit {} ({})", style.dot(), exit.code(), exit.name())
     };
-    out.push_str(&format!("{sum}{code}\n"));
-    out
+    for row in hanging(&format!("{sum}{code}"), columns, ["", "  "]) {
+        out.push_str(&row);
+        out.push('\n');
+    }
+    style.finish(out)
 }

@@ -22,6 +22,8 @@ mod storage;
 mod surroundings;
 mod target;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 pub(super) use args::DoctorArgs;
 use line::Line;
@@ -40,6 +42,17 @@ struct Probe {
     look: for<'a> fn(&'a Setting<'a>) -> BoxFuture<'a, Vec<Line>>,
     /// What it means when it does not end in time.
     late: Exit,
+}
+
+impl Probe {
+    /// What is told where it does not end in time.
+    fn late(&self) -> Line {
+        let line = Line::new(self.name, "", "did not answer in time, so nothing is known of it");
+        match self.late {
+            Exit::Pass => line.warning("try again"),
+            exit => line.wrong(exit, "try again, or name one suite"),
+        }
+    }
 }
 
 /// The families, in the order of the report.
@@ -61,14 +74,7 @@ pub(super) async fn doctor(args: &DoctorArgs, context: &Context) -> Outcome {
     let all = join_all(PROBES.iter().map(|probe| async {
         match tokio::time::timeout(DEADLINE, (probe.look)(&setting)).await {
             Ok(lines) => lines,
-            Err(_) => {
-                let line = Line::new(probe.name, "", "did not answer in time, so nothing is known of it");
-                vec![if probe.late == Exit::Pass {
-                    line.warning("try again")
-                } else {
-                    line.wrong(probe.late, "try again, or name one suite")
-                }]
-            }
+            Err(_) => vec![probe.late()],
         }
     }))
     .await;
@@ -87,8 +93,9 @@ pub(super) async fn doctor(args: &DoctorArgs, context: &Context) -> Outcome {
         let printer = context.printer;
         let shown: Vec<&(&str, Line)> =
             lines.iter().filter(|(_, line)| !printer.is_quiet() || line.exit() != Exit::Pass).collect();
-        printer
-            .data(line::text(&shown, usize::from(printer.width()), (printer.style(), printer)).as_bytes())?;
+        printer.data(
+            line::text(&shown, usize::from(printer.width()), (printer.style(), printer.program())).as_bytes(),
+        )?;
     }
     if exit == Exit::Pass {
         return Ok(exit);

@@ -12,7 +12,7 @@ use super::setting::Setting;
 use crate::display;
 use crate::gate::Exit;
 use crate::mcp::Program;
-use crate::mcp::process::errand::Errand;
+use crate::mcp::process::errand::{Errand, Fate};
 use crate::suite::TargetSource;
 
 /// Programs that are known to say their version and end. Others are only looked for.
@@ -54,15 +54,30 @@ fn wanted(setting: &Setting<'_>) -> BTreeMap<String, Exit> {
     all
 }
 
+/// A program as it was found.
+pub(super) enum Found {
+    /// It is not there.
+    Nowhere,
+    /// Its path; it is not asked for its version.
+    At(String),
+    /// Its version and its path.
+    Version(String, String),
+    /// Its path, and how it ended without a word.
+    Mute(String, Fate),
+    /// Why it cannot be started.
+    Broken(String),
+}
+
 async fn one(name: String, exit: Exit, setting: &Setting<'_>) -> Line {
-    let Some(path) = find(&name, setting) else {
-        return Line::new("programs", &name, "is not there")
-            .wrong(exit, "install it, or write its whole path; PATH is where it is looked for");
-    };
+    told(&name, exit, found(&name, setting).await)
+}
+
+async fn found(name: &str, setting: &Setting<'_>) -> Found {
+    let Some(path) = find(name, setting) else { return Found::Nowhere };
     let known = path.file_name().is_some_and(|name| KNOWN.contains(&&*name.to_string_lossy()));
     let place = path.display().to_string();
     if !known {
-        return Line::new("programs", &name, place);
+        return Found::At(place);
     }
     let program =
         Program { command: vec![place.clone(), "--version".to_owned()], env: BTreeMap::new(), cwd: None };
@@ -71,19 +86,28 @@ async fn one(name: String, exit: Exit, setting: &Setting<'_>) -> Line {
     match errand.run().await {
         Ok(ran) => {
             let said = String::from_utf8_lossy(&ran.stdout).into_owned();
-            let version =
-                said.lines().find(|line| !line.trim().is_empty()).map(|line| display::excerpt(line, 60));
+            let version = said.lines().find(|line| !line.trim().is_empty());
             match version {
-                Some(version) => Line::new("programs", &name, format!("{version}, {place}")),
-                None => {
-                    Line::new("programs", &name, format!("{place} says no version: it {}", ran.fate.words()))
-                        .warning("start it by hand once")
-                }
+                Some(version) => Found::Version(display::excerpt(version, 60), place),
+                None => Found::Mute(place, ran.fate),
             }
         }
-        Err(why) => {
-            Line::new("programs", &name, why).wrong(exit, "start it by hand, and see why it does not work")
+        Err(why) => Found::Broken(why),
+    }
+}
+
+/// `exit` is what a run would end with without it.
+pub(super) fn told(name: &str, exit: Exit, found: Found) -> Line {
+    let line = |says: String| Line::new("programs", name, says);
+    match found {
+        Found::Nowhere => line("is not there".to_owned())
+            .wrong(exit, "install it, or write its whole path; PATH is where it is looked for"),
+        Found::At(place) => line(place),
+        Found::Version(version, place) => line(format!("{version}, {place}")),
+        Found::Mute(place, fate) => {
+            line(format!("{place} says no version: it {}", fate.words())).warning("start it by hand once")
         }
+        Found::Broken(why) => line(why).wrong(exit, "start it by hand, and see why it does not work"),
     }
 }
 

@@ -9,6 +9,7 @@ use super::args::DoctorArgs;
 use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome};
 use crate::diag::{Diagnostic, Severity};
+use crate::display;
 use crate::llm::ModelSpec;
 use crate::suite::read::{Loaded, Project, Request};
 use crate::suite::{Suite, TargetSource, vars};
@@ -153,10 +154,7 @@ fn read(project: &Project, name: &str) -> Read {
         Err(found) => Read { file: name.to_owned(), suite: None, problems: vec![found] },
         Ok(path) => {
             let Loaded { suite, diagnostics, .. } = project.load(&path, &Request::default());
-            let file = suite.as_ref().map_or_else(
-                || path.to_string_lossy().trim_start_matches("./").to_owned(),
-                |suite| suite.file.to_string(),
-            );
+            let file = suite.as_ref().map_or_else(|| display::path(&path), |suite| suite.file.to_string());
             Read { file, suite, problems: diagnostics }
         }
     }

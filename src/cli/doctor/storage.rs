@@ -22,27 +22,54 @@ pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
     async move { std::iter::once(folder(setting)).chain(baselines(setting)).collect() }.boxed()
 }
 
+/// The folder as it was found.
+pub(super) enum Folder {
+    /// It is not there, nor is any above it.
+    Nowhere,
+    /// A file has its name, or that of a folder above it.
+    File,
+    /// It cannot be used, and why.
+    Closed(String),
+    /// It can be used.
+    Open {
+        /// It is there already.
+        there: bool,
+        /// Bytes that are free, if that can be known.
+        free: Option<u64>,
+    },
+}
+
 fn folder(setting: &Setting<'_>) -> Line {
-    let wanted = setting.reports();
-    let shown = setting.args.out.display().to_string();
+    told(&setting.args.out.display().to_string(), found(&setting.reports()))
+}
+
+fn found(wanted: &Path) -> Folder {
     // A folder that is not there yet is made by the first run, in the nearest one that is.
-    let Some(there) = nearest(&wanted) else {
-        return Line::new("reports", &shown, "no folder above it exists")
-            .wrong(Exit::LocalIo, "choose another place with `--out DIR`");
-    };
+    let Some(there) = nearest(wanted) else { return Folder::Nowhere };
     if !there.is_dir() {
-        return Line::new("reports", &shown, "a file is in its way")
-            .wrong(Exit::LocalIo, "move the file, or choose another place with `--out DIR`");
+        return Folder::File;
     }
-    let made = if there == wanted { "" } else { "will be made; " };
     match try_out(&there) {
-        Err(why) => Line::new("reports", &shown, why)
-            .wrong(Exit::LocalIo, "make it writable, or choose another place with `--out DIR`"),
-        Ok(()) => {
-            let free = free(&there);
+        Err(why) => Folder::Closed(why),
+        Ok(()) => Folder::Open { there: there == wanted, free: free(&there) },
+    }
+}
+
+pub(super) fn told(shown: &str, found: Folder) -> Line {
+    let line = |says: &str| Line::new("reports", shown, says);
+    match found {
+        Folder::Nowhere => {
+            line("no folder above it exists").wrong(Exit::LocalIo, "choose another place with `--out DIR`")
+        }
+        Folder::File => line("a file is in its way")
+            .wrong(Exit::LocalIo, "move the file, or choose another place with `--out DIR`"),
+        Folder::Closed(why) => {
+            line(&why).wrong(Exit::LocalIo, "make it writable, or choose another place with `--out DIR`")
+        }
+        Folder::Open { there, free } => {
+            let made = if there { "" } else { "will be made; " };
             let room = free.map_or_else(|| "room unknown".to_owned(), |free| format!("{} free", size(free)));
-            let line =
-                Line::new("reports", &shown, format!("{made}writable, {room}, renames and locks work"));
+            let line = line(&format!("{made}writable, {room}, renames and locks work"));
             if free.is_some_and(|free| free < LITTLE) {
                 line.warning("free some space, or remove old runs: `rehearsal runs prune`")
             } else {
@@ -95,14 +122,22 @@ fn baselines(setting: &Setting<'_>) -> Vec<Line> {
         match baseline::read(&path) {
             Ok(Some(_)) => known += 1,
             Ok(None) => {}
-            Err(error) => lines.push(Line::new("baseline", suite.name.as_str(), error.to_string()).wrong(
-                Exit::LocalIo,
-                "take it from version control again, or accept a run: `rehearsal baseline accept`",
-            )),
+            Err(error) => lines.push(unreadable(suite.name.as_str(), &error.to_string())),
         }
     }
     if known > 0 && lines.is_empty() {
-        lines.push(Line::new("baseline", "", format!("{} readable", count(known, "baseline"))));
+        lines.push(readable(known));
     }
     lines
+}
+
+pub(super) fn unreadable(suite: &str, why: &str) -> Line {
+    Line::new("baseline", suite, why).wrong(
+        Exit::LocalIo,
+        "take it from version control again, or accept a run: `rehearsal baseline accept`",
+    )
+}
+
+pub(super) fn readable(known: u64) -> Line {
+    Line::new("baseline", "", format!("{} readable", count(known, "baseline")))
 }

@@ -18,14 +18,14 @@ const OWN: u64 = 64;
 pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
     async move {
         std::iter::once(files(setting.args.concurrency, getrlimit(Resource::Nofile).current))
-            .chain(proxies(setting))
+            .chain(told(&proxies(setting)))
             .collect()
     }
     .boxed()
 }
 
 /// Whether so many trials may have their files open at once. `None` stands for no limit.
-fn files(concurrency: u16, limit: Option<u64>) -> Line {
+pub(super) fn files(concurrency: u16, limit: Option<u64>) -> Line {
     let wanted = OWN + u64::from(concurrency) * PER_TRIAL;
     match limit {
         None => Line::new("open files", "", "no limit"),
@@ -44,8 +44,8 @@ fn files(concurrency: u16, limit: Option<u64>) -> Line {
 }
 
 /// Proxies of the environment that requests to models and targets would take.
-fn proxies(setting: &Setting<'_>) -> Option<Line> {
-    let set: Vec<String> = [
+fn proxies(setting: &Setting<'_>) -> Vec<(&'static str, String)> {
+    [
         "HTTPS_PROXY",
         "https_proxy",
         "HTTP_PROXY",
@@ -55,17 +55,22 @@ fn proxies(setting: &Setting<'_>) -> Option<Line> {
         "NO_PROXY",
         "no_proxy",
     ]
-    .iter()
-    .filter_map(|name| {
-        let value = setting.variable(name)?;
-        let shown = match Url::parse(&value) {
+    .into_iter()
+    .filter_map(|name| Some((name, setting.variable(name)?)))
+    .collect()
+}
+
+/// The proxies without their credentials.
+pub(super) fn told(set: &[(&str, String)]) -> Option<Line> {
+    let shown = |(name, value): &(&str, String)| {
+        let value = match Url::parse(value) {
             Ok(url) if url.has_host() => net::shown(&url),
-            _ if name.to_lowercase() == "no_proxy" => value,
+            _ if name.to_lowercase() == "no_proxy" => value.clone(),
             _ => "no URL, and ignored".to_owned(),
         };
-        Some(format!("{name}={shown}"))
-    })
-    .collect();
+        format!("{name}={value}")
+    };
+    let set: Vec<String> = set.iter().map(shown).collect();
     (!set.is_empty())
         .then(|| Line::new("proxy", "", format!("{}; never for this machine itself", set.join(", "))))
 }

@@ -17,6 +17,7 @@ use crate::mcp::{Endpoint, Program};
 use crate::net;
 use crate::report::figures::count;
 use crate::suite::TargetSource;
+use crate::transcript::{Fault, ServerFacts};
 
 /// Looks at every target.
 pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
@@ -25,9 +26,7 @@ pub(super) fn look<'a>(setting: &'a Setting<'a>) -> BoxFuture<'a, Vec<Line>> {
         let mut lines: Vec<Line> =
             join_all(aims.iter().map(|aim| one(aim, setting))).await.into_iter().flatten().collect();
         if more > 0 {
-            let says =
-                format!("{} not asked; name a suite to ask its own", count(more as u64, "further target"));
-            lines.push(Line::new("target", "", says).skipped());
+            lines.push(further(more));
         }
         lines
     }
@@ -38,15 +37,36 @@ async fn one(aim: &Aim<'_>, setting: &Setting<'_>) -> Vec<Line> {
     let url = aim.url(setting);
     let name = named(aim, url.as_ref());
     if setting.args.offline && url.as_ref().is_some_and(|url| !is_here(url)) {
-        return vec![Line::new("target", &name, "not asked (--offline)").skipped()];
+        return vec![told(&name, Greeting::Offline)];
     }
-    let (greeting, clock) = tokio::join!(greet(aim, &name, setting), async {
+    let (greeting, clock) = tokio::join!(greet(aim, setting), async {
         match &url {
             Some(url) => skew(url, setting).await,
             None => None,
         }
     });
-    std::iter::once(greeting).chain(clock).collect()
+    std::iter::once(told(&name, greeting)).chain(clock).collect()
+}
+
+pub(super) fn further(more: usize) -> Line {
+    let says = format!("{} not asked; name a suite to ask its own", count(more as u64, "further target"));
+    Line::new("target", "", says).skipped()
+}
+
+/// What came of greeting a target.
+pub(super) enum Greeting {
+    /// It is elsewhere, and nobody elsewhere is asked.
+    Offline,
+    /// There is no client.
+    Bare,
+    /// Whoever shall greet has no credential.
+    Nobody(Failure),
+    /// No answer in time.
+    Late,
+    /// It did not let us in.
+    Refused(Fault),
+    /// Who answered, after how many milliseconds, and with how many tools.
+    Answered(ServerFacts, u128, usize),
 }
 
 /// The target in a few words, without secrets.
@@ -64,17 +84,12 @@ fn named(aim: &Aim<'_>, url: Option<&Url>) -> String {
     }
 }
 
-async fn greet(aim: &Aim<'_>, name: &str, setting: &Setting<'_>) -> Line {
-    let Ok(outside) = eval::outside(setting.context) else {
-        return Line::new("target", name, "no HTTP client can be made")
-            .wrong(Exit::Bug, "see the message of `rehearsal tools`");
-    };
+async fn greet(aim: &Aim<'_>, setting: &Setting<'_>) -> Greeting {
+    let Ok(outside) = eval::outside(setting.context) else { return Greeting::Bare };
     let begun = setting.context.clock.elapsed();
     let who = match tools::look::identity(setting.args.bearer_env.as_ref(), setting.context) {
         Ok(who) => who,
-        Err(failure) => {
-            return Line::new("target", name, failure.message).wrong(failure.exit, "export the variable");
-        }
+        Err(failure) => return Greeting::Nobody(failure),
     };
     let visiting = async {
         match aim {
@@ -103,22 +118,39 @@ async fn greet(aim: &Aim<'_>, name: &str, setting: &Setting<'_>) -> Line {
     let found = tokio::time::timeout(ANSWER, visiting).await;
     let took = setting.context.clock.elapsed().saturating_sub(begun).as_millis();
     match found {
-        Err(_) => Line::new("target", name, format!("no answer to the handshake within {} s", ANSWER.as_secs()))
-            .wrong(Exit::Target, "does it speak MCP over this transport? a server that is only slow to start needs `ready: {timeout: …}`"),
-        Ok(Err(fault)) => {
+        Err(_) => Greeting::Late,
+        Ok(Err(fault)) => Greeting::Refused(fault),
+        Ok(Ok(visit)) => Greeting::Answered(visit.facts, took, visit.seen.tools.len()),
+    }
+}
+
+pub(super) fn told(name: &str, greeting: Greeting) -> Line {
+    let line = |says: String| Line::new("target", name, says);
+    match greeting {
+        Greeting::Offline => line("not asked (--offline)".to_owned()).skipped(),
+        Greeting::Bare => line("no HTTP client can be made".to_owned())
+            .wrong(Exit::Bug, "see the message of `rehearsal tools`"),
+        Greeting::Nobody(failure) => line(failure.message).wrong(failure.exit, "export the variable"),
+        Greeting::Late => line(format!("no answer to the handshake within {} s", ANSWER.as_secs())).wrong(
+            Exit::Target,
+            "does it speak MCP over this transport? a server that is only slow to start needs `ready: {timeout: …}`",
+        ),
+        Greeting::Refused(fault) => {
             let failure = Failure::from_fault(&fault);
             let hint = match (failure.exit, failure.hint) {
                 (_, Some(hint)) => hint,
-                (Exit::Credentials, None) => "give the suite a persona that may sign in: docs/suite.md, Identities; `rehearsal login URL` for people".to_owned(),
+                (Exit::Credentials, None) => {
+                    "give the suite a persona that may sign in: docs/suite.md, Identities; `rehearsal login URL` for people".to_owned()
+                }
                 (_, None) => format!("`rehearsal explain {}`", fault.code),
             };
-            Line::new("target", name, fault.message).wrong(failure.exit, hint)
+            line(fault.message).wrong(failure.exit, hint)
         }
-        Ok(Ok(visit)) => {
-            let facts = &visit.facts;
+        Greeting::Answered(facts, took, tools) => {
             let server = if facts.name.is_empty() { "a server without a name" } else { &facts.name };
-            let tools = count(visit.seen.tools.len() as u64, "tool");
-            Line::new("target", name, format!("{server} {} answers in {took} ms, revision {}, {tools}", facts.version, facts.protocol))
+            let (version, revision) = (&facts.version, &facts.protocol);
+            let tools = count(tools as u64, "tool");
+            line(format!("{server} {version} answers in {took} ms, revision {revision}, {tools}"))
         }
     }
 }
@@ -139,7 +171,7 @@ async fn skew(url: &Url, setting: &Setting<'_>) -> Option<Line> {
 const LEEWAY: i64 = 30;
 
 /// What a distance of seconds means; ours is ahead where it is positive.
-fn clock(ahead: i64) -> Line {
+pub(super) fn clock(ahead: i64) -> Line {
     let hint = "set the clock of this machine or of the target; `auth: {issuer: {clock_offset: …}}` moves the embedded issuer's";
     match ahead {
         -1..=1 => Line::new("clock", "", "as the target's"),

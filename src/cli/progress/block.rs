@@ -211,25 +211,41 @@ fn flow(parts: Vec<Part>, look: Look) -> Vec<String> {
     out
 }
 
-/// Trials under way, in columns: names are cut before what they do is.
+/// Cells of a line before its names, and the most that what a trial does keeps for itself.
+const LEAD: usize = 11;
+const WORDS: usize = 32;
+
+/// Cells of each name below which it is no use.
+const LEAST: [usize; 3] = [8, 5, 5];
+
+/// Trials under way, in columns. Names give way to what the trials do: where the terminal is narrow, the persona goes first,
+/// then the model.
 fn rows(rows: &[Row], look: Look) -> Vec<String> {
     let mark = if look.style == Style::Ascii { ">" } else { "▸" };
     let name = |row: &Row, at: usize| display::excerpt(&row.names[at], 60);
     let names: Vec<[String; 3]> = rows.iter().map(|row| [0, 1, 2].map(|at| name(row, at))).collect();
-    let share = look.width.saturating_sub(40) / 4;
-    let rooms = [0, 1, 2].map(|at| {
-        let widest = names.iter().map(|names| width(&names[at])).max().unwrap_or(0);
-        widest.min(if at == 0 { 2 * share } else { share }.clamp(6, 40))
-    });
-    let line = |(row, names): (&Row, &[String; 3])| {
+    let words: Vec<String> =
+        rows.iter().map(|row| display::excerpt(&format!("#{} {}", row.trial, row.words()), 80)).collect();
+    let longest = words.iter().map(|words| width(words)).max().unwrap_or(0).min(WORDS);
+    let room = look.width.saturating_sub(LEAD + longest);
+    let widest = [0, 1, 2].map(|at| names.iter().map(|names| width(&names[at])).max().unwrap_or(0));
+    let least = |columns: usize| -> usize {
+        widest.iter().zip(LEAST).take(columns).map(|(widest, least)| least.min(*widest) + 2).sum()
+    };
+    let columns = (1..=3).rev().find(|columns| least(*columns) <= room).unwrap_or(1);
+    let share = room.saturating_sub(2 * columns) / (columns + 1);
+    let rooms = widest.iter().enumerate().take(columns);
+    let rooms: Vec<usize> = rooms
+        .map(|(at, widest)| *widest.min(&if at == 0 { 2 * share } else { share }.clamp(4, 40)))
+        .collect();
+    let line = |((row, names), words): ((&Row, &[String; 3]), &String)| {
         let seconds = row.since.as_secs();
         let mut text = format!("  {mark} {:>2}:{:02}  ", seconds / 60, seconds % 60);
-        for (name, room) in names.iter().zip(rooms) {
-            let name = fit(name, room);
+        for (name, room) in names.iter().zip(&rooms) {
+            let name = fit(name, *room);
             text.push_str(&format!("{name}{}  ", " ".repeat(room.saturating_sub(width(&name)))));
         }
-        let words = display::excerpt(&format!("#{} {}", row.trial, row.words()), 80);
         look.style.paint(Tone::Dim, &fit(&format!("{text}{words}"), look.width))
     };
-    rows.iter().zip(&names).map(line).collect()
+    rows.iter().zip(&names).zip(&words).map(line).collect()
 }

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::draft::{Case, Draft, Mapped, PHASES};
 use super::super::expect;
-use super::super::mask;
 use super::super::node::Node;
 use super::super::target::template;
 use super::field;
+use crate::suite::secret;
 
 /// The steps of a phase: a list of them, or of the older format a map.
 pub(super) fn phase(name: &str, steps: &Node, draft: &mut Draft, case: &mut Case) {
@@ -89,9 +89,9 @@ fn http(body: &Node, phase: usize, draft: &mut Draft, case: &mut Case) {
         .iter()
         .filter_map(|(name, value)| {
             let text = value.words()?;
-            let secret = mask::is_secret_name(name) || mask::masked(&text).is_some();
+            let hidden = secret::is_secret(name, &text);
             let filled = template(&text, draft);
-            let kept = if secret && filled == text { draft.variable(name) } else { filled };
+            let kept = if hidden && filled == text { draft.variable(name) } else { filled };
             Some((name.clone(), json!(kept)))
         })
         .collect();

@@ -137,8 +137,8 @@ const gridTable = (rows, models) => el("table", { class: "grid" },
 const choiceOf = (name, values, chosen, act) => el("label", {}, `${name} `, el("select", { on: { change: (event) => act(event.target.value) } },
   el("option", { value: "" }, "all"), values.map((value) => el("option", { value, selected: value === chosen }, value || "-"))));
 
-// Fills the section; `change` is called with a filter that somebody chose.
-const showCases = (section, filter, change) => {
+// Fills the section; `change` is called with a filter that somebody chose. `still` leaves the choices as they are.
+const showCases = (section, filter, change, still) => {
   const cases = INDEX.cases;
   const found = filtered(cases, filter);
   const kinds = [...new Set(cases.map((one) => one.kind))];
@@ -156,7 +156,7 @@ const showCases = (section, filter, change) => {
     set({ states });
   };
   section.said.textContent = `${count(found.all.length, "case")} of ${number(cases.length)}${pages > 1 ? `, lines ${number(from + 1)} to ${number(from + here.length)}` : ""}`;
-  section.filters.replaceChildren(
+  if (!still) section.filters.replaceChildren(
     el("div", { class: "chips", role: "group", "aria-label": "States" }, STATES.filter((state) => found.states.get(state) || filter.states.has(state))
       .map((state) => el("button", { type: "button", "aria-pressed": String(filter.states.has(state)), "data-state": state, on: { click: () => toggle(state) } },
         `${mark(state)} ${state} ${number(found.states.get(state) || 0)}`))),

@@ -24,17 +24,36 @@ const find = ([, id, model, persona, client]) => INDEX.cases.find((one) => one.i
 const section = { said: el("p", { role: "status", class: "dim" }), filters: el("div", { class: "choices" }), table: el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of cases" }), pager: el("p", { class: "pager" }) };
 const search = el("input", { type: "search", id: "search", autocomplete: "off", placeholder: "words of a name, a reason, a check" });
 
-const list = () => {
+// Notes what has the focus in parts that are made anew; what comes back gives it back, by its address or else by its place.
+const focused = (parts) => {
+  const had = document.activeElement;
+  const part = parts.find((one) => one.contains(had) && one !== had);
+  const all = () => [...part.querySelectorAll("a, button, select, input, [tabindex]")];
+  const [at, href] = part ? [all().indexOf(had), had.getAttribute("href")] : [-1, null];
+  return () => {
+    if (!part || part.contains(document.activeElement)) return;
+    const now = all();
+    const again = (href && now.find((one) => one.getAttribute("href") === href)) || now[at] || search;
+    again.focus({ preventScroll: true });
+  };
+};
+
+// `still` leaves the filters as they are.
+const list = (still) => {
   state.order = showCases(section, state.filter, (filter) => {
     state.filter = filter;
     history.replaceState(null, "", toHash(filter));
     settled();
-    // What had the focus is made anew; it keeps the focus by its place.
-    const within = [section.filters, section.pager].find((part) => part.contains(document.activeElement));
-    const at = within ? [...within.querySelectorAll("button, select, input")].indexOf(document.activeElement) : -1;
+    const again = focused([section.filters, section.pager]);
     list();
-    if (within) (within.querySelectorAll("button, select, input")[at] || search).focus();
-  });
+    again();
+  }, still);
+};
+
+// Where a case stands in the list.
+const around = (one) => {
+  const at = state.order.indexOf(one);
+  return { back: toHash(state.filter), previous: state.order[at - 1], next: state.order[at + 1] };
 };
 
 // The page shows what its address says.
@@ -50,13 +69,12 @@ const route = async () => {
     } else {
       const given = new URLSearchParams(query);
       const choice = { trial: Number.parseInt(steps[5], 10), beside: given.get("beside") || "", raw: given.get("raw") === "1" };
-      const at = state.order.indexOf(one);
-      const around = { back: toHash(state.filter), previous: state.order[at - 1], next: state.order[at + 1] };
       const same = state.one === one;
       try {
-        const shown = await showCase(page, one, choice, around);
-        if (turn !== state.turn) return;
-        Object.assign(state, { one, shown: { ...shown, choice, around } });
+        const near = around(one);
+        const shown = await showCase(page, one, choice, near, () => turn === state.turn);
+        if (!shown) return;
+        Object.assign(state, { one, shown: { ...shown, choice, around: near } });
       } catch (error) {
         page.replaceChildren(el("p", { class: "warn" }, `This browser cannot show the transcript: ${error}`));
       }

@@ -132,35 +132,13 @@ const sideBySide = (left, right, raw) => {
 const caseLink = (one, trial, more) => `#case/${[one.id, one.model, one.persona, one.client]
   .map(encodeURIComponent).join("/")}${trial ? `/${trial}` : ""}${more || ""}`;
 
-// Fills the page of a case. `choice` has the trial's number, what stands beside it, and whether messages on the wire show.
-const showCase = async (main, one, choice, around) => {
-  const trial = one.trials.find((known) => known.n === choice.trial) || one.trials.find((known) => known.o === "fail" && known.at)
-    || one.trials[0];
-  const shown = trial ? await trialOf(trial) : null;
-  const link = (n, beside, raw) => caseLink(one, n, beside || raw ? `?${new URLSearchParams({ ...(beside ? { beside } : {}), ...(raw ? { raw: "1" } : {}) })}` : "");
-  const others = one.trials.filter((other) => trial && other.n !== trial.n && other.at).map((other) => [String(other.n), `trial ${other.n} (${other.o})`]);
-  if (shown && shown.before) others.unshift(["before", `the run before, ${shown.before.run} (${shown.before.outcome || "no outcome"})`]);
-  let other = null;
-  if (choice.beside === "before") other = shown && shown.before;
-  else if (choice.beside) other = await trialOf(one.trials.find((known) => String(known.n) === choice.beside) || {});
+// Everything about a case but its transcript: its state, and its list of trials. `shown` is the trial whose transcript stands
+// below, if there is one.
+const aboutCase = (one, trial, shown, { choice, around, link }) => {
   const command = `${INDEX.program} show ${INDEX.run} ${one.id}${trial ? ` --trial ${trial.n}` : ""}`;
-  const go = (n) => {
-    const at = main.querySelector(`[data-n="${Number(n)}"]`);
-    if (at) {
-      at.scrollIntoView({ block: "center" });
-      at.focus();
-    }
-  };
   const rule = one.rule ? el("dl", {}, el("dt", {}, "rule"), el("dd", {}, `${one.rule.title} (${one.rule.level}, ${one.rule.section})`),
     el("dt", {}, "fix"), el("dd", {}, one.rule.fix)) : null;
-  const cited = shown ? citations(shown) : new Map();
-  const events = !shown ? null : other ? [
-    el("div", { class: "pair heads" }, el("h3", {}, `trial ${trial.n}, ${trial.o}`),
-      el("h3", {}, (others.find(([value]) => value === choice.beside) || ["", "beside"])[1])),
-    sideBySide(shown, other, choice.raw),
-  ] : el("section", { class: "events", "aria-label": "Transcript" },
-    visible(shown, choice.raw, cited).map((event) => card(event, cited)));
-  main.replaceChildren(...[
+  return el("div", { id: "about" },
     el("nav", { "aria-label": "Other cases", class: "around" }, el("a", { href: around.back }, "← all cases"), " ",
       around.previous ? el("a", { href: caseLink(around.previous) }, "previous") : null, " ",
       around.next ? el("a", { href: caseLink(around.next) }, "next") : null),
@@ -176,7 +154,46 @@ const showCase = async (main, one, choice, around) => {
     el("p", { class: "command" }, command),
     one.trials.length ? el("nav", { "aria-label": "Trials", class: "tabs" }, one.trials.slice(0, 200).map((known) => el("a", {
       href: link(known.n, "", choice.raw), "aria-current": known === trial ? "page" : false, class: known.o,
-    }, `trial ${known.n} ${mark(known.o)} ${known.o}`))) : el("p", {}, "No trial of this case ended."),
+    }, `trial ${known.n} ${mark(known.o)} ${known.o}`))) : el("p", {}, "No trial of this case ended."));
+};
+
+// What may stand beside a trial: the run before, and the other trials.
+const besides = (one, trial, shown) => {
+  const others = one.trials.filter((other) => trial && other.n !== trial.n && other.at).map((other) => [String(other.n), `trial ${other.n} (${other.o})`]);
+  if (shown && shown.before) others.unshift(["before", `the run before, ${shown.before.run} (${shown.before.outcome || "no outcome"})`]);
+  return others;
+};
+const besideOptions = (others, chosen) => [el("option", { value: "" }, "nothing"),
+  ...others.map(([value, name]) => el("option", { value, selected: value === chosen }, name))];
+
+// Fills the page of a case. `choice` has the trial's number, what stands beside it, and whether messages on the wire show.
+// Nothing happens where `wanted` says that something else is looked at meanwhile.
+const showCase = async (main, one, choice, around, wanted) => {
+  const trial = one.trials.find((known) => known.n === choice.trial) || one.trials.find((known) => known.o === "fail" && known.at)
+    || one.trials[0];
+  const shown = trial ? await trialOf(trial) : null;
+  const link = (n, beside, raw) => caseLink(one, n, beside || raw ? `?${new URLSearchParams({ ...(beside ? { beside } : {}), ...(raw ? { raw: "1" } : {}) })}` : "");
+  const others = besides(one, trial, shown);
+  let other = null;
+  if (choice.beside === "before") other = shown && shown.before;
+  else if (choice.beside) other = await trialOf(one.trials.find((known) => String(known.n) === choice.beside) || {});
+  if (!wanted()) return null;
+  const go = (n) => {
+    const at = main.querySelector(`[data-n="${Number(n)}"]`);
+    if (at) {
+      at.scrollIntoView({ block: "center" });
+      at.focus();
+    }
+  };
+  const cited = shown ? citations(shown) : new Map();
+  const events = !shown ? null : other ? [
+    el("div", { class: "pair heads" }, el("h3", {}, `trial ${trial.n}, ${trial.o}`),
+      el("h3", {}, (others.find(([value]) => value === choice.beside) || ["", "beside"])[1])),
+    sideBySide(shown, other, choice.raw),
+  ] : el("section", { class: "events", "aria-label": "Transcript" },
+    visible(shown, choice.raw, cited).map((event) => card(event, cited)));
+  main.replaceChildren(...[
+    aboutCase(one, trial, shown, { choice, around, link }),
     trial && !shown ? el("p", { class: "warn" }, INDEX.api ? "This trial has no transcript that can be read."
       : "The transcript of this trial is not in this file, to keep it small. The command above shows it.") : null,
     shown ? el("p", {}, `${shown.end}, started ${shown.started}`) : null,
@@ -184,10 +201,10 @@ const showCase = async (main, one, choice, around) => {
     shown ? waterfall(shown) : null,
     shown ? el("div", { class: "choices" },
       el("label", {}, "beside ", el("select", { id: "beside", on: { change: (event) => { location.hash = link(trial.n, event.target.value, choice.raw); } } },
-        el("option", { value: "" }, "nothing"), others.map(([value, name]) => el("option", { value, selected: value === choice.beside }, name)))),
+        besideOptions(others, choice.beside))),
       el("label", {}, el("input", { id: "raw", type: "checkbox", checked: choice.raw, on: { change: (event) => { location.hash = link(trial.n, choice.beside, event.target.checked); } } }),
         " messages on the wire")) : null,
     events,
   ].flat().filter(Boolean));
-  return { trial, others, link };
+  return { trial, others, link, transcript: shown };
 };
