@@ -14,6 +14,7 @@ use super::issuer::Standing;
 use super::offer::Stocks;
 use super::surface::{self, Prelude, Surfaces};
 use super::tapes::Tapes;
+use super::seats::Seats;
 use super::{Journal, Stopping, World, auth};
 use crate::auth::Persona;
 use crate::auth::client::Wallet;
@@ -171,7 +172,7 @@ impl Stage {
             secrets: self.secrets,
             stop,
             paces: self.models.paces,
-            width,
+            seats: Seats::of(width),
         };
         (world, self.judge, self.set)
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::block::{self, Look};
-use super::board::{Board, Terms};
+use super::board::{Around, Board, Terms};
+use super::keys::{Keys, Shown};
 use super::scene::{Counts, Money, Row, Scene};
 use crate::diag::Origin;
 use crate::ids::{CaseKey, Digest};
@@ -61,6 +62,9 @@ fn scene() -> Scene {
         },
         strains: vec![strain("openai", 14, (19, 27)), strain("anthropic at localhost", 20, (0, 0))],
         stopping: false,
+        paused: false,
+        below: Some([3, 38]),
+        keys: Some(Keys { at_once: 34, ..Keys::default() }),
         running: vec![
             row(["refunds/partial", "luna", "agent"], (3, Doing::Model), 74),
             row(["search/synonyms", "opus", "viewer"], (1, Doing::Tool("search".into())), 2),
@@ -184,7 +188,7 @@ fn failures_are_told_as_they_happen_with_both_ways() {
     let mut known = scored("known", 1, Outcome::Fail);
     known.expected_failure = true;
     assert_eq!(said(&mut board, &Step::Scored(&known), 2), Vec::<String>::new());
-    let counts = board.scene(secs(3), vec![], false).counts;
+    let counts = board.scene(secs(3), Around::default()).counts;
     assert_eq!((counts.done, counts.passed, counts.failed, counts.mixed, counts.expected), (3, 1, 1, 1, 1));
     let mut nothing = scored("quiet", 1, Outcome::Fail);
     nothing.path = Some(Path::default());
@@ -207,7 +211,7 @@ fn verbose_tells_everything() {
     let again = said(&mut board, &Step::Again(&scored("a", 1, Outcome::Invalid)), 1);
     assert!(again[0].ends_with("; it runs again"), "{again:?}");
     assert_eq!(said(&mut board, &Step::Scored(&scored("a", 2, Outcome::Pass)), 1).len(), 1);
-    let scene = board.scene(secs(2), vec![], false);
+    let scene = board.scene(secs(2), Around::default());
     assert_eq!((scene.counts.again, scene.counts.done), (1, 1), "what runs again does not count yet");
     assert!((scene.money.spent - 0.27).abs() < 1e-9, "but it costs: {}", scene.money.spent);
 }
@@ -234,13 +238,13 @@ fn the_scene_follows_the_trials() {
         said(&mut board, &Step::Started(&header("a", trial), &glance), u64::from(trial));
     }
     said(&mut board, &Step::Scored(&scored("a", 1, Outcome::Pass)), 8);
-    let scene = board.scene(secs(10), vec![], false);
+    let scene = board.scene(secs(10), Around::default());
     assert_eq!((scene.running.len(), scene.more, scene.running[0].trial), (4, 2, 2), "the oldest are shown");
     assert_eq!((scene.running[0].since, scene.stopping, scene.left), (secs(8), false, None));
     for trial in 2..=7 {
         said(&mut board, &Step::Scored(&scored("a", trial, Outcome::Pass)), 12);
     }
-    let scene = board.scene(secs(14), vec![], true);
+    let scene = board.scene(secs(14), Around { stopping: true, ..Around::default() });
     assert!(scene.running.is_empty() && scene.left.is_some() && scene.stopping);
     assert_eq!(scene.money.tokens, [7 * 900, 7 * 40]);
     let [low, high] = scene.money.end.unwrap();
@@ -248,7 +252,7 @@ fn the_scene_follows_the_trials() {
     let stop = Stop { code: "run.budget".to_owned(), message: format!("spent {HOSTILE}") };
     let lines = said(&mut board, &Step::Stopping(&stop), 15);
     assert!(lines[0].starts_with("|stopping: spent ␛]0;owned␇"), "{lines:?}");
-    assert!(board.scene(secs(15), vec![], false).stopping);
+    assert!(board.scene(secs(15), Around::default()).stopping);
 }
 
 #[test]
