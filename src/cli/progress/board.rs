@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::left::{self, Ahead, Costs};
 use super::keys::{Keys, Shown};
+use super::left::{self, Ahead, Costs};
 use super::line::{self, Line};
 use super::scene::{Counts, Money, Row, Scene};
 use crate::cli::rounds::phase_words;

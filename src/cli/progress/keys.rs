@@ -129,8 +129,12 @@ fn explained(at_once: usize) -> [[String; 3]; 6] {
         ],
         ["t", "trials under way: the oldest, all that fit, none", "trials: the oldest, all that fit, none"],
         ["+ -", &number, &number],
-        ["?", "the keys, or these lines", "the keys, or these lines"],
-        ["Ctrl-C", "drains as d; again, it drops the trials under way", "drains; again, it drops those under way"],
+        ["?", "these lines", "these lines"],
+        [
+            "Ctrl-C",
+            "drains as d; again, it drops the trials under way",
+            "drains; again, it drops those under way",
+        ],
     ]
     .map(|texts| texts.map(str::to_owned))
 }

@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(shared([16, 4, 6], 40), [16, 4, 6]);
         assert_eq!(shared([16, 4, 6], 28), [12, 4, 6]);
         assert_eq!(shared([30, 30, 4], 40), [15, 15, 4]);
-        assert_eq!(shared([16, 8, 8], 20), [7, 7], "a third name would be three letters");
+        assert_eq!(shared([16, 8, 8], 19), [8, 7], "a third name would be cut to nothing");
         assert_eq!(shared([16, 8, 8], 3), [0_usize; 0]);
     }
 }

@@ -7,12 +7,14 @@ use super::board::{Around, Board, Terms};
 use super::keys::{Keys, Shown};
 use super::scene::{Counts, Money, Row, Scene};
 use crate::diag::Origin;
+use crate::gate::compared::Standings;
 use crate::ids::{CaseKey, Digest};
 use crate::llm::pace::Strain;
 use crate::report::paint::Style;
 use crate::report::wrap::width;
 use crate::run::{Path, Scored, Step};
 use crate::score::Outcome;
+use crate::stats::Tally;
 use crate::store::record::Stop;
 use crate::transcript::glance::{Doing, Moment};
 use crate::transcript::{CaseHeader, CaseKind, Glance};
@@ -126,6 +128,51 @@ fn beginnings_and_ends() {
     insta::assert_snapshot!("beat_ascii", block::beat(&begun, Style::Ascii));
 }
 
+#[test]
+fn the_keys_are_at_the_foot_and_a_pause_is_seen() {
+    let with = |keys: Keys| Scene { keys: Some(keys), ..scene() };
+    let keys = Keys { at_once: 34, ..Keys::default() };
+    let paused = Scene { paused: true, ..with(keys) };
+    let both = [60, 120].map(|wide| shown(&paused, (wide, 24), Style::Plain));
+    insta::assert_snapshot!("paused", both.join("\n"));
+    insta::assert_snapshot!("paused_beat", block::beat(&paused, Style::Plain));
+    let helped = with(Keys { help: true, ..keys });
+    let both = [60, 80].map(|wide| shown(&helped, (wide, 24), Style::Plain));
+    insta::assert_snapshot!("keys", both.join("\n"));
+    let stopping = Scene { stopping: true, ..paused };
+    insta::assert_snapshot!("stopping", shown(&stopping, (60, 24), Style::Plain));
+    let none = shown(&Scene { keys: None, ..scene() }, (80, 24), Style::Plain);
+    assert!(!none.contains("p pause"), "{none}");
+}
+
+#[test]
+fn where_there_is_little_room_only_names_are_cut() {
+    let mut large = scene();
+    large.total = 2_000_000;
+    large.counts.done = 1_260_000;
+    large.counts.invalid = 100_000;
+    large.more = 4_092;
+    large.strains[0].provider = "openai_responses at a-long-name.example.com".to_owned();
+    (large.strains[0].at_once, large.strains[0].refusals) = (4_096, 123_456);
+    large.running[1] = row(
+        ["a/case", "a-model-of-old", "somebody"],
+        (12, Doing::Tool("s".repeat(64).as_str().into())),
+        9_000,
+    );
+    for stopping in [false, true] {
+        large.stopping = stopping;
+        for wide in [60, 80, 120] {
+            for line in block::lines(&large, Look { width: wide, height: 30, style: Style::Plain }) {
+                let tool = line.contains("#2 turn 12, tool sss");
+                assert!(tool || !line.ends_with('…'), "{wide}: {line}");
+            }
+        }
+    }
+    let text = shown(&large, (60, 30), Style::Plain);
+    assert!(text.contains("1,260,000/2,000,000  stopping, 4,096 under way"), "{text}");
+    assert!(text.contains("14/4,096, waits 20 s, ×123,456"), "{text}");
+}
+
 fn header(case: &str, trial: u32) -> CaseHeader {
     let question = Digest::of(case.as_bytes());
     CaseHeader {
@@ -168,6 +215,12 @@ fn board(verbose: bool) -> Board {
         style: Style::Plain,
     };
     Board::new(terms, 40)
+}
+
+/// Cases that passed ten of ten.
+fn against(cases: &[&str]) -> Standings {
+    let lanes = cases.iter().map(|case| header(case, 1).key);
+    Standings::of(lanes, Tally { trials: 10, passed: 10 }, 5)
 }
 
 fn said(board: &mut Board, step: &Step<'_>, at: u64) -> Vec<String> {
@@ -253,6 +306,70 @@ fn the_scene_follows_the_trials() {
     let lines = said(&mut board, &Step::Stopping(&stop), 15);
     assert!(lines[0].starts_with("|stopping: spent ␛]0;owned␇"), "{lines:?}");
     assert!(board.scene(secs(15), Around::default()).stopping);
+}
+
+#[test]
+fn a_key_shows_more_trials_under_way_or_none() {
+    let mut board = board(false);
+    for trial in 1..=9 {
+        said(&mut board, &Step::Started(&header("a", trial), &Glance::default()), 0);
+    }
+    let mut keys = Keys::default();
+    let mut rows = vec![];
+    for _ in 0..4 {
+        let scene = board.scene(secs(1), Around { keys: Some(keys), ..Around::default() });
+        assert_eq!(scene.running.len() + scene.more, 9);
+        let text = shown(&scene, (80, 20), Style::Plain);
+        rows.push((scene.running.len(), text.lines().filter(|line| line.starts_with("  ▸")).count()));
+        assert_eq!(text.contains("  9 under way"), keys.shown == Shown::Nothing, "{text}");
+        keys.shown = keys.shown.next();
+    }
+    assert_eq!(rows, [(4, 4), (9, 9), (0, 0), (4, 4)]);
+}
+
+#[test]
+fn a_pause_is_no_pace() {
+    let left = |pause: u64| {
+        let mut board = board(false);
+        for trial in 1..=20 {
+            let at = u64::from(trial) + if trial > 10 { pause } else { 0 };
+            board.looks(secs(at - 1), trial == 11 && pause > 0);
+            said(&mut board, &Step::Started(&header("a", trial), &Glance::default()), at - 1);
+            board.looks(secs(at), false);
+            said(&mut board, &Step::Scored(&scored("a", trial, Outcome::Pass)), at);
+        }
+        let scene = board.scene(secs(20 + pause), Around::default());
+        assert_eq!(scene.elapsed, secs(20 + pause), "the clock goes on");
+        scene.left.unwrap()
+    };
+    assert_eq!(left(0), left(3_600));
+}
+
+#[test]
+fn trials_under_way_in_a_pause_are_work() {
+    let mut board = board(false);
+    said(&mut board, &Step::Started(&header("a", 1), &Glance::default()), 0);
+    for trial in 1..=5 {
+        said(&mut board, &Step::Started(&header("a", trial + 1), &Glance::default()), 6 * u64::from(trial));
+        board.looks(secs(6 * u64::from(trial)), true);
+        said(&mut board, &Step::Scored(&scored("a", trial, Outcome::Pass)), 6 * u64::from(trial));
+    }
+    let [least, most] = board.scene(secs(30), Around::default()).left.unwrap();
+    assert!(least > 60.0 && most > 200.0, "35 trials of six seconds each: {least} {most}");
+}
+
+#[test]
+fn cases_below_their_baseline_are_counted() {
+    let mut board = board(false);
+    assert_eq!(board.scene(secs(1), Around::default()).below, None, "nothing is compared");
+    board.compares(against(&["a", "b", "c"]));
+    said(&mut board, &Step::Scored(&scored("a", 1, Outcome::Fail)), 1);
+    said(&mut board, &Step::Scored(&scored("b", 1, Outcome::Pass)), 1);
+    said(&mut board, &Step::Scored(&scored("new", 1, Outcome::Fail)), 1);
+    let scene = board.scene(secs(2), Around::default());
+    assert_eq!(scene.below, Some([1, 2]));
+    let text = block::beat(&scene, Style::Plain);
+    assert!(text.contains("  1 of 2 cases below their baseline so far  "), "{text}");
 }
 
 #[test]

@@ -30,7 +30,8 @@ impl Standing {
     fn is_below(&self) -> bool {
         // Shares over a common denominator, exactly.
         let [now, before] = [self.so_far, self.baseline];
-        u128::from(now.passed) * u128::from(before.trials) < u128::from(before.passed) * u128::from(now.trials)
+        u128::from(now.passed) * u128::from(before.trials)
+            < u128::from(before.passed) * u128::from(now.trials)
     }
 }
 
@@ -40,6 +41,13 @@ impl Standings {
         let judged = lanes.values().filter(|lane| lane.so_far.trials > 0).count() as u64;
         let below = lanes.values().filter(|lane| lane.is_below()).count() as u64;
         Self { lanes, below, judged }
+    }
+
+    /// Lanes with one baseline, of which the first so many trials count: for displays of what never ran.
+    #[cfg(test)]
+    pub(crate) fn of(lanes: impl IntoIterator<Item = CaseKey>, baseline: Tally, rounds: u32) -> Self {
+        let standing = Standing { baseline, so_far: Tally::default(), rounds };
+        Self::new(lanes.into_iter().map(|key| ((key.question, key.model), standing)))
     }
 
     /// Notes what a trial gave in the end. Trials without a verdict say nothing, nor do those of other lanes.
