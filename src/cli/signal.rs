@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use rustix::process::Pid;
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -172,6 +174,7 @@ async fn gives_back(printer: Printer) {
         }
         printer.block_steps_aside();
         keyboard::steps_aside();
+        wake_unborn();
         // What Ctrl-Z does is done by a signal that does the same, since a handler cannot be taken back: like SIGTSTP, and
         // unlike SIGSTOP, it suspends nobody who has no shell that could let him go on.
         let _ = kill_process(getpid(), Signal::TTOU);
@@ -181,6 +184,30 @@ async fn gives_back(printer: Printer) {
         printer.block_returns();
     }
 }
+
+/// Wakes children that Ctrl-Z reached before they became another program. On Linux the thread that starts a child stands
+/// still until then, in a wait that no signal to stop ends: the process would never be suspended, and the shell never hear
+/// of it.
+#[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "the list of children is a file")]
+fn wake_unborn() {
+    let ours = std::fs::read_link("/proc/self/exe").ok();
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<i32> = lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>())
+        .collect();
+    for pid in children {
+        // Servers of others are let alone.
+        let is_us = std::fs::read_link(format!("/proc/{pid}/exe")).ok() == ours;
+        if let Some(pid) = Pid::from_raw(pid).filter(|_| is_us) {
+            let _ = kill_process(pid, Signal::CONT);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn wake_unborn() {}
 
 #[expect(
     clippy::exit,
