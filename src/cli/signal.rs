@@ -45,7 +45,7 @@ impl Signals {
     pub(super) fn listen(printer: Printer) -> Self {
         let signals = Self::default();
         if printer.takes_keys() {
-            tokio::spawn(gives_back(printer));
+            gives_back_apart(printer);
         }
         let heard = signals.clone();
         tokio::spawn(async move {
@@ -159,6 +159,15 @@ impl Signals {
     }
 }
 
+/// Listens for Ctrl-Z and Ctrl-\ on a thread of its own: Ctrl-Z may reach so many children too early that every other
+/// thread waits for them.
+fn gives_back_apart(printer: Printer) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let thread = std::thread::Builder::new().name("suspend".to_owned());
+    // Without it, Ctrl-Z does what it does by itself.
+    let _ = runtime.map(|runtime| thread.spawn(move || runtime.block_on(gives_back(printer))));
+}
+
 /// Clears the block and gives the terminal back before Ctrl-Z suspends the process and Ctrl-\ ends it, until the program
 /// ends.
 async fn gives_back(printer: Printer) {
@@ -172,9 +181,9 @@ async fn gives_back(printer: Printer) {
             _ = suspend.recv() => {}
             _ = leave.recv() => quit(QUIT, printer),
         }
+        wake_unborn();
         printer.block_steps_aside();
         keyboard::steps_aside();
-        wake_unborn();
         // What Ctrl-Z does is done by a signal that does the same, since a handler cannot be taken back: like SIGTSTP, and
         // unlike SIGSTOP, it suspends nobody who has no shell that could let him go on.
         let _ = kill_process(getpid(), Signal::TTOU);
