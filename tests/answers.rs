@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use rehearsal::drive::hands::Hands;
 use rehearsal::drive::offer::Stocks;
 use rehearsal::drive::sampling::Sampler;
+use rehearsal::drive::seats::Seats;
 use rehearsal::drive::surface::Prelude;
 use rehearsal::drive::{Journal, Stopping, World, trial};
 use rehearsal::ids::CaseKey;
@@ -108,7 +109,7 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
         secrets: Secrets::default(),
         stop: Stopping::default(),
         paces: Arc::default(),
-        width: 1,
+        seats: Seats::of(1),
     };
     (trial::run(case, &world).await, disk)
 }

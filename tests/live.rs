@@ -6,32 +6,18 @@
 )]
 
 use std::fs::{self, File};
-use std::io::Read;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::{JoinHandle, sleep};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::process::Signal;
+use screen::{LEXICAL, Terminal, has_block, program, suite};
 
-const LONG: Duration = Duration::from_secs(60);
+#[path = "live/keys.rs"]
+mod keys;
+#[path = "live/screen.rs"]
+mod screen;
 
 /// Words that would act on a terminal: a title, a cleared screen, a line written over, a command to a CI system.
 const HOSTILE: &str = r"\e]0;owned\x07 \e[2J \r ##[error]no \u202e";
-
-fn suite(dir: &Path, trials: u32, case: &str) {
-    fs::create_dir_all(dir.join("suites")).unwrap();
-    let text = format!(
-        "version: 1\nname: slow\ntarget: {{command: [rehearsal, demo-server], transport: stdio}}\n\
-         auth: {{issuer: none}}\npersonas: [anonymous]\ntrials: {trials}\n{case}"
-    );
-    fs::write(dir.join("suites/slow.yaml"), text).unwrap();
-}
-
-const LEXICAL: &str = "models: [lexical]\ncases:\n  - id: hello\n    prompt: Do you have books by Le Guin?\n    expect: [{no_tool_errors: true}]\n";
 
 fn hostile() -> String {
     format!(
@@ -39,92 +25,6 @@ fn hostile() -> String {
          expect: [{{answer_contains: never}}, {{tool_called: search_books}}]\n    \
          script: [{{say: \"no {HOSTILE}\"}}]\n"
     )
-}
-
-fn program(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
-    for name in ["CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LC_CTYPE"] {
-        command.env_remove(name);
-    }
-    command.args(args).current_dir(dir).envs([("TERM", "xterm-256color"), ("LANG", "C.UTF-8")]);
-    command.stdin(Stdio::null());
-    command
-}
-
-/// The program on a terminal of its own.
-struct Terminal {
-    child: Child,
-    bytes: Arc<Mutex<Vec<u8>>>,
-    reader: JoinHandle<()>,
-    size: (u16, u16),
-}
-
-impl Terminal {
-    fn start(mut command: Command, (rows, columns): (u16, u16)) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, vec![]).unwrap();
-        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&master, size).unwrap();
-        let slave = || File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-        let child = command.stdout(slave()).stderr(slave()).spawn().unwrap();
-        // The parent's ends of the terminal are closed with the command.
-        drop(command);
-        let bytes = Arc::new(Mutex::new(vec![]));
-        let kept = Arc::clone(&bytes);
-        let reader = std::thread::spawn(move || {
-            let (mut master, mut buffer) = (File::from(master), [0; 4096]);
-            // Linux answers EIO when nobody holds the other end any more.
-            while let Ok(read @ 1..) = master.read(&mut buffer) {
-                kept.lock().unwrap().extend_from_slice(&buffer[..read]);
-            }
-        });
-        Self { child, bytes, reader, size: (rows, columns) }
-    }
-
-    /// What stands on the screen now.
-    fn screen(&self) -> String {
-        contents(&self.bytes.lock().unwrap(), self.size)
-    }
-
-    fn until(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
-        let begun = Instant::now();
-        loop {
-            let screen = self.screen();
-            if holds(&screen) {
-                return screen;
-            }
-            assert!(begun.elapsed() < LONG, "{what} did not come in a minute:\n{screen}");
-            sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn send(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Waits for the end: the exit code, the last screen and every byte.
-    fn end(mut self) -> (Option<i32>, String, Vec<u8>) {
-        let code = self.child.wait().unwrap().code();
-        self.reader.join().unwrap();
-        let bytes = self.bytes.lock().unwrap().clone();
-        (code, contents(&bytes, self.size), bytes)
-    }
-}
-
-/// What stands on a screen of so many rows and columns after these bytes.
-fn contents(bytes: &[u8], (rows, columns): (u16, u16)) -> String {
-    let size = |cells: u16| std::num::NonZero::new(cells).unwrap();
-    let mut parser = vt100::Parser::new(size(rows), size(columns), 0);
-    parser.process(bytes);
-    let rows: Vec<String> = parser.screen().rows(0, columns).map(|row| row.trim_end().to_owned()).collect();
-    rows.join("\n").trim_end().to_owned()
-}
-
-/// The live block, by what only it holds.
-fn has_block(screen: &str) -> bool {
-    screen.contains(" trials") && screen.lines().any(|line| line.contains('░') || line.contains("────"))
 }
 
 #[test]

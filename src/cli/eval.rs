@@ -343,7 +343,10 @@ pub(super) async fn finish(
     let Running { stage, store, file, judging, tolerated } = running;
     let total = work.cases.len() + work.unscored.len();
     let budget = Budget { most: work.max_cost, before: work.spent, tolerated: Some(tolerated) };
-    let progress = Progress::new(context, total as u64, budget);
+    let progress = Progress::new((signals, context), total as u64, budget);
+    if let Some(rounds) = &work.rounds {
+        progress.compares(rounds.standings());
+    }
     let (world, judge, set) = stage.into_world(Arc::new(store.clone()), signals.stopping(), work.width);
     let job = Job {
         cases: work.cases.into_iter().map(Arc::new).collect(),

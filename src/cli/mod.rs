@@ -37,6 +37,7 @@ mod import;
 mod init;
 mod issuer;
 mod judge;
+mod keyboard;
 mod login;
 mod merge;
 mod models;

@@ -1,9 +1,10 @@
 //! The only file that prints: data to stdout, talk to stderr.
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::fs::FileType;
 
 use super::args::{ColorChoice, Drawn, Global};
 use super::failure::{Failure, Outcome};
@@ -14,7 +15,14 @@ use crate::report::Style;
 use crate::report::wrap;
 
 /// The live block below everything else, while there is one: whatever is said goes above it.
-static BLOCK: Mutex<Option<ProgressBar>> = Mutex::new(None);
+static BLOCK: Mutex<Block> = Mutex::new(Block { wanted: false, drawn: None });
+
+/// The live block.
+struct Block {
+    /// Between its beginning and its end.
+    wanted: bool,
+    drawn: Option<ProgressBar>,
+}
 
 /// Where output goes and how much of it.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +34,8 @@ pub(super) struct Printer {
     quiet: bool,
     /// Whether lines may be redrawn.
     redraws: bool,
+    /// Whether somebody watches stderr.
+    watched: bool,
     machine: bool,
     /// `COLUMNS`, for output that is no terminal.
     columns: Option<u16>,
@@ -65,6 +75,7 @@ impl Printer {
             talk: style(terminal),
             quiet: global.quiet,
             redraws,
+            watched: terminal || redraws,
             machine: false,
             columns,
             program,
@@ -111,6 +122,15 @@ impl Printer {
     /// Whether a person watches, so that lines may be redrawn.
     pub(super) fn live(self) -> bool {
         self.redraws && !self.quiet && !self.machine
+    }
+
+    /// Whether keys may be read: somebody watches stderr, standard input is a terminal, and stdout leads into no other
+    /// program, which may be a pager and want the keys itself.
+    pub(super) fn takes_keys(self) -> bool {
+        let piped = rustix::fs::fstat(std::io::stdout()).is_ok_and(|stat| {
+            matches!(FileType::from_raw_mode(stat.st_mode), FileType::Fifo | FileType::Socket)
+        });
+        self.watched && !self.quiet && !self.machine && !piped && std::io::stdin().is_terminal()
     }
 
     /// Columns for human output, within what a person can read.
@@ -177,8 +197,8 @@ impl Printer {
 
     fn above_the_block(self, text: &str) {
         let write = || drop(writeln!(std::io::stderr().lock(), "{text}"));
-        let block = BLOCK.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match block {
+        let drawn = block().drawn.clone();
+        match drawn {
             Some(block) => block.suspend(write),
             None => write(),
         }
@@ -187,27 +207,36 @@ impl Printer {
     /// Begins a live block below what is said, where a person watches.
     pub(super) fn block_begins(self) {
         if self.live() {
-            let block = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
-            // The template is a constant; if it were wrong the default style would be shown.
-            if let Ok(style) = ProgressStyle::with_template("{msg}") {
-                block.set_style(style);
-            }
-            *BLOCK.lock().unwrap_or_else(PoisonError::into_inner) = Some(block);
+            *block() = Block { wanted: true, drawn: Some(drawn()) };
+        }
+    }
+
+    /// Clears the block until it returns.
+    pub(super) fn block_steps_aside(self) {
+        if let Some(drawn) = block().drawn.take() {
+            drawn.finish_and_clear();
+        }
+    }
+
+    /// Draws the block again, if it has not ended meanwhile.
+    pub(super) fn block_returns(self) {
+        let mut block = block();
+        if block.wanted && block.drawn.is_none() {
+            block.drawn = Some(drawn());
         }
     }
 
     /// Draws the block anew. The lines are inert already, and fit the screen.
     pub(super) fn block_shows(self, lines: &[String]) {
-        if let Some(block) = &*BLOCK.lock().unwrap_or_else(PoisonError::into_inner) {
-            block.set_message(lines.join("\n"));
+        if let Some(drawn) = &block().drawn {
+            drawn.set_message(lines.join("\n"));
         }
     }
 
     /// Clears the block, if there is one.
     pub(super) fn block_ends(self) {
-        if let Some(block) = BLOCK.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            block.finish_and_clear();
-        }
+        block().wanted = false;
+        self.block_steps_aside();
     }
 
     /// Cells of a line and lines of the terminal that people watch. The last cell of a line stays free.
@@ -217,6 +246,19 @@ impl Printer {
         let (width, height) = size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()));
         (usize::clamp(width, 21, 201) - 1, height)
     }
+}
+
+fn block() -> MutexGuard<'static, Block> {
+    BLOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn drawn() -> ProgressBar {
+    let drawn = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
+    // The template is a constant; if it were wrong the default style would be shown.
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
+        drawn.set_style(style);
+    }
+    drawn
 }
 
 /// Whether the locale writes UTF-8. One that nobody has set is taken for one that does: containers and services have

@@ -33,6 +33,7 @@ pub mod offer;
 pub mod sampling;
 pub mod schedule;
 pub mod script;
+pub mod seats;
 pub mod stage;
 pub mod steps;
 pub mod surface;
@@ -81,7 +82,7 @@ pub struct World {
     /// How fast the providers of models may be asked.
     pub paces: Arc<Paces>,
     /// Trials in flight at most.
-    pub width: usize,
+    pub seats: seats::Seats,
 }
 
 impl World {
@@ -109,13 +110,15 @@ impl World {
     }
 }
 
-/// The two ways to stop a run. Draining is implied by aborting.
+/// The two ways to stop a run, and its pause. Draining is implied by aborting.
 #[derive(Clone, Debug, Default)]
 pub struct Stopping {
     /// Start no more trials; let those in flight finish.
     pub drain: CancellationToken,
     /// Interrupt the trials in flight; their events so far are kept.
     pub abort: CancellationToken,
+    /// Start no more trials for now.
+    pub pause: seats::Pause,
 }
 
 /// What driving reports, in one stream.

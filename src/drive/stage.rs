@@ -12,6 +12,7 @@ use super::cast::{Models, models};
 use super::hands::Hands;
 use super::issuer::Standing;
 use super::offer::Stocks;
+use super::seats::Seats;
 use super::surface::{self, Prelude, Surfaces};
 use super::tapes::Tapes;
 use super::{Journal, Stopping, World, auth};
@@ -171,7 +172,7 @@ impl Stage {
             secrets: self.secrets,
             stop,
             paces: self.models.paces,
-            width,
+            seats: Seats::of(width),
         };
         (world, self.judge, self.set)
     }

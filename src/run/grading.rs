@@ -24,7 +24,7 @@ pub(super) struct Grader {
 
 impl Grader {
     pub(super) fn new(judge: Option<Arc<Judge>>, store: Store, world: Arc<World>) -> Self {
-        let permits = Semaphore::new(world.width);
+        let permits = Semaphore::new(world.seats.there());
         Self { judge, store, world, permits }
     }
 

@@ -175,7 +175,7 @@ impl Session {
         if planned > 0 {
             self.brake.check_budget(on);
         }
-        let width = self.world.width.max(1);
+        let width = self.world.seats.there();
         let (events, mut driven) = mpsc::channel(width);
         let mut grading: JoinSet<Scored> = JoinSet::new();
         for (case, transcript) in unscored {

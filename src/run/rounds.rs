@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::gate::compared::{Gates, Phase, Wanted};
+use crate::gate::compared::{Gates, Phase, Standings, Wanted};
 use crate::gate::rounds::GateError;
 use crate::ids::{CaseKey, Digest};
 use crate::plan::{Case, Planned};
@@ -33,6 +33,11 @@ impl Rounds {
     /// The comparison; `lanes` are first trials in the order of execution, `planned` is the whole plan so far.
     pub fn new(gates: Gates, lanes: Vec<Arc<Case>>, planned: Vec<Planned>) -> Self {
         Self { gates, lanes, planned }
+    }
+
+    /// How the compared lanes stand before anything is run.
+    pub fn standings(&self) -> Standings {
+        self.gates.standings()
     }
 
     /// Takes note of what trials gave, keeps it, and says what is needed next, if anything is.

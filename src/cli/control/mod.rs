@@ -276,7 +276,7 @@ impl About<'_> {
             .map(|(stage, suite)| manifest(suite, plan, selection.clone(), stage, context))
             .collect();
         let total = 2 * plan.cases.len() as u64;
-        let progress = Progress::new(context, total, Budget::default());
+        let progress = Progress::new((signals, context), total, Budget::default());
         let arms =
             stages.into_iter().zip(&manifests).zip(["old", "new"]).map(|((stage, manifest), which)| {
                 let experiment = Experiment {

@@ -1,11 +1,8 @@
 //! The live block as lines of text: a pure function of the moment, the width, the height and the style.
 
-use super::left;
-use super::scene::{Counts, Money, Row, Scene};
-use crate::display;
-use crate::gate::cells::State;
-use crate::llm::pace::Strain;
-use crate::report::figures::{count, percent, thousands};
+use super::scene::Scene;
+use super::{facts, keys, left, rows};
+use crate::report::figures::thousands;
 use crate::report::paint::{Style, Tone};
 use crate::report::wrap::{fit, width};
 
@@ -21,7 +18,7 @@ pub(super) struct Look {
 }
 
 /// A fact on a line, with its tone.
-type Part = (Tone, String);
+pub(super) type Part = (Tone, String);
 
 /// The block, line by line. No line is wider than the terminal, and the block is never higher.
 pub(super) fn lines(scene: &Scene, look: Look) -> Vec<String> {
@@ -29,18 +26,21 @@ pub(super) fn lines(scene: &Scene, look: Look) -> Vec<String> {
     let rule = if style == Style::Ascii { "-" } else { "─" }.repeat(look.width);
     let mut out = vec![style.paint(Tone::Dim, &rule)];
     out.push(head(scene, look));
-    out.extend(flow(counts(&scene.counts, style), look));
-    out.extend(flow(money(&scene.money), look));
-    out.extend(flow(scene.strains.iter().map(strain).collect(), look));
-    let room = look.height.saturating_sub(out.len() + 2);
+    let room = look.width.saturating_sub(2);
+    out.extend(flow(facts::counts(scene, style, room), look));
+    out.extend(flow(facts::money(&scene.money, room), look));
+    out.extend(flow(scene.strains.iter().map(|strain| facts::strain(strain, room)).collect(), look));
+    let foot = keys::foot(scene, look);
+    let room = look.height.saturating_sub(out.len() + foot.len() + 2);
     let shown = scene.running.len().min(room);
-    out.extend(rows(&scene.running[..shown], look));
+    out.extend(rows::rows(&scene.running[..shown], look));
     let more = scene.more + scene.running.len() - shown;
     if more > 0 && room > 0 {
         let more =
             if shown == 0 { format!("{more} under way") } else { format!("and {more} more under way") };
         out.extend(flow(vec![(Tone::Dim, more)], look));
     }
+    out.extend(foot);
     out.truncate(look.height.saturating_sub(1).max(1));
     out.into_iter().map(|line| style.finish(line)).collect()
 }
@@ -51,21 +51,20 @@ pub(super) fn beat(scene: &Scene, style: Style) -> String {
     let share = (done * 100).checked_div(scene.total).unwrap_or(100);
     let trials = format!("{} of {} trials", thousands(done), thousands(scene.total));
     let mut parts = vec![left::clock(scene.elapsed), format!("{share} %"), trials];
-    parts.extend(counts(&scene.counts, style).into_iter().map(|part| part.1));
-    parts.extend(money(&scene.money).into_iter().take(2).map(|part| part.1));
-    parts.push(ahead(scene));
+    parts.extend(facts::counts(scene, style, usize::MAX).into_iter().map(|part| part.1));
+    parts.extend(facts::money(&scene.money, usize::MAX).into_iter().take(2).map(|part| part.1));
+    parts.push(facts::ahead(scene));
     parts.retain(|part| !part.is_empty());
     parts.join("  ")
 }
 
 fn head(scene: &Scene, look: Look) -> String {
-    let trials = format!("{} of {} trials", thousands(scene.counts.done), thousands(scene.total));
-    let rest: String = [trials, ahead(scene)]
-        .iter()
-        .filter(|part| !part.is_empty())
-        .map(|part| format!("  {part}"))
-        .collect();
+    let (done, total) = (thousands(scene.counts.done), thousands(scene.total));
+    let ahead = facts::ahead(scene);
+    let ahead = if ahead.is_empty() { ahead } else { format!("  {ahead}") };
     let clock = format!("  {}", left::clock(scene.elapsed));
+    let long = format!("  {done} of {total} trials{ahead}");
+    let rest = pick(look.width.saturating_sub(width(&clock)), [long, format!("  {done}/{total}{ahead}")]);
     // The words come first: where they leave no room, there is no bar.
     let room = look.width.saturating_sub(width(&clock) + width(&rest) + 2);
     let cells = room.min((look.width / 5).clamp(8, 32));
@@ -75,16 +74,9 @@ fn head(scene: &Scene, look: Look) -> String {
     };
     let (clock, rest) =
         (fit(&clock, look.width), fit(&rest, look.width.saturating_sub(width(&clock) + width(&bar))));
+    // A pause must not be overlooked: it lasts until somebody ends it.
+    let rest = if scene.paused { look.style.paint(Tone::Warn, &rest) } else { rest };
     format!("{}{}{rest}", look.style.paint(Tone::Strong, &clock), look.style.paint(Tone::Good, &bar))
-}
-
-/// What is left, or that nothing more begins.
-fn ahead(scene: &Scene) -> String {
-    match scene.left {
-        _ if scene.stopping => format!("stopping, {} under way", scene.running.len() + scene.more),
-        Some(range) if scene.counts.done < scene.total => format!("{} left", left::words(range)),
-        _ => String::new(),
-    }
 }
 
 fn bar(done: u64, total: u64, (cells, style): (usize, Style)) -> String {
@@ -100,97 +92,14 @@ fn bar(done: u64, total: u64, (cells, style): (usize, Style)) -> String {
     out
 }
 
-fn counts(counts: &Counts, style: Style) -> Vec<Part> {
-    let marked = |state, n: u64| format!("{} {}", style.mark(state), thousands(n));
-    let tone = |n: u64, tone| if n > 0 { tone } else { Tone::Dim };
-    let mut out = vec![
-        (tone(counts.passed, Tone::Good), marked(State::Pass, counts.passed)),
-        (tone(counts.failed, Tone::Bad), marked(State::Fail, counts.failed)),
-        (tone(counts.invalid, Tone::Warn), invalid(counts, style)),
-    ];
-    if counts.skipped > 0 {
-        out.push((Tone::Dim, marked(State::Skipped, counts.skipped)));
-    }
-    if counts.mixed > 0 {
-        let cases = count(counts.mixed, "mixed case");
-        out.push((Tone::Warn, format!("{} {cases}", style.mark(State::Flaky))));
-    }
-    if counts.expected > 0 {
-        out.push((Tone::Dim, format!("{} expected", marked(State::ExpectedFailure, counts.expected))));
-    }
-    if counts.again > 0 {
-        out.push((Tone::Warn, format!("{} again", thousands(counts.again))));
-    }
-    out
-}
-
-/// The invalid trials, with their share where it counts.
-fn invalid(counts: &Counts, style: Style) -> String {
-    let mut text = format!("{} {}", style.mark(State::Invalid), thousands(counts.invalid));
-    let tried = counts.passed + counts.failed + counts.expected + counts.invalid;
-    if let Some(limit) = counts.tolerated.filter(|_| counts.invalid > 0) {
-        let share = percent(counts.invalid as f64 / tried.max(1) as f64);
-        text.push_str(&format!(" ({share} of at most {})", percent(limit)));
-    }
-    text
-}
-
-fn money(money: &Money) -> Vec<Part> {
-    let mut spent = match (money.unpriced, money.spent > 0.0) {
-        (0, _) => dollars(money.spent),
-        (_, false) => "unpriced".to_owned(),
-        (_, true) => format!("at least {}", dollars(money.spent)),
-    };
-    if let Some(most) = money.most {
-        spent.push_str(&format!(" of {}", dollars(most)));
-    }
-    let near = money.most.is_some_and(|most| money.spent >= most * 0.8);
-    let over = money.most.zip(money.end).is_some_and(|(most, [low, _])| low > most);
-    let mut out = vec![(if near { Tone::Warn } else { Tone::Strong }, spent)];
-    if let Some([low, high]) = money.end {
-        let (low, high) = (dollars(low), dollars(high));
-        let range = if low == high { high } else { format!("{low}–{}", high.trim_start_matches('$')) };
-        out.push((if over { Tone::Warn } else { Tone::Dim }, format!("{range} in the end")));
-    }
-    if money.judge > 0.0 {
-        out.push((Tone::Dim, format!("judge {}", dollars(money.judge))));
-    }
-    if money.tokens != [0, 0] {
-        let [read, written] = money.tokens.map(short);
-        out.push((Tone::Dim, format!("{read} tokens in, {written} out")));
-    }
-    out
-}
-
-/// What is less than a dollar to a tenth of a cent, if it is that little.
-fn dollars(amount: f64) -> String {
-    if amount > 0.0 && amount < 0.095 { format!("${amount:.4}") } else { format!("${amount:.2}") }
-}
-
-/// `312`, `4.1 k`, `3.1 M`.
-fn short(n: u64) -> String {
-    match n as f64 {
-        n if n < 1e3 => format!("{n}"),
-        n if n < 1e6 => format!("{:.1} k", n / 1e3),
-        n => format!("{:.1} M", n / 1e6),
-    }
-}
-
-fn strain(strain: &Strain) -> Part {
-    let name = display::excerpt(&strain.provider, 40);
-    let mut text = format!("{name} {} of {} at once", strain.under_way, thousands(strain.at_once as u64));
-    if !strain.pause.is_zero() {
-        text.push_str(&format!(", told to wait {} s", strain.pause.as_secs() + 1));
-    }
-    if strain.refusals > 0 {
-        text.push_str(&format!(", too much ×{}", thousands(strain.refusals)));
-    }
-    let calm = strain.pause.is_zero();
-    (if calm { Tone::Dim } else { Tone::Warn }, text)
+/// The first of the forms that fits, or the last.
+pub(super) fn pick<const N: usize>(room: usize, forms: [String; N]) -> String {
+    let fits = forms.iter().position(|form| width(form) <= room).unwrap_or(N - 1);
+    forms.into_iter().nth(fits).unwrap_or_default()
 }
 
 /// Facts beside each other in as many lines as they need, none of them broken.
-fn flow(parts: Vec<Part>, look: Look) -> Vec<String> {
+pub(super) fn flow(parts: Vec<Part>, look: Look) -> Vec<String> {
     let (mut out, mut used) = (vec![], 0);
     let gap = if look.style == Style::Ascii { " | " } else { " · " };
     for (tone, text) in parts {
@@ -209,43 +118,4 @@ fn flow(parts: Vec<Part>, look: Look) -> Vec<String> {
         }
     }
     out
-}
-
-/// Cells of a line before its names, and the most that what a trial does keeps for itself.
-const LEAD: usize = 11;
-const WORDS: usize = 32;
-
-/// Cells of each name below which it is no use.
-const LEAST: [usize; 3] = [8, 5, 5];
-
-/// Trials under way, in columns. Names give way to what the trials do: where the terminal is narrow, the persona goes first,
-/// then the model.
-fn rows(rows: &[Row], look: Look) -> Vec<String> {
-    let mark = if look.style == Style::Ascii { ">" } else { "▸" };
-    let name = |row: &Row, at: usize| display::excerpt(&row.names[at], 60);
-    let names: Vec<[String; 3]> = rows.iter().map(|row| [0, 1, 2].map(|at| name(row, at))).collect();
-    let words: Vec<String> =
-        rows.iter().map(|row| display::excerpt(&format!("#{} {}", row.trial, row.words()), 80)).collect();
-    let longest = words.iter().map(|words| width(words)).max().unwrap_or(0).min(WORDS);
-    let room = look.width.saturating_sub(LEAD + longest);
-    let widest = [0, 1, 2].map(|at| names.iter().map(|names| width(&names[at])).max().unwrap_or(0));
-    let least = |columns: usize| -> usize {
-        widest.iter().zip(LEAST).take(columns).map(|(widest, least)| least.min(*widest) + 2).sum()
-    };
-    let columns = (1..=3).rev().find(|columns| least(*columns) <= room).unwrap_or(1);
-    let share = room.saturating_sub(2 * columns) / (columns + 1);
-    let rooms = widest.iter().enumerate().take(columns);
-    let rooms: Vec<usize> = rooms
-        .map(|(at, widest)| *widest.min(&if at == 0 { 2 * share } else { share }.clamp(4, 40)))
-        .collect();
-    let line = |((row, names), words): ((&Row, &[String; 3]), &String)| {
-        let seconds = row.since.as_secs();
-        let mut text = format!("  {mark} {:>2}:{:02}  ", seconds / 60, seconds % 60);
-        for (name, room) in names.iter().zip(&rooms) {
-            let name = fit(name, *room);
-            text.push_str(&format!("{name}{}  ", " ".repeat(room.saturating_sub(width(&name)))));
-        }
-        look.style.paint(Tone::Dim, &fit(&format!("{text}{words}"), look.width))
-    };
-    rows.iter().zip(&names).zip(&words).map(line).collect()
 }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::keys::{Keys, Shown};
 use super::left::{self, Ahead, Costs};
 use super::line::{self, Line};
 use super::scene::{Counts, Money, Row, Scene};
 use crate::cli::rounds::phase_words;
 use crate::display;
+use crate::gate::compared::Standings;
 use crate::ids::{CaseKey, Digest};
 use crate::llm::pace::Strain;
 use crate::report::paint::Style;
@@ -21,6 +23,8 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 const STRIDE: u64 = 20;
 /// Most trials under way that are shown.
 const ROWS: usize = 4;
+/// No terminal has more lines.
+const MOST_ROWS: usize = 500;
 
 /// What does not change while a run goes on.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,19 @@ pub(super) struct Terms {
     pub(super) verbose: bool,
     /// Marks and colours.
     pub(super) style: Style,
+}
+
+/// What is known of a moment beside the steps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Around {
+    /// How hard providers are asked.
+    pub(super) strains: Vec<Strain>,
+    /// Whether no more trials are started.
+    pub(super) stopping: bool,
+    /// Whether none are started for now.
+    pub(super) paused: bool,
+    /// Where keys are read: what they have changed.
+    pub(super) keys: Option<Keys>,
 }
 
 /// The state of a run.
@@ -57,7 +74,11 @@ pub(super) struct Board {
     /// Passed and failed trials of each case, model and persona.
     lanes: HashMap<(Digest, Digest), [bool; 2]>,
     faults: HashMap<String, u64>,
+    standings: Standings,
     stopping: bool,
+    /// How long nothing was under way because of a pause, and when this was last looked at.
+    idle: Duration,
+    looked: Duration,
     /// When the last line came, and when the last heartbeat did, with how many trials had ended.
     last: Duration,
     beat: (Duration, u64),
@@ -85,11 +106,32 @@ impl Board {
             running: vec![],
             lanes: HashMap::new(),
             faults: HashMap::new(),
+            standings: Standings::default(),
             stopping: false,
+            idle: Duration::ZERO,
+            looked: terms.begun,
             last: terms.begun,
             beat: (terms.begun, 0),
             terms,
         }
+    }
+
+    /// Compares with a baseline.
+    pub(super) fn compares(&mut self, standings: Standings) {
+        self.standings = standings;
+    }
+
+    /// Notes whether trials are held back. Time without any trial is no pace.
+    pub(super) fn looks(&mut self, now: Duration, paused: bool) {
+        if paused && self.running.is_empty() {
+            self.idle += now.saturating_sub(self.looked);
+        }
+        self.looked = now;
+    }
+
+    /// How long the run has worked, pauses left out.
+    fn at_work(&self, now: Duration) -> f64 {
+        now.saturating_sub(self.terms.begun + self.idle).as_secs_f64()
     }
 
     /// Notes a step; the lines that a person has to read.
@@ -146,9 +188,12 @@ impl Board {
     fn scored(&mut self, scored: &Scored, now: Duration) -> Vec<Line> {
         self.leaves(scored);
         self.counts.done += 1;
-        self.ended.push(now.saturating_sub(self.terms.begun).as_secs_f64());
+        self.ended.push(self.at_work(now));
         self.worked += scored.took_ms as f64 / 1000.0;
         self.costs.add(scored.cost);
+        if let Some(outcome) = scored.outcome {
+            self.standings.note(&scored.header.key, outcome);
+        }
         let lane = self.lanes.entry((scored.header.key.question, scored.header.key.model)).or_default();
         let mixed = lane[0] && lane[1];
         let counts = &mut self.counts;
@@ -210,8 +255,9 @@ impl Board {
         due
     }
 
-    /// The run at this moment. `stopping`: no more trials are started.
-    pub(super) fn scene(&self, now: Duration, strains: Vec<Strain>, stopping: bool) -> Scene {
+    /// The run at this moment.
+    pub(super) fn scene(&self, now: Duration, around: Around) -> Scene {
+        let Around { strains, stopping, paused, keys } = around;
         let elapsed = now.saturating_sub(self.terms.begun);
         let left = self.total.saturating_sub(self.counts.done);
         let typical = self.worked / self.ended.len().max(1) as f64;
@@ -224,12 +270,17 @@ impl Board {
             moment: running.glance.now(),
             since: now.saturating_sub(running.since),
         };
-        let running: Vec<Row> = self.running.iter().take(ROWS).map(row).collect();
+        let rows = match keys.map(|keys| keys.shown).unwrap_or_default() {
+            Shown::Few => ROWS,
+            Shown::Fitting => MOST_ROWS,
+            Shown::Nothing => 0,
+        };
+        let running: Vec<Row> = self.running.iter().take(rows).map(row).collect();
         Scene {
             elapsed,
             total: self.total,
             counts: self.counts,
-            left: left::time(&self.ended, elapsed.as_secs_f64(), ahead),
+            left: left::time(&self.ended, self.at_work(now), ahead),
             money: Money {
                 spent,
                 unpriced: self.unpriced,
@@ -240,6 +291,9 @@ impl Board {
             },
             strains,
             stopping: stopping || self.stopping,
+            paused,
+            below: (!self.standings.is_empty()).then(|| self.standings.below()),
+            keys,
             more: self.running.len() - running.len(),
             running,
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::keys::Keys;
+use crate::display;
 use crate::llm::pace::Strain;
 use crate::transcript::glance::{Doing, Moment};
 
@@ -22,6 +24,12 @@ pub(super) struct Scene {
     pub(super) strains: Vec<Strain>,
     /// Whether no more trials are started.
     pub(super) stopping: bool,
+    /// Whether none are started until somebody lets them.
+    pub(super) paused: bool,
+    /// Compared cases below their baseline so far, and those with a verdict.
+    pub(super) below: Option<[u64; 2]>,
+    /// Where keys are read: what they have changed.
+    pub(super) keys: Option<Keys>,
     /// Trials under way, the oldest first.
     pub(super) running: Vec<Row>,
     /// Trials under way that are not among them.
@@ -78,13 +86,10 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// What it is at, in words; the name of a tool in it is untrusted.
+    /// What it is at, in words.
     pub(super) fn words(&self) -> String {
-        let turn = match self.moment.turn {
-            0 => String::new(),
-            turn => format!("turn {turn}, "),
-        };
-        match &self.moment.doing {
+        let turn = self.turn();
+        let words = match &self.moment.doing {
             Doing::Starting => format!("{turn}starts"),
             Doing::Model => format!("{turn}waits for the model"),
             Doing::Again(Some(429)) => format!("{turn}told to wait (429)"),
@@ -93,6 +98,29 @@ impl Row {
             Doing::Tool(name) => format!("{turn}tool {name}"),
             Doing::Target => format!("{turn}asks the target"),
             Doing::Scoring => "is scored".to_owned(),
+        };
+        display::excerpt(&format!("#{} {words}", self.trial), 80)
+    }
+
+    /// The same in fewer words.
+    pub(super) fn short(&self) -> String {
+        let words = match &self.moment.doing {
+            Doing::Starting => "starts".to_owned(),
+            Doing::Model => "model".to_owned(),
+            Doing::Again(Some(429)) => "waits (429)".to_owned(),
+            Doing::Again(Some(status)) => format!("again ({status})"),
+            Doing::Again(None) => "again".to_owned(),
+            Doing::Tool(name) => format!("tool {}", display::excerpt(name.as_str(), 12)),
+            Doing::Target => "target".to_owned(),
+            Doing::Scoring => "scored".to_owned(),
+        };
+        format!("#{} {}{words}", self.trial, self.turn())
+    }
+
+    fn turn(&self) -> String {
+        match self.moment.turn {
+            0 => String::new(),
+            turn => format!("turn {turn}, "),
         }
     }
 }

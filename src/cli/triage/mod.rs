@@ -127,7 +127,7 @@ impl Look<'_> {
         let trials = layout::trials_file(file, NAME, &about.run);
         let purse = (args.max_cost.or(suite.max_cost), self.spent.unwrap_or(0.0));
         let budget = Budget { most: purse.0, before: purse.1, tolerated: None };
-        let progress = Progress::new(context, cases.len() as u64, budget);
+        let progress = Progress::new((signals, context), cases.len() as u64, budget);
         let width = args.concurrency.into();
         let kept = trials.clone();
         let experiment = Experiment { stage, cases, file: kept, manifest: &about, about: file, width, purse };

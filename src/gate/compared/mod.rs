@@ -14,8 +14,10 @@ use crate::ids::{Digest, ModelName, RunId};
 use crate::store::baseline::{Against, Changed, Drift, LaneKey, THIN};
 use crate::store::record::RunRecord;
 
+mod standings;
 mod work;
 
+pub use standings::Standings;
 pub use work::{Gates, Known, Phase, Wanted, settings};
 
 /// The number of the form. Readers accept every number up to this one.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::rounds::{Gate, GateCase, GateError, Knobs, Mode, Next, Seen, Settings, Slot};
+use super::super::rounds::{CaseRecord, Gate, GateCase, GateError, Knobs, Mode, Next, Seen, Settings, Slot};
+use super::standings::{Standing, Standings};
 use super::{Base, Compared, Course, Excluded, Exclusion, LaneSeen, VERSION};
 use crate::ids::{CaseKey, Digest, ModelName};
 use crate::plan::Planned;
@@ -205,6 +206,26 @@ impl Gates {
             }
             _ => Ok(()),
         }
+    }
+
+    /// How the compared lanes stand against their baselines; those in quarantine raise no alarm, and are left out.
+    pub fn standings(&self) -> Standings {
+        let standing = |gate: &Gate, case: CaseRecord| {
+            let rounds = gate.settings().max_rounds;
+            Standing { baseline: case.baseline, so_far: case.tally(rounds as usize), rounds }
+        };
+        let by_name: HashMap<(&ModelName, String), Standing> = self
+            .gates
+            .iter()
+            .flat_map(|(model, gate)| gate.record().cases.into_iter().map(move |case| (model, gate, case)))
+            .filter(|(.., case)| !case.quarantined)
+            .map(|(model, gate, case)| ((model, case.id.clone()), standing(gate, case)))
+            .collect();
+        let lanes = self.compared.lanes.iter().filter_map(|lane| {
+            let standing = by_name.get(&(lane.key.model.as_ref()?, lane.id.clone()))?;
+            Some(((lane.question, lane.asked), *standing))
+        });
+        Standings::new(lanes)
     }
 
     /// The trials that are needed next, and what they are for. Nothing when every gate is decided, and for a fixed plan.
