@@ -143,7 +143,6 @@ mod tests {
     use super::*;
 
     /// Both ends of a terminal that controls nobody.
-    #[expect(clippy::disallowed_methods, reason = "a terminal is opened by its name")]
     fn terminal() -> (OwnedFd, File) {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();

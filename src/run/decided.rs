@@ -27,7 +27,7 @@ impl Coded {
         if !case.criteria.is_empty() && score::needs_judge(&findings) {
             return Self::Open(findings);
         }
-        Self::Decided(Box::new(Decided::of(case, transcript, findings, Judged::default())))
+        Self::Decided(Box::new(Decided::of(case, transcript, findings, &Judged::default())))
     }
 }
 
@@ -46,7 +46,7 @@ impl Decided {
         case: &Case,
         transcript: &Arc<Transcript>,
         findings: Vec<Finding>,
-        judged: Judged,
+        judged: &Judged,
     ) -> Self {
         let verdict = Verdict { score_key: case.score_key, findings };
         let spend = JudgeSpend { calls: judged.calls, usage: judged.usage, cost: judged.cost };

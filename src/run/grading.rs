@@ -70,7 +70,7 @@ impl Grader {
         match self.judge(case, transcript).await {
             Ok(mut judged) => {
                 findings.append(&mut judged.findings);
-                self.enter(Decided::of(case, transcript, findings, judged)).await
+                self.enter(Decided::of(case, transcript, findings, &judged)).await
             }
             Err(undecided) => undecided,
         }
