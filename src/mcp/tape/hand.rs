@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::message::{self, Kind, Said};
 use super::track::{Item, Track, Turn};
-use super::{Deck, wants_answer};
+use super::{Deck, resume, wants_answer};
 use crate::transcript::{Fault, Recorder, What};
 
 /// How long what nobody takes in is waited for.
@@ -43,6 +43,8 @@ struct State {
     ids: HashMap<(usize, String), Value>,
     /// What is to come on the server's own stream.
     mail: Vec<(Turned, usize)>,
+    /// Streams that were cut off and are to be resumed.
+    cut: Vec<Turned>,
     broken: Option<Fault>,
     /// Set when the record is no longer the one that the tape was made of.
     strayed: bool,
@@ -110,9 +112,12 @@ impl Hand {
     /// last one.
     pub(super) fn claim(&self, said: &Said, text: &str) -> Result<Option<Turned>, Fault> {
         let found = {
+            let resumed = self.resumed(said);
             let state = self.state();
             let free = |turned: &Turned| !state.used.contains(turned);
-            self.same(said).find(free).or_else(|| self.again(said).then(|| self.same(said).last())?)
+            resumed
+                .or_else(|| self.same(said).find(free))
+                .or_else(|| self.again(said).then(|| self.same(said).last())?)
         };
         let Some(turned) = found else { return self.nothing(said) };
         let turn = self.turn(turned);
@@ -210,6 +215,24 @@ impl Hand {
         })
     }
 
+    /// The turn that goes on with a stream that was cut off here.
+    fn resumed(&self, said: &Said) -> Option<Turned> {
+        let next = |cut: &Turned| Some(Turned { turn: self.turn(*cut).goes_on?, ..*cut });
+        let mut state = self.state();
+        let is_it = |cut: &Turned| next(cut).is_some_and(|next| self.turn(next).said.is(said));
+        let place = state.cut.iter().position(is_it)?;
+        next(&state.cut.remove(place))
+    }
+
+    /// The stream of a turn is cut off, if it was; the client will go on with it.
+    pub(super) fn cut_off(&self, turned: Turned) -> bool {
+        let goes_on = self.turn(turned).goes_on.is_some();
+        if goes_on {
+            self.state().cut.push(turned);
+        }
+        goes_on
+    }
+
     /// Whether asking once more changes nothing.
     fn again(&self, said: &Said) -> bool {
         let reads = || said.about.as_ref().is_some_and(|tool| self.deck.only_reads(tool));
@@ -262,16 +285,9 @@ impl Hand {
             return;
         }
         let turn = self.turn(turned);
-        if turn.is_open_end() || !wants_answer(&turn.said.kind) {
+        if turn.is_open_end() || !turn.is_awaited() {
             // Nobody waits for it, so it came at any time; here it comes when it did.
-            let due = async {
-                while !self.is_due(place) {
-                    tokio::time::sleep(TICK).await;
-                }
-            };
-            if tokio::time::timeout(LINGER, due).await.is_err() {
-                self.state().strayed = true;
-            }
+            self.due(place).await;
         }
         // Requests that leave together are all on their way before the first answer comes.
         tokio::task::yield_now().await;
@@ -283,6 +299,26 @@ impl Hand {
                 return;
             }
             moved.await;
+        }
+    }
+
+    /// Waits until as much has happened in this trial as had before a turn that went on with a stream: how long the client
+    /// was to wait is not played.
+    pub(super) async fn due_to_resume(&self, turned: Turned) {
+        let turn = self.turn(turned);
+        if turn.resumes.is_some() && Some(turned.track) == self.own {
+            self.due(turn.sent).await;
+        }
+    }
+
+    async fn due(&self, place: usize) {
+        let due = async {
+            while !self.is_due(place) {
+                tokio::time::sleep(TICK).await;
+            }
+        };
+        if tokio::time::timeout(LINGER, due).await.is_err() {
+            self.state().strayed = true;
         }
     }
 
@@ -354,6 +390,12 @@ impl Hand {
         }
     }
 
+    /// Whether a turn, or the request whose stream it goes on with, is answered on the tape.
+    pub(super) fn is_answered(&self, turned: Turned) -> bool {
+        let turns = &self.track_of(turned).turns;
+        turns.get(resume::first(turns, turned.turn)).is_none_or(Turn::is_answered)
+    }
+
     /// The text of a recorded message with the ids of now.
     pub(super) fn text(&self, turned: Turned, place: usize) -> String {
         let Some(received) = self.track_of(turned).received(place) else { return String::new() };
@@ -388,7 +430,8 @@ impl Hand {
 
     /// The fault of a request whose answer is not on the tape.
     pub(super) fn unanswered(&self, turned: Turned) -> Fault {
-        let (track, turn) = (self.track_of(turned), self.turn(turned));
+        let track = self.track_of(turned);
+        let turn = track.turns.get(resume::first(&track.turns, turned.turn)).unwrap_or(self.turn(turned));
         let later = track.turns.iter().any(|other| other.sent > turn.sent && other.said.is(&turn.said));
         match track.fault().filter(|_| !later) {
             Some(fault) => fault.clone(),
