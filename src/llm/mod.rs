@@ -365,6 +365,28 @@ mod tests {
     }
 
     #[test]
+    fn every_dialect_says_which_media_a_model_does_not_get() {
+        let outside = Outside::new(crate::net::client().unwrap(), Arc::new(|_| Some("a-key".to_owned())));
+        let mimes = ["image/png", "audio/wav", "audio/ogg", "image/svg+xml"];
+        // Which of these reach the model; the built-in baseline reads text.
+        let table = [
+            ("openai", [true, true, false, false]),
+            ("openai_responses", [true, false, false, false]),
+            ("anthropic", [true, false, false, false]),
+            ("gemini", [true, true, true, false]),
+            ("lexical", [false; 4]),
+        ];
+        for (name, reach) in table {
+            let model = build(&(dialect(name).unwrap().inline)("m"), &outside).unwrap();
+            for (mime, reaches) in mimes.into_iter().zip(reach) {
+                let why = model.unseen(&Media { mime: mime.to_owned(), data: "QQ==".into() });
+                assert_eq!(why.is_none(), reaches, "{name} {mime}: {why:?}");
+                assert!(why.is_none_or(|why| why.starts_with("left out: ") && why.contains(mime)), "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_request_has_the_digest_of_its_json() {
         let offer = |name: &str| ToolOffer {
             name: name.into(),

@@ -66,6 +66,8 @@ impl Exchange {
                 }
                 Ended::Closed { why } => why,
             };
+            // What came of an unfinished event is on record before anything else happens.
+            drop(reading);
             reading = loop {
                 if era == Era::Modern || !place.is_worth_another_try() {
                     return Err(Stop::Lost(ended_early("the answer", why.as_deref())));

@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+mod cuts;
+
 use super::message::{self, Kind, Said};
 use super::track::{Item, Track, Turn};
 use super::{Deck, resume, wants_answer};
@@ -215,24 +217,6 @@ impl Hand {
         })
     }
 
-    /// The turn that goes on with a stream that was cut off here.
-    fn resumed(&self, said: &Said) -> Option<Turned> {
-        let next = |cut: &Turned| Some(Turned { turn: self.turn(*cut).goes_on?, ..*cut });
-        let mut state = self.state();
-        let is_it = |cut: &Turned| next(cut).is_some_and(|next| self.turn(next).said.is(said));
-        let place = state.cut.iter().position(is_it)?;
-        next(&state.cut.remove(place))
-    }
-
-    /// The stream of a turn is cut off, if it was; the client will go on with it.
-    pub(super) fn cut_off(&self, turned: Turned) -> bool {
-        let goes_on = self.turn(turned).goes_on.is_some();
-        if goes_on {
-            self.state().cut.push(turned);
-        }
-        goes_on
-    }
-
     /// Whether asking once more changes nothing.
     fn again(&self, said: &Said) -> bool {
         let reads = || said.about.as_ref().is_some_and(|tool| self.deck.only_reads(tool));
@@ -289,6 +273,7 @@ impl Hand {
             // Nobody waits for it, so it came at any time; here it comes when it did.
             self.due(place).await;
         }
+        self.resumed_before(turned, place).await;
         // Requests that leave together are all on their way before the first answer comes.
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;
@@ -299,15 +284,6 @@ impl Hand {
                 return;
             }
             moved.await;
-        }
-    }
-
-    /// Waits until as much has happened in this trial as had before a turn that went on with a stream: how long the client
-    /// was to wait is not played.
-    pub(super) async fn due_to_resume(&self, turned: Turned) {
-        let turn = self.turn(turned);
-        if turn.resumes.is_some() && Some(turned.track) == self.own {
-            self.due(turn.sent).await;
         }
     }
 
@@ -353,7 +329,7 @@ impl Hand {
             loop {
                 let mut moved = pin!(self.moved.notified());
                 moved.as_mut().enable();
-                if !self.is_owed(place) {
+                if !self.is_owed(place) && !self.is_resumption_owed(place) {
                     return;
                 }
                 moved.await;
@@ -388,12 +364,6 @@ impl Hand {
         for place in &self.turn(turned).received {
             self.done(turned, *place);
         }
-    }
-
-    /// Whether a turn, or the request whose stream it goes on with, is answered on the tape.
-    pub(super) fn is_answered(&self, turned: Turned) -> bool {
-        let turns = &self.track_of(turned).turns;
-        turns.get(resume::first(turns, turned.turn)).is_none_or(Turn::is_answered)
     }
 
     /// The text of a recorded message with the ids of now.

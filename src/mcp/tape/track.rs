@@ -307,6 +307,43 @@ mod tests {
         assert!(turns.iter().all(|turn| turn.streams && turn.is_answered()));
     }
 
+    fn get(after: &str) -> Item {
+        let headers = vec![("last-event-id".to_owned(), after.to_owned())];
+        Item::Wire(WireMessage::Sent { via: "GET".to_owned(), headers, body: Body::Text(String::new()) })
+    }
+
+    fn place(id: &str) -> Item {
+        let frame = Some(Frame { id: Some(id.to_owned()), ..Frame::default() });
+        let (via, headers, body) = ("sse".to_owned(), vec![], Body::Text(String::new()));
+        Item::Wire(WireMessage::Received { via, status: Some(200), headers, frame, body })
+    }
+
+    #[test]
+    fn what_comes_after_a_cut_belongs_to_the_request() {
+        let answer = |id: u32| came(Some(200), &format!(r#"{{"id":{id},"result":{{}}}}"#));
+        // With the id of the event, and as tapes of earlier versions have it.
+        for head in [place("a"), came(Some(200), "")] {
+            let turns = turns(&[sent(3), head, get("a"), answer(3)]);
+            assert_eq!((turns[0].goes_on, turns[1].resumes), (Some(1), Some(0)));
+            assert_eq!((turns[0].received.as_slice(), turns[1].received.as_slice()), (&[1][..], &[3][..]));
+            assert!(turns[0].is_answered() && !turns[1].is_open_end());
+        }
+        // One that goes on with nothing is the server's own stream.
+        let turns = turns(&[sent(3), answer(3), get("a"), place("b")]);
+        assert!(turns[1].is_open_end() && turns[1].resumes.is_none());
+    }
+
+    #[test]
+    fn streams_side_by_side_are_told_apart_by_the_answers_that_they_bring() {
+        let answer = |id: u32| came(Some(200), &format!(r#"{{"id":{id},"result":{{}}}}"#));
+        // The first head was the second request's.
+        let items = [sent(3), sent(4), place("b"), place("a"), get("b"), answer(4), get("a"), answer(3)];
+        let turns = turns(&items);
+        assert_eq!((turns[0].goes_on, turns[1].goes_on), (Some(3), Some(2)));
+        assert_eq!((turns[0].received.as_slice(), turns[1].received.as_slice()), (&[3][..], &[2][..]));
+        assert!(turns.iter().all(Turn::is_answered));
+    }
+
     #[test]
     fn an_answer_that_overtakes_its_receipt_stands_behind_it() {
         let receipt = || {
