@@ -43,11 +43,19 @@ enum Guess {
     Torn,
 }
 
+/// Whether a text that was recorded without fields is the beginning of an event that never ended: the names of fields are
+/// still in it, the last one perhaps in part.
+pub(super) fn is_torn(text: &str) -> bool {
+    let begins = |field: &str| text.starts_with(field) || (field.starts_with(text) && !text.is_empty());
+    [":", "data:", "event:", "id:", "retry:"].into_iter().any(begins)
+}
+
 /// A message without fields: of a tape of an earlier version, or the beginning of an event that never ended.
 fn guessed(received: &Received<'_>, text: &str, standing: Standing<'_>) -> Guess {
     let is_message = text.trim_start().starts_with(['{', '[']);
     let is_first = received.status.is_some();
     match () {
+        () if is_torn(text) => Guess::Torn,
         // One that was recorded empty had only an id; at the end of a stream it is none at all.
         () if text.is_empty() && standing.is_last => Guess::Whole(String::new()),
         () if text.is_empty() => Guess::Whole("id:\n\n".to_owned()),
@@ -112,5 +120,9 @@ mod tests {
         let own = Standing { is_open_end: true, ..LAST };
         let place = event(&received(None, Some(200)), "/messages", own);
         assert_eq!(place, "event: endpoint\ndata: /messages\n\n");
+        // The beginning of an event is none, wherever it came.
+        assert_eq!(event(&received(None, Some(200)), "id: o", own), "id: o");
+        assert!(["d", "data: {", ": ping"].into_iter().all(is_torn));
+        assert!(!["", "/messages", "{}", "http://a/b"].into_iter().any(is_torn));
     }
 }

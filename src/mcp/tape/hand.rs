@@ -47,6 +47,8 @@ struct State {
     mail: Vec<(Turned, usize)>,
     /// Streams that were cut off and are to be resumed.
     cut: Vec<Turned>,
+    /// Turns that are on record as sent, of those that go on with a stream.
+    left: HashSet<Turned>,
     broken: Option<Fault>,
     /// Set when the record is no longer the one that the tape was made of.
     strayed: bool,

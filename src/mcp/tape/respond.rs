@@ -45,6 +45,7 @@ impl Hand {
         self.settled_before(turned).await;
         self.tell_beside(turned, log);
         sent(self.track_of(turned).headers(self.turn(turned)));
+        self.has_left(turned);
         self.come(turned).await
     }
 

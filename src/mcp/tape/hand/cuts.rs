@@ -32,6 +32,14 @@ impl Hand {
         }
     }
 
+    /// A turn is on record as sent.
+    pub(in super::super) fn has_left(&self, turned: Turned) {
+        if self.turn(turned).resumes.is_some() {
+            self.state().left.insert(turned);
+            self.moved.notify_waiters();
+        }
+    }
+
     /// Whether a turn, or the request whose stream it goes on with, is answered on the tape.
     pub(in super::super) fn is_answered(&self, turned: Turned) -> bool {
         let turns = &self.track_of(turned).turns;
@@ -65,10 +73,12 @@ impl Hand {
             if state.broken.is_some() || state.strayed {
                 return false;
             }
-            let used = |turn: usize| state.used.contains(&Turned { track: own, turn });
+            let at = |turn: usize| Turned { track: own, turn };
             let mut turns = track.turns.iter().enumerate();
-            let owed = turns
-                .find(|(index, turn)| turn.sent < before && turn.resumes.is_some_and(used) && !used(*index));
+            let owed = turns.find(|(index, turn)| {
+                let was_cut = turn.resumes.is_some_and(|cut| state.used.contains(&at(cut)));
+                turn.sent < before && was_cut && !state.left.contains(&at(*index))
+            });
             owed.map(|(_, turn)| turn.sent)
         };
         sent.is_some_and(|sent| self.is_due(sent))
