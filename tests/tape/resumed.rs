@@ -18,9 +18,11 @@ use crate::project::{program, run, transcripts};
 /// How a server goes on after its first cut.
 #[derive(Clone, Copy, PartialEq)]
 enum After {
-    /// With the rest, cut once more.
+    /// With the rest, cut once more; so does its own stream, before it says which tools it has.
     Resumes,
-    /// It refuses the GET.
+    /// The same, without a stream of its own.
+    Alone,
+    /// It refuses every GET.
     Refuses,
 }
 
@@ -30,8 +32,14 @@ struct Cutter {
     seen: Arc<AtomicUsize>,
 }
 
-/// The ids of requests under way by the number of the call.
-type Asked = Mutex<HashMap<String, Value>>;
+/// The ids of requests under way by the number of the call, and how often the own stream was resumed and the tools asked
+/// for.
+#[derive(Default)]
+struct Asked {
+    ids: Mutex<HashMap<String, Value>>,
+    resumed: AtomicUsize,
+    listed: AtomicUsize,
+}
 
 struct Request {
     line: String,
@@ -105,12 +113,19 @@ fn serve(mut stream: TcpStream, asked: &Asked, after: After) -> Option<()> {
                 "serverInfo": {"name": "cutter", "version": "1"}}),
         ),
         Some("tools/list") => {
+            let number = asked.listed.fetch_add(1, Ordering::SeqCst) + 1;
+            for _ in 0..1_000 {
+                if after != After::Resumes || asked.resumed.load(Ordering::SeqCst) >= number {
+                    break;
+                }
+                thread::sleep(std::time::Duration::from_millis(2));
+            }
             let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
             whole(stream, json!({"tools": [{"name": "slow", "inputSchema": schema}]}))
         }
         Some("tools/call") => {
             let n = request.body["params"]["arguments"]["n"].to_string();
-            asked.lock().ok()?.insert(n.clone(), id);
+            asked.ids.lock().ok()?.insert(n.clone(), id);
             // An event that only says where to go on, a message, and one that never ends.
             let said = note(&format!("begun {n}"));
             write!(stream, "{STREAM}id: call-{n}-1\nretry: 20\ndata:\n\nid: call-{n}-2\ndata: {said}\n\ndata: {{\"half\": \nda")
@@ -123,20 +138,21 @@ fn serve(mut stream: TcpStream, asked: &Asked, after: After) -> Option<()> {
 fn go_on(mut stream: TcpStream, last: &str, asked: &Asked, after: After) -> Option<()> {
     let parts: Vec<&str> = last.split('-').collect();
     match parts.as_slice() {
-        [""] => write!(stream, "{STREAM}id: own-1\nretry: 20\ndata: {}\n\n", note("own")).ok(),
-        ["own", _] => {
-            write!(stream, "{STREAM}id: own-2\ndata: {}\n\n", note("own again")).ok()?;
-            // It stays open as long as the client is there.
-            stream.read(&mut [0]).ok().map(|_| ())
-        }
-        ["call", ..] if after == After::Refuses => write!(
+        _ if after == After::Refuses || (after == After::Alone && last.is_empty()) => write!(
             stream,
             "HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         )
         .ok(),
+        [""] => write!(stream, "{STREAM}id: own-1\nretry: 20\ndata: {}\n\n", note("own")).ok(),
+        ["own", _] => {
+            write!(stream, "{STREAM}id: own-2\ndata: {}\n\n", note("own again")).ok()?;
+            asked.resumed.fetch_add(1, Ordering::SeqCst);
+            // It stays open as long as the client is there.
+            stream.read(&mut [0]).ok().map(|_| ())
+        }
         ["call", n, "2"] => write!(stream, "{STREAM}id: call-{n}-3\ndata:\n\n").ok(),
         ["call", n, "3"] => {
-            let id = asked.lock().ok()?.get(*n)?.clone();
+            let id = asked.ids.lock().ok()?.get(*n)?.clone();
             let result = json!({"content": [{"type": "text", "text": format!("hello {n}")}]});
             let answer = json!({"jsonrpc": "2.0", "id": id, "result": result});
             write!(
@@ -200,7 +216,7 @@ fn a_resumption_that_was_refused_is_refused_again() {
 
 #[test]
 fn streams_side_by_side_are_cut_and_resumed_each_for_itself() {
-    let server = Cutter::start(After::Resumes);
+    let server = Cutter::start(After::Alone);
     let calls = [1, 2, 3].map(|n| format!("{{name: slow, args: {{n: {n}}}}}")).join(", ");
     let case =
         format!("    script: [{{calls: [{calls}]}}, {{say: done}}]\n    expect: [tool_called: slow]\n");
@@ -223,7 +239,7 @@ fn answers(out: &std::path::Path) -> Vec<String> {
 
 #[test]
 fn a_tape_without_the_fields_of_events_is_played() {
-    let server = Cutter::start(After::Resumes);
+    let server = Cutter::start(After::Alone);
     let dir = scripted(&server.target(), CASE);
     let (first, _) = both(dir.path(), &["eval", "taped"]);
     assert_eq!(first.code, Some(0), "{}", first.talk);

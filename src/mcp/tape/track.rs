@@ -231,7 +231,11 @@ fn owner(turns: &[Turn], came: &Came<'_>) -> Option<usize> {
                 let request = turns
                     .iter()
                     .position(|turn| headless(turn) && is_request(turn) && !own_head_comes(turn, came.later));
-                request.or_else(|| turns.iter().position(|turn| headless(turn) && talks(turn)))
+                let unclaimed =
+                    |turn: &Turn| headless(turn) && talks(turn) && !own_head_comes(turn, came.later);
+                request
+                    .or_else(|| turns.iter().position(unclaimed))
+                    .or_else(|| turns.iter().position(|turn| headless(turn) && talks(turn)))
             }
             _ => first.or(receipt),
         };
