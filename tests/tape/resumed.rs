@@ -120,6 +120,8 @@ fn serve(mut stream: TcpStream, asked: &Asked, after: After) -> Option<()> {
                 }
                 thread::sleep(std::time::Duration::from_millis(2));
             }
+            // What was said on the own stream arrives before the answer.
+            thread::sleep(std::time::Duration::from_millis(50));
             let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
             whole(stream, json!({"tools": [{"name": "slow", "inputSchema": schema}]}))
         }
