@@ -308,3 +308,57 @@ cases:
     let shown = stdout(&project.run(&["show", "latest", "found"]));
     assert!(shown.contains("`ToolSearch` answered by the emulated client"), "{shown}");
 }
+
+const PICTURES: &str = r#"
+version: 1
+name: pictures
+target: {command: [sh, server.sh], transport: stdio, protocol: 2025-11-25}
+clients: [{name: deaf, result: {audio: dropped}}]
+models: [scripted]
+cases:
+  - id: shown
+    prompt: Look.
+    client: deaf
+    script: [{call: {name: look}}, {say: done}]
+    expect: [tool_called: look]
+  - id: told
+    prompt: Read.
+    client: deaf
+    script: [{call: {name: read}}, {say: done}]
+    expect: [tool_called: read]
+"#;
+
+const GALLERY: &str = r#"
+answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
+while read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}
+  case "$line" in
+    *'"initialize"'*) answer '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"gallery","version":"1"}}' ;;
+    *'"tools/list"'*) answer '{"tools":[{"name":"look","inputSchema":{"type":"object"}},{"name":"read","inputSchema":{"type":"object"}}]}' ;;
+    *'"name":"look"'*) answer '{"content":[{"type":"image","mimeType":"image/png","data":"QQ=="},{"type":"audio","mimeType":"audio/wav","data":"QQ=="},{"type":"resource","resource":{"uri":"a://b","blob":"QQ=="}}]}' ;;
+    *'"name":"read"'*) answer '{"content":[{"type":"text","text":"words"}]}' ;;
+  esac
+done
+"#;
+
+#[test]
+fn what_of_a_result_does_not_reach_the_model_is_on_record() {
+    let project = Project::new().file("suites/pictures.yaml", PICTURES).file("server.sh", GALLERY);
+    let ran = project.run(&["eval", "pictures", "--format", "json"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    // The report is about models' APIs; what the client does is among its misfits.
+    let losses = &json(&ran)["losses"][0];
+    assert_eq!((&losses["model"], &losses["count"]), (&"scripted".into(), &1.into()), "{losses}");
+    assert_eq!(losses["losses"][0]["place"], "/result/content/0");
+    let shown = stdout(&project.run(&["show", "latest", "shown"]));
+    for told in [
+        "not all of the result reaches the model",
+        "look /result/content/0: left out: the model reads text only, and no image/png",
+        "look /result/content/1: left out: the client passes no audio on",
+        "look /result/content/2: shown as its address alone",
+    ] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+    let shown = stdout(&project.run(&["show", "latest", "told"]));
+    assert!(shown.contains("words") && !shown.contains("not all of the result"), "{shown}");
+}

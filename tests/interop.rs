@@ -35,6 +35,8 @@ mod battery;
 mod cli;
 #[path = "support/completions.rs"]
 mod completions;
+#[path = "interop/endings.rs"]
+mod endings;
 #[path = "support/generate_content.rs"]
 mod generate_content;
 #[path = "support/messages.rs"]

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use rehearsal::score::Outcome;
 use rehearsal::store::record::{CaseResult, Ending, JudgeSpend};
 use rehearsal::store::{Reader, Store, check};
-use rehearsal::transcript::event::{Body, Caller, HttpSide, WireMessage};
+use rehearsal::transcript::event::{Body, Caller, Frame, HttpSide, WireMessage};
 use rehearsal::transcript::{
     End, Event, Fault, Secrets, ServerFacts, Side, ToolCall, ToolFact, Transcript, Usage, What,
 };
@@ -59,6 +59,11 @@ fn body() -> impl Strategy<Value = Body> {
 
 fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     prop::collection::vec((text(), text()), 0..3)
+}
+
+fn frame() -> impl Strategy<Value = Frame> {
+    let parts = (text(), proptest::option::of(text()), proptest::option::of(any::<u64>()));
+    parts.prop_map(|(kind, id, retry_ms)| Frame { kind, id, retry_ms })
 }
 
 fn said() -> impl Strategy<Value = What> {
@@ -127,8 +132,14 @@ fn what() -> impl Strategy<Value = What> {
                 cut_by_client: None,
                 took_ms: 0,
             }),
-        (headers(), body()).prop_map(|(headers, body)| {
-            What::Wire(WireMessage::Received { via: "sse".to_owned(), status: Some(200), headers, body })
+        (headers(), body(), proptest::option::of(frame())).prop_map(|(headers, body, frame)| {
+            What::Wire(WireMessage::Received {
+                via: "sse".to_owned(),
+                status: Some(200),
+                headers,
+                frame,
+                body,
+            })
         }),
         (headers(), body(), proptest::result::maybe_ok(headers(), text())).prop_map(
             |(headers, body, answer)| {

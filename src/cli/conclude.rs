@@ -59,7 +59,7 @@ fn decided(run: &RunRecord, file: &Path) -> Decision {
 struct Told {
     /// What each client makes of the server.
     fits: Vec<Fit>,
-    /// What models' APIs did not take of the tools.
+    /// What models' APIs did not take of the tools and of their results.
     lost: Lost,
 }
 
@@ -71,7 +71,10 @@ fn told(file: &Path, run: &RunRecord) -> Told {
     for (_, transcript) in reader.transcripts().into_iter().flatten().flatten().take(LOOKED_THROUGH) {
         seen.absorb(&transcript.events);
         for event in &transcript.events {
-            if let (What::OfferLost { losses }, Some(model)) = (&event.what, &transcript.header.model) {
+            let (What::OfferLost { losses } | What::ResultLost { api: losses, .. }) = &event.what else {
+                continue;
+            };
+            if let Some(model) = transcript.header.model.as_ref().filter(|_| !losses.is_empty()) {
                 lost.entry(model.clone()).or_default().extend(losses.iter().cloned());
             }
         }

@@ -9,17 +9,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::host::TrialHost;
 use super::ledger::Ledger;
-use super::offer::result::{Called, Returned, Shown};
+use super::offer::left::Left;
+use super::offer::result::{Beside, Called, Returned, Shown};
 use super::offer::{self, Source, Stock, search};
 use super::steps::Around;
 use super::user::Players;
 use super::{World, foreign, steps};
+use crate::ids::{CallId, ToolName};
 use crate::llm::{self, ChatModel, ChatReply, ChatRequest, Media, Message, ToolOffer};
 use crate::mcp::profile::Results;
 use crate::mcp::{Host, Refusal, Session, ToolOutcome};
 use crate::plan::{Case, UseWork};
 use crate::transcript::event::Caller;
-use crate::transcript::{End, Fault, Limit, Recorder, Side, ToolCall, ToolFact, What};
+use crate::transcript::{End, Fault, Limit, Loss, Recorder, Side, ToolCall, ToolFact, What};
 
 /// Runs a use case to its end. The time limit covers everything; when it strikes while the model's API is silent, that
 /// is the API's fault and not the model's.
@@ -249,7 +251,7 @@ impl Talk<'_> {
         self.around.log.note(What::ToolCalled { call: id, name, args, by: Caller::Model });
         let shown =
             perform(self.around.session, &call, self.around.log, &self.around.case.client.result).await;
-        let Shown { text, is_error, media, .. } = shown.map_err(|fault| match fault.code.as_str() {
+        let Shown { text, is_error, media, left, .. } = shown.map_err(|fault| match fault.code.as_str() {
             // The server could not answer because a model that it was promised did not.
             "target.timeout" if self.ledger.is_asking() => {
                 let message =
@@ -258,7 +260,20 @@ impl Talk<'_> {
             }
             _ => End::Faulted(fault),
         })?;
+        self.lost(&offer.name, call.id, (&media, left));
+        let media = media.into_iter().map(|beside| beside.media).collect();
         Ok(Told { text, is_error, media, loads: vec![] })
+    }
+
+    /// Notes what of a result does not reach the model, if anything does not.
+    fn lost(&self, tool: &ToolName, call: CallId, (media, left): (&[Beside], Vec<Left>)) {
+        let loss = |place: String, what: String| Loss { tool: tool.clone(), place, what };
+        let unseen = |beside: &Beside| Some(loss(beside.place.clone(), self.model.unseen(&beside.media)?));
+        let api: Vec<Loss> = media.iter().filter_map(unseen).collect();
+        let client: Vec<Loss> = left.into_iter().map(|Left { place, what }| loss(place, what)).collect();
+        if !api.is_empty() || !client.is_empty() {
+            self.around.log.note(What::ResultLost { call, api, client });
+        }
     }
 
     /// A call that does not leave the harness.

@@ -16,7 +16,7 @@ use super::steps::{self, Around};
 use super::user::Players;
 use crate::ids::Digest;
 use crate::llm::command::Agent;
-use crate::llm::command::output::Said;
+use crate::llm::command::output::{Counted, Said};
 use crate::mcp::process::errand::{Errand, Fate, Ran};
 use crate::mcp::relay::{Relay, Relaying};
 use crate::mcp::{Host, Session};
@@ -57,7 +57,9 @@ pub(super) async fn run(case: &Case, work: &UseWork, agent: &Agent, world: &Worl
         },
     };
     let around = session.as_deref().map(|session| Around { case, world, log, session, host: &host });
-    let shift = Shift { case, work, agent, world, log, ledger: &ledger, relay: &relay, room: &room };
+    let counted = Counted::default();
+    let mut shift =
+        Shift { case, work, agent, world, log, ledger: &ledger, relay: &relay, room: &room, counted };
     let end = match tokio::time::timeout(work.limits.time.0, shift.whole(around)).await {
         Ok(Ok(())) => End::Done,
         Ok(Err(end)) => end,
@@ -121,10 +123,12 @@ struct Shift<'a> {
     ledger: &'a Ledger,
     relay: &'a Relay,
     room: &'a Room,
+    /// What the agent has counted so far.
+    counted: Counted,
 }
 
 impl Shift<'_> {
-    async fn whole(&self, around: Option<Around<'_>>) -> Result<(), End> {
+    async fn whole(&mut self, around: Option<Around<'_>>) -> Result<(), End> {
         if let Some(around) = around {
             steps::setup(self.work, around).await?;
         }
@@ -150,7 +154,7 @@ impl Shift<'_> {
     }
 
     /// One prompt to its answer.
-    async fn prompt(&self, text: &str, number: usize) -> Result<Option<String>, End> {
+    async fn prompt(&mut self, text: &str, number: usize) -> Result<Option<String>, End> {
         let command = self.agent.command(number).ok_or_else(|| {
             let message = format!("agent `{}` works on one prompt only", self.agent.spec.name);
             End::Faulted(Fault::new(Side::Harness, "agent.one-prompt", message))
@@ -181,7 +185,7 @@ impl Shift<'_> {
     }
 
     /// What a run of the program comes to.
-    async fn settle(&self, ran: &Ran) -> Result<Option<String>, End> {
+    async fn settle(&mut self, ran: &Ran) -> Result<Option<String>, End> {
         let stdout = String::from_utf8_lossy(&ran.stdout);
         let took_ms = ran.took.as_millis() as u64;
         self.log.note(What::AgentRan {
@@ -191,7 +195,7 @@ impl Shift<'_> {
             bytes: ran.stdout.len() as u64,
             took_ms,
         });
-        let said = self.agent.how.output.read(&stdout);
+        let said = self.agent.how.output.read_on(&stdout, &mut self.counted);
         let Said { answer, failed, out_of_turns, model, cost, usage } = said;
         let priced = || self.agent.spec.price.as_ref().map(|price| price.of(&usage));
         let cost = cost.or_else(|| priced().filter(|_| usage.reported));

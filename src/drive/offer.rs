@@ -9,6 +9,7 @@ use crate::mcp::profile::{Instructions, Menu as Rules, Parallel, Place, Wire};
 use crate::transcript::ToolFact;
 
 pub mod cut;
+pub mod left;
 pub mod menu;
 pub mod name;
 pub mod result;

@@ -20,6 +20,7 @@ pub mod estimate;
 pub mod gemini;
 pub mod lexical;
 pub mod loader;
+mod media;
 pub mod odds;
 mod offers;
 pub mod openai;
@@ -33,6 +34,7 @@ pub mod scripted_user;
 mod spec;
 pub mod tape;
 
+pub use media::Media;
 pub use odds::{Odds, Weigh};
 pub use offers::Offers;
 pub use spec::{ModelLimits, ModelSpec, Price, Reasoning};
@@ -158,22 +160,6 @@ pub enum Message {
     },
 }
 
-/// An image or a sound of a tool's result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Media {
-    /// The media type, e.g. `image/png`, as the server named it.
-    pub mime: String,
-    /// The bytes in base64, as the server sent them.
-    pub data: Arc<str>,
-}
-
-impl Media {
-    /// Whether it is an image; else a sound.
-    pub fn is_image(&self) -> bool {
-        self.mime.starts_with("image/")
-    }
-}
-
 /// What a model answered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -216,6 +202,11 @@ pub trait ChatModel: Send + Sync {
     /// What of these tools its API does not take, in their order. Pure.
     fn losses(&self, _tools: &Offers) -> Vec<Loss> {
         vec![]
+    }
+
+    /// Why the model does not get an image or a sound of a tool's result; `None`: it does. Pure.
+    fn unseen(&self, media: &Media) -> Option<String> {
+        Some(media::text_only(media))
     }
 
     /// The same model for one trial, where it matters to it which one; `None`: it does not.
@@ -371,6 +362,28 @@ mod tests {
         }
         assert!(built("anthropic", 5).is_err_and(|why| why.contains("`anthropic` gives none")));
         assert!(built("openai", 0).is_err() && built("openai", 21).is_err() && built("openai", 20).is_ok());
+    }
+
+    #[test]
+    fn every_dialect_says_which_media_a_model_does_not_get() {
+        let outside = Outside::new(crate::net::client().unwrap(), Arc::new(|_| Some("a-key".to_owned())));
+        let mimes = ["image/png", "audio/wav", "audio/ogg", "image/svg+xml"];
+        // Which of these reach the model; the built-in baseline reads text.
+        let table = [
+            ("openai", [true, true, false, false]),
+            ("openai_responses", [true, false, false, false]),
+            ("anthropic", [true, false, false, false]),
+            ("gemini", [true, true, true, false]),
+            ("lexical", [false; 4]),
+        ];
+        for (name, reach) in table {
+            let model = build(&(dialect(name).unwrap().inline)("m"), &outside).unwrap();
+            for (mime, reaches) in mimes.into_iter().zip(reach) {
+                let why = model.unseen(&Media { mime: mime.to_owned(), data: "QQ==".into() });
+                assert_eq!(why.is_none(), reaches, "{name} {mime}: {why:?}");
+                assert!(why.is_none_or(|why| why.starts_with("left out: ") && why.contains(mime)), "{name}");
+            }
+        }
     }
 
     #[test]

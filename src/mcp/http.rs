@@ -145,7 +145,7 @@ impl Carrier for Http {
         });
         let (slow, hand) = (Arc::clone(&site.slow), site.hand.clone());
         Box::pin(async move {
-            if !slow.load(Ordering::Relaxed) && timeout(OPENING, opened).await.is_err() {
+            if !slow.load(Ordering::Relaxed) && timeout(OPENING, opened).await.is_err() && hand.is_none() {
                 slow.store(true, Ordering::Relaxed);
             }
             if let Some(hand) = hand {

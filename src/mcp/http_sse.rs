@@ -25,7 +25,7 @@ use super::line::{Carrier, Letter, Stop};
 use super::listen::{ended_early, foreign};
 use super::process::Vitals;
 use super::revision::Revision;
-use super::stream::{Next, Reading};
+use super::stream::{Next, Reading, frame};
 use crate::net::sse::SseEvent;
 use crate::transcript::{Fault, Recorder, Side};
 use crate::{display, net};
@@ -203,7 +203,7 @@ async fn attach(exchange: &Arc<Exchange>) -> Result<Arc<Link>, Stop> {
                 continue;
             }
             let endpoint = announced(&site.url, &event)?;
-            reading.note(crate::transcript::Body::of(event.data));
+            reading.note(Some(frame(&event)), crate::transcript::Body::of(event.data));
             exchange.linked.store(true, Ordering::Relaxed);
             let left = exchange.stop.child_token();
             let link = Arc::new(Link { endpoint, over: OnceLock::new(), left: left.clone() });

@@ -17,7 +17,7 @@ use super::jsonrpc::{self, Message, RpcError};
 use super::labels::{Id, Labels};
 use super::repeats::Repeats;
 use crate::display;
-use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
+use crate::transcript::{Body, Fault, Frame, Recorder, Side, What, WireMessage};
 
 mod belonging;
 
@@ -40,6 +40,8 @@ pub(super) struct Arrived {
     pub status: Option<u16>,
     /// HTTP headers, masked, on the first message of a response.
     pub headers: Vec<(String, String)>,
+    /// How it stood in an event stream.
+    pub frame: Option<Frame>,
     /// What came. Bytes that are no UTF-8 are kept as they are, and read with replacement characters.
     pub body: Body,
     /// The request on whose exchange it came, over HTTP.
@@ -305,7 +307,7 @@ impl Hub {
         let mut state = self.state();
         let logs = state.logs(arrived.owner);
         if state.take_unasked(&logs, arrived.body.len()) {
-            record(&logs, arrived.via, arrived.status, arrived.headers, arrived.body);
+            record(&logs, arrived.recorded());
             state.note_odd(&logs, why);
         }
     }
@@ -313,6 +315,7 @@ impl Hub {
     /// Takes a message in. What it returns must be answered.
     pub(super) fn deliver(&self, arrived: Arrived) -> Vec<Asked> {
         let text = arrived.body.to_text();
+        let (status, owner) = (arrived.status, arrived.owner);
         let mut read = jsonrpc::read_by(&text, |result| self.repeats.read(result));
         let mut state = self.state();
         if let Ok(messages) = &mut read {
@@ -323,10 +326,9 @@ impl Hub {
             // An answer that cannot be read is an answer.
             Err(_) => jsonrpc::answer_id(&text).filter(|id| state.waiting.contains_key(id)),
         };
-        let logs = state.logs(target.or(arrived.owner));
+        let logs = state.logs(target.or(owner));
         let is_answer = target.is_some_and(|id| state.waiting.contains_key(&id));
         let keep = is_answer || state.take_unasked(&logs, text.len());
-        let status = arrived.status;
         let excerpt = match &read {
             Err(_) => display::whole_words(&text, 200),
             Ok(_) => String::new(),
@@ -334,7 +336,7 @@ impl Hub {
         drop(text);
         let is_text = matches!(arrived.body, Body::Text(_));
         if keep {
-            record(&logs, arrived.via, status, arrived.headers, arrived.body);
+            record(&logs, arrived.recorded());
         }
         if !is_text {
             state.note_odd(&logs, "a message of the server is not valid UTF-8".to_owned());
@@ -354,7 +356,7 @@ impl Hub {
         };
         for message in messages {
             match message {
-                Message::Answer(answer) => state.settle(answer, arrived.owner, status, &logs),
+                Message::Answer(answer) => state.settle(answer, owner, status, &logs),
                 Message::Notification { method, params } => {
                     if method == "notifications/progress"
                         && let Some(waiting) =
@@ -385,7 +387,7 @@ impl Hub {
                     if state.asked > ANSWERED {
                         continue;
                     }
-                    if let Some(host) = state.host(target.or(arrived.owner)) {
+                    if let Some(host) = state.host(target.or(owner)) {
                         asked.push(Asked { id, method, params, host, logs: logs.clone() });
                     }
                 }
@@ -414,19 +416,22 @@ fn about(messages: &[Message], owner: Option<u64>, state: &State) -> Option<u64>
     })
 }
 
-fn record(
-    logs: &[Recorder],
-    via: &'static str,
-    status: Option<u16>,
-    headers: Vec<(String, String)>,
-    body: Body,
-) {
-    let Some((last, others)) = logs.split_last() else { return };
-    for log in others {
-        let (headers, body) = (headers.clone(), body.clone());
-        log.note(What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, body }));
+impl Arrived {
+    /// A line of a server's standard output.
+    pub(super) fn line(body: Body) -> Self {
+        Self { via: "stdio", status: None, headers: vec![], frame: None, body, owner: None }
     }
-    last.note(What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, body }));
+
+    fn recorded(self) -> What {
+        let Self { via, status, headers, frame, body, owner: _ } = self;
+        What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, frame, body })
+    }
+}
+
+fn record(logs: &[Recorder], what: What) {
+    let Some((last, others)) = logs.split_last() else { return };
+    note(others, &what);
+    last.note(what);
 }
 
 fn note(logs: &[Recorder], what: &What) {

@@ -5,7 +5,7 @@ use reqwest::Response;
 
 use super::headers::masked_map;
 use super::hub::Arrived;
-use crate::transcript::{Body, Fault, Recorder, Side, What, WireMessage};
+use crate::transcript::{Body, Fault, Frame, Recorder, Side, What, WireMessage};
 use crate::{display, net};
 
 /// How much is kept of what is too large to be read: its first 16 KiB.
@@ -53,7 +53,7 @@ impl<'a> Incoming<'a> {
         self.noted = true;
         let (status, headers) = (Some(self.status), std::mem::take(&mut self.headers));
         let body = Body::of(std::mem::take(&mut self.body).into());
-        Arrived { via: "json", status, headers, body, owner: Some(owner) }
+        Arrived { via: "json", status, headers, frame: None, body, owner: Some(owner) }
     }
 }
 
@@ -62,18 +62,19 @@ impl Drop for Incoming<'_> {
         if !self.noted {
             let via = if self.body.is_empty() { "empty" } else { "json" };
             let (headers, body) = (std::mem::take(&mut self.headers), std::mem::take(&mut self.body));
-            note_received(self.log, via, Some((self.status, headers)), Body::of(body.into()));
+            note_received(self.log, via, Some((self.status, headers)), None, Body::of(body.into()));
         }
     }
 }
 
-/// Records what came, with status and headers if it is the first of a response.
+/// Records what came, with status and headers if it is the first of a response, and with the fields of its event.
 pub(super) fn note_received(
     log: &Recorder,
     via: &str,
     head: Option<(u16, Vec<(String, String)>)>,
+    frame: Option<Frame>,
     body: Body,
 ) {
     let (status, headers) = head.map_or((None, vec![]), |(status, headers)| (Some(status), headers));
-    log.note(What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, body }));
+    log.note(What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, frame, body }));
 }

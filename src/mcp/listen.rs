@@ -17,7 +17,7 @@ use super::headers::{Kind, kind};
 use super::incoming::Incoming;
 use super::line::Stop;
 use super::revision::Era;
-use super::stream::{Next, Reading};
+use super::stream::{LONGEST_ID, Next, Reading};
 use crate::display;
 use crate::net::sse::SseEvent;
 use crate::transcript::{Fault, Side};
@@ -30,8 +30,6 @@ const RECONNECTIONS_IN_ALL: u32 = 200;
 const DELAY_MS: u64 = 1_000;
 /// Longest delay that is honoured.
 const LONGEST_DELAY_MS: u64 = 30_000;
-/// Longest event id that is sent back, in bytes.
-const LONGEST_ID: usize = 1024;
 /// How long a stream may stay open after its answer, so that its connection can be used again.
 const TAIL: Duration = Duration::from_secs(1);
 
@@ -68,11 +66,13 @@ impl Exchange {
                 }
                 Ended::Closed { why } => why,
             };
+            // What came of an unfinished event is on record before anything else happens.
+            drop(reading);
             reading = loop {
                 if era == Era::Modern || !place.is_worth_another_try() {
                     return Err(Stop::Lost(ended_early("the answer", why.as_deref())));
                 }
-                place.pause().await;
+                self.pause(&place).await;
                 match self.get(place.last_event.as_ref()).await {
                     Ok(response) if !response.status().is_success() => {
                         return Err(not_resumed(self.refused(response).await));
@@ -113,7 +113,14 @@ impl Exchange {
                 }
                 return;
             }
-            place.pause().await;
+            self.pause(&place).await;
+        }
+    }
+
+    /// Waits as the server has asked. A tape need not be waited for.
+    async fn pause(&self, place: &Place) {
+        if self.site.hand.is_none() {
+            tokio::time::sleep(place.delay()).await;
         }
     }
 
@@ -186,8 +193,8 @@ impl Place {
         self.last_event.is_some() && self.fruitless <= RECONNECTIONS && self.in_all <= RECONNECTIONS_IN_ALL
     }
 
-    async fn pause(&self) {
-        tokio::time::sleep(Duration::from_millis(self.delay_ms.min(LONGEST_DELAY_MS))).await;
+    fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_ms.min(LONGEST_DELAY_MS))
     }
 }
 

@@ -209,7 +209,7 @@ impl Reader {
             Line::TooLong(begin) => {
                 let message = format!("a line on stdout is longer than {} MiB", LINE_CAP >> 20);
                 let body = Body::of(begin);
-                let begun = Arrived { via: "stdio", status: None, headers: vec![], body, owner: None };
+                let begun = Arrived::line(body);
                 self.hub.set_aside(begun, message.clone());
                 self.hub.fail_waiting(&Fault::new(Side::Server, "target.too-large", message));
             }
@@ -226,7 +226,7 @@ impl Reader {
             self.hub.stray(&text);
         }
         drop(text);
-        let arrived = Arrived { via: "stdio", status: None, headers: vec![], body, owner: None };
+        let arrived = Arrived::line(body);
         for asked in self.hub.deliver(arrived) {
             // A host may take its time; the reader must not.
             let outbox = self.outbox.clone();

@@ -7,7 +7,12 @@ use super::hub::Arrived;
 use super::incoming::{KEPT, note_received};
 use crate::net;
 use crate::net::sse::{Decoder, SseEvent};
-use crate::transcript::{Body, Fault, Recorder, Side};
+use crate::transcript::{Body, Fault, Frame, Recorder, Side};
+
+/// Longest event id that is sent back, in bytes.
+pub(super) const LONGEST_ID: usize = 1024;
+/// Characters of an event's type that are recorded.
+const LONGEST_KIND: usize = 100;
 
 /// A stream being read.
 pub(super) struct Reading {
@@ -44,21 +49,22 @@ impl Reading {
 
     /// An event as a message on the exchange of request `owner`; `None`, and recorded, where it has no data.
     pub(super) fn message(&mut self, event: SseEvent, owner: Option<u64>) -> Option<Arrived> {
+        let frame = Some(frame(&event));
         if event.data.is_empty() {
             // It only sets the place to resume at.
             if self.head.is_some() {
-                self.note(Body::Text(String::new()));
+                self.note(frame, Body::Text(String::new()));
             }
             return None;
         }
         let (status, headers) =
             self.head.take().map_or((None, vec![]), |(status, headers)| (Some(status), headers));
-        Some(Arrived { via: "sse", status, headers, body: Body::of(event.data), owner })
+        Some(Arrived { via: "sse", status, headers, frame, body: Body::of(event.data), owner })
     }
 
     /// Records what is for nobody else.
-    pub(super) fn note(&mut self, body: Body) {
-        note_received(&self.log, "sse", self.head.take(), body);
+    pub(super) fn note(&mut self, frame: Option<Frame>, body: Body) {
+        note_received(&self.log, "sse", self.head.take(), frame, body);
     }
 }
 
@@ -67,9 +73,17 @@ impl Drop for Reading {
         let mut rest = self.decoder.rest();
         if self.head.is_some() || !rest.is_empty() {
             rest.truncate(KEPT);
-            self.note(Body::of(rest));
+            self.note(None, Body::of(rest));
         }
     }
+}
+
+/// The fields of an event as they are recorded. Of an id that is longer than any that is sent back, so much is kept that
+/// it still is.
+pub(super) fn frame(event: &SseEvent) -> Frame {
+    let kept = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+    let id = event.id.as_deref().map(|id| kept(id, LONGEST_ID + 1));
+    Frame { kind: kept(&event.kind, LONGEST_KIND), id, retry_ms: event.retry_ms }
 }
 
 fn too_large() -> Fault {

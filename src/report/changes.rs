@@ -53,6 +53,7 @@ mod tests {
             via: "json".to_owned(),
             status: None,
             headers: vec![],
+            frame: None,
             body: Body::of(
                 json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).to_string().into_bytes(),
             ),

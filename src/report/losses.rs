@@ -1,4 +1,5 @@
-//! What models' APIs did not take of the tools they were offered: findings of the surface, per model. Pure.
+//! What models' APIs did not take of the tools they were offered and of what these returned: findings of the surface, per
+//! model. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +37,7 @@ pub struct ModelLosses {
 pub struct LossLine {
     /// The tool.
     pub tool: String,
-    /// Where in its definition, as a JSON pointer; empty for the whole tool.
+    /// Where in its definition or result, as a JSON pointer; empty for the whole tool.
     pub place: String,
     /// What became of it.
     pub what: String,
@@ -110,7 +111,9 @@ pub(super) fn section(models: &[ModelLosses], code: impl Fn(&str) -> String) -> 
     if models.is_empty() {
         return None;
     }
-    let mut out = "<details><summary>What the models' APIs do not take of the tools</summary>\n\n".to_owned();
+    let mut out =
+        "<details><summary>What the models' APIs do not take of the tools and their results</summary>\n\n"
+            .to_owned();
     out.push_str("| model | tool | where | what became of it |\n|---|---|---|---|\n");
     for model in models {
         for loss in model.losses.iter().take(ROWS) {

@@ -12,7 +12,9 @@ use crate::display;
 use crate::score::{Grade, Outcome, Verdict, Weight};
 use crate::transcript::event::{AuthMessage, Caller};
 use crate::transcript::view::text_of;
-use crate::transcript::{Body, End, Event, HttpSide, Loss, Transcript, What, WireMessage};
+use crate::transcript::{Body, End, Event, HttpSide, Transcript, What, WireMessage};
+
+mod asking;
 
 /// Most characters of one block of words.
 const BLOCK: usize = 4000;
@@ -155,9 +157,10 @@ impl Page {
             | What::ServerNoted { .. }
             | What::ServerOdd { .. }
             | What::ServerStderr { .. } => self.server(event),
-            What::ModelAsked { .. } | What::OfferLost { .. } | What::ModelAttemptFailed { .. } => {
-                self.asking(event);
-            }
+            What::ModelAsked { .. }
+            | What::OfferLost { .. }
+            | What::ResultLost { .. }
+            | What::ModelAttemptFailed { .. } => self.asking(event),
             What::Exchanged { label, request, response, took_ms } => {
                 self.heading(event, Tone::Strong, &format!("probe {label} ({took_ms} ms)"));
                 self.exchange(request, response);
@@ -349,30 +352,6 @@ impl Page {
         }
     }
 
-    fn asking(&mut self, event: &Event) {
-        match &event.what {
-            What::ModelAsked { offered, messages, .. } if self.look.detail == Detail::Wire => {
-                let messages = figures::count(*messages, "message");
-                let text =
-                    format!("to the model: {messages}, {}", figures::count(offered.len() as u64, "tool"));
-                self.heading(event, Tone::Dim, &text);
-            }
-            What::OfferLost { losses } if self.look.detail == Detail::Wire => {
-                self.heading(event, Tone::Dim, "the model's API does not take all that the tools say");
-                for Loss { tool, place, what } in losses {
-                    self.words(&format!("{tool} {place}: {what}"));
-                }
-            }
-            What::ModelAttemptFailed { attempt, status, message, wait_ms } => {
-                let status = status.map(|status| format!(" HTTP {status}")).unwrap_or_default();
-                let wait = wait_ms.map_or("no further attempt".to_owned(), |ms| format!("waited {ms} ms"));
-                self.heading(event, Tone::Warn, &format!("attempt {attempt} failed{status}, {wait}"));
-                self.words(message);
-            }
-            _ => {}
-        }
-    }
-
     /// What an identity asked of its authorization servers; the messages whole only where the wire is shown.
     fn auth(&mut self, event: &Event, message: &AuthMessage) {
         let is_whole = self.look.detail == Detail::Wire;
@@ -442,10 +421,10 @@ impl Page {
                 self.headers(headers);
                 self.body(body);
             }
-            WireMessage::Received { via, status, headers, body } => {
+            WireMessage::Received { via, status, body, .. } => {
                 let status = status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
                 self.heading(event, Tone::Dim, &format!("wire: received by {via}{status}"));
-                self.headers(headers);
+                self.headers(&message.head());
                 self.body(body);
             }
         }

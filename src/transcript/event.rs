@@ -114,6 +114,18 @@ pub enum What {
         /// What the model does not see.
         losses: Vec<Loss>,
     },
+    /// Not all of a tool's result reaches the model: its API has no form for an image or a sound, or the client passes
+    /// content on as no more than a mark.
+    ResultLost {
+        /// The call whose result it is.
+        call: CallId,
+        /// What the model's API does not take.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        api: Vec<Loss>,
+        /// What the client does not pass on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        client: Vec<Loss>,
+    },
     /// An attempt at a model call failed and may be repeated.
     ModelAttemptFailed {
         /// The number of the attempt, from 1.
@@ -393,9 +405,48 @@ pub enum WireMessage {
         status: Option<u16>,
         /// HTTP response headers, on the first message of a response.
         headers: Vec<(String, String)>,
+        /// How it stood in an event stream; `None` elsewhere, and for what came of an event that broke off.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frame: Option<Frame>,
         /// The message.
         body: Body,
     },
+}
+
+impl WireMessage {
+    /// What came or went before the message: HTTP headers, then the fields of its event.
+    pub fn head(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Sent { headers, .. } | Self::Received { headers, frame: None, .. } => headers.clone(),
+            Self::Received { headers, frame: Some(frame), .. } => {
+                headers.iter().cloned().chain(frame.fields()).collect()
+            }
+        }
+    }
+}
+
+/// The fields of an event of a stream beside its data (HTML standard, server-sent events).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The event's type; empty for plain messages.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// The id to resume after, if the event has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Milliseconds to wait before the stream is resumed, if the event says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_ms: Option<u64>,
+}
+
+impl Frame {
+    /// The fields by their names in a stream.
+    pub fn fields(&self) -> impl Iterator<Item = (String, String)> {
+        let kind = (!self.kind.is_empty()).then(|| self.kind.clone());
+        let all =
+            [("event", kind), ("id", self.id.clone()), ("retry", self.retry_ms.map(|ms| ms.to_string()))];
+        all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    }
 }
 
 /// What passes while an identity gets or renews its tokens. One identity serves many trials, so a trial may find a token

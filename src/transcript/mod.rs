@@ -22,7 +22,7 @@ pub mod view;
 
 pub use aside::Aside;
 pub use clock::Clock;
-pub use event::{Body, Event, HttpSide, ServerFacts, ToolCall, ToolFact, What, WireMessage};
+pub use event::{Body, Event, Frame, HttpSide, ServerFacts, ToolCall, ToolFact, What, WireMessage};
 pub use glance::Glance;
 pub use hold::Hold;
 pub use reach::Attempt;
@@ -207,12 +207,13 @@ impl Fault {
     }
 }
 
-/// Something of a tool that a model's API does not take, so that the model sees less than the server says.
+/// Something of a tool or of its result that does not reach the model, so that it sees less than the server says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Loss {
     /// The tool.
     pub tool: crate::ids::ToolName,
-    /// Where in its definition, as a JSON pointer, e.g. `/inputSchema/properties/id/minimum`.
+    /// Where in its definition or result, as a JSON pointer, e.g. `/inputSchema/properties/id/minimum` or
+    /// `/result/content/0`.
     pub place: String,
     /// What became of it, e.g. `left out: the API takes no minimum`.
     pub what: String,
@@ -238,6 +239,20 @@ pub struct Usage {
 
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+impl Usage {
+    /// What was added since an earlier count; `None` where that counted more of anything.
+    pub fn since(&self, before: &Self) -> Option<Self> {
+        Some(Self {
+            input: self.input.checked_sub(before.input)?,
+            output: self.output.checked_sub(before.output)?,
+            cached: self.cached.checked_sub(before.cached)?,
+            cache_written: self.cache_written.checked_sub(before.cache_written)?,
+            reasoning: self.reasoning.checked_sub(before.reasoning)?,
+            reported: self.reported,
+        })
+    }
 }
 
 impl std::ops::AddAssign for Usage {

@@ -1,5 +1,5 @@
 //! The `openai` dialect against imitations of the chat completions API that nobody here wrote: aimock and LiteLLM's
-//! proxy. A whole answer, a streamed one, tool calls with their results, and usage.
+//! proxy. A whole answer, a streamed one, tool calls with their results, one of them an error, and usage.
 
 use std::sync::Arc;
 
@@ -134,8 +134,13 @@ pub(crate) async fn walks_through_aimock(dialect: &'static str, stops: [&str; 2]
         assert_eq!(reply.stop, stops[1]);
         let (calls, text, carry) = (reply.calls.clone(), reply.text, reply.carry);
         messages.push(Message::Assistant { text, calls, carry });
-        let result = |call| Message::Tool { call, text: "21:00".to_owned(), is_error: false, media: vec![] };
-        messages.extend(reply.calls.into_iter().map(result));
+        let result = |(index, call)| Message::Tool {
+            call,
+            text: "21:00".to_owned(),
+            is_error: index == 1,
+            media: vec![],
+        };
+        messages.extend(reply.calls.into_iter().enumerate().map(result));
         let reply = api.ask("m", stream, KEY, &request(messages)).await.unwrap();
         assert_eq!(reply.text.as_deref(), Some("Noon in UTC is 21:00 in Tokyo."));
     }
@@ -206,8 +211,12 @@ async fn the_official_client_reads_our_double() {
     let Some(installed) = Installed::find() else { return };
     let double = MockServer::start().await;
     let stream = |text: String| ResponseTemplate::new(200).set_body_raw(text, "text/event-stream");
+    let mut refused = said("");
+    refused["choices"][0]["message"] =
+        json!({"role": "assistant", "content": null, "refusal": "I will not."});
     for (model, answer) in [
         ("text", ResponseTemplate::new(200).set_body_json(said("Hello."))),
+        ("refusal", ResponseTemplate::new(200).set_body_json(refused)),
         ("text-stream", stream(text_stream())),
         ("call-stream", stream(call_stream())),
     ] {
@@ -228,6 +237,7 @@ async fn the_official_client_reads_our_double() {
         read,
         json!({
             "text": ["Hello.", 12],
+            "refusal": "I will not.",
             "text-stream": ["Grüße — 日本 🎭", 9],
             "call-stream": [["get_order", "{\"id\":2}"], ["echo", "{\"t\":1}"]],
         })

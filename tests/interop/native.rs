@@ -14,7 +14,7 @@ use super::surroundings::Installed;
 use super::{generate_content, messages};
 
 /// A model behind an imitation, in one of the dialects.
-fn spec(api: &Api, dialect: &str, model: &str, stream: bool) -> ModelSpec {
+pub(crate) fn spec(api: &Api, dialect: &str, model: &str, stream: bool) -> ModelSpec {
     let mut spec = ModelSpec::new(model, dialect);
     let version = if dialect == "gemini" { "v1beta" } else { "v1" };
     spec.base_url = Some(api.base.replace("/v1", &format!("/{version}")));

@@ -38,7 +38,10 @@ async fn the_official_client_reads_our_double() {
     let double = MockServer::start().await;
     let stream = |text: String| ResponseTemplate::new(200).set_body_raw(text, "text/event-stream");
     let whole = response("completed", &json!([message(&text("Hello."))]));
+    let refusal = json!({"type": "refusal", "refusal": "I will not."});
+    let refusal = response("completed", &json!([message(&refusal)]));
     for (model, answer) in [
+        ("refusal", ResponseTemplate::new(200).set_body_json(refusal)),
         ("text", ResponseTemplate::new(200).set_body_json(whole)),
         ("text-stream", stream(text_stream())),
         ("call-stream", stream(call_stream())),
@@ -60,6 +63,7 @@ async fn the_official_client_reads_our_double() {
         read,
         json!({
             "text": ["Hello.", 56],
+            "refusal": ["I will not."],
             "text-stream": ["Grüße — 日本 🎭", ["reasoning", "message"]],
             "call-stream": [["get_order", "{\"id\":2}"], ["echo", "{\"t\":1}"]],
         })

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs MCP servers and imitations of model APIs that nobody here wrote, at fixed versions in a temporary folder,
-# and runs tests/interop.rs against them, then the official conformance suite against the client (conformance.sh)
-# and the report formats against what reads them (formats/run.sh). Needs
+# and runs tests/interop.rs against them, then the official conformance suite against the client (conformance.sh),
+# the report formats against what reads them (formats/run.sh) and real agents (agents/run.sh). Needs
 # bash, Rust and the package registries. Where Python with venv is missing,
 # apt-get installs it; where node is missing or old, PyPI has one. Besides Python and the caches of npm and pip nothing
 # is left behind.
@@ -49,6 +49,7 @@ cargo test --test interop "$@"
 bash "$here/conformance.sh" "$place"
 bash "$here/browser/run.sh"
 bash "$here/formats/run.sh" "$place"
+bash "$here/agents/run.sh" "$place"
 
 # Nothing that was installed may still run.
 left="$(grep -lsF -f <(echo "$place") /proc/[0-9]*/cmdline || true)"

@@ -70,6 +70,7 @@ fn all(words: &str) -> Vec<What> {
             via: "json".to_owned(),
             status: Some(200),
             headers: vec![],
+            frame: None,
             body: Body::Text(words.to_owned()),
         }),
         What::ToolReturned {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::project::{Ran, Shop, program, run, transcripts, write};
 
 /// A project with one suite of one scripted case.
-fn scripted(target: &str, case: &str) -> tempfile::TempDir {
+pub(crate) fn scripted(target: &str, case: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let suite = format!(
         "version: 1\nname: taped\ntarget: {target}\nmodels: [scripted]\ncases:\n  - id: only\n    prompt: Go.\n{case}"
@@ -24,7 +24,7 @@ fn scripted(target: &str, case: &str) -> tempfile::TempDir {
 }
 
 /// Records, plays, and holds the two transcripts against each other.
-fn plays_again(dir: &Path) -> String {
+pub(crate) fn plays_again(dir: &Path) -> String {
     let (first, again) = both(dir, &["eval", "taped"]);
     assert_eq!((first.code, again.code), (Some(0), Some(0)), "{}{}", first.talk, again.talk);
     let (then, now) = (transcripts(&dir.join("first")), transcripts(&dir.join("second")));
@@ -32,7 +32,7 @@ fn plays_again(dir: &Path) -> String {
     then.into_iter().map(|(_, text)| text).collect()
 }
 
-fn both(dir: &Path, command: &[&str]) -> (Ran, Ran) {
+pub(crate) fn both(dir: &Path, command: &[&str]) -> (Ran, Ran) {
     let record = ["--server-tape=tape.ndjson", "--server-tape-mode=record", "--out=first"];
     let first = run(program(), dir, &[command, &record[..]].concat(), None);
     let replay = ["--server-tape=tape.ndjson", "--out=second"];
@@ -92,7 +92,7 @@ fn calls_side_by_side_get_their_own_answers() {
 }
 
 /// The results of calls that the model got, each with the id of its call.
-fn results(value: &Value, found: &mut Vec<String>) {
+pub(crate) fn results(value: &Value, found: &mut Vec<String>) {
     let events = value["events"].as_array().unwrap();
     found.extend(events.iter().filter_map(|event| event["what"].get("tool_returned")).map(Value::to_string));
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 mod corners;
 mod double;
 mod project;
+mod resumed;
 
 use double::Listening;
 use project::{KEY, Ran, Shop, program, project, run, suite, transcripts, write};

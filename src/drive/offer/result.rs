@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::cut;
+use super::left::{self, Left};
 use crate::llm::Media;
 use crate::mcp::profile::{ErrorForm, MediaForm, Results, StructuredUse, TextForm};
 
@@ -29,7 +30,18 @@ pub struct Shown {
     /// Bytes that the client cut off; `None` when it cut nothing.
     pub cut: Option<u64>,
     /// Images and sounds that the client passes on as such; the text has a mark for each.
-    pub media: Vec<Media>,
+    pub media: Vec<Beside>,
+    /// What the client does not pass on.
+    pub left: Vec<Left>,
+}
+
+/// An image or a sound beside the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// Where in the result, as a JSON pointer.
+    pub place: String,
+    /// What the model gets, if its API takes it.
+    pub media: Media,
 }
 
 /// The call that a text belongs to.
@@ -63,7 +75,7 @@ pub fn shown(returned: Returned<'_>, rules: &Results, called: Called<'_>) -> Sho
         Some(form) if is_error => as_error(form, text, called),
         _ => (text, is_error),
     };
-    Shown { text, is_error, cut, media: native(returned, rules) }
+    Shown { text, is_error, cut, media: native(returned, rules), left: left::left(returned, rules) }
 }
 
 /// A JSON-RPC error or an HTTP status as the model reads it.
@@ -72,16 +84,15 @@ pub fn refused(message: &str, rules: &Results, called: Called<'_>) -> Shown {
         None => (format!("error: {message}"), true),
         Some(form) => as_error(form, message.to_owned(), called),
     };
-    Shown { text, is_error, cut: None, media: vec![] }
+    Shown { text, is_error, cut: None, media: vec![], left: vec![] }
 }
 
 /// What the client gives to the model as an image or a sound.
-fn native(returned: Returned<'_>, rules: &Results) -> Vec<Media> {
+fn native(returned: Returned<'_>, rules: &Results) -> Vec<Beside> {
     if rules.text == Some(TextForm::WholeJson) {
         return vec![];
     }
-    let for_model = |block: &&Value| !rules.audience.unwrap_or(false) || is_for_model(block);
-    let passed = |block: &&Value| match kind(block) {
+    let passed = |block: &Value| match kind(block) {
         "image" => matches!(
             rules.image.unwrap_or(MediaForm::Native),
             MediaForm::Native | MediaForm::NativeAndFile | MediaForm::ImagesOnly
@@ -91,10 +102,13 @@ fn native(returned: Returned<'_>, rules: &Results) -> Vec<Media> {
         }
         _ => false,
     };
-    let media = returned.content.iter().filter(for_model).filter(passed);
+    let blocks = returned.content.iter().enumerate();
+    let media = blocks.filter(|(_, block)| for_model(block, rules) && passed(block));
     media
-        .filter_map(|block| {
-            Some(Media { mime: field(block, "mimeType")?.to_owned(), data: field(block, "data")?.into() })
+        .filter_map(|(index, block)| {
+            let media =
+                Media { mime: field(block, "mimeType")?.to_owned(), data: field(block, "data")?.into() };
+            Some(Beside { place: left::place(index), media })
         })
         .collect()
 }
@@ -119,8 +133,7 @@ pub fn body(returned: Returned<'_>, rules: &Results, called: Called<'_>) -> Stri
     }
     let use_of = rules.structured.unwrap_or(StructuredUse::Fallback);
     let replacing = structured.filter(|_| use_of == StructuredUse::ReplacesText && !is_error);
-    let for_model = |block: &&Value| !rules.audience.unwrap_or(false) || is_for_model(block);
-    let blocks = content.iter().filter(for_model);
+    let blocks = content.iter().filter(|block| for_model(block, rules));
     let mut parts: Vec<String> = replacing.map(Value::to_string).into_iter().collect();
     parts.extend(blocks.filter_map(|block| match kind(block) {
         "text" if replacing.is_some() => None,
@@ -150,10 +163,11 @@ fn whole_json(returned: Returned<'_>, rules: &Results) -> String {
     whole.to_string()
 }
 
-/// Whether a block is annotated for others than the model.
-fn is_for_model(block: &Value) -> bool {
+/// Whether the client gives a block to the model, or keeps it back because it is annotated for others.
+pub(super) fn for_model(block: &Value, rules: &Results) -> bool {
     let audience = block.get("annotations").and_then(|annotations| annotations.get("audience"));
-    audience.and_then(Value::as_array).is_none_or(|list| list.iter().any(|who| who == "assistant"))
+    !rules.audience.unwrap_or(false)
+        || audience.and_then(Value::as_array).is_none_or(|list| list.iter().any(|who| who == "assistant"))
 }
 
 fn media(block: &Value, form: MediaForm, called: Called<'_>) -> Option<String> {
@@ -203,11 +217,11 @@ fn embedded(block: &Value, form: Option<MediaForm>) -> Option<String> {
     }
 }
 
-fn kind(block: &Value) -> &str {
+pub(super) fn kind(block: &Value) -> &str {
     field(block, "type").unwrap_or("unknown")
 }
 
-fn field<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }
 

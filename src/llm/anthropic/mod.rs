@@ -14,7 +14,7 @@ use super::api::{Api, Usual};
 use super::offers::Form;
 use super::schema::{self, rules};
 use super::{
-    ChatModel, ChatReply, ChatRequest, Dialect, Message, ModelSpec, Offers, Outside, bad_definition,
+    ChatModel, ChatReply, ChatRequest, Dialect, Media, Message, ModelSpec, Offers, Outside, bad_definition,
 };
 use crate::transcript::{Fault, Loss, Recorder};
 
@@ -94,6 +94,10 @@ impl ChatModel for Anthropic {
             let names = Names::among(tools, NAMES);
             schema::losses(tools, &rules::ANTHROPIC, |tool| names.wire(&tool.name))
         })
+    }
+
+    fn unseen(&self, media: &Media) -> Option<String> {
+        crate::llm::media::MESSAGES.refusal(media)
     }
 }
 

@@ -6,11 +6,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::llm::api::names::Names;
+use crate::llm::media::{MESSAGES, untold};
 use crate::llm::{Media, Message};
 use crate::transcript::ToolCall;
-
-/// Images that the API takes.
-const IMAGES: &[&str] = &["image/jpeg", "image/png", "image/gif", "image/webp"];
 
 /// A place up to which the provider may cache.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -166,10 +164,10 @@ fn result<'a>(call: &'a ToolCall, text: &'a str, is_error: bool, media: &'a [Med
 
 /// What the API does not take is named in its place.
 fn part(media: &Media) -> Part<'_> {
-    match IMAGES.contains(&media.mime.as_str()) {
-        true => {
-            Part::Image { source: Source { r#type: "base64", media_type: &media.mime, data: &media.data } }
+    match MESSAGES.form(media) {
+        Some(media_type) => {
+            Part::Image { source: Source { r#type: "base64", media_type, data: &media.data } }
         }
-        false => Part::Text { text: format!("[{}: not shown, the API does not take it]", media.mime).into() },
+        None => Part::Text { text: untold(media).into() },
     }
 }

@@ -46,6 +46,10 @@ pub struct Output {
     /// Part of them spent on reasoning.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasoning: Vec<String>,
+    /// Whether tokens and dollars are those of the conversation so far, earlier prompts included; each prompt then counts
+    /// what was added.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub so_far: bool,
 }
 
 /// What an agent's standard output is.
@@ -78,6 +82,27 @@ pub struct Said {
     pub usage: Usage,
 }
 
+/// What an agent has counted in a conversation: nothing at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counted {
+    usage: Usage,
+    cost: f64,
+}
+
+impl Counted {
+    /// What is new since the last prompt. A count that has become smaller was begun anew.
+    fn news(&mut self, said: &mut Said) {
+        if said.usage.reported {
+            let before = std::mem::replace(&mut self.usage, said.usage);
+            said.usage = said.usage.since(&before).unwrap_or(said.usage);
+        }
+        if let Some(cost) = &mut said.cost {
+            let before = std::mem::replace(&mut self.cost, *cost);
+            *cost = if *cost >= before { *cost - before } else { *cost };
+        }
+    }
+}
+
 impl Output {
     /// What is wrong with it, one sentence each.
     pub fn problems(&self) -> Vec<String> {
@@ -96,8 +121,17 @@ impl Output {
         wrong
     }
 
+    /// Reads what was written for one prompt of a conversation.
+    pub fn read_on(&self, text: &str, counted: &mut Counted) -> Said {
+        let mut said = self.read(text);
+        if self.so_far {
+            counted.news(&mut said);
+        }
+        said
+    }
+
     /// Reads what was written.
-    pub fn read(&self, text: &str) -> Said {
+    fn read(&self, text: &str) -> Said {
         let document = match self.form {
             Form::Text => {
                 let answer = Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
@@ -200,6 +234,34 @@ mod tests {
         let said = output.read("{\"type\":\"error\",\"message\":\"no credit\"}");
         assert_eq!((said.answer, said.failed.as_deref()), (None, Some("no credit")));
         assert!(!said.usage.reported);
+    }
+
+    #[test]
+    fn what_was_counted_before_is_not_counted_again() {
+        let of = |so_far: bool| {
+            let paths =
+                json!({"form": "json_lines", "answer": "$[*].a", "input": ["$[*].in"], "cost": "$[*].cost"});
+            Output { so_far, ..output(paths) }
+        };
+        let prompts = [
+            r#"{"in": 200, "cost": 0.5}"#,
+            r#"{"in": 300, "cost": 0.75}"#,
+            "{}",
+            r#"{"in": 310}"#,
+            r#"{"in": 40}"#,
+        ];
+        let counts = |output: Output| {
+            let mut counted = Counted::default();
+            prompts.map(|text| {
+                let said = output.read_on(text, &mut counted);
+                (said.usage.input, said.usage.reported, said.cost)
+            })
+        };
+        let each = [(200, true, Some(0.5)), (300, true, Some(0.75)), (0, false, None), (310, true, None)];
+        assert_eq!(counts(of(false))[..4], each);
+        let each = [(200, true, Some(0.5)), (100, true, Some(0.25)), (0, false, None), (10, true, None)];
+        assert_eq!(counts(of(true))[..4], each);
+        assert_eq!(counts(of(true))[4], (40, true, None), "a conversation that was begun anew");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::llm::api::names::Names;
+use crate::llm::media::{GEMINI, GEMINI_INSIDE, untold};
 use crate::llm::{Media, Message, ModelSpec};
 use crate::transcript::ToolCall;
 
@@ -20,7 +21,7 @@ pub(super) struct Content<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Part<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     FunctionCall(Call<'a>),
     FunctionResponse(Response<'a>),
     InlineData(Blob<'a>),
@@ -61,7 +62,7 @@ struct Blob<'a> {
 
 /// The contents of a conversation.
 pub(super) fn of<'a>(spec: &ModelSpec, messages: &'a [Message], names: &'a Names) -> Vec<Content<'a>> {
-    // Models before Gemini 3 take no media inside a result.
+    // Models before Gemini 3 take no media inside a result, and later ones some; the others follow all results.
     let beside = ["gemini-1", "gemini-2"].iter().any(|older| spec.api_id().contains(older));
     let mut contents: Vec<Content<'a>> = vec![];
     let mut media_after: Vec<Part<'a>> = vec![];
@@ -72,17 +73,17 @@ pub(super) fn of<'a>(spec: &ModelSpec, messages: &'a [Message], names: &'a Names
             add(&mut contents, "user", std::mem::take(&mut media_after));
         }
         let (role, parts) = match message {
-            Message::User(text) => ("user", vec![Part::Text(text)]),
+            Message::User(text) => ("user", vec![Part::Text(text.into())]),
             Message::Assistant { text, calls, carry } => (
                 "model",
                 answered(text.as_deref(), calls, carry.as_ref(), &mut Given { names, ids: &mut given }),
             ),
             Message::Tool { call, text, is_error, media } => {
                 let id = Some(call.id.as_str()).filter(|id| given.contains(id));
-                let mut media: Vec<Part<'a>> = media.iter().map(blob).collect();
-                if beside {
-                    media_after.append(&mut media);
-                }
+                let inside = |one: &&Media| !beside && GEMINI_INSIDE.form(one).is_some();
+                let (media, after): (Vec<&Media>, Vec<&Media>) = media.iter().partition(inside);
+                let media = media.into_iter().map(part).collect();
+                media_after.extend(after.into_iter().map(part));
                 let response = if *is_error { Outcome::Error(text) } else { Outcome::Output(text) };
                 let name = names.wire(&call.name);
                 ("user", vec![Part::FunctionResponse(Response { id, name, response, parts: media })])
@@ -103,8 +104,12 @@ fn add<'a>(contents: &mut Vec<Content<'a>>, role: &'static str, parts: Vec<Part<
     }
 }
 
-fn blob(media: &Media) -> Part<'_> {
-    Part::InlineData(Blob { mime_type: &media.mime, data: &media.data })
+/// What the API does not take is named in its place.
+fn part(media: &Media) -> Part<'_> {
+    match GEMINI.form(media) {
+        Some(mime_type) => Part::InlineData(Blob { mime_type, data: &media.data }),
+        None => Part::Text(untold(media).into()),
+    }
 }
 
 /// Names, and the ids of calls that the provider gave so far.
@@ -121,7 +126,7 @@ fn answered<'a>(
     given: &mut Given<'a, '_>,
 ) -> Vec<Part<'a>> {
     let Some(carried) = carry.and_then(Value::as_array) else {
-        let text = text.filter(|text| !text.is_empty()).map(Part::Text);
+        let text = text.filter(|text| !text.is_empty()).map(|text| Part::Text(text.into()));
         return text.into_iter().chain(calls.iter().map(|call| called(call, given.names))).collect();
     };
     let mut calls = calls.iter();

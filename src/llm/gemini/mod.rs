@@ -13,7 +13,7 @@ use super::api::names::{Names, Rules};
 use super::api::{Api, Usual};
 use super::offers::Form;
 use super::schema::{self, rules};
-use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Offers, Outside, bad_definition};
+use super::{ChatModel, ChatReply, ChatRequest, Dialect, Media, ModelSpec, Offers, Outside, bad_definition};
 use crate::transcript::{Fault, Loss, Recorder};
 
 mod contents;
@@ -100,6 +100,10 @@ impl ChatModel for Gemini {
             let names = Names::among(tools, NAMES);
             schema::losses(tools, &rules::GEMINI_JSON, |tool| names.wire(&tool.name))
         })
+    }
+
+    fn unseen(&self, media: &Media) -> Option<String> {
+        crate::llm::media::GEMINI.refusal(media)
     }
 }
 

@@ -207,6 +207,28 @@ mod tests {
         assert_eq!(parts[2], json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}), "{parts}");
     }
 
+    #[test]
+    fn what_stands_in_no_result_follows_them_and_the_rest_is_named() {
+        let call = ToolCall { id: "x1".into(), name: "look".into(), args: json!({}) };
+        let media = ["image/webp", "audio/mpeg", "image/gif"];
+        let media = media.map(|mime| Media { mime: mime.into(), data: "AAAA".into() }).to_vec();
+        let request = ChatRequest {
+            messages: vec![
+                Message::User("Look.".into()),
+                Message::Assistant { text: None, calls: vec![call.clone()], carry: None },
+                Message::Tool { call, text: "here".into(), is_error: false, media },
+            ],
+            ..ChatRequest::default()
+        };
+        let value: Value =
+            serde_json::from_str(&shown(&ModelSpec::new("gemini-3-x", "gemini"), &request)).unwrap();
+        let parts = &value["contents"][2]["parts"];
+        let inside = json!([{"inlineData": {"mimeType": "image/webp", "data": "AAAA"}}]);
+        assert_eq!(parts[0]["functionResponse"]["parts"], inside);
+        assert_eq!(parts[1], json!({"inlineData": {"mimeType": "audio/mp3", "data": "AAAA"}}));
+        assert_eq!(parts[2], json!({"text": "[image/gif of the result: not shown]"}));
+    }
+
     fn config(spec: &ModelSpec, request: &ChatRequest) -> String {
         serde_json::from_str::<Value>(&shown(spec, request)).unwrap()["generationConfig"].to_string()
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::BoxFuture;
 
-use crate::llm::{ChatModel, ChatReply, ChatRequest, Offers};
+use crate::llm::{ChatModel, ChatReply, ChatRequest, Media, Offers};
 use crate::transcript::{CaseHeader, Fault, Loss, Recorder};
 
 /// The same model, which answers without odds where its API refuses to be asked for them. The refusal stands among the
@@ -54,6 +54,10 @@ impl ChatModel for Willing {
 
     fn losses(&self, tools: &Offers) -> Vec<Loss> {
         self.model.losses(tools)
+    }
+
+    fn unseen(&self, media: &Media) -> Option<String> {
+        self.model.unseen(media)
     }
 
     fn at(&self, header: &CaseHeader) -> Option<Arc<dyn ChatModel>> {

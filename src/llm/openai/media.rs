@@ -3,43 +3,63 @@
 use serde_json::{Value, json};
 
 use crate::llm::Media;
+use crate::llm::media::{CHAT, RESPONSES, untold};
 
-/// As a `data:` URL.
-pub(super) fn data_url(media: &Media) -> String {
-    format!("data:{};base64,{}", media.mime, media.data)
+fn data_url(kind: &str, media: &Media) -> String {
+    format!("data:{kind};base64,{}", media.data)
 }
 
-/// A part of a message of chat completions; `None` for what the API has no part for.
-pub(super) fn chat_part(media: &Media) -> Option<Value> {
-    if media.is_image() {
-        return Some(json!({"type": "image_url", "image_url": {"url": data_url(media)}}));
+/// A part of a message of chat completions. What the API has no part for is named in its place.
+pub(super) fn chat_part(media: &Media) -> Value {
+    match CHAT.form(media) {
+        Some(kind) if kind.starts_with("image/") => {
+            json!({"type": "image_url", "image_url": {"url": data_url(kind, media)}})
+        }
+        Some(format) => {
+            json!({"type": "input_audio", "input_audio": {"data": &*media.data, "format": format}})
+        }
+        None => json!({"type": "text", "text": untold(media)}),
     }
-    let format = match media.mime.as_str() {
-        "audio/wav" | "audio/x-wav" | "audio/wave" => "wav",
-        "audio/mpeg" | "audio/mp3" => "mp3",
-        _ => return None,
-    };
-    Some(json!({"type": "input_audio", "input_audio": {"data": &*media.data, "format": format}}))
 }
 
-/// What a model is told of media that its API has no form for.
-pub(super) fn untold(media: &Media) -> String {
-    format!("[{} of the result: not shown]", media.mime)
+/// A part of a function's output in the Responses API, in the same way.
+pub(super) fn output_part(media: &Media) -> Value {
+    match RESPONSES.form(media) {
+        Some(kind) => json!({"type": "input_image", "image_url": data_url(kind, media)}),
+        None => json!({"type": "input_text", "text": untold(media)}),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn media(mime: &str) -> Media {
+        Media { mime: mime.into(), data: "QQ==".into() }
+    }
+
     #[test]
-    fn images_and_two_sorts_of_sound_have_a_form() {
-        let media = |mime: &str| Media { mime: mime.into(), data: "QQ==".into() };
+    fn images_and_two_sorts_of_sound_have_a_form_in_chat_completions() {
         assert_eq!(
-            chat_part(&media("image/png")).unwrap(),
+            chat_part(&media("image/png")),
             json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}})
         );
-        assert_eq!(chat_part(&media("audio/mpeg")).unwrap()["input_audio"]["format"], "mp3");
-        assert_eq!(chat_part(&media("audio/ogg")), None);
-        assert_eq!(untold(&media("audio/ogg")), "[audio/ogg of the result: not shown]");
+        assert_eq!(chat_part(&media("audio/mpeg"))["input_audio"]["format"], "mp3");
+        for lost in ["audio/ogg", "image/svg+xml"] {
+            let told = format!("[{lost} of the result: not shown]");
+            assert_eq!(chat_part(&media(lost)), json!({"type": "text", "text": told}));
+        }
+    }
+
+    #[test]
+    fn images_alone_have_a_form_in_responses() {
+        assert_eq!(
+            output_part(&media("image/jpg")),
+            json!({"type": "input_image", "image_url": "data:image/jpeg;base64,QQ=="})
+        );
+        for lost in ["audio/wav", "image/svg+xml"] {
+            let told = format!("[{lost} of the result: not shown]");
+            assert_eq!(output_part(&media(lost)), json!({"type": "input_text", "text": told}));
+        }
     }
 }

@@ -14,7 +14,9 @@ use super::api::names::{self, Names};
 use super::api::{Api, Usual};
 use super::offers::Form;
 use super::providers::{self, Quirks};
-use super::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Offers, Outside, bad_definition, schema};
+use super::{
+    ChatModel, ChatReply, ChatRequest, Dialect, Media, ModelSpec, Offers, Outside, bad_definition, schema,
+};
 use crate::transcript::{Fault, Loss, Recorder};
 
 mod assemble;
@@ -83,6 +85,10 @@ impl ChatModel for Chat {
 
     fn losses(&self, tools: &Offers) -> Vec<Loss> {
         lost(tools, Form { dialect: "chat", rules: self.quirks.schema })
+    }
+
+    fn unseen(&self, media: &Media) -> Option<String> {
+        crate::llm::media::CHAT.refusal(media)
     }
 }
 

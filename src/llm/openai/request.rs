@@ -227,9 +227,7 @@ fn show(shown: &mut Vec<Value>, call: &ToolCall, media: &[Media]) {
     }
     let id = call.id.as_str();
     shown.push(json!({"type": "text", "text": format!("What the tool call {id} returned beside its text:")}));
-    shown.extend(media.iter().map(|one| {
-        media::chat_part(one).unwrap_or_else(|| json!({"type": "text", "text": media::untold(one)}))
-    }));
+    shown.extend(media.iter().map(media::chat_part));
 }
 
 fn pass_on<S: SerializeSeq>(list: &mut S, shown: &mut Vec<Value>) -> Result<(), S::Error> {

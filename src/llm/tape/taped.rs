@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use super::asked::Asked;
 use super::file::{Call, Outcome};
 use super::{Role, Tape, place};
-use crate::llm::{ChatModel, ChatReply, ChatRequest, ModelSpec, Offers};
+use crate::llm::{ChatModel, ChatReply, ChatRequest, Media, ModelSpec, Offers};
 use crate::transcript::{CaseHeader, Fault, Loss, Recorder, What};
 
 /// See the module.
@@ -84,6 +84,10 @@ impl ChatModel for Taped {
 
     fn losses(&self, tools: &Offers) -> Vec<Loss> {
         self.model.losses(tools)
+    }
+
+    fn unseen(&self, media: &Media) -> Option<String> {
+        self.model.unseen(media)
     }
 
     fn at(&self, header: &CaseHeader) -> Option<Arc<dyn ChatModel>> {

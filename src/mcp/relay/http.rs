@@ -20,6 +20,7 @@ use super::super::headers::{self, Kind, kind, masked_map, scheme_only};
 use super::super::http::RESULT_CAP;
 use super::super::incoming::{KEPT, note_received};
 use super::super::masked;
+use super::super::stream::frame;
 use super::ear::Ear;
 use super::{Relaying, same};
 use crate::display;
@@ -139,7 +140,7 @@ impl Door {
                 return Ok(response);
             }
             let head = (response.status().as_u16(), masked_map(response.headers()));
-            note_received(&self.relaying.log, "empty", Some(head), Body::Text(String::new()));
+            note_received(&self.relaying.log, "empty", Some(head), None, Body::Text(String::new()));
             credentials = fresh;
         }
     }
@@ -212,7 +213,7 @@ impl Door {
             bytes::Bytes::new()
         });
         let via = if body.is_empty() { "empty" } else { "json" };
-        note_received(&self.relaying.log, via, Some(head), Body::from_bytes(&body));
+        note_received(&self.relaying.log, via, Some(head), None, Body::from_bytes(&body));
         let text = String::from_utf8_lossy(&body);
         match success {
             true if text.trim().is_empty() => {}
@@ -249,7 +250,7 @@ async fn onward(passing: Option<Passing>) -> Option<(Result<bytes::Bytes, std::i
         Ok(Some(chunk)) => {
             let Ok(events) = listening.decoder.push(&chunk) else {
                 let begin = Body::from_bytes(&chunk[..chunk.len().min(KEPT)]);
-                note_received(&door.relaying.log, "sse", None, begin);
+                note_received(&door.relaying.log, "sse", None, None, begin);
                 let message = "an event of the server is too large".to_owned();
                 door.relaying.log.note(What::ServerOdd { message: message.clone() });
                 return Some((Err(std::io::Error::other(message)), None));
@@ -258,7 +259,8 @@ async fn onward(passing: Option<Passing>) -> Option<(Result<bytes::Bytes, std::i
                 let first = listening.head.replace(()).is_none();
                 let head = first.then(|| (response.status().as_u16(), masked_map(response.headers())));
                 let text = String::from_utf8_lossy(&event.data).into_owned();
-                note_received(&door.relaying.log, "sse", head, Body::from_bytes(&event.data));
+                let (frame, body) = (Some(frame(&event)), Body::from_bytes(&event.data));
+                note_received(&door.relaying.log, "sse", head, frame, body);
                 door.ear.server(&listening.line, &text);
             }
             Some((Ok(chunk), Some((door, response, listening))))

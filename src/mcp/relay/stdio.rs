@@ -133,7 +133,7 @@ impl Door {
         let via = "stdio".to_owned();
         let message = match way {
             Way::In => WireMessage::Sent { via, headers: vec![], body },
-            Way::Out => WireMessage::Received { via, status: None, headers: vec![], body },
+            Way::Out => WireMessage::Received { via, status: None, headers: vec![], frame: None, body },
         };
         self.relaying.log.note(What::Wire(message));
     }

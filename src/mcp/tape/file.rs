@@ -49,9 +49,9 @@ pub(super) fn write(url: Option<&str>, sessions: &[(About, Vec<(u32, Item)>)]) -
 
 /// Direction, revision, method and digest of the parameters: what people and diffs look for.
 fn describe(line: &mut Value, message: &WireMessage, era: &mut Option<String>) {
-    let (direction, via, body) = match message {
-        WireMessage::Sent { via, body, .. } => ("to the target", via, body),
-        WireMessage::Received { via, body, .. } => ("from the target", via, body),
+    let (direction, body) = match message {
+        WireMessage::Sent { body, .. } => ("to the target", body),
+        WireMessage::Received { body, .. } => ("from the target", body),
     };
     line["direction"] = direction.into();
     let text = body.to_text();
@@ -66,8 +66,8 @@ fn describe(line: &mut Value, message: &WireMessage, era: &mut Option<String>) {
     if let Some(era) = era {
         line["revision"] = era.as_str().into();
     }
-    if let WireMessage::Sent { .. } = message {
-        let said = Said::of(via, &text);
+    if let WireMessage::Sent { via, headers, .. } = message {
+        let said = Said::of(via, &text).with(headers);
         line["method"] = said.method.into();
         line["params"] = said.params.to_string().into();
     }

@@ -11,9 +11,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+mod cuts;
+
 use super::message::{self, Kind, Said};
 use super::track::{Item, Track, Turn};
-use super::{Deck, wants_answer};
+use super::{Deck, resume, wants_answer};
 use crate::transcript::{Fault, Recorder, What};
 
 /// How long what nobody takes in is waited for.
@@ -43,6 +45,10 @@ struct State {
     ids: HashMap<(usize, String), Value>,
     /// What is to come on the server's own stream.
     mail: Vec<(Turned, usize)>,
+    /// Streams that were cut off and are to be resumed.
+    cut: Vec<Turned>,
+    /// Turns that are on record as sent, of those that go on with a stream.
+    left: HashSet<Turned>,
     broken: Option<Fault>,
     /// Set when the record is no longer the one that the tape was made of.
     strayed: bool,
@@ -110,9 +116,12 @@ impl Hand {
     /// last one.
     pub(super) fn claim(&self, said: &Said, text: &str) -> Result<Option<Turned>, Fault> {
         let found = {
+            let resumed = self.resumed(said);
             let state = self.state();
             let free = |turned: &Turned| !state.used.contains(turned);
-            self.same(said).find(free).or_else(|| self.again(said).then(|| self.same(said).last())?)
+            resumed
+                .or_else(|| self.same(said).find(free))
+                .or_else(|| self.again(said).then(|| self.same(said).last())?)
         };
         let Some(turned) = found else { return self.nothing(said) };
         let turn = self.turn(turned);
@@ -262,17 +271,11 @@ impl Hand {
             return;
         }
         let turn = self.turn(turned);
-        if turn.is_open_end() || !wants_answer(&turn.said.kind) {
+        if turn.is_open_end() || !turn.is_awaited() {
             // Nobody waits for it, so it came at any time; here it comes when it did.
-            let due = async {
-                while !self.is_due(place) {
-                    tokio::time::sleep(TICK).await;
-                }
-            };
-            if tokio::time::timeout(LINGER, due).await.is_err() {
-                self.state().strayed = true;
-            }
+            self.due(place).await;
         }
+        self.resumed_before(turned, place).await;
         // Requests that leave together are all on their way before the first answer comes.
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;
@@ -283,6 +286,17 @@ impl Hand {
                 return;
             }
             moved.await;
+        }
+    }
+
+    async fn due(&self, place: usize) {
+        let due = async {
+            while !self.is_due(place) {
+                tokio::time::sleep(TICK).await;
+            }
+        };
+        if tokio::time::timeout(LINGER, due).await.is_err() {
+            self.state().strayed = true;
         }
     }
 
@@ -317,7 +331,7 @@ impl Hand {
             loop {
                 let mut moved = pin!(self.moved.notified());
                 moved.as_mut().enable();
-                if !self.is_owed(place) {
+                if !self.is_owed(place) && !self.is_resumption_owed(place) {
                     return;
                 }
                 moved.await;
@@ -388,7 +402,8 @@ impl Hand {
 
     /// The fault of a request whose answer is not on the tape.
     pub(super) fn unanswered(&self, turned: Turned) -> Fault {
-        let (track, turn) = (self.track_of(turned), self.turn(turned));
+        let track = self.track_of(turned);
+        let turn = track.turns.get(resume::first(&track.turns, turned.turn)).unwrap_or(self.turn(turned));
         let later = track.turns.iter().any(|other| other.sent > turn.sent && other.said.is(&turn.said));
         match track.fault().filter(|_| !later) {
             Some(fault) => fault.clone(),

@@ -65,6 +65,16 @@ impl Said {
         Self { kind: Kind::Bare, method: via.to_owned(), params, about: None }
     }
 
+    /// The same of a request with these headers: a stream that is resumed after an event is another one than one that
+    /// begins.
+    pub(super) fn with(mut self, headers: &[(String, String)]) -> Self {
+        if let Some(id) = last_event(headers).filter(|_| self.kind == Kind::Bare) {
+            self.params = Digest::of(id.as_bytes());
+            self.about = Some(id.to_owned());
+        }
+        self
+    }
+
     /// Whether both ask for the same.
     pub(super) fn is(&self, other: &Self) -> bool {
         let kinds = match (&self.kind, &other.kind) {
@@ -96,6 +106,12 @@ impl Said {
             None => format!("`{method}`"),
         }
     }
+}
+
+/// The id of the event after which a stream is to go on.
+pub(super) fn last_event(headers: &[(String, String)]) -> Option<&str> {
+    let mut found = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("last-event-id"));
+    found.next().map(|(_, id)| id.as_str())
 }
 
 /// What counts of parameters.
@@ -213,6 +229,9 @@ mod tests {
         assert!(!one.is(&note));
         assert!(Said::of("GET", "").is(&Said::of("GET", "")));
         assert!(!Said::of("GET", "").is(&Said::of("DELETE", "")));
+        let after = |id: &str| Said::of("GET", "").with(&[("Last-Event-ID".to_owned(), id.to_owned())]);
+        assert!(after("1").is(&after("1")) && !after("1").is(&after("2")));
+        assert!(!after("1").is(&Said::of("GET", "")) && one.clone().with(&[]).is(&one));
     }
 
     #[test]

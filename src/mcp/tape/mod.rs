@@ -16,10 +16,12 @@ use super::{Scene, Target, revision::Choice};
 use crate::transcript::{Aside, End, Fault, Side, Transcript, What, WireMessage};
 
 mod file;
+mod frame;
 mod hand;
 mod message;
 mod pipe;
 mod respond;
+mod resume;
 mod target;
 mod track;
 

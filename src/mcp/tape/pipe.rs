@@ -48,7 +48,7 @@ impl Pipe {
                 return;
             }
             let body = Body::Text(self.hand.text(turned, place));
-            let arrived = Arrived { via: "stdio", status: None, headers: vec![], body, owner: None };
+            let arrived = Arrived::line(body);
             for asked in self.hub.deliver(arrived) {
                 let (pipe, log) = (self.clone(), log.clone());
                 tokio::spawn(async move {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::stream::{self, Stream};
 use reqwest::{Body, Response};
 
+use super::frame::{self, Standing};
 use super::hand::{Hand, Turned};
 use super::message::{Kind, Said};
 use crate::transcript::{Body as Text, Fault, Recorder, Side, What, WireMessage};
@@ -21,7 +22,7 @@ impl Hand {
         log: &Recorder,
     ) -> Result<Response, Fault> {
         let body = text.unwrap_or_default();
-        let said = Said::of(&via, body);
+        let said = Said::of(&via, body).with(&headers);
         let sent = |headers| {
             let body = Text::Text(body.to_owned());
             log.note(What::Wire(WireMessage::Sent { via: via.clone(), headers, body }));
@@ -40,43 +41,71 @@ impl Hand {
                 return Err(fault);
             }
         };
+        self.due_to_resume(turned).await;
         self.settled_before(turned).await;
         self.tell_beside(turned, log);
         sent(self.track_of(turned).headers(self.turn(turned)));
+        self.has_left(turned);
         self.come(turned).await
     }
 
     /// What came of a turn, as a response.
     async fn come(self: &Arc<Self>, turned: Turned) -> Result<Response, Fault> {
         let turn = self.turn(turned);
-        let Some((&first, rest)) = turn.received.split_first() else {
+        let first = turn.received.first().copied();
+        let Some((first, head)) =
+            first.and_then(|first| Some((first, self.track_of(turned).received(first)?)))
+        else {
+            if self.cut_off(turned) {
+                let message = "resuming a stream was not answered when this was recorded";
+                return Err(Fault::new(Side::Server, "target.unreachable", message).retryable());
+            }
             if turn.is_open_end() {
                 // It was never answered, and nobody gave it up.
                 return std::future::pending().await;
             }
-            return Err(self.unanswered(turned));
+            let fault = self.unanswered(turned);
+            if turn.resumes.is_some() {
+                self.break_off(fault.clone());
+            }
+            return Err(fault);
         };
-        let Some(head) = self.track_of(turned).received(first) else { return Err(self.unanswered(turned)) };
         let status = head.status.unwrap_or(200);
         if head.via != "sse" {
             let given_up = GivenUp { hand: Arc::clone(self), turned };
             // Where answers come on the server's own stream, the response is a receipt. Each waits for its turn.
-            self.post(turned, rest);
+            self.post(turned, turn.received.get(1..).unwrap_or_default());
             self.ready(turned, first).await;
             if let Some(fault) = self.broken() {
                 return Err(fault);
             }
             self.done(turned, first);
             std::mem::forget(given_up);
+            self.cut_off(turned);
             return response(status, head.headers, Body::from(self.text(turned, first)));
         }
-        let stream = if turn.said.method == "GET" {
+        let stream = if turn.said.method == "GET" && turn.is_open_end() {
             self.post(turned, &turn.received);
-            Body::wrap_stream(own(Arc::clone(self)))
+            Body::wrap_stream(own(Arc::clone(self), turned))
         } else {
             Body::wrap_stream(answering(Arc::clone(self), turned))
         };
         response(status, head.headers, stream)
+    }
+
+    /// What stands at a place of a stream, as an event.
+    fn event(&self, turned: Turned, place: usize) -> Bytes {
+        let (track, turn) = (self.track_of(turned), self.turn(turned));
+        let Some(received) = track.received(place) else { return Bytes::new() };
+        let is_last = turn.received.last() == Some(&place);
+        let next = turn.goes_on.and_then(|next| track.turns.get(next)).filter(|_| is_last);
+        let after = next.and_then(|next| next.said.about.as_deref());
+        let after = after.filter(|after| turn.reached.as_deref() != Some(after));
+        // Where the response was a receipt, the answer comes on the stream on which the server speaks unasked.
+        let is_open_end = turn.is_open_end() || !turn.streams;
+        let is_last = is_last && (!is_open_end || next.is_some());
+        let standing = Standing { is_last, is_open_end, after };
+        frame::event(&received, &self.text(turned, place), standing)
     }
 }
 
@@ -103,10 +132,13 @@ fn answering(hand: Arc<Hand>, turned: Turned) -> impl Stream<Item = io::Result<B
         }
         let turn = hand.turn(turned);
         let Some(&place) = turn.received.get(next) else {
+            if hand.cut_off(turned) {
+                return None;
+            }
             if turn.is_open_end() {
                 std::future::pending::<()>().await;
             }
-            if !turn.is_answered() {
+            if !hand.is_answered(turned) {
                 let fault = hand.unanswered(turned);
                 hand.break_off(fault);
             }
@@ -116,32 +148,25 @@ fn answering(hand: Arc<Hand>, turned: Turned) -> impl Stream<Item = io::Result<B
         if hand.broken().is_some() {
             return Some((Err(io::Error::other("the tape ends here")), (given_up, usize::MAX, None)));
         }
-        let event = event(&hand.text(turned, place), next + 1 == turn.received.len());
+        let event = hand.event(turned, place);
         Some((Ok(event), (given_up, next + 1, Some(place))))
     })
 }
 
 /// The stream on which the server speaks unasked, and where HTTP+SSE has its answers.
-fn own(hand: Arc<Hand>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    stream::unfold((hand, None::<(Turned, usize)>), |(hand, last)| async move {
+fn own(hand: Arc<Hand>, opened: Turned) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stream::unfold((hand, None::<(Turned, usize)>), move |(hand, last)| async move {
         if let Some((turned, place)) = last {
             hand.done(turned, place);
+            let ends = turned == opened && hand.turn(opened).received.last() == Some(&place);
+            if ends && hand.cut_off(opened) {
+                return None;
+            }
         }
         let (turned, place) = hand.next_mail().await;
-        let event = event(&hand.text(turned, place), false);
+        let event = hand.event(turned, place);
         Some((Ok(event), (hand, Some((turned, place)))))
     })
-}
-
-/// A message as an event. One that was recorded empty had only an id; at the end of a stream it is none at all.
-fn event(text: &str, last: bool) -> Bytes {
-    if text.is_empty() {
-        return Bytes::from_static(if last { b"" } else { b"id:\n\n" });
-    }
-    // The first event of HTTP+SSE says where to send messages to.
-    let kind = if text.trim_start().starts_with(['{', '[']) { "" } else { "event: endpoint\n" };
-    let lines: String = text.split('\n').map(|line| format!("data: {line}\n")).collect();
-    Bytes::from(format!("{kind}{lines}\n"))
 }
 
 fn response(status: u16, headers: &[(String, String)], body: Body) -> Result<Response, Fault> {

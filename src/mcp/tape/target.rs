@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::frame::is_torn;
 use super::pipe::Pipe;
 use super::track::Item;
 use super::{Deck, Hand};
@@ -61,9 +62,12 @@ pub(super) fn target(
 /// Whether the target spoke HTTP+SSE: its stream began with the address for messages, which is no JSON.
 fn begins_with_a_stream(deck: &Deck) -> bool {
     deck.tracks.iter().flat_map(|track| &track.items).any(|item| match item {
-        Item::Wire(WireMessage::Received { via, status: Some(200), body, .. }) => {
+        Item::Wire(WireMessage::Received { via, status: Some(200), frame, body, .. }) => {
             let text = body.to_text();
-            via == "sse" && !text.is_empty() && !text.trim_start().starts_with(['{', '['])
+            let is_message = text.is_empty() || text.trim_start().starts_with(['{', '[']);
+            // Tapes of earlier versions do not say what an event was.
+            let is_place = || !is_message && !is_torn(&text);
+            via == "sse" && frame.as_ref().map_or_else(is_place, |frame| frame.kind == "endpoint")
         }
         _ => false,
     })

@@ -5,9 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{Heard, Kind, Said};
+use super::message::{Heard, Kind, Said, last_event};
+use super::resume;
 use crate::ids::{ClientName, PersonaName};
-use crate::transcript::{Fault, What, WireMessage};
+use crate::transcript::{Fault, Frame, What, WireMessage};
 
 /// Whose session it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,11 +57,19 @@ pub(super) struct Turn {
     pub(super) text: String,
     /// The places of what came of it.
     pub(super) received: Vec<usize>,
-    answered: bool,
+    /// The turn whose stream, cut off, this one goes on with.
+    pub(super) resumes: Option<usize>,
+    /// The turn that goes on with the stream of this one.
+    pub(super) goes_on: Option<usize>,
+    /// The id of the last event that the client knows of.
+    pub(super) reached: Option<String>,
+    /// Whether it goes on with a stream that answers a request.
+    of_request: bool,
+    pub(super) answered: bool,
     /// Whether the status of its response has come.
     headed: bool,
     /// Whether its response is an event stream.
-    streams: bool,
+    pub(super) streams: bool,
 }
 
 impl Turn {
@@ -71,7 +80,12 @@ impl Turn {
 
     /// Whether it is a stream on which the server speaks for as long as it likes.
     pub(super) fn is_open_end(&self) -> bool {
-        self.said.method == "GET" || self.said.method == "subscriptions/listen"
+        (self.said.method == "GET" && !self.of_request) || self.said.method == "subscriptions/listen"
+    }
+
+    /// Whether the client waits for what comes of it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.of_request || matches!(self.said.kind, Kind::Request(_))
     }
 }
 
@@ -85,8 +99,9 @@ impl Track {
     /// A message from the target.
     pub(super) fn received(&self, place: usize) -> Option<Received<'_>> {
         match self.items.get(place)? {
-            Item::Wire(WireMessage::Received { via, status, headers, body }) => {
-                Some(Received { via, status: *status, headers, text: body.to_text().into_owned() })
+            Item::Wire(WireMessage::Received { via, status, headers, frame, body }) => {
+                let (frame, text) = (frame.as_ref(), body.to_text().into_owned());
+                Some(Received { via, status: *status, headers, frame, text })
             }
             _ => None,
         }
@@ -124,6 +139,7 @@ pub(super) struct Received<'a> {
     pub(super) via: &'a str,
     pub(super) status: Option<u16>,
     pub(super) headers: &'a [(String, String)],
+    pub(super) frame: Option<&'a Frame>,
     pub(super) text: String,
 }
 
@@ -131,13 +147,31 @@ fn turns(items: &[Item]) -> Vec<Turn> {
     let mut turns: Vec<Turn> = vec![];
     for (place, item) in items.iter().enumerate() {
         match item {
-            Item::Wire(WireMessage::Sent { via, body, .. }) => {
+            Item::Wire(WireMessage::Sent { via, headers, body }) => {
                 let text = body.to_text().into_owned();
-                let said = Said::of(via, &text);
-                let (received, answered, headed, streams) = (vec![], false, false, false);
-                turns.push(Turn { sent: place, said, text, received, answered, headed, streams });
+                let said = Said::of(via, &text).with(headers);
+                let index = turns.len();
+                let after = last_event(headers).filter(|_| said.method == "GET");
+                let resumes = after.and_then(|after| resume::cut(&turns, after));
+                if let Some(cut) = resumes.and_then(|cut| turns.get_mut(cut)) {
+                    cut.goes_on = Some(index);
+                }
+                let of_request = resumes.and_then(|cut| turns.get(cut)).is_some_and(|cut| !cut.is_open_end());
+                turns.push(Turn {
+                    sent: place,
+                    said,
+                    text,
+                    received: vec![],
+                    resumes,
+                    goes_on: None,
+                    reached: after.map(str::to_owned),
+                    of_request,
+                    answered: false,
+                    headed: false,
+                    streams: false,
+                });
             }
-            Item::Wire(WireMessage::Received { via, status, body, .. }) => {
+            Item::Wire(WireMessage::Received { via, status, frame, body, .. }) => {
                 let heard = Heard::of(&body.to_text());
                 let came = Came { via, status: *status, heard: &heard, later: &items[place + 1..] };
                 let Some(index) = owner(&turns, &came) else { continue };
@@ -150,7 +184,11 @@ fn turns(items: &[Item]) -> Vec<Turn> {
                 turn.received.insert(at, place);
                 turn.headed |= status.is_some();
                 turn.streams |= via == "sse" && status.is_some();
-                turn.answered |= matches!(&turn.said.kind, Kind::Request(id) if heard.answers.contains(id));
+                if let Some(id) = frame.as_ref().and_then(|frame| frame.id.as_ref()) {
+                    // An empty id takes the last one back.
+                    turn.reached = Some(id.clone()).filter(|id| !id.is_empty());
+                }
+                resume::settle(&mut turns, index, &heard);
             }
             Item::Beside(_) | Item::Fault(_) => {}
         }
@@ -172,6 +210,7 @@ fn owner(turns: &[Turn], came: &Came<'_>) -> Option<usize> {
             if came.heard.answers.contains(id) || came.heard.concerns.as_ref() == Some(id))
     };
     let by_id = turns.iter().rposition(|turn| named(turn) && !turn.answered);
+    let by_id = by_id.map(|index| resume::last(turns, index));
     if came.via == "stdio" {
         return by_id.or_else(|| turns.len().checked_sub(1));
     }
@@ -192,31 +231,38 @@ fn owner(turns: &[Turn], came: &Came<'_>) -> Option<usize> {
                 let request = turns
                     .iter()
                     .position(|turn| headless(turn) && is_request(turn) && !own_head_comes(turn, came.later));
-                request.or_else(|| turns.iter().position(|turn| headless(turn) && talks(turn)))
+                let unclaimed =
+                    |turn: &Turn| headless(turn) && talks(turn) && !own_head_comes(turn, came.later);
+                request
+                    .or_else(|| turns.iter().position(unclaimed))
+                    .or_else(|| turns.iter().position(|turn| headless(turn) && talks(turn)))
             }
             _ => first.or(receipt),
         };
     }
-    let streaming = |turn: &Turn| turn.streams && !turn.answered && !turn.is_open_end();
+    let open = |turn: &Turn| turn.streams && turn.goes_on.is_none();
+    let streaming = |turn: &Turn| open(turn) && !turn.answered && !turn.is_open_end();
     by_id
         .or_else(|| turns.iter().rposition(streaming))
-        .or_else(|| turns.iter().rposition(|turn| turn.streams && turn.is_open_end()))
+        .or_else(|| turns.iter().rposition(|turn| open(turn) && turn.is_open_end()))
         .or_else(|| turns.iter().rposition(|turn| turn.streams))
 }
 
 /// Requests that run side by side get heads that say nothing of whose they are. Once an answer names a request that has
 /// none, one that another request was given has been its own.
 fn give_head(turns: &mut [Turn], index: usize) {
-    let is_request = |turn: &Turn| matches!(turn.said.kind, Kind::Request(_)) && !turn.is_open_end();
+    let is_request = |turn: &Turn| turn.is_awaited() && !turn.is_open_end();
     if turns.get(index).is_none_or(|turn| !turn.received.is_empty() || !is_request(turn)) {
         return;
     }
-    let only_head = |turn: &Turn| turn.streams && turn.received.len() == 1 && is_request(turn);
+    let only_head =
+        |turn: &Turn| turn.streams && turn.received.len() == 1 && turn.goes_on.is_none() && is_request(turn);
     let Some(giver) = turns.iter_mut().rfind(|turn| only_head(turn)) else { return };
     (giver.streams, giver.headed) = (false, false);
-    let head = std::mem::take(&mut giver.received);
+    let (head, reached) = (std::mem::take(&mut giver.received), giver.reached.take());
     if let Some(turn) = turns.get_mut(index) {
         turn.received = head;
+        turn.reached = reached.or_else(|| turn.reached.take());
         (turn.streams, turn.headed) = (true, true);
     }
 }
@@ -244,7 +290,13 @@ mod tests {
 
     fn came(status: Option<u16>, body: &str) -> Item {
         let body = Body::Text(body.to_owned());
-        Item::Wire(WireMessage::Received { via: "sse".to_owned(), status, headers: vec![], body })
+        Item::Wire(WireMessage::Received {
+            via: "sse".to_owned(),
+            status,
+            headers: vec![],
+            frame: None,
+            body,
+        })
     }
 
     #[test]
@@ -259,11 +311,48 @@ mod tests {
         assert!(turns.iter().all(|turn| turn.streams && turn.is_answered()));
     }
 
+    fn get(after: &str) -> Item {
+        let headers = vec![("last-event-id".to_owned(), after.to_owned())];
+        Item::Wire(WireMessage::Sent { via: "GET".to_owned(), headers, body: Body::Text(String::new()) })
+    }
+
+    fn place(id: &str) -> Item {
+        let frame = Some(Frame { id: Some(id.to_owned()), ..Frame::default() });
+        let (via, headers, body) = ("sse".to_owned(), vec![], Body::Text(String::new()));
+        Item::Wire(WireMessage::Received { via, status: Some(200), headers, frame, body })
+    }
+
+    #[test]
+    fn what_comes_after_a_cut_belongs_to_the_request() {
+        let answer = |id: u32| came(Some(200), &format!(r#"{{"id":{id},"result":{{}}}}"#));
+        // With the id of the event, and as tapes of earlier versions have it.
+        for head in [place("a"), came(Some(200), "")] {
+            let turns = turns(&[sent(3), head, get("a"), answer(3)]);
+            assert_eq!((turns[0].goes_on, turns[1].resumes), (Some(1), Some(0)));
+            assert_eq!((turns[0].received.as_slice(), turns[1].received.as_slice()), (&[1][..], &[3][..]));
+            assert!(turns[0].is_answered() && !turns[1].is_open_end());
+        }
+        // One that goes on with nothing is the server's own stream.
+        let turns = turns(&[sent(3), answer(3), get("a"), place("b")]);
+        assert!(turns[1].is_open_end() && turns[1].resumes.is_none());
+    }
+
+    #[test]
+    fn streams_side_by_side_are_told_apart_by_the_answers_that_they_bring() {
+        let answer = |id: u32| came(Some(200), &format!(r#"{{"id":{id},"result":{{}}}}"#));
+        // The first head was the second request's.
+        let items = [sent(3), sent(4), place("b"), place("a"), get("b"), answer(4), get("a"), answer(3)];
+        let turns = turns(&items);
+        assert_eq!((turns[0].goes_on, turns[1].goes_on), (Some(3), Some(2)));
+        assert_eq!((turns[0].received.as_slice(), turns[1].received.as_slice()), (&[3][..], &[2][..]));
+        assert!(turns.iter().all(Turn::is_answered));
+    }
+
     #[test]
     fn an_answer_that_overtakes_its_receipt_stands_behind_it() {
         let receipt = || {
             let (via, headers, body) = ("empty".to_owned(), vec![], Body::Text(String::new()));
-            Item::Wire(WireMessage::Received { via, status: Some(202), headers, body })
+            Item::Wire(WireMessage::Received { via, status: Some(202), headers, frame: None, body })
         };
         let answer = |id: u32| came(None, &format!(r#"{{"id":{id},"result":{{}}}}"#));
         let turns = turns(&[sent(1), answer(1), receipt(), sent(2), receipt(), answer(2)]);

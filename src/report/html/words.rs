@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::shown::Card;
 use crate::report::{figures, questions};
 use crate::transcript::event::{AuthMessage, Caller};
-use crate::transcript::{Body, Event, HttpSide, ToolCall, Usage, What, WireMessage};
+use crate::transcript::{Body, Event, HttpSide, Loss, ToolCall, Usage, What, WireMessage};
 
 /// The card of an event.
 pub(super) fn card(event: &Event) -> Card {
@@ -20,6 +20,7 @@ pub(super) fn card(event: &Event) -> Card {
         | What::SamplingAnswered { .. }
         | What::ModelAsked { .. }
         | What::OfferLost { .. }
+        | What::ResultLost { .. }
         | What::ModelAttemptFailed { .. } => model(event),
         What::ToolCalled { .. }
         | What::ToolReturned { .. }
@@ -38,6 +39,11 @@ pub(super) fn card(event: &Event) -> Card {
         }
         _ => server(event),
     }
+}
+
+fn lost(losses: &[Loss]) -> String {
+    let all = losses.iter().map(|loss| format!("{} {}: {}", loss.tool, loss.place, loss.what));
+    all.collect::<Vec<_>>().join("\n")
 }
 
 fn ms(took: u64) -> String {
@@ -84,10 +90,12 @@ fn model(event: &Event) -> Card {
             card.part("offered", &names.join(", ")).raw()
         }
         What::OfferLost { losses } => {
-            let all: Vec<String> =
-                losses.iter().map(|loss| format!("{} {}: {}", loss.tool, loss.place, loss.what)).collect();
             let title = "the model's API does not take all that the tools say";
-            Card::new(event, "note", title).part("", &all.join("\n")).raw()
+            Card::new(event, "note", title).part("", &lost(losses)).raw()
+        }
+        What::ResultLost { api, client, .. } => {
+            let card = Card::new(event, "note", "not all of the result reaches the model").tone("warn");
+            card.part("by the client", &lost(client)).part("by the model's API", &lost(api))
         }
         What::ModelAttemptFailed { attempt, status, message, wait_ms } => {
             let card =
@@ -237,10 +245,10 @@ fn wire(event: &Event, message: &WireMessage) -> Card {
             let card = Card::new(event, "wire", &format!("sent by {via}")).raw();
             card.part("headers", &headers(all)).part("", &text(body))
         }
-        WireMessage::Received { via, status, headers: all, body } => {
+        WireMessage::Received { via, status, body, .. } => {
             let status = status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
             let card = Card::new(event, "wire", &format!("received by {via}{status}")).raw();
-            card.part("headers", &headers(all)).part("", &text(body))
+            card.part("headers", &headers(&message.head())).part("", &text(body))
         }
     }
 }

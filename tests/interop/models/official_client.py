@@ -23,6 +23,9 @@ read = {}
 whole = ChatCompletion.model_validate(ask("text", False).to_dict(), strict=True)
 read["text"] = [whole.choices[0].message.content, whole.usage.total_tokens]
 
+refusal = ChatCompletion.model_validate(ask("refusal", False).to_dict(), strict=True)
+read["refusal"] = refusal.choices[0].message.refusal
+
 pieces = chunks("text-stream")
 text = "".join(choice.delta.content or "" for piece in pieces for choice in piece.choices)
 read["text-stream"] = [text, pieces[-1].usage.total_tokens]

@@ -20,6 +20,9 @@ read = {}
 whole = client.responses.create(model="text", input="Hello")
 Response.model_validate(whole.to_dict(), strict=True)
 read["text"] = [whole.output_text, whole.usage.total_tokens]
+refusal = client.responses.create(model="refusal", input="Hello")
+Response.model_validate(refusal.to_dict(), strict=True)
+read["refusal"] = [part.refusal for item in refusal.output for part in item.content]
 streamed = final("text-stream")
 read["text-stream"] = [streamed.output_text, [item.type for item in streamed.output]]
 read["call-stream"] = [[item.name, item.arguments] for item in final("call-stream").output]

@@ -12,7 +12,7 @@ use crate::llm::api::Api;
 use crate::llm::api::names::Names;
 use crate::llm::offers::Form;
 use crate::llm::schema::rules::Rules;
-use crate::llm::{ChatModel, ChatReply, ChatRequest, Dialect, ModelSpec, Offers, Outside, providers};
+use crate::llm::{ChatModel, ChatReply, ChatRequest, Dialect, Media, ModelSpec, Offers, Outside, providers};
 use crate::transcript::{Fault, Loss, Recorder};
 
 mod assemble;
@@ -59,5 +59,9 @@ impl ChatModel for Responses {
 
     fn losses(&self, tools: &Offers) -> Vec<Loss> {
         lost(tools, Form { dialect: "responses", rules: self.rules })
+    }
+
+    fn unseen(&self, media: &Media) -> Option<String> {
+        crate::llm::media::RESPONSES.refusal(media)
     }
 }

@@ -244,10 +244,7 @@ enum Output<'a> {
 /// A result with images; the API has no form for sounds.
 fn parts(text: &str, media: &[Media]) -> Vec<Value> {
     let mut parts = vec![json!({"type": "input_text", "text": text})];
-    parts.extend(media.iter().map(|one| match one.is_image() {
-        true => json!({"type": "input_image", "image_url": media::data_url(one)}),
-        false => json!({"type": "input_text", "text": media::untold(one)}),
-    }));
+    parts.extend(media.iter().map(media::output_part));
     parts
 }
 
