@@ -138,6 +138,7 @@ fn what() -> impl Strategy<Value = What> {
                 status: Some(200),
                 headers,
                 frame,
+                of: None,
                 body,
             })
         }),

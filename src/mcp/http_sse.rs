@@ -188,7 +188,7 @@ async fn attach(exchange: &Arc<Exchange>) -> Result<Arc<Link>, Stop> {
         );
         return Err(Fault::new(Side::Server, "target.protocol", message).into());
     }
-    let mut reading = Reading::new(response, &exchange.log);
+    let mut reading = Reading::new(response, None, &exchange.log);
     loop {
         let mut events = match reading.next().await? {
             Next::Events(events) => events.into_iter(),
@@ -255,7 +255,7 @@ async fn read(exchange: Arc<Exchange>, link: Arc<Link>, mut reading: Reading, fi
 
 fn pass_on(exchange: &Arc<Exchange>, reading: &mut Reading, event: SseEvent, endpoint: &Url) {
     let kind = event.kind.clone();
-    let Some(arrived) = reading.message(event, None) else { return };
+    let Some(arrived) = reading.message(event) else { return };
     match kind.as_str() {
         "" | "message" => exchange.receive(endpoint, arrived),
         "endpoint" => {

@@ -423,8 +423,9 @@ impl Arrived {
     }
 
     fn recorded(self) -> What {
-        let Self { via, status, headers, frame, body, owner: _ } = self;
-        What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, frame, body })
+        let Self { via, status, headers, frame, body, owner } = self;
+        let of = owner.filter(|_| frame.is_some());
+        What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, frame, of, body })
     }
 }
 

@@ -62,19 +62,20 @@ impl Drop for Incoming<'_> {
         if !self.noted {
             let via = if self.body.is_empty() { "empty" } else { "json" };
             let (headers, body) = (std::mem::take(&mut self.headers), std::mem::take(&mut self.body));
-            note_received(self.log, via, Some((self.status, headers)), None, Body::of(body.into()));
+            note_received(self.log, via, Some((self.status, headers)), (None, None), Body::of(body.into()));
         }
     }
 }
 
-/// Records what came, with status and headers if it is the first of a response, and with the fields of its event.
+/// Records what came, with status and headers if it is the first of a response, and for what comes in a stream with the
+/// fields of its event and the request that the stream answers.
 pub(super) fn note_received(
     log: &Recorder,
     via: &str,
     head: Option<(u16, Vec<(String, String)>)>,
-    frame: Option<Frame>,
+    (frame, of): (Option<Frame>, Option<u64>),
     body: Body,
 ) {
     let (status, headers) = head.map_or((None, vec![]), |(status, headers)| (Some(status), headers));
-    log.note(What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, frame, body }));
+    log.note(What::Wire(WireMessage::Received { via: via.to_owned(), status, headers, frame, of, body }));
 }

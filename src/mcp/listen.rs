@@ -57,7 +57,7 @@ impl Exchange {
         response: Response,
     ) -> Result<(), Stop> {
         let mut place = Place::new();
-        let mut reading = Reading::new(response, &self.log);
+        let mut reading = Reading::new(response, Some(id), &self.log);
         loop {
             let why = match self.pump(&mut reading, Some(id), &mut place).await? {
                 Ended::Answered => {
@@ -78,7 +78,7 @@ impl Exchange {
                         return Err(not_resumed(self.refused(response).await));
                     }
                     Ok(response) if kind(response.headers()) == Kind::Stream => {
-                        break Reading::new(response, &self.log);
+                        break Reading::new(response, Some(id), &self.log);
                     }
                     Ok(response) => drop(Incoming::new(&self.log, &response)),
                     // Another try after the pause.
@@ -105,7 +105,7 @@ impl Exchange {
                 }
                 return;
             }
-            let ended = self.pump(&mut Reading::new(response, &self.log), None, &mut place).await;
+            let ended = self.pump(&mut Reading::new(response, None, &self.log), None, &mut place).await;
             if ended.is_err() || !place.is_worth_another_try() {
                 if place.in_all > RECONNECTIONS_IN_ALL {
                     let message = "the server's own stream ended again and again; it is not opened any more";
@@ -144,7 +144,7 @@ impl Exchange {
                     self.hub.odd(id, "an event id that cannot be sent back in a header".to_owned());
                 }
                 let kind = event.kind.clone();
-                if let Some(arrived) = reading.message(event, id) {
+                if let Some(arrived) = reading.message(event) {
                     match kind.as_str() {
                         "" | "message" => self.receive(&self.site.url, arrived),
                         _ => self.hub.set_aside(arrived, foreign(&kind)),

@@ -19,6 +19,8 @@ pub(super) struct Reading {
     response: Response,
     decoder: Decoder,
     log: Recorder,
+    /// The request that the stream answers.
+    owner: Option<u64>,
     /// Status and headers, until the first message is recorded with them.
     head: Option<(u16, Vec<(String, String)>)>,
 }
@@ -32,10 +34,10 @@ pub(super) enum Next {
 }
 
 impl Reading {
-    /// Begins to read.
-    pub(super) fn new(response: Response, log: &Recorder) -> Self {
+    /// Begins to read the stream that answers request `owner`, or one of the server's own.
+    pub(super) fn new(response: Response, owner: Option<u64>, log: &Recorder) -> Self {
         let head = Some((response.status().as_u16(), masked_map(response.headers())));
-        Self { response, decoder: Decoder::default(), log: log.clone(), head }
+        Self { response, decoder: Decoder::default(), log: log.clone(), owner, head }
     }
 
     /// Waits for the next chunk.
@@ -47,8 +49,8 @@ impl Reading {
         }
     }
 
-    /// An event as a message on the exchange of request `owner`; `None`, and recorded, where it has no data.
-    pub(super) fn message(&mut self, event: SseEvent, owner: Option<u64>) -> Option<Arrived> {
+    /// An event as a message; `None`, and recorded, where it has no data.
+    pub(super) fn message(&mut self, event: SseEvent) -> Option<Arrived> {
         let frame = Some(frame(&event));
         if event.data.is_empty() {
             // It only sets the place to resume at.
@@ -59,12 +61,12 @@ impl Reading {
         }
         let (status, headers) =
             self.head.take().map_or((None, vec![]), |(status, headers)| (Some(status), headers));
-        Some(Arrived { via: "sse", status, headers, frame, body: Body::of(event.data), owner })
+        Some(Arrived { via: "sse", status, headers, frame, body: Body::of(event.data), owner: self.owner })
     }
 
     /// Records what is for nobody else.
     pub(super) fn note(&mut self, frame: Option<Frame>, body: Body) {
-        note_received(&self.log, "sse", self.head.take(), frame, body);
+        note_received(&self.log, "sse", self.head.take(), (frame, self.owner), body);
     }
 }
 

@@ -54,6 +54,7 @@ mod tests {
             status: None,
             headers: vec![],
             frame: None,
+            of: None,
             body: Body::of(
                 json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).to_string().into_bytes(),
             ),

@@ -408,6 +408,10 @@ pub enum WireMessage {
         /// How it stood in an event stream; `None` elsewhere, and for what came of an event that broke off.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         frame: Option<Frame>,
+        /// The id of the request whose exchange the event stream belongs to; `None` for what says so itself, and on streams
+        /// of the server's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<u64>,
         /// The message.
         body: Body,
     },

@@ -71,6 +71,7 @@ fn all(words: &str) -> Vec<What> {
             status: Some(200),
             headers: vec![],
             frame: None,
+            of: None,
             body: Body::Text(words.to_owned()),
         }),
         What::ToolReturned {

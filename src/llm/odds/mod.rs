@@ -1,5 +1,5 @@
 //! How likely a model found each word that a field of its JSON answer could hold, by the log probabilities of its tokens.
-//! Pure but for [`willing`].
+//! Pure but for `willing`.
 //!
 //! A field is found by parsing the answer, never by searching for a word in it. What is left is a number per word and
 //! nothing of the tokens: a secret that a model repeats in pieces would be recognised in none of them. Whatever does not

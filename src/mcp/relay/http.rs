@@ -140,7 +140,7 @@ impl Door {
                 return Ok(response);
             }
             let head = (response.status().as_u16(), masked_map(response.headers()));
-            note_received(&self.relaying.log, "empty", Some(head), None, Body::Text(String::new()));
+            note_received(&self.relaying.log, "empty", Some(head), (None, None), Body::Text(String::new()));
             credentials = fresh;
         }
     }
@@ -213,7 +213,7 @@ impl Door {
             bytes::Bytes::new()
         });
         let via = if body.is_empty() { "empty" } else { "json" };
-        note_received(&self.relaying.log, via, Some(head), None, Body::from_bytes(&body));
+        note_received(&self.relaying.log, via, Some(head), (None, None), Body::from_bytes(&body));
         let text = String::from_utf8_lossy(&body);
         match success {
             true if text.trim().is_empty() => {}
@@ -250,7 +250,7 @@ async fn onward(passing: Option<Passing>) -> Option<(Result<bytes::Bytes, std::i
         Ok(Some(chunk)) => {
             let Ok(events) = listening.decoder.push(&chunk) else {
                 let begin = Body::from_bytes(&chunk[..chunk.len().min(KEPT)]);
-                note_received(&door.relaying.log, "sse", None, None, begin);
+                note_received(&door.relaying.log, "sse", None, (None, None), begin);
                 let message = "an event of the server is too large".to_owned();
                 door.relaying.log.note(What::ServerOdd { message: message.clone() });
                 return Some((Err(std::io::Error::other(message)), None));
@@ -260,7 +260,7 @@ async fn onward(passing: Option<Passing>) -> Option<(Result<bytes::Bytes, std::i
                 let head = first.then(|| (response.status().as_u16(), masked_map(response.headers())));
                 let text = String::from_utf8_lossy(&event.data).into_owned();
                 let (frame, body) = (Some(frame(&event)), Body::from_bytes(&event.data));
-                note_received(&door.relaying.log, "sse", head, frame, body);
+                note_received(&door.relaying.log, "sse", head, (frame, None), body);
                 door.ear.server(&listening.line, &text);
             }
             Some((Ok(chunk), Some((door, response, listening))))

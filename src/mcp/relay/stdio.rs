@@ -133,7 +133,9 @@ impl Door {
         let via = "stdio".to_owned();
         let message = match way {
             Way::In => WireMessage::Sent { via, headers: vec![], body },
-            Way::Out => WireMessage::Received { via, status: None, headers: vec![], frame: None, body },
+            Way::Out => {
+                WireMessage::Received { via, status: None, headers: vec![], frame: None, of: None, body }
+            }
         };
         self.relaying.log.note(What::Wire(message));
     }

@@ -1,7 +1,8 @@
 //! What was said in one session, and which answer belongs to which request. Pure.
 //!
-//! A record has the messages in the order in which they left and came. Over HTTP nothing in it says on which exchange an
-//! answer came, so that is found out again: by the ids, and where there is none by the order.
+//! A record has the messages in the order in which they left and came. What came in an event stream says whose exchange it
+//! is; for the rest, and on tapes of earlier versions, that is found out again: by the ids, and where there is none by the
+//! order.
 
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +100,7 @@ impl Track {
     /// A message from the target.
     pub(super) fn received(&self, place: usize) -> Option<Received<'_>> {
         match self.items.get(place)? {
-            Item::Wire(WireMessage::Received { via, status, headers, frame, body }) => {
+            Item::Wire(WireMessage::Received { via, status, headers, frame, body, .. }) => {
                 let (frame, text) = (frame.as_ref(), body.to_text().into_owned());
                 Some(Received { via, status: *status, headers, frame, text })
             }
@@ -171,9 +172,9 @@ fn turns(items: &[Item]) -> Vec<Turn> {
                     streams: false,
                 });
             }
-            Item::Wire(WireMessage::Received { via, status, frame, body, .. }) => {
+            Item::Wire(WireMessage::Received { via, status, frame, of, body, .. }) => {
                 let heard = Heard::of(&body.to_text());
-                let came = Came { via, status: *status, heard: &heard, later: &items[place + 1..] };
+                let came = Came { via, status: *status, of: *of, heard: &heard, later: &items[place + 1..] };
                 let Some(index) = owner(&turns, &came) else { continue };
                 if status.is_none() && via == "sse" {
                     give_head(&mut turns, index);
@@ -199,12 +200,19 @@ fn turns(items: &[Item]) -> Vec<Turn> {
 struct Came<'a> {
     via: &'a str,
     status: Option<u16>,
+    of: Option<u64>,
     heard: &'a Heard,
     later: &'a [Item],
 }
 
 /// The turn that something which came belongs to.
 fn owner(turns: &[Turn], came: &Came<'_>) -> Option<usize> {
+    if let Some(id) = came.of.map(|id| id.to_string()) {
+        let asked = |turn: &Turn| matches!(&turn.said.kind, Kind::Request(own) if *own == id);
+        if let Some(index) = turns.iter().rposition(asked) {
+            return Some(resume::last(turns, index));
+        }
+    }
     let named = |turn: &Turn| {
         matches!(&turn.said.kind, Kind::Request(id)
             if came.heard.answers.contains(id) || came.heard.concerns.as_ref() == Some(id))
@@ -295,6 +303,7 @@ mod tests {
             status,
             headers: vec![],
             frame: None,
+            of: None,
             body,
         })
     }
@@ -319,7 +328,27 @@ mod tests {
     fn place(id: &str) -> Item {
         let frame = Some(Frame { id: Some(id.to_owned()), ..Frame::default() });
         let (via, headers, body) = ("sse".to_owned(), vec![], Body::Text(String::new()));
-        Item::Wire(WireMessage::Received { via, status: Some(200), headers, frame, body })
+        Item::Wire(WireMessage::Received { via, status: Some(200), headers, frame, of: None, body })
+    }
+
+    #[test]
+    fn a_message_that_names_its_exchange_is_believed() {
+        let note = |of| {
+            let Item::Wire(WireMessage::Received { via, status, headers, frame, body, .. }) =
+                came(Some(200), r#"{"method":"notifications/message","params":{}}"#)
+            else {
+                unreachable!()
+            };
+            Item::Wire(WireMessage::Received { via, status, headers, frame, of, body })
+        };
+        let received = |first, second| {
+            let turns = turns(&[sent(3), sent(4), note(first), note(second)]);
+            turns.into_iter().map(|turn| turn.received).collect::<Vec<_>>()
+        };
+        assert_eq!(received(Some(4), Some(3)), [[3], [2]]);
+        assert_eq!(received(Some(3), Some(4)), [[2], [3]]);
+        // As tapes of earlier versions have it: by the order.
+        assert_eq!(received(None, None), [[2], [3]]);
     }
 
     #[test]
@@ -352,7 +381,7 @@ mod tests {
     fn an_answer_that_overtakes_its_receipt_stands_behind_it() {
         let receipt = || {
             let (via, headers, body) = ("empty".to_owned(), vec![], Body::Text(String::new()));
-            Item::Wire(WireMessage::Received { via, status: Some(202), headers, frame: None, body })
+            Item::Wire(WireMessage::Received { via, status: Some(202), headers, frame: None, of: None, body })
         };
         let answer = |id: u32| came(None, &format!(r#"{{"id":{id},"result":{{}}}}"#));
         let turns = turns(&[sent(1), answer(1), receipt(), sent(2), receipt(), answer(2)]);
