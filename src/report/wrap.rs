@@ -7,6 +7,15 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
+/// How many cells a character adds to a text at most.
+fn cells(c: char) -> usize {
+    match c {
+        // It makes the character before it an emoji, which takes two.
+        '\u{fe0f}' => 1,
+        _ => c.width().unwrap_or(0),
+    }
+}
+
 /// The text in at most `limit` cells, with `…` where something was left out.
 pub fn fit(text: &str, limit: usize) -> String {
     if width(text) <= limit {
@@ -18,7 +27,7 @@ pub fn fit(text: &str, limit: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
     for c in text.chars() {
-        let next = c.width().unwrap_or(0);
+        let next = cells(c);
         if used + next + 1 > limit {
             break;
         }
@@ -68,7 +77,7 @@ pub fn lines(text: &str, limit: usize, [first, rest]: [&str; 2]) -> Vec<String> 
 fn split_at_width(word: &str, limit: usize) -> (&str, &str) {
     let mut used = 0;
     for (index, c) in word.char_indices() {
-        used += c.width().unwrap_or(0);
+        used += cells(c);
         if used > limit && index > 0 {
             return word.split_at(index);
         }
@@ -92,6 +101,7 @@ mod tests {
     fn wide_characters_count_two() {
         assert_eq!(fit("東京都庁", 5), "東京…");
         assert_eq!(fit("plain", 5), "plain");
+        assert_eq!(fit("*\u{fe0f}*\u{fe0f}*", 4), "*\u{fe0f}*…");
     }
 
     proptest::proptest! {
