@@ -94,7 +94,8 @@ pub async fn run(job: Job, mut on: impl FnMut(Step<'_>)) -> Vec<Stop> {
         let Some(rounds) = &mut rounds else { break complete };
         let next = match rounds.note(&mut session.ended, &store).await {
             Ok(next) if complete && !session.stopped() => next,
-            Ok(_) => break complete,
+            // A gate that asks for more has not got it.
+            Ok(next) => break complete && next.is_none(),
             Err(stop) => {
                 session.brake.stop(stop, &mut on);
                 break false;
