@@ -14,7 +14,9 @@ use rehearsal::drive::Journal;
 use rehearsal::ids::{Digest, ScoreKey};
 use rehearsal::score::Outcome;
 use rehearsal::store::record::{CaseResult, Ending, JudgeSpend, Stop};
-use rehearsal::store::{Kept, Reader, Store, StoreError, check, history, layout, prune};
+use rehearsal::store::{
+    Kept, Packed, PackedVerdict, Reader, Store, StoreError, check, history, layout, prune,
+};
 use rehearsal::transcript::{End, Event, Fault, Secrets, Side, Usage, What};
 use runs::{key, manifest, planned, transcript, verdict};
 
@@ -150,6 +152,11 @@ async fn only_missing_data_may_be_replaced_and_what_it_cost_is_kept() {
     let fault = Fault::new(Side::Server, "target.died", "the server ended");
     store.finished(Arc::new(transcript(1, End::Faulted(fault)))).await.unwrap();
     assert!(store.finished(Arc::new(transcript(1, End::Done))).await.is_err());
+    // Refused whole: a verdict that comes with its transcript does not stand on another one.
+    let packed = |end| Packed::of(&transcript(1, end)).unwrap();
+    let failed = || PackedVerdict::of(key(1), &verdict(Outcome::Fail), &judged()).unwrap();
+    assert!(store.keep(packed(End::Done), Some(failed())).await.is_err());
+    assert_eq!(reader.done_keys().unwrap().get(&key(1)), Some(&None), "it has no verdict");
     // A judge's fault is scored again, and both judgements were paid.
     store.scored(key(0), &verdict(Outcome::Invalid), judged()).await.unwrap();
     assert_eq!(reader.done_keys().unwrap().get(&key(0)), Some(&None));

@@ -45,8 +45,12 @@ impl Grader {
             (packed, scored, coded)
         });
         let (packed, scored, coded) = worked.await.unwrap_or_else(|broken| broken.resume());
-        let kept = async { self.store.keep(packed?, scored?).await };
-        if let Err(error) = kept.await {
+        let (scored, unscored) = match scored {
+            Ok(scored) => (scored, None),
+            Err(error) => (None, Some(error)),
+        };
+        let kept = async { self.store.keep(packed?, scored).await };
+        if let Some(error) = kept.await.err().or(unscored) {
             return Scored::of(&case, &transcript).stopped_by(error.into());
         }
         match coded.unwrap_or_else(|panic| resume_unwind(panic)) {

@@ -21,6 +21,7 @@ tidy() {
   [[ -z "$own" ]] || rm -rf "$own"
 }
 trap tidy EXIT
+trap 'echo "agents: line $LINENO failed: $BASH_COMMAND"' ERR
 place="$place/agents"
 mkdir -p "$place/suites" "$place/evals/models"
 
@@ -100,4 +101,4 @@ if grep -rlF "$key" reports evals suites; then
   exit 1
 fi
 python3 "$here/check.py" "$place/api.log" "${summaries[@]}"
-echo "agents: every trial passed, with the calls and tokens that the stand-in counted"
+echo "agents: every trial passed, with the calls and tokens that the stand-in asked for and counted"
