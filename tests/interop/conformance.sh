@@ -24,7 +24,7 @@ fi
 source "$here/node.sh"
 need_node "$place"
 [[ -d "$place/conformance/node_modules" ]] ||
-  npm install --silent --no-audit --no-fund --prefix "$place/conformance" "$suite"
+  npm install --loglevel=error --no-audit --no-fund --prefix "$place/conformance" "$suite"
 
 cd "$here/../.."
 cargo build --quiet --example conformance_client

@@ -30,7 +30,7 @@ environment() {
 }
 
 echo "installing into a temporary folder"
-npm install --silent --no-audit --no-fund --prefix "$place/node" "$everything" "$aimock" "$provider" &
+npm install --loglevel=error --no-audit --no-fund --prefix "$place/node" "$everything" "$aimock" "$provider" &
 node=$!
 environment servers &
 servers=$!

@@ -28,7 +28,7 @@ mkdir -p "$place/suites" "$place/evals/models"
 source "$here/../node.sh"
 need_python
 need_node "$place"
-[[ -d "$place/node_modules" ]] || npm install --silent --no-audit --no-fund --prefix "$place" "${agents[@]}"
+[[ -d "$place/node_modules" ]] || npm install --loglevel=error --no-audit --no-fund --prefix "$place" "${agents[@]}"
 export PATH="$place/node_modules/.bin:$PATH"
 
 cd "$here/../../.."

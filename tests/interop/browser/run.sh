@@ -14,7 +14,7 @@ if ! command -v chromium >/dev/null; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
 fi
-npm install --silent --no-audit --no-fund --prefix "$place/node" playwright-core@1.64.1 axe-core@4.11.0
+npm install --loglevel=error --no-audit --no-fund --prefix "$place/node" playwright-core@1.64.1 axe-core@4.11.0
 cp "$here"/*.mjs "$place/node"
 
 cd "$here/../../.."

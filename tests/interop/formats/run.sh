@@ -32,7 +32,7 @@ if [[ ! -x "$place/python/bin/python" ]]; then
     --dest "$place/jenkins" "$schema_of_jenkins"
   tar --extract --gzip --directory "$place/jenkins" --strip-components 3 --wildcards '*/junit-10.xsd' \
     --file "$place"/jenkins/*.tar.gz
-  npm install --silent --no-audit --no-fund --prefix "$place/node" "$multitool" "$ctrf" "$junit_to_ctrf"
+  npm install --loglevel=error --no-audit --no-fund --prefix "$place/node" "$multitool" "$ctrf" "$junit_to_ctrf"
 fi
 
 cd "$here/../../.."
