@@ -10,6 +10,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[path = "support/shell.rs"]
+mod shell;
+
 struct Project(tempfile::TempDir);
 
 impl Project {
@@ -190,16 +193,10 @@ fn mistakes_are_explained() {
 
 /// A server that lists its tools on two pages.
 const PAGED: &str = r#"
-answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
-while read -r line; do
-  id=${line#*\"id\":}; id=${id%%,*}; id=${id%%\}*}
-  case "$line" in
     *'"initialize"'*) answer '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"paged","version":"1"}}' ;;
     *'"cursor"'*) answer '{"tools":[{"name":"second","inputSchema":{"type":"object"}}]}' ;;
     *'"tools/list"'*) answer '{"tools":[{"name":"first","inputSchema":{"type":"object"}}],"nextCursor":"2"}' ;;
     *'"tools/call"'*) answer '{"content":[{"type":"text","text":"done"}]}' ;;
-  esac
-done
 "#;
 
 #[test]
@@ -216,7 +213,7 @@ cases:
   - {id: half, prompt: Do it., client: hasty, script: [{call: {name: first}}, {say: "{{result}}"}], expect: [{answer_contains: done}]}
   - {id: gone, prompt: Do it., client: hasty, script: [{call: {name: second}}, {say: "{{result}}"}], expect: [{answer_contains: done}]}
 "#;
-    let project = Project::new().file("suites/paged.yaml", suite).file("server.sh", PAGED);
+    let project = Project::new().file("suites/paged.yaml", suite).file("server.sh", &shell::serving(PAGED));
     let summary = json(&project.run(&["eval", "paged", "--format", "json"]));
     let cases = summary["cases"].as_array().unwrap();
     let is =
@@ -247,7 +244,7 @@ cases:
 access:
   anonymous: {sees: [first, second]}
 "#;
-    let project = Project::new().file("suites/hasty.yaml", suite).file("server.sh", PAGED);
+    let project = Project::new().file("suites/hasty.yaml", suite).file("server.sh", &shell::serving(PAGED));
     let ran = project.run(&["eval", "hasty", "--format", "json"]);
     let summary = json(&ran);
     assert_eq!(summary["verdict"], "pass", "access is about the whole list: {summary}");
@@ -329,21 +326,16 @@ cases:
 "#;
 
 const GALLERY: &str = r#"
-answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
-while read -r line; do
-  id=${line#*\"id\":}; id=${id%%,*}
-  case "$line" in
     *'"initialize"'*) answer '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"gallery","version":"1"}}' ;;
     *'"tools/list"'*) answer '{"tools":[{"name":"look","inputSchema":{"type":"object"}},{"name":"read","inputSchema":{"type":"object"}}]}' ;;
     *'"name":"look"'*) answer '{"content":[{"type":"image","mimeType":"image/png","data":"QQ=="},{"type":"audio","mimeType":"audio/wav","data":"QQ=="},{"type":"resource","resource":{"uri":"a://b","blob":"QQ=="}}]}' ;;
     *'"name":"read"'*) answer '{"content":[{"type":"text","text":"words"}]}' ;;
-  esac
-done
 "#;
 
 #[test]
 fn what_of_a_result_does_not_reach_the_model_is_on_record() {
-    let project = Project::new().file("suites/pictures.yaml", PICTURES).file("server.sh", GALLERY);
+    let project =
+        Project::new().file("suites/pictures.yaml", PICTURES).file("server.sh", &shell::serving(GALLERY));
     let ran = project.run(&["eval", "pictures", "--format", "json"]);
     assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
     // The report is about models' APIs; what the client does is among its misfits.

@@ -55,6 +55,8 @@ mod revival;
 mod second_client;
 #[path = "mcp_wire/stdio.rs"]
 mod stdio;
+#[path = "support/shell.rs"]
+mod shell;
 #[path = "mcp_wire/stage.rs"]
 mod stage;
 #[path = "mcp_wire/tls.rs"]

@@ -4,21 +4,17 @@
 use std::fs;
 use std::process::{Command, Output};
 
+#[path = "support/shell.rs"]
+mod shell;
+
 /// A server with one resource and one prompt.
 const SERVER: &str = r#"
-answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
-refuse() { printf '{"jsonrpc":"2.0","id":%s,"error":%s}\n' "$id" "$1"; }
-while read -r line; do
-  id=${line#*\"id\":}; id=${id%%,*}
-  case "$line" in
     *'"initialize"'*) answer '{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{},"prompts":{}},"serverInfo":{"name":"shop","version":"1"}}' ;;
     *tools/list*) answer '{"tools":[{"name":"look","inputSchema":{"type":"object"}}]}' ;;
     *'"shop://orders"'*) answer '{"contents":[{"uri":"shop://orders","text":"{\"orders\":[{\"id\":7}]}"}]}' ;;
     *resources/read*) refuse '{"code":-32002,"message":"no such resource"}' ;;
     *prompts/get*'"Ann"'*) answer '{"messages":[{"role":"user","content":{"type":"text","text":"Hello Ann"}}]}' ;;
     *prompts/get*) refuse '{"code":-32602,"message":"no such prompt"}' ;;
-  esac
-done
 "#;
 
 fn eval(steps: &str) -> (i32, String) {
@@ -41,7 +37,7 @@ cases:
 {steps}"
     );
     fs::write(dir.path().join("suites/steps.yaml"), suite).unwrap();
-    fs::write(dir.path().join("server.sh"), SERVER).unwrap();
+    fs::write(dir.path().join("server.sh"), shell::serving(SERVER)).unwrap();
     let run = |args: &[&str]| -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
         command.args(args).current_dir(dir.path()).env("NO_COLOR", "1").output().unwrap()

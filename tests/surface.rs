@@ -20,21 +20,17 @@ use serde_json::{Value, json};
 
 #[path = "support/ran.rs"]
 mod ran;
+#[path = "support/shell.rs"]
+mod shell;
 
 use ran::{Ran, json_of, rehearsal};
 
 /// A server over standard streams that lists what a file holds, and answers every call with `done`.
 const SERVER: &str = r#"
-answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
-while read -r line; do
-  id=${line#*\"id\":}; id=${id%%,*}; id=${id%%\}*}
-  case "$line" in
     *'"initialize"'*) answer '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"shop","version":"1"}}' ;;
     *'"tools/list"'*) answer "$(cat tools.json)" ;;
     *'"tools/call"'*) answer '{"content":[{"type":"text","text":"done"}]}' ;;
-    *'"id":'*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no such method"}}\n' "$id" ;;
-  esac
-done
+    *'"id":'*) refuse '{"code":-32601,"message":"no such method"}' ;;
 "#;
 
 const SUITE: &str = r#"
@@ -75,7 +71,7 @@ fn project(tools: &[Value], surface: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("suites")).unwrap();
     fs::write(folder.path().join("suites/shop.yaml"), format!("{}{surface}\n", SUITE.trim_start())).unwrap();
-    fs::write(folder.path().join("server.sh"), SERVER).unwrap();
+    fs::write(folder.path().join("server.sh"), shell::serving(SERVER)).unwrap();
     serve(folder.path(), tools);
     folder
 }

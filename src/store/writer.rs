@@ -47,8 +47,8 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
 }
 
-/// How many requests one transaction takes on besides model responses: about ten milliseconds of work.
-const BATCH: usize = 256;
+/// How many requests one transaction takes on besides model responses: a few milliseconds of work.
+const BATCH: usize = 64;
 
 /// What waits to be written.
 #[derive(Default)]

@@ -11,6 +11,7 @@ use rehearsal::net;
 use rehearsal::transcript::{Fault, Recorder};
 use serde_json::{Value, json};
 
+use crate::shell;
 use crate::stage::{
     INITIALIZED, Scripted, Seen, anonymous, answer, empty, event, free, log, odd, open_as, polite, result,
     stream, wire,
@@ -379,17 +380,7 @@ pub(crate) const STDIO_MODES: &[(&str, &str, &str)] = &[
 ];
 
 pub(crate) fn script(arm: &str) -> String {
-    format!(
-        r#"answer() {{ printf '{{"jsonrpc":"2.0","id":%s,"result":%s}}\n' "$id" "$1"; }}
-refuse() {{ printf '{{"jsonrpc":"2.0","id":%s,"error":%s}}\n' "$id" "$1"; }}
-while read -r line; do
-  id=${{line#*\"id\":}}; id=${{id%%,*}}
-  case "$line" in
-    {arm}
-    *'"initialize"'*) answer '{INITIALIZED}' ;;
-  esac
-done"#
-    )
+    shell::serving(&format!("{arm}\n*'\"initialize\"'*) answer '{INITIALIZED}' ;;"))
 }
 
 #[tokio::test]

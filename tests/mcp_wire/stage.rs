@@ -19,6 +19,8 @@ use rehearsal::transcript::{Clock, Fault, Recorder, Secrets, What, WireMessage};
 use rehearsal::units::Period;
 use serde_json::{Value, json};
 
+use crate::shell;
+
 /// A request as the scripted HTTP server saw it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -99,17 +101,9 @@ pub(crate) fn shell(script: &str, isolation: Isolation) -> Arc<dyn Target> {
 
 /// A shell server: answers the handshake, then does as `cases` (arms of a `case` over `$line`, with `$id`) says.
 pub(crate) fn server(cases: &str) -> String {
-    format!(
-        r#"answer() {{ printf '{{"jsonrpc":"2.0","id":%s,"result":%s}}\n' "$id" "$1"; }}
-while read -r line; do
-  id=${{line#*\"id\":}}; id=${{id%%,*}}
-  case "$line" in
-    *'"initialize"'*) answer '{INITIALIZED}' ;;
-    *'"notifications/initialized"'*) ;;
-    {cases}
-  esac
-done"#
-    )
+    let handshake =
+        format!("*'\"initialize\"'*) answer '{INITIALIZED}' ;;\n*'\"notifications/initialized\"'*) ;;");
+    shell::serving(&format!("{handshake}\n{cases}"))
 }
 
 pub(crate) const INITIALIZED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"shell","version":"1"}}"#;
