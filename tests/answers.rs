@@ -6,6 +6,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
+use rehearsal::drive::doors::Doors;
 use rehearsal::drive::hands::Hands;
 use rehearsal::drive::offer::Stocks;
 use rehearsal::drive::sampling::Sampler;
@@ -110,6 +111,7 @@ async fn run(questions: &[(&str, Value)], above: &str, within: &str, disk: Disk)
         stop: Stopping::default(),
         paces: Arc::default(),
         seats: Seats::of(1),
+        doors: Doors::new(Clock::system()),
     };
     (trial::run(case, &world).await, disk)
 }

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::doors::Door;
 use super::host::TrialHost;
 use super::ledger::Ledger;
 use super::offer::left::Left;
@@ -45,13 +46,14 @@ pub async fn run(case: &Case, work: &UseWork, world: &World, log: &Recorder) -> 
         Ok(host) => Arc::new(host),
         Err(fault) => return End::Faulted(fault),
     };
+    let door = world.doors.enter().await;
     let session = match world.open(&case.persona.name, case, log, Some(&host)).await {
         Ok(session) => session,
         Err(fault) => return End::Faulted(fault),
     };
     let around = Around { case, world, log, session: session.as_ref(), host: &host };
     let talk = Talk { work, around, model: model.as_ref(), ledger: &ledger };
-    let end = match within(work.limits.time.0, log, talk.whole()).await {
+    let end = match within(work.limits.time.0, log, talk.whole(door)).await {
         Some(Ok(())) => End::Done,
         Some(Err(end)) => end,
         None if ledger.is_asking() => {
@@ -91,8 +93,9 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    async fn whole(&self) -> Result<(), End> {
+    async fn whole(&self, door: Door) -> Result<(), End> {
         let listed = self.around.session.list_tools().await.map_err(End::Faulted)?;
+        door.opened();
         let mut shop = self.shop(&listed);
         steps::setup(self.work, self.around).await?;
         let instructions = self.around.session.facts().instructions.as_deref();

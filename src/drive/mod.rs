@@ -21,6 +21,7 @@ pub mod access;
 pub mod agent;
 pub mod auth;
 pub mod cast;
+pub mod doors;
 mod errands;
 pub mod fit;
 mod foreign;
@@ -83,6 +84,8 @@ pub struct World {
     pub paces: Arc<Paces>,
     /// Trials in flight at most.
     pub seats: seats::Seats,
+    /// Sessions that are opened at once.
+    pub doors: doors::Doors,
 }
 
 impl World {

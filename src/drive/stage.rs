@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cast::{Models, models};
+use super::doors::Doors;
 use super::hands::Hands;
 use super::issuer::Standing;
 use super::offer::Stocks;
@@ -168,6 +169,7 @@ impl Stage {
             prelude: self.prelude,
             lab: self.lab,
             journal,
+            doors: Doors::new(self.clock.clone()),
             clock: self.clock,
             secrets: self.secrets,
             stop,
