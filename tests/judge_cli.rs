@@ -211,7 +211,7 @@ fn labels_calibrate_the_judge_until_it_changes() {
     assert_eq!((&after["calibrated"], &after["calibration"]["may_gate"]), (&json!(true), &json!(false)));
     let shown = rehearsal(dir, &["show", "latest"], "");
     assert!(
-        shown.stdout.contains("(calibrated)") && shown.stdout.contains("too weak to gate"),
+        shown.stdout.contains("(calibrated)") && shown.stdout.contains("labels are too few"),
         "{}",
         shown.stdout
     );
@@ -226,6 +226,52 @@ fn labels_calibrate_the_judge_until_it_changes() {
     assert_ne!(changed["fingerprint"], before["fingerprint"]);
     let shown = rehearsal(dir, &["show", "latest"], "");
     assert!(shown.stdout.contains("(uncalibrated)"), "{}", shown.stdout);
+}
+
+/// A suite with one criterion and no check in code, whose candidate is wrong: its judge says so.
+const WRONG: &str = "\
+version: 1
+target: {command: [rehearsal, demo-server], transport: stdio}
+auth: {issuer: none}
+personas: [anonymous]
+models: [scripted]
+judge: {model: scripted-judge}
+trials: 2
+cases:
+  - id: late
+    prompt: When does my order arrive?
+    criteria: [{must: Names the day., scripted: Friday}]
+    script: [{say: It does not.}]
+";
+
+#[test]
+fn a_judge_that_labels_show_to_be_weak_makes_no_run_green() {
+    let project = tempfile::tempdir().unwrap();
+    let dir = project.path();
+    fs::create_dir(dir.join("suites")).unwrap();
+    fs::write(dir.join("suites/one.yaml"), WRONG).unwrap();
+    let run = || rehearsal(dir, &["eval", "one", "--format", "json"], "");
+    let before = run();
+    assert_eq!(before.code, 1, "{}\n{}", before.stdout, before.stderr);
+    let judge = json_of(&before)["judge"]["fingerprint"].as_str().unwrap().to_owned();
+    let calibrate = |number: usize| {
+        let rows = (0..number).map(|number| {
+            let (label, verdict) = [("yes", "yes"), ("yes", "no"), ("no", "no")][number % 3];
+            format!("old,t{number},Says so.,ben,{label},{verdict},{judge}\n")
+        });
+        let csv: String = std::iter::once("run,trial,criterion,rater,label,verdict,judge\n".to_owned()).chain(rows).collect();
+        fs::write(dir.join("labels.csv"), csv).unwrap();
+        rehearsal(dir, &["judge", "calibrate", "answers-question", "--labels", "labels.csv"], "")
+    };
+    let few = calibrate(30);
+    assert!(few.stdout.contains("may gate   not shown"), "{}", few.stdout);
+    assert_eq!(run().code, 1, "so few labels change nothing");
+    let many = calibrate(150);
+    assert!(many.stdout.contains("may gate   no: "), "{}", many.stdout);
+    let weak = run();
+    assert_eq!(weak.code, 3, "{}\n{}", weak.stdout, weak.stderr);
+    assert_eq!(json_of(&weak)["judge"]["calibration"]["advises"], true);
+    assert!(weak.stdout.contains("judge.too-weak"), "{}", weak.stdout);
 }
 
 #[test]

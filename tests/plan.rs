@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use rehearsal::diag::render::render;
 use rehearsal::ids::{CaseKey, ScoreKey};
 use rehearsal::plan::{self, Plan, Selection, Shard, Work};
+use rehearsal::score::judge::Advises;
 use rehearsal::suite::{Project, Request, Suite};
 use rehearsal::transcript::CaseKind;
 
@@ -83,6 +84,27 @@ fn identities(plan: &Plan) -> BTreeMap<String, (CaseKey, ScoreKey)> {
         format!("{} {:?} {} {} {}", header.case, header.model, header.persona, header.client, header.trial)
     };
     plan.cases.iter().map(|case| (name(case), (case.header.key, case.score_key))).collect()
+}
+
+#[test]
+fn where_a_judge_only_advises_its_trials_are_scored_otherwise() {
+    let mut suite = suite(TEXT);
+    let keys = |suite: &Suite| identities(&expand(suite, &Selection::default()));
+    let before = keys(&suite);
+    let mut advising = |advises: Advises| {
+        suite.judge.as_mut().unwrap().value.advises = advises;
+        let now = keys(&suite);
+        let changed = now.iter().filter(|(name, key)| before[*name] != **key).map(|(name, _)| name.clone());
+        let changed: Vec<String> = changed.collect();
+        assert!(now.iter().all(|(name, key)| before[name].0 == key.0), "the same trials");
+        changed
+    };
+    assert!(advising(Advises::default()).is_empty(), "a judge that gates is the judge it was");
+    let all = advising(Advises::on_all());
+    assert!(!all.is_empty() && all.iter().all(|name| name.starts_with("orders-two ")), "{all:?}");
+    let one = |text: &str| Advises { all: false, criteria: [text.to_owned()].into() };
+    assert_eq!(advising(one("Greets.")), all);
+    assert!(advising(one("Says goodbye.")).is_empty(), "no criterion of these cases");
 }
 
 fn wrong(suite: &Suite, selection: &Selection) -> String {

@@ -95,23 +95,26 @@ pub(super) fn selection(args: &Select, kinds: &[&str]) -> Selection {
     }
 }
 
-/// Loads a suite and expands it, telling every mistake.
+/// Loads a suite and expands it, telling every mistake; for a stored run with what was known of its judge then.
 pub(super) fn planned(
     name: &str,
     selection: &Selection,
     seed: u64,
+    run: Option<&Manifest>,
     context: &Context,
 ) -> Outcome<(Suite, Plan)> {
-    let suite = loaded(name, selection, context)?;
+    let suite = loaded(name, selection, run, context)?;
     match expanded(&suite, selection, seed) {
         Ok(plan) => Ok((suite, plan)),
         Err(diagnostics) => Err(refused(&suite, &diagnostics, context)),
     }
 }
 
-fn loaded(name: &str, selection: &Selection, context: &Context) -> Outcome<Suite> {
+fn loaded(name: &str, selection: &Selection, run: Option<&Manifest>, context: &Context) -> Outcome<Suite> {
     let request = Request { models: selection.models.clone(), clients: selection.clients.clone() };
-    check::load(&context.project(), name, &request, context)
+    let mut suite = check::load(&context.project(), name, &request, context)?;
+    super::judge::hold(&mut suite, run, context);
+    Ok(suite)
 }
 
 fn expanded(suite: &Suite, selection: &Selection, seed: u64) -> Result<Plan, Vec<Diagnostic>> {
@@ -145,7 +148,7 @@ fn prepare(names: &[String], args: &EvalArgs, kinds: &[&str], context: &Context)
     let selection = selection(&args.select, kinds);
     let (mut prepared, mut wrong, mut skipped) = (vec![], vec![], vec![]);
     for name in names {
-        let suite = match loaded(name, &selection, context) {
+        let suite = match loaded(name, &selection, None, context) {
             Ok(suite) => suite,
             Err(failure) => {
                 wrong.push(failure);

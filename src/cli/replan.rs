@@ -24,7 +24,7 @@ pub(super) fn replanned(manifest: &Manifest, selection: &Selection, context: &Co
     let made = manifest.inputs.get(&manifest.file).filter(|_| MadeSuite::is(&manifest.file));
     let made = made.map(|text| MadeSuite { file: manifest.file.as_str().into(), text: text.as_str().into() });
     let context = Context { made, ..context.clone() };
-    let (mut suite, plan) = planned(&manifest.file, selection, manifest.seed, &context)?;
+    let (mut suite, plan) = planned(&manifest.file, selection, manifest.seed, Some(manifest), &context)?;
     // The flaw of a demo run is part of its target, and of what its trials are about.
     if let Some(flaw) = &manifest.flaw {
         pass_flaw(&mut suite, flaw)?;

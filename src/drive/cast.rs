@@ -46,7 +46,8 @@ pub fn examiners(
         (None, panel) => Others::Panel(panel.iter().map(examiner).collect::<Result<_, Fault>>()?),
     };
     let first = asked(&spec.model, spec.confidence)?;
-    Ok(Judge { others, grouping: spec.calls, ..Judge::alone(first, spec.rubric.clone()) })
+    let alone = Judge::alone(first, spec.rubric.clone());
+    Ok(Judge { others, grouping: spec.calls, advises: spec.advises.clone(), ..alone })
 }
 
 /// Builds every model of the plan once. All missing keys are named together.

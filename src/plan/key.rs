@@ -172,20 +172,26 @@ struct Score<'a> {
     criteria: Vec<&'a Criterion>,
     verify: Vec<&'a Verify>,
     judge: Option<Fingerprint>,
+    /// The places of criteria on which the judge only advises: the same verdict weighs otherwise there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    advises: Vec<usize>,
 }
 
-/// What shapes the score of a case. The judge is part of it only where it is asked.
+/// What shapes the score of a case. The judge is part of it only where it is asked, and what it may decide only where
+/// that is not everything.
 pub(super) fn of_score(
     checks: &[Located<Check>],
     criteria: &[Located<Criterion>],
     verify: &[Located<Verify>],
     judge: Option<&JudgeSpec>,
 ) -> ScoreKey {
-    let judge = judge.filter(|_| !criteria.is_empty()).map(JudgeSpec::fingerprint);
+    let judge = judge.filter(|_| !criteria.is_empty());
+    let advises = |place: &usize| judge.is_some_and(|judge| judge.advises.on(&criteria[*place].value));
     ScoreKey(Digest::of_json(&Score {
         checks: checks.iter().map(|check| &check.value).collect(),
         criteria: criteria.iter().map(|criterion| &criterion.value).collect(),
         verify: verify.iter().map(|verify| &verify.value).collect(),
-        judge,
+        judge: judge.map(JudgeSpec::fingerprint),
+        advises: (0..criteria.len()).filter(advises).collect(),
     }))
 }

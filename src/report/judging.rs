@@ -67,6 +67,11 @@ pub struct Calibration {
     pub tnr: Option<[f64; 3]>,
     /// Whether its verdicts may gate.
     pub may_gate: bool,
+    /// Whether labels show that it is too weak, so that it advises and decides nothing.
+    pub advises: bool,
+    /// Criteria on which labels show it to be too weak, so that it only advises there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weak: Vec<String>,
     /// What the panel is worth, if a panel was calibrated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub panel: Option<PanelWorth>,
@@ -109,6 +114,8 @@ impl Rulings {
 
 /// Trials below which a correlation says nothing.
 const ENOUGH: usize = 20;
+/// Most criteria that are named in notes.
+const LISTED: usize = 3;
 /// The correlation from which longer answers are worth a word.
 const VERBOSE: f64 = 0.3;
 
@@ -139,6 +146,8 @@ impl JudgeStamp {
                 tpr: known.measured.tpr,
                 tnr: known.measured.tnr,
                 may_gate: known.may_gate,
+                advises: known.advises().all,
+                weak: known.weak.iter().map(|criterion| name(criterion)).collect(),
                 panel: known.panel,
                 routing: known.routing,
             }),
@@ -164,15 +173,26 @@ impl JudgeStamp {
                 self.rulings.undecided
             ));
         }
-        if let Some(Calibration { tpr, tnr, may_gate: false, .. }) = &self.calibration {
+        if let Some(Calibration { tpr, tnr, may_gate: false, advises, .. }) = &self.calibration {
             let low = |rate: &Option<[f64; 3]>| rate.map_or("unknown".to_owned(), |[_, low, _]| percent(low));
+            let weak = match advises {
+                true => "too weak to gate, so it advises and decides nothing",
+                false => "not shown to be fit to gate, labels are too few",
+            };
             notes.push(format!(
-                "too weak to gate: it surely finds {} of what people pass ({} needed) and {} of what they fail ({} needed)",
+                "{weak}: it surely finds {} of what people pass ({} needed) and {} of what they fail ({} needed)",
                 low(tpr),
                 percent(TPR_FLOOR),
                 low(tnr),
                 percent(TNR_FLOOR)
             ));
+        }
+        let weak = self.calibration.as_ref().map_or(&[][..], |known| &known.weak);
+        for criterion in weak.iter().take(LISTED) {
+            notes.push(format!("too weak for `{criterion}`, on which it only advises"));
+        }
+        if weak.len() > LISTED {
+            notes.push(format!("too weak for {} criteria more", weak.len() - LISTED));
         }
         if let Some(Corrected { judged, estimate, low, high, .. }) = self.corrected {
             notes.push(format!(
@@ -326,6 +346,8 @@ mod tests {
                 tpr: None,
                 tnr: None,
                 may_gate: true,
+                advises: false,
+                weak: vec![],
                 panel: None,
                 routing: None,
             }),
@@ -340,6 +362,8 @@ mod tests {
                 tpr: Some([0.95, 0.91, 0.97]),
                 tnr: Some([0.8, 0.62, 0.9]),
                 may_gate: false,
+                advises: true,
+                weak: vec!["Says sorry.".into()],
                 panel: Some(PanelWorth {
                     members: 3,
                     labels: 120,
@@ -361,7 +385,8 @@ mod tests {
         };
         insta::assert_snapshot!(weak.notes().join("\n"), @r"
         9 of 50 criteria undecided, more than the 10 % that a sound judge leaves open; `rehearsal judge label --undecided` shows them to a person
-        too weak to gate: it surely finds 91 % of what people pass (90 % needed) and 62 % of what they fail (80 % needed)
+        too weak to gate, so it advises and decides nothing: it surely finds 91 % of what people pass (90 % needed) and 62 % of what they fail (80 % needed)
+        too weak for `Says sorry.`, on which it only advises
         finds 90 % of criteria met; people would find 85 % (80 % to 90 %)
         panel worth about 1.6 independent votes of 3 (errors correlate 0.45 on 120 labels)
         of one family with x, which it may favour

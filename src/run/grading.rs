@@ -10,7 +10,7 @@ use super::scored::Scored;
 use crate::drive::World;
 use crate::plan::Case;
 use crate::score::Finding;
-use crate::score::judge::{Judge, Judged};
+use crate::score::judge::{Judge, Judged, undecided};
 use crate::store::{Packed, Store};
 use crate::transcript::{End, Fault, Recorder, Side, Transcript};
 
@@ -74,6 +74,7 @@ impl Grader {
         match self.judge(case, transcript).await {
             Ok(mut judged) => {
                 findings.append(&mut judged.findings);
+                findings.extend(undecided(&findings));
                 self.enter(Decided::of(case, transcript, findings, &judged)).await
             }
             Err(undecided) => undecided,

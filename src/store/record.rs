@@ -1,6 +1,6 @@
 //! What a run file holds, as plain data. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::score::expects::Expects;
 use crate::score::judge::calibration::Measured;
 use crate::score::judge::routing::Routing;
 use crate::score::judge::worth::PanelWorth;
-use crate::score::judge::{Confidence, Fingerprint};
+use crate::score::judge::{Advises, Confidence, Fingerprint};
 use crate::score::trajectory::Trajectory;
 use crate::score::{Outcome, Verdict};
 use crate::suite::health::Weakness;
@@ -135,6 +135,16 @@ pub struct Calibrated {
     /// Where the second judge is asked, if labels show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routing: Option<Routing>,
+    /// The criteria whose own labels show the judge to be too weak for them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub weak: BTreeSet<String>,
+}
+
+impl Calibrated {
+    /// Where the judge only advises. Too few labels show nothing, so they change nothing.
+    pub fn advises(&self) -> Advises {
+        Advises { all: !self.may_gate && self.measured.tells(), criteria: self.weak.clone() }
+    }
 }
 
 /// What one persona saw of the target before the first trial.

@@ -20,7 +20,7 @@ use crate::mcp::{ClientProfile, Isolation};
 use crate::net::Tls;
 use crate::score::access::DenialShape;
 use crate::score::checks::Check;
-use crate::score::judge::{Confidence, Criterion, Escalate, Fingerprint, Grouping, Rubric};
+use crate::score::judge::{Advises, Confidence, Criterion, Escalate, Fingerprint, Grouping, Rubric};
 use crate::surface::policy::Policy;
 use crate::transcript::Subject;
 use crate::units::{Period, Share};
@@ -211,6 +211,8 @@ pub struct JudgeSpec {
     pub calls: Grouping,
     /// How it is known how sure the first judge is.
     pub confidence: Confidence,
+    /// Where it only advises, as far as people's labels are known; no suite says so.
+    pub advises: Advises,
 }
 
 impl JudgeSpec {
@@ -218,7 +220,8 @@ impl JudgeSpec {
     pub fn alone(model: ModelSpec, rubric: Rubric) -> Self {
         let (escalate, calls) = (Escalate::Unsure, Grouping::Apart);
         let confidence = Confidence::usual(&model);
-        Self { model, rubric, second: None, panel: vec![], escalate, calls, confidence }
+        let advises = Advises::default();
+        Self { model, rubric, second: None, panel: vec![], escalate, calls, confidence, advises }
     }
 
     /// Every model that judges, the first one first.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rehearsal::diag::Located;
 use rehearsal::llm::ModelSpec;
 use rehearsal::score::judge::{
-    Confidence, Criterion, Escalate, Examiner, Grouping, InMemory, Judge, Judged, Others,
+    Advises, Confidence, Criterion, Escalate, Examiner, Grouping, InMemory, Judge, Judged, Others,
 };
 use rehearsal::score::{self, Finding, Grade, Outcome, Weight};
 use rehearsal::transcript::{Clock, Fault, Recorder, Secrets, Side, Transcript};
@@ -227,7 +227,26 @@ fn a_judge_that_is_known_to_be_weak_advises() {
     let weights =
         |judge: &Judge| decide(judge, &late_order()).findings.iter().map(|f| f.weight).collect::<Vec<_>>();
     assert_eq!(weights(&judge), [Weight::Must, Weight::Must, Weight::Info]);
-    assert_eq!(weights(&Judge { advises: true, ..judge }), [Weight::Info; 3]);
+    assert_eq!(weights(&Judge { advises: Advises::on_all(), ..judge.clone() }), [Weight::Info; 3]);
+    let advises = Advises { all: false, criteria: ["Invents a reason.".to_owned()].into() };
+    assert_eq!(weights(&Judge { advises, ..judge }), [Weight::Must, Weight::Info, Weight::Info]);
+}
+
+#[test]
+fn a_trial_that_only_an_advising_judge_could_decide_is_invalid() {
+    let (judge, _) = alone(says("a", "no"));
+    let advising = Judge { advises: Advises::on_all(), ..judge.clone() };
+    let findings = decide(&advising, &late_order()).findings;
+    let undecided = score::judge::undecided(&findings).expect("nothing weighs");
+    assert_eq!(grades(std::slice::from_ref(&undecided)), ["judge.too-weak"]);
+    let whole: Vec<Finding> = findings.iter().cloned().chain([undecided.clone()]).collect();
+    assert_eq!(score::outcome(&whole), Outcome::Invalid);
+    let checked = Finding { grade: Grade::Pass, ..undecided };
+    let beside: Vec<Finding> = findings.into_iter().chain([checked]).collect();
+    assert_eq!(score::judge::undecided(&beside), None, "code decides");
+    assert_eq!(score::judge::undecided(&decide(&judge, &late_order()).findings), None, "the judge decides");
+    let told = one(&advising, &late_order(), "[{info: Says sorry.}]");
+    assert_eq!(score::judge::undecided(&[told]), None, "nothing was meant to decide");
 }
 
 fn second(first: &'static str, second: &'static str, when: Escalate) -> (Judge, Arc<Double>) {

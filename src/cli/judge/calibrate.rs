@@ -22,6 +22,9 @@ use crate::score::judge::worth::{PanelWorth, Polled, worth};
 use crate::score::judge::{Fingerprint, Judge, Ruling, SURE};
 use crate::store::Reader;
 
+/// Most criteria that are listed.
+const LISTED: usize = 50;
+
 /// Calibrates, keeps the result beside the rubric, and prints it.
 pub(super) async fn calibrate(args: &CalibrateArgs, context: &Context) -> Outcome {
     rubric(&args.rubric, &context.project().catalog(), context)?;
@@ -293,7 +296,7 @@ fn told(found: &Calibration, corrected: Option<Corrected>, sample: Sample) -> St
             percent(share)
         ));
     }
-    for (criterion, measured) in found.criteria.iter().filter(|_| found.criteria.len() > 1).take(50) {
+    for (criterion, measured) in found.criteria.iter().filter(|_| found.criteria.len() > 1).take(LISTED) {
         let wrong = measured.missed + measured.fooled;
         out.push_str(&format!(
             "  {wrong:>3} of {:>4} wrong  {}\n",
@@ -316,11 +319,17 @@ fn told(found: &Calibration, corrected: Option<Corrected>, sample: Sample) -> St
     if sample == Sample::Picked {
         out.push_str("           trials were picked, not drawn by lot, so the correction rests on the error rates alone\n");
     }
-    let verdict = if found.may_gate {
-        "yes".to_owned()
-    } else {
-        format!("no: the lower ends must reach {TPR_FLOOR} (TPR) and {TNR_FLOOR} (TNR)")
+    let needed = format!("the lower ends must reach {TPR_FLOOR} (TPR) and {TNR_FLOOR} (TNR)");
+    let verdict = match (found.may_gate, measured.tells()) {
+        (true, _) => "yes".to_owned(),
+        (false, true) => format!("no: {needed}; it advises from now on, and what nothing else decides is invalid"),
+        (false, false) => format!(
+            "not shown: {needed}, which takes {ENOUGH} labels of criteria that people find met and not met; too few change nothing"
+        ),
     };
     out.push_str(&format!("may gate   {verdict}\n"));
+    for criterion in found.weak().iter().take(LISTED) {
+        out.push_str(&format!("  but not  {}: its own labels show the judge too weak for it\n", safe_line(criterion)));
+    }
     out
 }

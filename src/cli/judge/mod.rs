@@ -12,6 +12,7 @@ use super::failure::{Failure, Outcome, tell_diagnostics};
 use crate::diag::{Diagnostic, suggest};
 use crate::drive::{cast, stage};
 use crate::llm;
+use crate::score::judge::calibration::Calibration;
 use crate::score::judge::routing::TOLERATED;
 use crate::score::judge::{Fingerprint, Judge, Rubric, SURE};
 use crate::store::layout;
@@ -166,13 +167,37 @@ pub(super) async fn judge(command: &JudgeCommand, context: &Context) -> Outcome 
 /// it must be to need no second one, and whether it only advises.
 pub(super) fn remembering(judge: Judge, run_file: &Path, known: Option<&Judging>) -> Judge {
     let calibration = known.and_then(|known| known.calibration.as_ref());
-    let advises = calibration.is_some_and(|known| !known.may_gate);
+    let advises = calibration.map(Calibrated::advises).unwrap_or_default();
     let sure = calibration.and_then(|known| known.routing).map_or(SURE, |routing| routing.above);
     let verdicts = run_file
         .ancestors()
         .nth(3)
         .map(|reports| -> Arc<dyn crate::score::judge::Verdicts> { Arc::new(VerdictFile::beside(reports)) });
     Judge { verdicts, sure, advises, ..judge }
+}
+
+fn calibrated(known: &Calibration) -> Calibrated {
+    Calibrated {
+        on: known.on.clone(),
+        measured: known.measured,
+        may_gate: known.may_gate,
+        panel: known.panel,
+        routing: known.routing,
+        weak: known.weak(),
+    }
+}
+
+/// Notes in a suite where its judge only advises: as it was known when a run began, else as it is known now.
+pub(super) fn hold(suite: &mut Suite, run: Option<&Manifest>, context: &Context) {
+    let Some(spec) = suite.judge.as_mut().map(|judge| &mut judge.value) else { return };
+    let known = match run {
+        Some(manifest) => manifest.judging.as_ref().and_then(|judging| judging.calibration.clone()),
+        // A file that cannot be read is told where the run is described.
+        None => context.project().calibrations(&spec.rubric.name).ok().flatten().and_then(|known| {
+            known.of(spec.fingerprint()).map(calibrated)
+        }),
+    };
+    spec.advises = known.as_ref().map(Calibrated::advises).unwrap_or_default();
 }
 
 /// Who judges a suite and how well that is known, for the record.
@@ -186,13 +211,7 @@ pub(super) fn judging(suite: &Suite, context: &Context) -> Option<Judging> {
             None
         }
     };
-    let calibration = known.as_ref().and_then(|known| known.of(fingerprint)).map(|known| Calibrated {
-        on: known.on.clone(),
-        measured: known.measured,
-        may_gate: known.may_gate,
-        panel: known.panel,
-        routing: known.routing,
-    });
+    let calibration = known.as_ref().and_then(|known| known.of(fingerprint)).map(calibrated);
     let is_kin = |candidate: &llm::ModelSpec| {
         spec.models().any(|judge| {
             judge.name == candidate.name || (judge.family.is_some() && judge.family == candidate.family)

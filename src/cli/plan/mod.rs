@@ -30,7 +30,8 @@ pub(super) fn plan(args: &PlanArgs, context: &Context) -> Outcome {
     let project = Project::new(context.root.clone());
     let mut documents = Vec::new();
     for name in check::selected(&args.select.suites, &project)? {
-        let (suite, plan) = planned(&name, &selection(&args.select, &[]), args.select.seed, context)?;
+        let chosen = selection(&args.select, &[]);
+        let (suite, plan) = planned(&name, &chosen, args.select.seed, None, context)?;
         let (cells, most) = (cells(&plan), Most::of(&plan));
         let reports = context.root.join(&args.out);
         let round = forecast(&suite, &first_trials(&plan), &reports);

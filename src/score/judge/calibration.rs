@@ -21,7 +21,7 @@ pub const TNR_FLOOR: f64 = 0.8;
 pub const TPR_FLOOR: f64 = 0.9;
 /// The share of labels on which two people may differ before the criterion is at fault.
 pub const DISAGREEMENT: f64 = 0.1;
-/// Labels below which a calibration is called thin.
+/// Labels below which a calibration shows nothing, for or against a judge.
 pub const ENOUGH: u64 = 100;
 
 /// The calibrations of a rubric: one per judge, as the file beside the rubric holds them.
@@ -34,6 +34,13 @@ pub struct Calibrations {
     pub rubric: String,
     /// One per judge.
     pub judges: Vec<Calibration>,
+}
+
+impl Calibration {
+    /// The criteria whose own labels show the judge to be too weak for them, however well it does on others.
+    pub fn weak(&self) -> BTreeSet<String> {
+        self.criteria.iter().filter(|(_, own)| own.is_weak()).map(|(text, _)| text.clone()).collect()
+    }
 }
 
 impl Calibrations {
@@ -129,6 +136,17 @@ impl Measured {
     /// The counts.
     pub fn counts(&self) -> Counts {
         Counts { tp: self.tp, fn_: self.missed, fp: self.fooled, tn: self.tn }
+    }
+
+    /// Whether there are labels enough to say that the judge is too weak: fewer show nothing, for or against it.
+    pub fn tells(&self) -> bool {
+        self.counts().total() >= ENOUGH && self.tpr.is_some() && self.tnr.is_some()
+    }
+
+    /// Whether one of the rates surely lies below its floor.
+    pub fn is_weak(&self) -> bool {
+        let surely = |rate: Option<[f64; 3]>, floor: f64| rate.is_some_and(|[_, _, high]| high < floor);
+        surely(self.tpr, TPR_FLOOR) || surely(self.tnr, TNR_FLOOR)
     }
 
     /// Whether both rates surely lie above their floors.

@@ -13,6 +13,7 @@ use crate::diag::Located;
 use crate::ids::ModelName;
 use crate::transcript::{Recorder, Transcript, Usage};
 
+mod advises;
 pub mod bridge;
 pub mod calibration;
 pub mod canary;
@@ -36,6 +37,7 @@ pub mod screen;
 mod verdicts;
 pub mod worth;
 
+pub use advises::{Advises, undecided};
 pub use confidence::{Confidence, SURE};
 pub use criterion::{Asks, Criterion, Kind, Role};
 pub use examiner::{Asked, Bill, Examiner, Matter, Opinion};
@@ -104,8 +106,8 @@ pub struct Judge {
     /// The probability that the first judge must exceed for its word to be enough, where it is known: [`SURE`], or what
     /// labels have shown.
     pub sure: f64,
-    /// Whether its verdicts are reported and decide nothing: people were asked, and it is too weak to gate.
-    pub advises: bool,
+    /// Where its verdicts are reported and decide nothing: people were asked, and it is too weak to gate.
+    pub advises: Advises,
 }
 
 /// What judging a trial gave and cost.
@@ -131,7 +133,7 @@ impl Judge {
     /// A judge that decides alone.
     pub fn alone(first: Examiner, rubric: Rubric) -> Self {
         let (others, grouping) = (Others::Nobody, Grouping::default());
-        Self { first, others, rubric, grouping, verdicts: None, sure: SURE, advises: false }
+        Self { first, others, rubric, grouping, verdicts: None, sure: SURE, advises: Advises::default() }
     }
 
     /// The names of all models that judge, the first one first.
@@ -171,7 +173,7 @@ impl Judge {
                     ruling.first = self.first.weighs().then(|| ruling::first_word(&criterion.value, own));
                 }
                 at = end;
-                if self.advises {
+                if self.advises.on(&criterion.value) {
                     finding.weight = Weight::Info;
                 }
                 findings[index] = Some(finding);

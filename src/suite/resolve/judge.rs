@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Layer, first, models};
 use crate::diag::Located;
-use crate::score::judge::{Confidence, Escalate};
+use crate::score::judge::{Advises, Confidence, Escalate};
 use crate::suite::{CaseSpec, JudgeSpec};
 
 const USUAL_RUBRIC: &str = "answers-question";
@@ -29,6 +29,7 @@ pub(super) fn resolve(context: &mut Context<'_>, layers: &[Layer]) -> Option<Loc
         escalate: part.value.escalate.unwrap_or(Escalate::Unsure),
         calls: part.value.calls.unwrap_or_default(),
         confidence,
+        advises: Advises::default(),
     };
     Some(Located::new(spec, at))
 }
