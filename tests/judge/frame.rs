@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rehearsal::llm::Message;
 use rehearsal::score::judge::prompt::{self, Collision, Frame, Prompt, Question};
 use rehearsal::score::judge::{BUDGET, phrases};
-use rehearsal::transcript::Transcript;
+use rehearsal::transcript::{Transcript, What};
 use serde_json::{Value, json};
 
 use crate::doubles::rubric;
@@ -207,16 +207,79 @@ fn every_hostile_text_stays_inside_its_line() {
     }
 }
 
+/// What the prompt holds besides the transcript, at most.
+const AROUND: usize = 4_000;
+
 #[test]
 fn megabytes_of_hostile_text_are_cut_and_framed() {
     for attack in [CORPUS[0], CORPUS[1], CORPUS[6]] {
         let huge = attack.repeat(1_200_000 / attack.len());
-        let script = Script::default().user("Q").calls("t", json!({})).returns(json!({"x": huge}));
+        let mut script = Script::default().user("Q").calls("t", json!({})).returns(json!({"x": huge}));
+        for number in 0..60 {
+            script = script.calls("t", json!({"n": number})).fails(&format!("error {number}: {huge}"));
+            script = script.calls("t", json!({"n": number})).returns(json!({"x": attack.repeat(100)}));
+        }
         let prompt = write(&script.says(&huge).done(), &frame()).unwrap();
-        assert!(text(&prompt).len() < BUDGET + 200_000, "{}", text(&prompt).len());
+        assert!(text(&prompt).len() < BUDGET + AROUND, "{}", text(&prompt).len());
         let lines = data(&prompt, &frame());
         assert!(lines.iter().any(|line| line["left_out_characters"].as_u64() > Some(1_000)));
+        let of_kind = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).collect::<Vec<_>>();
+        assert_eq!(of_kind("prompt").len(), 1);
+        let answers = of_kind("answer");
+        assert!(answers.len() == 1 && answers[0]["text"].as_str().unwrap().len() > 2_000, "{answers:?}");
+        let errors = of_kind("error");
+        assert_eq!(errors.len(), 60);
+        for (number, error) in errors.iter().enumerate() {
+            assert!(error["text"].as_str().unwrap().starts_with(&format!("error {number}: ")));
+        }
+        assert!(lines.iter().any(|line| line["left_out"]["events"].is_u64()));
     }
+}
+
+#[test]
+fn the_last_answer_stays_whatever_the_rest_is() {
+    let huge = "\u{1b}\u{202e}".repeat(200_000);
+    let mut turns = Script::default();
+    for number in 0..500 {
+        turns = turns.user(&format!("{number} {huge}")).calls("t", json!({})).fails(&huge).says(&huge);
+    }
+    let prompt = write(&turns.user("And?").says(&format!("{huge} On Friday.")).done(), &frame()).unwrap();
+    assert!(text(&prompt).len() < BUDGET + AROUND, "{}", text(&prompt).len());
+    let lines = data(&prompt, &frame());
+    let last = lines.iter().rfind(|line| line["event"].is_u64()).unwrap();
+    assert!(last["kind"] == "answer" && last["text"].as_str().unwrap().ends_with("On Friday."));
+    let told: Vec<&Value> = lines.iter().filter(|line| !line["left_out"].is_null()).collect();
+    let errors = lines.iter().filter(|line| line["kind"] == "error").count() as u64;
+    let dropped: u64 = told.iter().filter_map(|line| line["left_out"]["errors"].as_u64()).sum();
+    assert_eq!(errors + dropped, 500, "errors that are left out are counted");
+    assert!(errors > 60, "{errors}");
+}
+
+/// A trial with one result, of a text and perhaps something for programs.
+fn with_result(said: &str, structured: Option<Value>) -> Transcript {
+    let mut transcript =
+        Script::default().user("When?").calls("t", json!({})).returns(json!(said)).says("On Friday.").done();
+    for event in &mut transcript.events {
+        if let What::ToolReturned { structured: inner, .. } = &mut event.what {
+            inner.clone_from(&structured);
+        }
+    }
+    transcript
+}
+
+#[test]
+fn the_judge_reads_what_the_candidate_read() {
+    let result = |said: &str, structured: Option<Value>| {
+        let prompt = write(&with_result(said, structured), &frame()).unwrap();
+        data(&prompt, &frame()).into_iter().find(|line| line["kind"] == "result").unwrap()
+    };
+    let both = result("It arrives on Friday.", Some(json!({"id": 7})));
+    assert_eq!((&both["text"], &both["structured"]), (&json!("It arrives on Friday."), &json!("{\"id\":7}")));
+    let same = result("{ \"id\": 7 }", Some(json!({"id": 7})));
+    assert_eq!((&same["text"], &same["structured"]), (&json!("{ \"id\": 7 }"), &Value::Null));
+    let bare = result("", Some(json!({"id": 7})));
+    assert_eq!((&bare["text"], &bare["structured"]), (&json!("{\"id\":7}"), &Value::Null));
+    assert_eq!(result("It arrives on Friday.", None)["structured"], Value::Null);
 }
 
 #[test]
