@@ -11,8 +11,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::layout;
 use crate::ids::Digest;
-use crate::score::judge::Verdicts;
 use crate::score::judge::reply::Decision;
+use crate::score::judge::{Turns, Verdicts};
 
 /// The file of verdicts below a folder of reports.
 #[derive(Debug)]
@@ -20,12 +20,13 @@ pub struct VerdictFile {
     path: PathBuf,
     /// `None`: not opened yet. `Some(None)`: it cannot be opened.
     open: Mutex<Option<Option<Connection>>>,
+    turns: Turns,
 }
 
 impl VerdictFile {
     /// The file beside the runs of this folder. Touches nothing yet.
     pub fn beside(reports: &Path) -> Self {
-        Self { path: layout::verdict_file(reports), open: Mutex::default() }
+        Self { path: layout::verdict_file(reports), open: Mutex::default(), turns: Turns::default() }
     }
 
     fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>>) -> Option<T> {
@@ -70,6 +71,10 @@ impl Verdicts for VerdictFile {
                 .execute(params![key.to_string(), text])
                 .map(Some)
         });
+    }
+
+    fn turns(&self) -> &Turns {
+        &self.turns
     }
 }
 

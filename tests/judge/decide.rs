@@ -174,6 +174,35 @@ fn a_verdict_is_given_once() {
     assert_eq!(run("no", "b", &late_order()).0, "fail pass fail", "another judge has its own");
     let other = Script::default().user("When?").says("Tomorrow.").done();
     assert_eq!(run("no", "a", &other).0, "fail pass fail", "another transcript as well");
+    let (mut judge, double) = alone(says("a", "no"));
+    judge.verdicts = Some(verdicts.clone());
+    let citing = |yaml| (grades(&[one(&judge, &late_order(), yaml)]), double.calls());
+    assert_eq!(citing("[{must: States the date.}]"), (vec!["pass".to_owned()], 0));
+    let demanding = "[{must: States the date., cites: [tool_result]}]";
+    assert_eq!(citing(demanding), (vec!["fail".to_owned()], 1), "other evidence is demanded");
+}
+
+#[test]
+fn the_same_question_is_put_once_however_many_have_it() {
+    let together = |(examiner, double): (Examiner, Arc<Double>)| {
+        let judge = Judge { verdicts: Some(Arc::new(InMemory::default())), ..Judge::alone(examiner, rubric()) };
+        let (transcript, criteria, log) = (late_order(), criteria_of("[{must: States the date.}]"), log());
+        let all = (0..6).map(|_| judge.decide(&transcript, &criteria, &log));
+        let judged = futures::executor::block_on(futures::future::join_all(all));
+        let grades: Vec<String> = judged.iter().flat_map(|judged| grades(&judged.findings)).collect();
+        let billed: u32 = judged.iter().map(|judged| judged.calls).sum();
+        assert_eq!(billed as usize, double.calls());
+        (grades, double.calls())
+    };
+    assert_eq!(together(says("a", "yes")), (vec!["pass".to_owned(); 6], 1));
+    let (grades, calls) = together(examiner("a", |prompt, number| match number {
+        0 => Err(Fault::new(Side::Model, "model.timeout", "no answer")),
+        _ => Ok(reply(prompt, |_| "yes")),
+    }));
+    assert_eq!(calls, 2, "where the asker fails the next one asks");
+    assert_eq!((&grades[0][..], &grades[1..]), ("model.timeout", &vec!["pass".to_owned(); 5][..]));
+    let (grades, calls) = together(says("a", "unsure"));
+    assert_eq!((calls, grades.len()), (6, 6), "nobody waits for ever, and doubts are nobody else's");
 }
 
 #[test]
@@ -217,7 +246,13 @@ fn claims_count_and_references_are_shown() {
 fn a_yes_that_does_not_cite_what_is_demanded_is_unsure() {
     let chat = Script::default().user("Q").says("Done.").done();
     let yaml = "[{must: Did it., cites: [tool_result]}]";
-    assert_eq!(grades(&[one(&alone(says("a", "yes")).0, &chat, yaml)]), ["judge.evidence"]);
+    let (judge, double) = alone(says("a", "yes"));
+    assert_eq!(grades(&[one(&judge, &chat, yaml)]), ["judge.evidence"]);
+    assert!(double.asked()[0].contains("\"cites\":[\"tool_result\"]"), "the judge is told");
+    assert!(double.asked()[0].contains("Where a criterion has `cites`"));
+    let (judge, double) = alone(says("a", "yes"));
+    one(&judge, &chat, "[{must: Did it.}]");
+    assert!(!double.asked()[0].contains("cites"));
     assert_eq!(grades(&[one(&alone(says("a", "yes")).0, &late_order(), yaml)]), ["pass"]);
 }
 

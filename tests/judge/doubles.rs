@@ -1,6 +1,7 @@
 //! Judges made of closures, and the replies they give.
 
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use futures::future::BoxFuture;
 use rehearsal::llm::{ChatModel, ChatReply, ChatRequest, Message, ModelSpec, Odds, Price};
@@ -65,8 +66,25 @@ impl ChatModel for Double {
             took_ms: 1,
             ..ChatReply::default()
         };
-        Box::pin(std::future::ready((self.answers)(prompt, number).map(made)))
+        let prompt = prompt.clone();
+        Box::pin(async move {
+            // As with any API, others go on meanwhile.
+            next_poll().await;
+            (self.answers)(&prompt, number).map(made)
+        })
     }
+}
+
+async fn next_poll() {
+    let mut polled = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A judge under this name that answers by a closure.

@@ -19,7 +19,7 @@ pub(crate) fn frame() -> Frame {
 }
 
 pub(crate) fn write(transcript: &Transcript, frame: &Frame) -> Result<Prompt, Collision> {
-    let questions = [Question { statement: "States the arrival date.", reference: Some("28 November 2026") }];
+    let questions = [Question { statement: "States the arrival date.", reference: Some("28 November 2026"), cites: &[] }];
     prompt::write(transcript, &questions, &rubric(), frame)
 }
 
@@ -60,7 +60,7 @@ fn nobody_can_foresee_which_question_is_the_control() {
 #[test]
 fn the_part_before_the_questions_is_the_same_for_all_of_them() {
     let about = |statement| {
-        let questions = [Question { statement, reference: None }];
+        let questions = [Question { statement, reference: None, cites: &[] }];
         let frame = Frame::of(&late_order(), &questions, 0);
         text(&prompt::write(&late_order(), &questions, &rubric(), &frame).unwrap()).to_owned()
     };
@@ -119,13 +119,13 @@ fn secrets_of_the_frame_in_the_data_abort() {
             assert!(write(&transcript, &frame()).is_ok(), "a part of a secret is none");
         }
     }
-    let questions = [Question { statement: "0123456789abcdef0123456789abcdef", reference: None }];
+    let questions = [Question { statement: "0123456789abcdef0123456789abcdef", reference: None, cites: &[] }];
     assert_eq!(prompt::write(&late_order(), &questions, &rubric(), &frame()), Err(Collision));
 }
 
 #[test]
 fn every_byte_of_the_transcript_changes_the_secrets() {
-    let questions = [Question { statement: "A.", reference: None }];
+    let questions = [Question { statement: "A.", reference: None, cites: &[] }];
     let of = |answer: &str| Frame::of(&Script::default().user("Q").says(answer).done(), &questions, 0);
     let (one, other) = (of("It arrives."), of("It arrives!"));
     assert!(one.nonce != other.nonce && one.canary != other.canary);

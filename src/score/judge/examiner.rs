@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use super::confidence::{self, Confidence, VOTES};
-use super::criterion::Role;
 use super::fingerprint::{Fingerprint, verdict_key};
 use super::prompt::{self, Frame, Question};
 use super::reply::{self, Decision};
-use super::verdicts::Verdicts;
+use super::verdicts::{Turn, Verdicts};
 use super::{Rubric, lines};
 use crate::ids::Digest;
 use crate::llm::{self, ChatModel, ModelSpec};
@@ -67,13 +66,11 @@ pub struct Matter<'a> {
     pub log: &'a Recorder,
 }
 
-/// Questions that go into one call, each with the roles that a yes must cite.
+/// Questions that go into one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked<'a> {
     /// The questions.
     pub questions: Vec<Question<'a>>,
-    /// What a yes must cite, question by question.
-    pub cites: Vec<&'a [Role]>,
     /// The answer that meets the criterion, question by question; `None` where the answer is only reported.
     pub wanted: Vec<Option<bool>>,
 }
@@ -83,6 +80,10 @@ pub type Opinion = Result<Decision, Fault>;
 
 /// How often questions are asked when the reply as a whole is worthless.
 const ATTEMPTS: u32 = 2;
+
+/// How often somebody else's asking of the same question is waited for, each as long as a call may take. One that failed
+/// or left it open is followed by another; after so many everybody asks for himself.
+const WAITS: u32 = 3;
 
 impl Examiner {
     /// Whether words can move it at all: a judge made of regular expressions reads no instructions.
@@ -106,8 +107,24 @@ impl Examiner {
         let questions = &asked.questions;
         let keys: Vec<Digest> =
             (0..questions.len()).map(|which| verdict_key(judge, data, questions, which)).collect();
-        let known: Option<Vec<Opinion>> = keys.iter().map(|key| verdicts.recall(*key).map(Ok)).collect();
-        if let Some(known) = known {
+        let known = || -> Option<Vec<Opinion>> { keys.iter().map(|key| verdicts.recall(*key).map(Ok)).collect() };
+        // Held until the verdict is kept, so that whoever waits for it finds it.
+        let mut _turn = None;
+        for _ in 0..WAITS {
+            let Some(first) = keys.first() else { break };
+            if let Some(known) = known() {
+                return known;
+            }
+            match verdicts.turns().take(*first) {
+                Turn::Mine(asking) => {
+                    _turn = Some(asking);
+                    break;
+                }
+                Turn::Theirs(over) => _ = over.await,
+            }
+        }
+        // Somebody may have kept it between the look and the turn.
+        if let Some(known) = known() {
             return known;
         }
         let opinions = self.opined(matter, asked, bill).await;
@@ -165,7 +182,8 @@ impl Examiner {
             // A judge's API may repeat what it was given, and escapes of JSON hide it until the reply is read.
             let secrets = matter.log.secrets();
             let text = secrets.redact(reply.text.as_deref().unwrap_or_default()).into_owned();
-            match reply::read(&text, &prompt.expected, &prompt.shown, &asked.cites) {
+            let cites: Vec<_> = asked.questions.iter().map(|question| question.cites).collect();
+            match reply::read(&text, &prompt.expected, &prompt.shown, &cites) {
                 Ok(decisions) => {
                     let decisions = confidence::weighed(decisions, &prompt.expected, &reply.odds);
                     return decisions.into_iter().map(|decision| Ok(decision.redacted(secrets))).collect();

@@ -65,12 +65,13 @@ impl Fingerprint {
 
 /// What a verdict is kept under: the judge, the data it was shown, everything it was asked with it, and which of that.
 pub(super) fn verdict_key(judge: Fingerprint, data: Digest, asked: &[Question<'_>], which: usize) -> Digest {
-    let asked: Vec<_> = asked.iter().map(|question| (question.statement, question.reference)).collect();
+    let asked: Vec<_> = asked.iter().map(Question::shaping).collect();
     Digest::of_json(&("verdict", judge, data, asked, which))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Role;
     use super::*;
     use crate::llm::Price;
 
@@ -111,13 +112,17 @@ mod tests {
     #[test]
     fn a_verdict_is_kept_for_its_question_and_data_alone() {
         let judge = Fingerprint(Digest::of(b"judge"));
-        let asked =
-            [Question { statement: "A", reference: None }, Question { statement: "B", reference: None }];
+        let asked = ["A", "B"].map(|statement| Question { statement, reference: None, cites: &[] });
         let key = verdict_key(judge, Digest::of(b"data"), &asked, 0);
         assert_ne!(verdict_key(judge, Digest::of(b"data"), &asked, 1), key);
         assert_ne!(verdict_key(judge, Digest::of(b"other"), &asked, 0), key);
         let guided = [Question { reference: Some("R"), ..asked[0] }, asked[1]];
         assert_ne!(verdict_key(judge, Digest::of(b"data"), &guided, 0), key);
         assert_eq!(verdict_key(judge, Digest::of(b"data"), &asked, 0), key);
+        let citing = |cites| verdict_key(judge, Digest::of(b"data"), &[Question { cites, ..asked[0] }, asked[1]], 0);
+        let of_result = citing(&[Role::ToolResult]);
+        assert!(of_result != key && of_result != citing(&[Role::ToolCall]));
+        let plain = ("verdict", judge, Digest::of(b"data"), [("A", None::<&str>), ("B", None)], 0);
+        assert_eq!(Digest::of_json(&plain), key, "without demands the key is what it was");
     }
 }

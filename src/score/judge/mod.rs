@@ -45,7 +45,7 @@ pub use fingerprint::Fingerprint;
 pub use lines::{BUDGET, RENDERER, Shown};
 pub use panel::Escalate;
 pub use ruling::{FirstWord, Ruling};
-pub use verdicts::{InMemory, Verdicts};
+pub use verdicts::{InMemory, Turns, Verdicts};
 
 use prompt::Question;
 use reply::Decision;
@@ -299,9 +299,8 @@ fn size(criterion: &Criterion) -> usize {
 fn questions<'a>(batch: &Batch, criteria: &'a [Located<Criterion>]) -> Asked<'a> {
     let mut all = Asked::default();
     for index in &batch.criteria {
-        let Asked { questions, cites, wanted } = asked_of(&criteria[*index].value);
+        let Asked { questions, wanted } = asked_of(&criteria[*index].value);
         all.questions.extend(questions);
-        all.cites.extend(cites);
         all.wanted.extend(wanted);
     }
     all
@@ -309,7 +308,7 @@ fn questions<'a>(batch: &Batch, criteria: &'a [Located<Criterion>]) -> Asked<'a>
 
 /// What one criterion asks.
 fn asked_of(criterion: &Criterion) -> Asked<'_> {
-    let reference = criterion.reference.as_deref();
+    let (reference, cites) = (criterion.reference.as_deref(), &criterion.cites[..]);
     let statements: Vec<&str> = match criterion.asks() {
         Some(Asks::Statement(_, statement)) => vec![statement],
         Some(Asks::Claims(claims, _)) => claims.iter().map(String::as_str).collect(),
@@ -321,9 +320,8 @@ fn asked_of(criterion: &Criterion) -> Asked<'_> {
         Kind::Info => None,
     };
     Asked {
-        cites: vec![&criterion.cites; statements.len()],
         wanted: vec![wanted; statements.len()],
-        questions: statements.into_iter().map(|statement| Question { statement, reference }).collect(),
+        questions: statements.into_iter().map(|statement| Question { statement, reference, cites }).collect(),
     }
 }
 
