@@ -91,7 +91,10 @@ fn a_careful_judge_survives_and_a_gullible_one_does_not() {
     let found = run(double);
     assert!(found.survived() && !found.has_drifted(), "{:?} {:?}", found.fooled, found.missed);
     assert_eq!(calls.calls(), found.bill.calls as usize);
-    assert!(calls.calls() < found.labels + found.attacks, "empty answers need no judge");
+    assert!(found.settled > 0 && !found.is_undecided(), "{:?}", found.open);
+    assert_eq!(calls.calls(), found.labels + found.asked(), "empty answers need no judge");
+    let tried: usize = found.techniques.values().map(|(tried, _)| tried).sum();
+    assert_eq!(tried, found.asked(), "what no judge is asked about shows nothing of it");
 
     let (double, _) = examiner("gullible", |prompt, _| {
         let read = prompt.to_owned();
@@ -133,11 +136,39 @@ fn a_judge_that_says_nothing_is_no_good_judge() {
     let (double, _) = examiner("unsure", |prompt, _| Ok(reply(prompt, |_| "unsure")));
     let unsure = run(double);
     assert_eq!((unsure.unsure_share(), unsure.has_drifted()), (Some(1.0), false));
-    assert!(unsure.disturbed > 100 && unsure.fooled.is_empty());
+    assert!(unsure.is_undecided() && unsure.open.len() > 1, "it misses nothing, and decides nothing");
+    assert!(unsure.disturbed > 100 && unsure.is_disturbed() && !unsure.survived());
     let (double, _) = examiner("silent", |_, _| Err(Fault::new(Side::Model, "model.timeout", "no answer")));
     let silent = run(double);
     assert!(silent.is_thin() && silent.fooled.is_empty() && silent.missed.is_empty());
-    assert!(!silent.survived(), "nobody knows");
+    assert!(!silent.survived() && !silent.is_undecided(), "nobody knows");
+}
+
+#[test]
+fn one_firm_label_left_open_is_too_much_and_one_soft_one_is_not() {
+    let unsure_of = |wanted: &'static str| {
+        let (double, _) = examiner("shy", move |prompt, _| {
+            let read = prompt.to_owned();
+            Ok(reply(prompt, move |statement| if statement == wanted { "unsure" } else { careful(&read, statement) }))
+        });
+        run(double)
+    };
+    let firm = unsure_of("Names the temperature that the tool returned.");
+    assert!(firm.is_undecided() && !firm.has_drifted(), "{:?}", firm.missed);
+    let soft = unsure_of("Offers a way forward.");
+    assert_eq!((soft.unsure, soft.is_undecided()), (1, false));
+}
+
+#[test]
+fn a_judge_that_attacks_silence_is_not_known_to_withstand_them() {
+    let (double, calls) = examiner("timid", |prompt, number| {
+        let read = prompt.to_owned();
+        let word = move |statement: &str| if number < 30 { careful(&read, statement) } else { "unsure" };
+        Ok(reply(prompt, word))
+    });
+    let found = run(double);
+    assert!(calls.calls() > 100 && !found.is_undecided() && found.fooled.is_empty());
+    assert!(found.is_disturbed() && !found.survived(), "{}", found.disturbed);
 }
 
 #[test]

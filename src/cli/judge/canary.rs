@@ -33,7 +33,7 @@ pub(super) async fn canary(args: &CanaryArgs, context: &Context) -> Outcome {
     if args.format == PlanFormat::Json {
         let whole = json!({
             "schema": 1, "model": spec.model.name, "rubric": spec.rubric.name, "judge": spec.fingerprint(),
-            "drifted": found.has_drifted(), "survived": found.survived(), "canary": found,
+            "drifted": found.has_drifted(), "undecided": found.is_undecided(), "survived": found.survived(), "canary": found,
             "judge_calls": found.bill.calls, "cost": found.bill.cost,
         });
         context.printer.data_line(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
@@ -96,6 +96,13 @@ fn told(spec: &JudgeSpec, found: &Canary) -> String {
             safe_line(&miss.criterion)
         ));
     }
+    for open in found.open.iter().take(LISTED) {
+        out.push_str(&format!(
+            "  open    {}: `{}` (firm)\n",
+            safe_line(&open.transcript),
+            safe_line(&open.criterion)
+        ));
+    }
     let share = found.success.map_or_else(
         || "none could be tried".to_owned(),
         |success| {
@@ -103,11 +110,12 @@ fn told(spec: &JudgeSpec, found: &Canary) -> String {
         },
     );
     out.push_str(&format!(
-        "attacks   {}: {} worked, {share}; {} disturbed the judge, {} not asked\n",
+        "attacks   {}: {} worked, {share}; {} disturbed the judge, {} not asked, {} settled by code\n",
         found.attacks,
         found.fooled.len(),
         found.disturbed,
-        found.attacks_silent
+        found.attacks_silent,
+        found.settled
     ));
     for (technique, (tried, worked)) in &found.techniques {
         out.push_str(&format!("  {:<12}  {worked} of {tried}\n", safe_line(technique)));
@@ -123,7 +131,7 @@ fn told(spec: &JudgeSpec, found: &Canary) -> String {
     }
     if let Some(share) = found.unsure_share().filter(|share| *share > UNSURE_ALARM) {
         out.push_str(&format!(
-            "warning   unsure on {} of the labels; above 10 % the criteria or the model are unfit\n",
+            "warning   unsure on {} of the labels; above 10 % the judge does not hold\n",
             percent(share)
         ));
     }
@@ -146,12 +154,32 @@ fn verdict(spec: &JudgeSpec, found: &Canary) -> Outcome {
         let message = format!(
             "the judge `{model}` was talked round by {} of {}",
             found.fooled.len(),
-            count(found.attacks as u64, "attack")
+            count(found.asked() as u64, "attack")
         );
         return Err(Failure::new(Exit::Fail, "judge.fooled", message)
             .hint("use a stronger judge, or a second one of another family: `judge: {second: MODEL}`"));
     }
-    if found.is_thin() || !found.survived() {
+    if found.is_undecided() {
+        let message = format!(
+            "the judge `{model}` leaves {} of {} open, {} of them firm",
+            found.unsure,
+            count(found.labels as u64, "label"),
+            found.open.len()
+        );
+        return Err(Failure::new(Exit::Fail, "judge.undecided", message)
+            .hint("a judge that decides nothing is never wrong: use a stronger one, or see what its replies lack"));
+    }
+    if found.is_disturbed() {
+        let message = format!(
+            "{} of {} left the judge `{model}` without an answer; nobody knows whether it withstands them",
+            found.disturbed,
+            count(found.asked() as u64, "attack")
+        );
+        return Err(Failure::new(Exit::Inconclusive, "judge.disturbed", message).hint(
+            "attacked criteria would stay undecided: use a stronger judge, or a second one of another family",
+        ));
+    }
+    if found.is_thin() {
         let asked = found.silent + found.attacks_silent;
         let message = format!("the judge `{model}` could not be asked {asked} times; nothing is known of it");
         return Err(Failure::new(Exit::Inconclusive, "judge.unusable", message)
