@@ -2,6 +2,7 @@
 //! for the gate: the gate compares verdicts of one judge with verdicts of the same judge.
 
 use super::Interval;
+use super::proportion::wilson;
 use super::special::norm_quantile;
 
 /// A corrected rate.
@@ -49,6 +50,36 @@ pub fn ppi_plus_plus_mean(labelled: &[(f64, f64)], unlabelled: &[f64], conf: f64
     let lambda = shared / ((1.0 + ratio) * spread);
     let lambda = if lambda.is_finite() { lambda.clamp(0.0, 1.0) } else { 0.0 };
     ppi_mean(labelled, unlabelled, lambda, conf)
+}
+
+/// Labels below which the normal interval of [`ppi_share`] is not trusted alone.
+const FEW: usize = 100;
+
+/// A share of yes-or-no answers by [`ppi_plus_plus_mean`], with an interval that few labels cannot make short. `labelled`
+/// holds pairs (human, judge).
+///
+/// Formula: with fewer than 100 labels, and where human and judge differ alike on all of them, the interval reaches as far
+/// as Wilson's for the human labels alone: the normal one has no width where nothing varies, and twenty labels that all
+/// say yes do not show that everything does. `None` for fewer than two labels, and as there.
+pub fn ppi_share(labelled: &[(bool, bool)], unlabelled: &[bool], conf: f64) -> Option<Corrected> {
+    if labelled.len() < 2 {
+        return None;
+    }
+    let number = |yes: bool| f64::from(u8::from(yes));
+    let pairs: Vec<(f64, f64)> =
+        labelled.iter().map(|(human, judge)| (number(*human), number(*judge))).collect();
+    let rest: Vec<f64> = unlabelled.iter().map(|judge| number(*judge)).collect();
+    let found = ppi_plus_plus_mean(&pairs, &rest, conf)?;
+    let left: Vec<f64> = pairs.iter().map(|(human, judge)| human - found.lambda * judge).collect();
+    let varies = variance(&left)? > 1e-12;
+    if labelled.len() >= FEW && varies {
+        return Some(found);
+    }
+    let yes = labelled.iter().filter(|(human, _)| *human).count();
+    let people = wilson(yes as u64, labelled.len() as u64, conf)?;
+    let interval =
+        Interval { low: found.interval.low.min(people.low), high: found.interval.high.max(people.high) };
+    Some(Corrected { interval, ..found })
 }
 
 /// What a fixed calibration set says of a judge: of `pos` that humans pass it passes `tp`, of `neg` it fails `tn`.
@@ -154,5 +185,28 @@ mod tests {
         assert_eq!((corrected.lambda, corrected.estimate), (0.0, 0.75));
         assert_eq!(ppi_mean(&[], &[1.0], 1.0, 0.95), None);
         assert_eq!(ppi_mean(&labelled, &[], 1.0, 0.95), None);
+    }
+
+    #[test]
+    fn few_labels_and_labels_that_do_not_vary_give_no_short_interval() {
+        let rest = [vec![true; 270], vec![false; 30]].concat();
+        let width = |labelled: &[(bool, bool)]| {
+            let found = ppi_share(labelled, &rest, 0.95).expect("labels");
+            assert!(found.interval.low <= found.estimate && found.estimate <= found.interval.high);
+            found.interval.high - found.interval.low
+        };
+        let alike = |n: usize| vec![(true, true); n];
+        let plain: Vec<(f64, f64)> = vec![(1.0, 1.0); 20];
+        let collapsed = ppi_plus_plus_mean(&plain, &[1.0; 300], 0.95).expect("labels").interval;
+        assert_eq!(collapsed.high - collapsed.low, 0.0, "the normal interval alone");
+        assert!(width(&alike(20)) > 0.16 && width(&alike(400)) > 0.009);
+        assert!(width(&[(true, true), (false, false)]) > 0.8);
+        assert_eq!(ppi_share(&alike(1), &rest, 0.95), None, "one label");
+        // Enough labels that vary: the interval of the vectors, unchanged.
+        let mixed: Vec<(bool, bool)> = (0..200).map(|n| (n % 10 != 0, n % 7 != 0)).collect();
+        let pairs: Vec<(f64, f64)> =
+            mixed.iter().map(|(h, j)| (f64::from(u8::from(*h)), f64::from(u8::from(*j)))).collect();
+        let others: Vec<f64> = rest.iter().map(|judge| f64::from(u8::from(*judge))).collect();
+        assert_eq!(ppi_share(&mixed, &rest, 0.95), ppi_plus_plus_mean(&pairs, &others, 0.95));
     }
 }
