@@ -44,10 +44,25 @@ pub(super) fn packs(frozen: &Text, mutations: &Text) -> Result<JudgePacks, Vec<D
         yaml::from_text(&mutations.file, &mutations.text).map_err(|error| vec![error])?;
     let at = |text: &Text| Origin { file: text.file.clone(), line: 1, column: 1 };
     let mut wrong: Vec<Diagnostic> = vec![];
+    wrong.extend(known(pack.version, frozen).err());
+    wrong.extend(known(attacks.version, mutations).err());
     wrong.extend(pack.problems().into_iter().map(|problem| bad(at(frozen), problem)));
     wrong.extend(attacks.problems(&pack).into_iter().map(|problem| bad(at(mutations), problem)));
     if wrong.is_empty() { Ok(JudgePacks { frozen: pack, mutations: attacks }) } else { Err(wrong) }
 }
+
+/// Refuses a file of another format than the one that is known: what it means would be guessed.
+fn known(version: u32, file: &Text) -> Result<(), Diagnostic> {
+    if version == VERSION {
+        return Ok(());
+    }
+    let message = format!("the file says `version: {version}`, and only version {VERSION} is known");
+    let start = Origin { file: file.file.clone(), line: 1, column: 1 };
+    Err(bad(start, message).hint("a newer rehearsal may know it"))
+}
+
+/// The version of the formats of all these files.
+const VERSION: u32 = 1;
 
 fn bad(at: Origin, message: String) -> Diagnostic {
     Diagnostic::error("judge.bad-file", at, message)
@@ -56,11 +71,13 @@ fn bad(at: Origin, message: String) -> Diagnostic {
 /// Reads a file of calibrations.
 pub(super) fn calibrations(text: &Text) -> Result<Calibrations, Diagnostic> {
     let start = Origin { file: text.file.clone(), line: 1, column: 1 };
-    serde_json::from_str(&text.text).map_err(|error| {
+    let found: Calibrations = serde_json::from_str(&text.text).map_err(|error| {
         bad(start, format!("the calibrations cannot be read: {error}")).hint(
             "`rehearsal judge calibrate` writes this file; restore it, or delete it and calibrate again",
         )
-    })
+    })?;
+    known(found.version, text)?;
+    Ok(found)
 }
 
 /// Reads labels: CSV where the file's name ends so, else YAML. A CSV file cannot say how its trials were chosen.
@@ -72,7 +89,9 @@ pub(super) fn labels(text: &Text) -> Result<LabelFile, Diagnostic> {
                 .hint("columns: run, trial, case, criterion, kind, rater, label, verdict, judge; `label` is yes, no or unsure")
         });
     }
-    yaml::from_text(&text.file, &text.text)
+    let found: LabelFile = yaml::from_text(&text.file, &text.text)?;
+    known(found.version, text)?;
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -99,5 +118,26 @@ mod tests {
         let wrong = super::packs(&text(frozen), &text(mutations)).expect_err("unsound");
         let said: Vec<&str> = wrong.iter().map(|one| one.message.as_str()).collect();
         assert_eq!(said.len(), 5, "{said:?}");
+    }
+
+    #[test]
+    fn files_of_an_unknown_version_are_refused() {
+        let text = |name: &str, text: &str| Text { file: name.into(), text: text.into() };
+        assert!(labels(&text("l.yaml", "{version: 1, labels: []}")).is_ok());
+        let refused = labels(&text("l.yaml", "{version: 2, labels: []}")).expect_err("another format");
+        assert_eq!(refused.code, "judge.bad-file");
+        assert!(refused.message.contains("version: 2"), "{}", refused.message);
+        let kept = |version: u32| format!("{{\"version\": {version}, \"rubric\": \"r\", \"judges\": []}}");
+        assert!(
+            calibrations(&text("c.json", &kept(1))).is_ok()
+                && calibrations(&text("c.json", &kept(9))).is_err()
+        );
+        let newer = |name: &str| {
+            let old = embedded_text(name);
+            text(name, &old.text.replacen("version: 1", "version: 3", 1))
+        };
+        let wrong =
+            super::packs(&newer("frozen"), &newer("mutations")).expect_err("both are of another format");
+        assert_eq!(wrong.len(), 2, "{wrong:?}");
     }
 }

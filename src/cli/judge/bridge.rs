@@ -6,16 +6,14 @@ use serde_json::json;
 use super::super::Context;
 use super::super::args::PlanFormat;
 use super::super::failure::{Failure, Outcome};
-use super::rulings::{self, Ruled};
-use super::{BridgeArgs, built, log, number, percent, remembering, spec};
+use super::rulings;
+use super::{BridgeArgs, built, log, number, percent, remembering, scripted, spec};
 use crate::diag::{Located, Origin};
 use crate::gate::Exit;
-use crate::llm::ModelSpec;
 use crate::report::figures::count;
 use crate::score::judge::bridge::{Bridge, ENOUGH, SHIFT, Span};
 use crate::score::judge::{Examiner, Judge};
-use crate::store::Reader;
-use crate::suite::JudgeSpec;
+use crate::store::{Reader, StoreError};
 
 /// Judges again and says whether verdicts of both judges may be compared.
 pub(super) async fn bridge(args: &BridgeArgs, context: &Context) -> Outcome {
@@ -29,27 +27,24 @@ pub(super) async fn bridge(args: &BridgeArgs, context: &Context) -> Outcome {
     if ruled.is_empty() {
         return Err(Failure::usage("judge.nothing-judged", "no judge was asked about anything in this run"));
     }
-    scripted(&mut spec, &ruled);
+    scripted(&mut spec, ruled.iter().map(|one| &one.ruling.criterion));
     let judge = remembering(built(&spec, context)?, &file, None);
     let reader = Reader::open(&file)?;
     let log = log(context);
     let origin = Origin { file: "run".into(), line: 1, column: 1 };
-    let mut work = vec![];
-    for one in &ruled {
-        if let Some(transcript) = reader.transcript(one.key)? {
-            work.push((one, transcript));
-        }
-    }
-    let pairs = futures::stream::iter(work.iter().map(|(one, transcript)| {
+    // Transcripts are read as they are judged: a large run's would not fit into memory together.
+    let pairs = futures::stream::iter(ruled.iter().map(|one| {
         let criteria = [Located::new(one.ruling.criterion.clone(), origin.clone())];
-        let (judge, log) = (&judge, &log);
+        let (judge, log, reader) = (&judge, &log, &reader);
         async move {
-            let judged = judge.decide(transcript, &criteria, log).await;
+            let Some(transcript) = reader.transcript(one.key)? else { return Ok(None) };
+            let judged = judge.decide(&transcript, &criteria, log).await;
             let ruling = judged.findings.into_iter().next().and_then(|finding| finding.ruling);
-            (one.ruling.met(), ruling.and_then(|ruling| ruling.met()))
+            Ok(Some((one.ruling.met(), ruling.and_then(|ruling| ruling.met()))))
         }
     }));
-    let pairs: Vec<_> = pairs.buffered(args.concurrency.into()).collect().await;
+    let pairs: Vec<Result<Option<_>, StoreError>> = pairs.buffered(args.concurrency.into()).collect().await;
+    let pairs = pairs.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
     let found = Bridge::of(&pairs);
     if args.format == PlanFormat::Json {
         let old = ruled.first().and_then(|one| one.judge);
@@ -59,17 +54,6 @@ pub(super) async fn bridge(args: &BridgeArgs, context: &Context) -> Outcome {
         context.printer.data(told(&found).as_bytes())?;
     }
     verdict(&found, &judge)
-}
-
-/// A scripted judge follows what the criteria themselves say.
-fn scripted(spec: &mut JudgeSpec, ruled: &[Ruled]) {
-    if spec.model.dialect == "scripted_judge" {
-        let rules = ruled.iter().filter_map(|one| {
-            let (_, statement) = one.ruling.criterion.statement()?;
-            Some(json!({"statement": statement, "matches": one.ruling.criterion.scripted.as_ref()?}))
-        });
-        spec.model = ModelSpec { script: Some(rules.collect()), ..spec.model.clone() };
-    }
 }
 
 fn told(found: &Bridge) -> String {
@@ -103,7 +87,7 @@ fn verdict(found: &Bridge, judge: &Judge) -> Outcome {
             let message =
                 format!("verdicts of `{}` cannot be compared with those of the run's judge", spec.name);
             Err(Failure::new(Exit::Fail, "judge.bridge", message)
-                .hint("judge the whole baseline again with the new judge"))
+                .hint("run the suite with the new judge and accept that run as the new baseline: `rehearsal eval SUITE`, `rehearsal baseline accept RUN`"))
         }
         Span::Open => {
             let pairs = count(found.pairs, "pair");

@@ -9,17 +9,17 @@ use super::super::Context;
 use super::super::args::PlanFormat;
 use super::super::failure::{Failure, Outcome};
 use super::rulings::{self, Ruled};
-use super::{CalibrateArgs, built, log, number, percent, rate, refused, remembering, rubric, spec};
+use super::{CalibrateArgs, built, log, number, percent, rate, refused, remembering, rubric, scripted, spec};
 use crate::diag::{Located, Origin};
 use crate::display::safe_line;
 use crate::gate::Exit;
 use crate::score::judge::calibration::{
     self, Calibration, Calibrations, Corrected, DISAGREEMENT, ENOUGH, TNR_FLOOR, TPR_FLOOR, Who,
 };
-use crate::score::judge::labels::{LabelFile, LabelRow, Sample, Word};
+use crate::score::judge::labels::{self, LabelFile, LabelRow, Sample, Word};
 use crate::score::judge::routing::{self, Own};
 use crate::score::judge::worth::{PanelWorth, Polled, worth};
-use crate::score::judge::{Fingerprint, Judge, Ruling, SURE};
+use crate::score::judge::{Fingerprint, Judge, Ruling, SURE, seen};
 use crate::store::Reader;
 
 /// Most criteria that are listed.
@@ -32,41 +32,52 @@ pub(super) async fn calibrate(args: &CalibrateArgs, context: &Context) -> Outcom
     let file = context.project().labels(&path).map_err(|wrong| refused(&[wrong], context))?;
     let LabelFile { sample, mut labels, .. } = file;
     let sample = if args.random { Sample::Random } else { sample };
-    let runs = runs(&labels, args, context);
+    let runs = runs(&mut labels, args, context);
     let (judge, models, own) = match &args.model {
         Some(model) => {
-            let spec = spec(model, &args.rubric, context)?;
+            let mut spec = spec(model, &args.rubric, context)?;
+            scripted(&mut spec, runs.values().flat_map(|(_, ruled)| ruled).map(|one| &one.ruling.criterion));
             let judge = built(&spec, context)?;
             let rulings = judged_again(&mut labels, &runs, &judge, context).await?;
             (spec.fingerprint(), vec![spec.model.name.to_string()], own(&labels, |item| rulings.get(item)))
         }
         None => {
-            let (judge, models) = named(&labels, &runs)?;
+            let (judge, models) = named(&labels, &runs, &args.rubric)?;
             let rulings = by_item(&runs, judge);
             (judge, models, own(&labels, |item| rulings.get(item).copied()))
         }
     };
     let on = context.clock.stamp().chars().take(10).collect();
-    let Some(mut found) = calibration::calibrate(&labels, Who { judge, models, on }) else {
+    let distinct = labels::distinct(&labels, &shown(&labels, &runs)?);
+    let Some(mut found) = calibration::calibrate(&distinct, Who { judge, models, on }) else {
         return Err(Failure::usage("judge.no-labels", "no label has a verdict to be held against")
             .hint("labels that `rehearsal judge label` wrote have one; others need `--model NAME`, and run and trial of a stored run"));
     };
     if args.model.is_none() {
         found.panel = panel(&labels, &runs, &found);
     }
-    found.routing = routing::routing(&own, args.tolerate.0);
+    // A threshold promises something for verdicts like the labelled ones, and picked ones are like no others.
+    found.routing = (sample == Sample::Random).then(|| routing::routing(&own, args.tolerate.0)).flatten();
     let unlabelled = match &args.model {
         Some(_) => vec![],
         None => unlabelled(&labels, &runs),
     };
-    let corrected = calibration::corrected(&labels, &unlabelled, sample);
+    let rows = if sample == Sample::Random { &labels } else { &distinct };
+    let corrected = calibration::corrected(rows, &unlabelled, sample);
     let kept = keep(&found, args, context)?;
     if args.format == PlanFormat::Json {
         let whole = json!({"schema": 1, "rubric": args.rubric, "calibration": found, "corrected": corrected, "file": kept});
         context.printer.data_line(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
     } else {
         context.printer.data(told(&found, corrected, sample).as_bytes())?;
-        context.printer.data(routed(&found, own.len(), args).as_bytes())?;
+        if distinct.len() < labels.len() {
+            let copies = labels.len() - distinct.len();
+            let told = format!(
+                "copies     {copies} labels are of trials in which the judge was shown the same as in another; those count once\n"
+            );
+            context.printer.data(told.as_bytes())?;
+        }
+        context.printer.data(routed(&found, (own.len(), sample), args).as_bytes())?;
         context
             .printer
             .talk(&format!("kept in {kept}; runs with this judge are stamped \"calibrated\" from now on"));
@@ -74,36 +85,68 @@ pub(super) async fn calibrate(args: &CalibrateArgs, context: &Context) -> Outcom
     Ok(Exit::Pass)
 }
 
-/// The rulings of every run that labels name and that is there.
-fn runs(
-    labels: &[LabelRow],
-    args: &CalibrateArgs,
-    context: &Context,
-) -> BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)> {
-    let names: BTreeSet<&str> = labels.iter().map(|row| row.run.as_str()).collect();
-    let found = names.into_iter().filter_map(|name| {
-        let file = super::super::runs::resolve(name, &args.out, context).ok()?;
-        let ruled = rulings::of(&file).ok()?;
-        Some((name.to_owned(), (file, ruled)))
-    });
-    found.collect()
+/// The rulings of every run that labels name and that is there, by its id. Labels may name a run by the start of its id;
+/// they have the whole of it from then on.
+fn runs(labels: &mut [LabelRow], args: &CalibrateArgs, context: &Context) -> Runs {
+    let names: BTreeSet<String> = labels.iter().map(|row| row.run.clone()).collect();
+    let mut ids: BTreeMap<String, String> = BTreeMap::new();
+    let mut found = Runs::new();
+    for name in names {
+        let Ok(file) = super::super::runs::resolve(&name, &args.out, context) else { continue };
+        let Ok(manifest) = Reader::open(&file).and_then(|reader| reader.manifest()) else { continue };
+        let Ok(ruled) = rulings::of(&file) else { continue };
+        let id = manifest.run.to_string();
+        ids.insert(name, id.clone());
+        found.insert(id, (file, ruled));
+    }
+    for row in labels {
+        if let Some(id) = ids.get(&row.run) {
+            row.run.clone_from(id);
+        }
+    }
+    found
 }
 
+/// What the judge was shown in every labelled trial that is stored.
+fn shown(labels: &[LabelRow], runs: &Runs) -> Outcome<labels::Shown> {
+    let mut shown = labels::Shown::new();
+    for (run, (file, ruled)) in runs {
+        let wanted: BTreeSet<&str> =
+            labels.iter().filter(|row| row.run == *run).map(|row| row.trial.as_str()).collect();
+        let reader = Reader::open(file)?;
+        let keys: BTreeSet<_> = ruled.iter().map(|one| one.key).collect();
+        for key in keys.into_iter().filter(|key| wanted.contains(key.to_string().as_str())) {
+            if let Some(transcript) = reader.transcript(key)? {
+                shown.insert((run.clone(), key.to_string()), seen(&transcript));
+            }
+        }
+    }
+    Ok(shown)
+}
+
+/// A run file and what judges ruled in it, by the run's id.
+type Runs = BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>;
+
 /// The one judge whose verdicts the labels hold, and its models as far as a run tells.
-fn named(
-    labels: &[LabelRow],
-    runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>,
-) -> Outcome<(Fingerprint, Vec<String>)> {
+fn named(labels: &[LabelRow], runs: &Runs, rubric: &str) -> Outcome<(Fingerprint, Vec<String>)> {
     let judges: BTreeSet<Fingerprint> =
         labels.iter().filter(|row| row.verdict.is_some()).filter_map(|row| row.judge).collect();
     let mut judges = judges.into_iter();
     match (judges.next(), judges.next()) {
         (Some(judge), None) => {
             let manifest = |file: &Path| Reader::open(file).and_then(|reader| reader.manifest()).ok();
-            let judging = runs.values().filter_map(|(file, _)| manifest(file)?.judging);
-            let models =
-                judging.filter(|judging| judging.fingerprint == judge).map(|judging| judging.models).next();
-            Ok((judge, models.unwrap_or_default()))
+            let mut judging = runs.values().filter_map(|(file, _)| manifest(file)?.judging);
+            let Some(judging) = judging.find(|judging| judging.fingerprint == judge) else {
+                return Ok((judge, vec![]));
+            };
+            if judging.rubric != rubric {
+                let own = &judging.rubric;
+                let message = format!("the labelled run was judged by the rubric `{own}`, not by `{rubric}`");
+                return Err(Failure::usage("judge.other-rubric", message).hint(format!(
+                    "`judge calibrate {own}`; with `--model NAME` that model decides the labelled trials again by `{rubric}`"
+                )));
+            }
+            Ok((judge, judging.models))
         }
         (None, _) => Err(Failure::usage(
             "judge.no-labels",
@@ -119,11 +162,7 @@ fn named(
 }
 
 /// What the panel that judged the labelled runs is worth; `None` for a judge that decides alone.
-fn panel(
-    labels: &[LabelRow],
-    runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>,
-    found: &Calibration,
-) -> Option<PanelWorth> {
+fn panel(labels: &[LabelRow], runs: &Runs, found: &Calibration) -> Option<PanelWorth> {
     let agreed = calibration::agreed(labels);
     let ruled = runs.values().flat_map(|(_, ruled)| ruled).filter(|one| one.judge == Some(found.judge));
     let polled: Vec<Polled> = ruled
@@ -140,10 +179,7 @@ fn panel(
 type Known = (String, String, String);
 
 /// The rulings of this judge, by what they are about.
-fn by_item(
-    runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>,
-    judge: Fingerprint,
-) -> BTreeMap<Known, &Ruling> {
+fn by_item(runs: &Runs, judge: Fingerprint) -> BTreeMap<Known, &Ruling> {
     let ruled = runs.values().flat_map(|(_, ruled)| ruled).filter(|one| one.judge == Some(judge));
     let item = |one: &Ruled| (one.run.clone(), one.key.to_string(), one.ruling.criterion.text());
     ruled.map(|one| (item(one), &one.ruling)).collect()
@@ -163,7 +199,7 @@ fn own<'a>(labels: &[LabelRow], ruling: impl Fn(&Known) -> Option<&'a Ruling>) -
 /// Puts the verdicts of this judge in the place of those in the file, and gives its rulings.
 async fn judged_again(
     labels: &mut [LabelRow],
-    runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>,
+    runs: &Runs,
     judge: &Judge,
     context: &Context,
 ) -> Outcome<BTreeMap<Known, Ruling>> {
@@ -203,7 +239,7 @@ async fn judged_again(
 }
 
 /// The judge's verdicts on everything in the labelled runs that nobody labelled: met or not.
-fn unlabelled(labels: &[LabelRow], runs: &BTreeMap<String, (std::path::PathBuf, Vec<Ruled>)>) -> Vec<bool> {
+fn unlabelled(labels: &[LabelRow], runs: &Runs) -> Vec<bool> {
     let known: BTreeSet<(&str, &str, &str)> =
         labels.iter().map(|row| (row.run.as_str(), row.trial.as_str(), row.criterion.as_str())).collect();
     let rest = runs.values().flat_map(|(_, ruled)| ruled).filter(|one| {
@@ -246,10 +282,14 @@ pub(super) fn write(path: &Path, text: &str) -> Outcome<()> {
 }
 
 /// Where the second judge is asked from now on, in words; nothing for a judge that is not asked how sure it is.
-fn routed(found: &Calibration, weighed: usize, args: &CalibrateArgs) -> String {
+fn routed(found: &Calibration, (weighed, sample): (usize, Sample), args: &CalibrateArgs) -> String {
     match &found.routing {
         Some(routing) => format!("routing    {}\n", routing.sentence()),
         None if weighed == 0 => String::new(),
+        None if sample == Sample::Picked => format!(
+            "routing    trials were picked, not drawn by lot, and show no threshold; verdicts with a probability of {SURE} or less \
+             go to the second judge as before\n"
+        ),
         None => format!(
             "routing    {weighed} labelled verdicts do not show where people surely differ on no more than {}: too few, or too \
              often wrong; those with a probability of {SURE} or less go to the second judge as before\n",
@@ -322,14 +362,19 @@ fn told(found: &Calibration, corrected: Option<Corrected>, sample: Sample) -> St
     let needed = format!("the lower ends must reach {TPR_FLOOR} (TPR) and {TNR_FLOOR} (TNR)");
     let verdict = match (found.may_gate, measured.tells()) {
         (true, _) => "yes".to_owned(),
-        (false, true) => format!("no: {needed}; it advises from now on, and what nothing else decides is invalid"),
+        (false, true) => {
+            format!("no: {needed}; it advises from now on, and what nothing else decides is invalid")
+        }
         (false, false) => format!(
             "not shown: {needed}, which takes {ENOUGH} labels of criteria that people find met and not met; too few change nothing"
         ),
     };
     out.push_str(&format!("may gate   {verdict}\n"));
     for criterion in found.weak().iter().take(LISTED) {
-        out.push_str(&format!("  but not  {}: its own labels show the judge too weak for it\n", safe_line(criterion)));
+        out.push_str(&format!(
+            "  but not  {}: its own labels show the judge too weak for it\n",
+            safe_line(criterion)
+        ));
     }
     out
 }

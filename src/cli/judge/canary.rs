@@ -5,13 +5,12 @@ use serde_json::json;
 use super::super::args::PlanFormat;
 use super::super::failure::{Failure, Outcome};
 use super::super::{Context, experiment};
-use super::{CanaryArgs, built, log, percent, refused, spec};
+use super::{CanaryArgs, built, log, percent, refused, scripted, spec};
 use crate::display::safe_line;
 use crate::gate::Exit;
 use crate::report::figures::count;
 use crate::score::judge::Confidence;
 use crate::score::judge::canary::{self, Canary, UNSURE_ALARM};
-use crate::score::judge::frozen::FrozenPack;
 use crate::store::layout;
 use crate::store::record::CanarySeen;
 use crate::suite::JudgeSpec;
@@ -26,8 +25,9 @@ pub(super) async fn canary(args: &CanaryArgs, context: &Context) -> Outcome {
     let JudgePacks { frozen, mutations } = packs;
     let model = args.which.model.as_deref().unwrap_or("scripted-judge");
     // Attacked is what it says; how sure it is of that plays no part.
-    let spec = JudgeSpec { confidence: Confidence::None, ..spec(model, &args.which.rubric, context)? };
-    let spec = scripted(spec, &frozen);
+    let mut spec = JudgeSpec { confidence: Confidence::None, ..spec(model, &args.which.rubric, context)? };
+    let labels = frozen.transcripts.iter().flat_map(|frozen| &frozen.labels);
+    scripted(&mut spec, labels.map(|label| &label.criterion));
     let judge = built(&spec, context)?;
     let found = canary::run(&judge, &frozen, &mutations, (args.concurrency.into(), &log(context))).await;
     if args.format == PlanFormat::Json {
@@ -55,19 +55,6 @@ fn keep(args: &CanaryArgs, spec: &JudgeSpec, outcome: &Outcome, context: &Contex
     let judge = spec.fingerprint();
     let seen = CanarySeen { judge, model: spec.model.name.to_string(), at: context.clock.stamp(), failed };
     experiment::keep(&layout::canary_file(&context.root.join(&args.out), &judge.to_string()), &seen)
-}
-
-/// A scripted judge follows what the labels themselves say.
-fn scripted(mut spec: JudgeSpec, frozen: &FrozenPack) -> JudgeSpec {
-    if spec.model.dialect == "scripted_judge" {
-        let labels = frozen.transcripts.iter().flat_map(|frozen| &frozen.labels);
-        let rules = labels.filter_map(|label| {
-            let (_, statement) = label.criterion.statement()?;
-            Some(json!({"statement": statement, "matches": label.criterion.scripted.as_ref()?}))
-        });
-        spec.model.script = Some(rules.collect());
-    }
-    spec
 }
 
 fn told(spec: &JudgeSpec, found: &Canary) -> String {
@@ -166,8 +153,9 @@ fn verdict(spec: &JudgeSpec, found: &Canary) -> Outcome {
             count(found.labels as u64, "label"),
             found.open.len()
         );
-        return Err(Failure::new(Exit::Fail, "judge.undecided", message)
-            .hint("a judge that decides nothing is never wrong: use a stronger one, or see what its replies lack"));
+        return Err(Failure::new(Exit::Fail, "judge.undecided", message).hint(
+            "a judge that decides nothing is never wrong: use a stronger one, or see what its replies lack",
+        ));
     }
     if found.is_disturbed() {
         let message = format!(

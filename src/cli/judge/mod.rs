@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::Context;
 use super::args::PlanFormat;
@@ -14,7 +15,7 @@ use crate::drive::{cast, stage};
 use crate::llm;
 use crate::score::judge::calibration::Calibration;
 use crate::score::judge::routing::TOLERATED;
-use crate::score::judge::{Fingerprint, Judge, Rubric, SURE};
+use crate::score::judge::{Criterion, Fingerprint, Judge, Rubric, SURE};
 use crate::store::layout;
 use crate::store::record::{Calibrated, CanarySeen, Judging, Manifest};
 use crate::store::verdicts::VerdictFile;
@@ -163,17 +164,16 @@ pub(super) async fn judge(command: &JudgeCommand, context: &Context) -> Outcome 
     }
 }
 
-/// A judge that reuses verdicts kept beside this run file. Where people were asked it is held to what they showed: how sure
-/// it must be to need no second one, and whether it only advises.
+/// A judge that reuses verdicts kept beside this run file. Where people were asked it is held to what they showed of how
+/// sure it must be to need no second one; where it only advises is in its definition, see [`hold`].
 pub(super) fn remembering(judge: Judge, run_file: &Path, known: Option<&Judging>) -> Judge {
     let calibration = known.and_then(|known| known.calibration.as_ref());
-    let advises = calibration.map(Calibrated::advises).unwrap_or_default();
     let sure = calibration.and_then(|known| known.routing).map_or(SURE, |routing| routing.above);
     let verdicts = run_file
         .ancestors()
         .nth(3)
         .map(|reports| -> Arc<dyn crate::score::judge::Verdicts> { Arc::new(VerdictFile::beside(reports)) });
-    Judge { verdicts, sure, advises, ..judge }
+    Judge { verdicts, sure, ..judge }
 }
 
 fn calibrated(known: &Calibration) -> Calibrated {
@@ -190,12 +190,15 @@ fn calibrated(known: &Calibration) -> Calibrated {
 /// Notes in a suite where its judge only advises: as it was known when a run began, else as it is known now.
 pub(super) fn hold(suite: &mut Suite, run: Option<&Manifest>, context: &Context) {
     let Some(spec) = suite.judge.as_mut().map(|judge| &mut judge.value) else { return };
-    let known = match run {
-        Some(manifest) => manifest.judging.as_ref().and_then(|judging| judging.calibration.clone()),
+    let fingerprint = spec.fingerprint();
+    let then = run.and_then(|manifest| manifest.judging.as_ref());
+    let known = match then.filter(|judging| judging.fingerprint == fingerprint) {
+        Some(judging) => judging.calibration.clone(),
         // A file that cannot be read is told where the run is described.
-        None => context.project().calibrations(&spec.rubric.name).ok().flatten().and_then(|known| {
-            known.of(spec.fingerprint()).map(calibrated)
-        }),
+        None => {
+            let now = context.project().calibrations(&spec.rubric.name).ok().flatten();
+            now.and_then(|known| known.of(fingerprint).map(calibrated))
+        }
     };
     spec.advises = known.as_ref().map(Calibrated::advises).unwrap_or_default();
 }
@@ -273,6 +276,17 @@ pub(super) fn built(spec: &JudgeSpec, context: &Context) -> Outcome<Judge> {
     let outside = super::eval::outside(context)?;
     let outside = llm::Outside::new(outside.http, keys);
     cast::examiners(spec, |spec| llm::build(spec, &outside)).map_err(|fault| Failure::from_fault(&fault))
+}
+
+/// A scripted judge follows what the criteria themselves say.
+fn scripted<'a>(spec: &mut JudgeSpec, criteria: impl Iterator<Item = &'a Criterion>) {
+    if spec.model.dialect == "scripted_judge" {
+        let rules = criteria.filter_map(|criterion| {
+            let (_, statement) = criterion.statement()?;
+            Some(json!({"statement": statement, "matches": criterion.scripted.as_ref()?}))
+        });
+        spec.model.script = Some(rules.collect());
+    }
 }
 
 /// Where failed attempts of judges are noted that belong to no trial.

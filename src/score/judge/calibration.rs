@@ -11,7 +11,7 @@ use super::routing::Routing;
 use super::worth::PanelWorth;
 use crate::stats::Interval;
 use crate::stats::agreement::{Counts, cohen_kappa, gwet_ac1, judge_confusion, krippendorff_alpha_nominal};
-use crate::stats::correction::{self, ppi_plus_plus_mean, rogan_gladen};
+use crate::stats::correction::{self, ppi_share, rogan_gladen};
 
 /// The confidence of intervals.
 const LEVEL: f64 = 0.95;
@@ -295,7 +295,6 @@ pub fn corrected_by(measured: &Measured, met: u64, judged: u64) -> Option<Correc
 /// labelled trials are a random sample and there are others, else by the judge's known errors. `unlabelled` are the
 /// judge's verdicts on the rest: met or not.
 pub fn corrected(rows: &[LabelRow], unlabelled: &[bool], sample: Sample) -> Option<Corrected> {
-    let number = |met: bool| f64::from(u8::from(met));
     let labelled: Vec<(bool, bool)> = items(rows)
         .values()
         .filter_map(|item| Some((item.people()?, item.verdict?.meets(item.kind)?)))
@@ -304,10 +303,7 @@ pub fn corrected(rows: &[LabelRow], unlabelled: &[bool], sample: Sample) -> Opti
         labelled.iter().map(|(_, judge)| *judge).chain(unlabelled.iter().copied()).filter(|met| *met).count();
     let judged = labelled.len() + unlabelled.len();
     if sample == Sample::Random && !unlabelled.is_empty() {
-        let pairs: Vec<(f64, f64)> =
-            labelled.iter().map(|(people, judge)| (number(*people), number(*judge))).collect();
-        let rest: Vec<f64> = unlabelled.iter().map(|met| number(*met)).collect();
-        let found = ppi_plus_plus_mean(&pairs, &rest, LEVEL)?;
+        let found = ppi_share(&labelled, unlabelled, LEVEL)?;
         let clamp = |value: f64| value.clamp(0.0, 1.0);
         return Some(Corrected {
             method: "ppi++",
@@ -365,6 +361,26 @@ mod tests {
         assert_eq!(gate(&rows(95, 0, 5, 0)), Some(false), "always met is right in 95 %");
         assert_eq!(gate(&rows(80, 20, 0, 100)), Some(false), "it fails too much of what is good");
         assert_eq!(gate(&[row(1, "a", Word::Yes, None)]), None, "no verdict");
+    }
+
+    #[test]
+    fn too_few_labels_show_nothing_for_or_against_a_judge() {
+        let tells = |rows: &[LabelRow]| calibrate(rows, who()).map(|found| found.measured.tells());
+        assert_eq!(tells(&rows(40, 20, 10, 40)), Some(true));
+        assert_eq!(tells(&rows(10, 10, 10, 10)), Some(false));
+        assert_eq!(tells(&rows(80, 40, 0, 0)), Some(false), "nothing is known of what people fail");
+    }
+
+    #[test]
+    fn a_criterion_whose_own_labels_show_a_weak_judge_never_gates() {
+        let other = |row: LabelRow| LabelRow { criterion: "B.".into(), run: "s".into(), ..row };
+        let all = [rows(300, 0, 0, 100), rows(2, 8, 0, 2).into_iter().map(other).collect()].concat();
+        let found = calibrate(&all, who()).expect("labels");
+        assert!(found.may_gate, "all together hide it");
+        assert_eq!(found.weak(), ["B.".to_owned()].into());
+        let unlucky = [rows(300, 0, 0, 100), rows(2, 1, 0, 0).into_iter().map(other).collect()].concat();
+        let found = calibrate(&unlucky, who()).expect("labels");
+        assert_eq!(found.weak(), BTreeSet::new(), "one miss of three shows nothing");
     }
 
     #[test]

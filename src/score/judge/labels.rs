@@ -1,9 +1,12 @@
 //! What people say about criteria: label files, as YAML or CSV. Types and CSV; pure.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
 use super::criterion::Kind;
+use crate::ids::Digest;
 
 /// A file of labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +59,49 @@ pub struct LabelRow {
     /// Which judge said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge: Option<Fingerprint>,
+}
+
+impl LabelRow {
+    /// Whether both are one rater's word on one thing: the later one counts.
+    pub fn is_of_same(&self, other: &Self) -> bool {
+        (&self.rater, &self.run, &self.trial, &self.criterion)
+            == (&other.rater, &other.run, &other.trial, &other.criterion)
+    }
+}
+
+impl LabelFile {
+    /// A file without labels. What comes into it by lot stands for the rest.
+    pub fn none() -> Self {
+        Self { version: 1, sample: Sample::Random, labels: vec![] }
+    }
+
+    /// Takes these labels in, each in the place of an earlier one by the same rater; others stay.
+    pub fn merge(&mut self, rows: &[LabelRow]) {
+        for row in rows {
+            match self.labels.iter_mut().find(|known| known.is_of_same(row)) {
+                Some(known) => known.clone_from(row),
+                None => self.labels.push(row.clone()),
+            }
+        }
+    }
+}
+
+/// What a judge was shown in a trial, by run and trial, where that is known.
+pub type Shown = BTreeMap<(String, String), Digest>;
+
+/// Labels without those of copies: of several trials in which a judge was shown the same, only the first counts for a
+/// criterion. A model that always says the same would otherwise make one mistake, or one right answer, a hundred.
+pub fn distinct(rows: &[LabelRow], shown: &Shown) -> Vec<LabelRow> {
+    let mut first: BTreeMap<(Digest, &str), (&str, &str)> = BTreeMap::new();
+    let mut kept = vec![];
+    for row in rows {
+        let own = (row.run.as_str(), row.trial.as_str());
+        let data = shown.get(&(row.run.clone(), row.trial.clone()));
+        if data.is_none_or(|data| *first.entry((*data, &row.criterion)).or_insert(own) == own) {
+            kept.push(row.clone());
+        }
+    }
+    kept
 }
 
 fn must() -> Kind {
@@ -165,6 +211,32 @@ mod tests {
         assert_eq!((first.kind, first.verdict), (Kind::MustNot, Some(Word::Yes)));
         assert_eq!((second.kind, second.verdict, second.label), (Kind::Must, None, Word::Yes));
         assert_eq!(first.label.meets(first.kind), Some(true), "what must not hold does not");
+    }
+
+    fn rows(csv: &str) -> Vec<LabelRow> {
+        let text = format!("run,trial,criterion,rater,label\n{csv}");
+        from_csv(&text, Sample::Random).expect("good CSV").labels
+    }
+
+    #[test]
+    fn labels_of_two_people_stand_beside_each_other() {
+        let mut file = LabelFile { labels: rows("r,t1,A.,anna,yes\nr,t1,A.,ben,no\n"), ..LabelFile::none() };
+        file.merge(&rows("r,t1,A.,ben,yes\nr,t2,A.,ben,no\n"));
+        let told: Vec<(&str, &str, Word)> =
+            file.labels.iter().map(|row| (row.rater.as_str(), row.trial.as_str(), row.label)).collect();
+        assert_eq!(told, [("anna", "t1", Word::Yes), ("ben", "t1", Word::Yes), ("ben", "t2", Word::No)]);
+    }
+
+    #[test]
+    fn copies_count_once() {
+        let all = rows("r,t1,A.,a,yes\nr,t1,B.,a,yes\nr,t2,A.,a,no\nr,t1,A.,b,no\nr,t3,A.,a,yes\n");
+        let data = |trial: &str, data: &[u8]| (("r".to_owned(), trial.to_owned()), Digest::of(data));
+        let shown: Shown = [data("t1", b"same"), data("t2", b"same"), data("t3", b"other")].into();
+        let left = distinct(&all, &shown);
+        let told: Vec<(&str, &str, &str)> =
+            left.iter().map(|row| (&*row.trial, &*row.criterion, &*row.rater)).collect();
+        assert_eq!(told, [("t1", "A.", "a"), ("t1", "B.", "a"), ("t1", "A.", "b"), ("t3", "A.", "a")]);
+        assert_eq!(distinct(&all, &Shown::new()), all, "of what is not known nothing is a copy");
     }
 
     #[test]

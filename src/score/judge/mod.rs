@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Finding, Weight};
 use crate::diag::Located;
-use crate::ids::ModelName;
+use crate::ids::{Digest, ModelName};
 use crate::transcript::{Recorder, Transcript, Usage};
 
 mod advises;
@@ -127,6 +127,11 @@ pub struct Judged {
 struct Batch {
     /// Their places in the list.
     criteria: Vec<usize>,
+}
+
+/// What a judge is shown of a trial: two trials with the same digest are the same to it.
+pub fn seen(transcript: &Transcript) -> Digest {
+    Digest::of_json(&lines::of(transcript).lines)
 }
 
 impl Judge {
