@@ -228,6 +228,88 @@ fn labels_calibrate_the_judge_until_it_changes() {
     assert!(shown.stdout.contains("(uncalibrated)"), "{}", shown.stdout);
 }
 
+#[test]
+fn two_people_label_into_one_file_at_once() {
+    let project = tempfile::tempdir().unwrap();
+    let dir = project.path();
+    eval(dir);
+    let labels = || fs::read_to_string(dir.join("labels.yaml")).unwrap_or_default();
+    let mut anna = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+        .args(["judge", "label", "latest", "--rater", "anna"])
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut typed = anna.stdin.take().unwrap();
+    typed.write_all(b"y\n").unwrap();
+    let begun = std::time::Instant::now();
+    while !labels().contains("anna") && begun.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let ben = rehearsal(dir, &["judge", "label", "latest", "--rater", "ben"], "n\nn\n");
+    assert_eq!(ben.code, 0, "{}", ben.stderr);
+    typed.write_all(b"y\nq\n").unwrap();
+    drop(typed);
+    assert!(anna.wait().unwrap().success());
+    let labels = labels();
+    let of = |rater: &str| labels.matches(&format!("\"rater\":\"{rater}\"")).count();
+    assert_eq!((of("anna"), of("ben")), (2, 2), "{labels}");
+    assert!(!dir.join("labels.yaml.lock").exists());
+}
+
+#[test]
+fn labels_are_held_against_what_they_are_of() {
+    let project = tempfile::tempdir().unwrap();
+    let dir = project.path();
+    eval(dir);
+    rehearsal(dir, &["judge", "label", "latest"], &"y\n".repeat(20));
+    let labels = fs::read_to_string(dir.join("labels.yaml")).unwrap();
+    fs::create_dir_all(dir.join("evals/rubrics")).unwrap();
+    fs::write(dir.join("evals/rubrics/other.yaml"), "{version: 1, instructions: Decide strictly.}").unwrap();
+    let calibrate = |args: &[&str]| rehearsal(dir, &[&["judge", "calibrate"], args].concat(), "");
+    let other = calibrate(&["other", "--labels", "labels.yaml"]);
+    assert_eq!(other.code, 2, "{}", other.stdout);
+    assert!(
+        other.stderr.contains("judge.other-rubric") && other.stderr.contains("`answers-question`"),
+        "{}",
+        other.stderr
+    );
+    // A scripted judge follows the criteria of the run, whatever asks it; a run may be named by the start of its id.
+    let rows: Vec<Value> = labels
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.trim_start().strip_prefix("- ")?).ok())
+        .collect();
+    assert!(rows.len() > 2, "{labels}");
+    let mut csv = "run,trial,criterion,kind,rater,label\n".to_owned();
+    for row in &rows {
+        let text = |key: &str| row[key].as_str().unwrap().to_owned();
+        let run = text("run");
+        let short = &run[..run.len() - 2];
+        csv.push_str(&format!(
+            "{short},{},\"{}\",{},ann,yes\n",
+            text("trial"),
+            text("criterion"),
+            text("kind")
+        ));
+    }
+    fs::write(dir.join("labels.csv"), csv).unwrap();
+    let ran =
+        calibrate(&["other", "--labels", "labels.csv", "--model", "scripted-judge", "--format", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let found = json_of(&ran)["calibration"].clone();
+    assert_eq!(found["unsure"], 0, "the judge has rules for them: {found}");
+    let measured = |key: &str| found["measured"][key].as_u64().unwrap();
+    let counted = measured("tp") + measured("missed") + measured("fooled") + measured("tn");
+    assert!(counted > 0 && counted <= rows.len() as u64, "{found}");
+    // A format that nobody knows is not guessed at.
+    fs::write(dir.join("labels.yaml"), labels.replace("version: 1", "version: 2")).unwrap();
+    let newer = calibrate(&["answers-question", "--labels", "labels.yaml"]);
+    assert_eq!(newer.code, 2, "{}", newer.stdout);
+    assert!(newer.stderr.contains("version: 2"), "{}", newer.stderr);
+}
+
 /// A suite with one criterion and no check in code, whose candidate is wrong: its judge says so.
 const WRONG: &str = "\
 version: 1
@@ -259,7 +341,9 @@ fn a_judge_that_labels_show_to_be_weak_makes_no_run_green() {
             let (label, verdict) = [("yes", "yes"), ("yes", "no"), ("no", "no")][number % 3];
             format!("old,t{number},Says so.,ben,{label},{verdict},{judge}\n")
         });
-        let csv: String = std::iter::once("run,trial,criterion,rater,label,verdict,judge\n".to_owned()).chain(rows).collect();
+        let csv: String = std::iter::once("run,trial,criterion,rater,label,verdict,judge\n".to_owned())
+            .chain(rows)
+            .collect();
         fs::write(dir.join("labels.csv"), csv).unwrap();
         rehearsal(dir, &["judge", "calibrate", "answers-question", "--labels", "labels.csv"], "")
     };

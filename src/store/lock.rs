@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use super::{StoreError, layout};
 
-/// The right to write a run. Dropping it gives it up and removes the file.
+/// The right to write a run, or another file that one process at a time may write. Dropping it gives it up and removes
+/// the small file beside it.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     path: PathBuf,
     file: File,
 }
@@ -24,8 +25,11 @@ pub(super) struct Lock {
 const ATTEMPTS: u32 = 4;
 
 impl Lock {
-    /// Takes the right to write the run file, or says who has it.
-    pub(super) fn take(run_file: &Path) -> Result<Self, StoreError> {
+    /// Takes the right to write the file, or says who has it.
+    ///
+    /// # Errors
+    /// Somebody has it, or the small file cannot be written.
+    pub fn take(run_file: &Path) -> Result<Self, StoreError> {
         let path = layout::lock_file(run_file);
         let failed = |error: std::io::Error| StoreError::Write {
             path: run_file.to_owned(),

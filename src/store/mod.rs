@@ -23,6 +23,7 @@ pub mod verdicts;
 mod writer;
 
 pub use error::StoreError;
+pub use lock::Lock;
 pub use pack::{Packed, PackedVerdict};
 pub use read::Reader;
 pub use sqlite::{Kept, Options, Store};

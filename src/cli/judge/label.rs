@@ -12,8 +12,8 @@ use crate::gate::Exit;
 use crate::ids::Digest;
 use crate::report::figures::count;
 use crate::report::transcript_text::{self, Detail, Look};
-use crate::score::judge::labels::{LabelFile, Sample, Word};
-use crate::store::Reader;
+use crate::score::judge::labels::{LabelFile, LabelRow, Sample, Word};
+use crate::store::{Lock, Reader, StoreError};
 
 /// Asks label after label; each is in the file before the next is asked.
 pub(super) fn label(args: &LabelArgs, context: &Context) -> Outcome {
@@ -23,34 +23,26 @@ pub(super) fn label(args: &LabelArgs, context: &Context) -> Outcome {
         return Err(Failure::usage("usage.flags", "labels are written as YAML")
             .hint("name a file that ends in .yaml"));
     }
-    let mut labels = match path.exists() {
-        true => context.project().labels(&path).map_err(|wrong| refused(&[wrong], context))?,
-        false => LabelFile { version: 1, sample: Sample::Random, labels: vec![] },
-    };
-    let queue = queue(rulings::of(&file)?, &labels, args);
+    let queue = queue(rulings::of(&file)?, &known(&path, context)?, args);
     if queue.is_empty() {
         context.printer.talk("nothing is left to label in this run");
         return Ok(Exit::Pass);
     }
-    if args.undecided {
-        labels.sample = Sample::Picked;
-    }
     let reader = Reader::open(&file)?;
     let mut answers = std::io::stdin().lock().lines();
-    let (mut done, total) = (0, queue.len());
+    let (mut own, mut all, total) = (vec![], 0, queue.len());
     for ruled in &queue {
         show(ruled, &reader, context)?;
-        let Some(answer) = answer(&mut answers, (done + 1, total), context)? else { break };
+        let Some(answer) = answer(&mut answers, (own.len() + 1, total), context)? else { break };
         if let Answer::Label(word) = answer {
-            labels.labels.push(ruled.labelled(&args.rater, word));
-            save(&path, &labels)?;
-            done += 1;
+            own.push(ruled.labelled(&args.rater, word));
+            all = save(&path, &own, args, context)?;
         }
     }
     let file = safe_line(&args.labels.display().to_string());
     context.printer.talk(&format!(
         "{} in {file}; next: `{} judge calibrate RUBRIC --labels {file}`",
-        count(labels.labels.len() as u64, "label"),
+        count(all as u64, "label"),
         context.printer.program()
     ));
     Ok(Exit::Pass)
@@ -108,7 +100,37 @@ fn answer(
     }
 }
 
-fn save(path: &Path, labels: &LabelFile) -> Outcome<()> {
+fn known(path: &Path, context: &Context) -> Outcome<LabelFile> {
+    match path.exists() {
+        true => context.project().labels(path).map_err(|wrong| refused(&[wrong], context)),
+        false => Ok(LabelFile::none()),
+    }
+}
+
+/// How often the file is asked for while somebody else writes it; each attempt takes some fifty milliseconds.
+const ATTEMPTS: u32 = 20;
+
+/// Puts one's own labels beside those that are in the file by now, and says how many it holds: others may label the same
+/// run into the same file.
+fn save(path: &Path, own: &[LabelRow], args: &LabelArgs, context: &Context) -> Outcome<usize> {
+    let mut lock = Lock::take(path);
+    for _ in 1..ATTEMPTS {
+        if !matches!(lock, Err(StoreError::Locked { .. })) {
+            break;
+        }
+        lock = Lock::take(path);
+    }
+    let _lock = lock?;
+    let mut labels = known(path, context)?;
+    labels.merge(own);
+    if args.undecided {
+        labels.sample = Sample::Picked;
+    }
+    write(path, &labels)?;
+    Ok(labels.labels.len())
+}
+
+fn write(path: &Path, labels: &LabelFile) -> Outcome<()> {
     // JSON is YAML; one label a line keeps the file readable and its changes small.
     let rows: Vec<String> = labels
         .labels
