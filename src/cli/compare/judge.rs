@@ -11,7 +11,7 @@ use crate::cli::judge::{built, log, spec};
 use crate::gate::compare::Pick;
 use crate::ids::{CaseKey, ModelName};
 use crate::report::compare::Preferred;
-use crate::score::judge::pairwise::{Better, Pair, compare};
+use crate::score::judge::pairwise::{Better, Failed, Pair, compare};
 use crate::stats::signs::sign_test;
 use crate::store::Reader;
 use crate::transcript::{CaseHeader, CaseKind, Transcript};
@@ -58,9 +58,13 @@ pub(super) async fn preferred(
     let mut found = Preferred { judge: spec.model.name.to_string(), cost: Some(0.0), ..Preferred::default() };
     let mut cases: BTreeMap<&String, f64> = BTreeMap::new();
     for (case, compared) in asked {
-        let Ok(compared) = compared else {
-            found.failed += 1;
-            continue;
+        let compared = match compared {
+            Ok(compared) => compared,
+            Err(Failed { bill, .. }) => {
+                found.failed += 1;
+                found.cost = found.cost.zip(bill.cost).map(|(sum, cost)| sum + cost);
+                continue;
+            }
         };
         let lean = match compared.better {
             Better::First => -1.0,
