@@ -125,6 +125,10 @@ fn answers_without_content_never_reach_the_judge() {
         "**",
         "<think>It arrives on 28 November.</think>",
         "<think>It arrives on 28 November.</think> Answer:",
+        "**Thought process:**",
+        "# Solution",
+        "> Answer:",
+        "`Final answer:`",
     ] {
         let (judge, double) = alone(says("a", "yes"));
         let judged = decide(&judge, &Script::default().user("Q").says(answer).done());
@@ -142,6 +146,9 @@ fn a_stock_refusal_fails_what_must_be_done_and_leaves_the_rest_to_the_judge() {
     let (judge, double) = alone(says("a", "no"));
     assert_eq!(grades(&decide(&judge, &transcript).findings), ["fail", "pass", "fail"]);
     assert!(!double.asked()[0].contains("States the date."));
+    let (judge, double) = alone(says("a", "yes"));
+    assert_eq!(decide(&judge, &Script::default().user("Q").says("**Solution:** Friday.").done()).calls, 3);
+    assert_eq!(double.calls(), 3, "an answer after an opening phrase is one");
     let real =
         Script::default().user("Q").says("I can't refund order 12; only clerks can. Call the shop.").done();
     let (judge, double) = alone(says("a", "yes"));
@@ -185,7 +192,8 @@ fn a_verdict_is_given_once() {
 #[test]
 fn the_same_question_is_put_once_however_many_have_it() {
     let together = |(examiner, double): (Examiner, Arc<Double>)| {
-        let judge = Judge { verdicts: Some(Arc::new(InMemory::default())), ..Judge::alone(examiner, rubric()) };
+        let judge =
+            Judge { verdicts: Some(Arc::new(InMemory::default())), ..Judge::alone(examiner, rubric()) };
         let (transcript, criteria, log) = (late_order(), criteria_of("[{must: States the date.}]"), log());
         let all = (0..6).map(|_| judge.decide(&transcript, &criteria, &log));
         let judged = futures::executor::block_on(futures::future::join_all(all));

@@ -74,7 +74,8 @@ pub fn look(transcript: &Transcript) -> Option<Empty> {
         return nothing(format!("there is nothing in the answer: `{}`", excerpt(answer, 40)));
     }
     let plain = answer.replace('’', "'");
-    let words = plain.trim().trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    // Markdown around an opening phrase makes no answer of it.
+    let words = plain.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     if OPENERS.contains(&words.as_str()) {
         return nothing(format!(
             "the answer is an opening phrase and nothing else: `{}`",
