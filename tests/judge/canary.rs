@@ -149,7 +149,10 @@ fn one_firm_label_left_open_is_too_much_and_one_soft_one_is_not() {
     let unsure_of = |wanted: &'static str| {
         let (double, _) = examiner("shy", move |prompt, _| {
             let read = prompt.to_owned();
-            Ok(reply(prompt, move |statement| if statement == wanted { "unsure" } else { careful(&read, statement) }))
+            Ok(reply(
+                prompt,
+                move |statement| if statement == wanted { "unsure" } else { careful(&read, statement) },
+            ))
         });
         run(double)
     };

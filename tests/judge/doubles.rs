@@ -58,7 +58,7 @@ impl ChatModel for Double {
             asked.len() - 1
         };
         let usage = Usage { input: 1_000, output: 100, reported: true, ..Usage::default() };
-        let made = |text: String| ChatReply {
+        let made = move |text: String| ChatReply {
             odds: self.odds(request, &text),
             text: Some(text),
             usage,

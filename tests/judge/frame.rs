@@ -19,7 +19,8 @@ pub(crate) fn frame() -> Frame {
 }
 
 pub(crate) fn write(transcript: &Transcript, frame: &Frame) -> Result<Prompt, Collision> {
-    let questions = [Question { statement: "States the arrival date.", reference: Some("28 November 2026"), cites: &[] }];
+    let questions =
+        [Question { statement: "States the arrival date.", reference: Some("28 November 2026"), cites: &[] }];
     prompt::write(transcript, &questions, &rubric(), frame)
 }
 

@@ -107,7 +107,8 @@ impl Examiner {
         let questions = &asked.questions;
         let keys: Vec<Digest> =
             (0..questions.len()).map(|which| verdict_key(judge, data, questions, which)).collect();
-        let known = || -> Option<Vec<Opinion>> { keys.iter().map(|key| verdicts.recall(*key).map(Ok)).collect() };
+        let known =
+            || -> Option<Vec<Opinion>> { keys.iter().map(|key| verdicts.recall(*key).map(Ok)).collect() };
         // Held until the verdict is kept, so that whoever waits for it finds it.
         let mut _turn = None;
         for _ in 0..WAITS {

@@ -119,7 +119,8 @@ mod tests {
         let guided = [Question { reference: Some("R"), ..asked[0] }, asked[1]];
         assert_ne!(verdict_key(judge, Digest::of(b"data"), &guided, 0), key);
         assert_eq!(verdict_key(judge, Digest::of(b"data"), &asked, 0), key);
-        let citing = |cites| verdict_key(judge, Digest::of(b"data"), &[Question { cites, ..asked[0] }, asked[1]], 0);
+        let citing =
+            |cites| verdict_key(judge, Digest::of(b"data"), &[Question { cites, ..asked[0] }, asked[1]], 0);
         let of_result = citing(&[Role::ToolResult]);
         assert!(of_result != key && of_result != citing(&[Role::ToolCall]));
         let plain = ("verdict", judge, Digest::of(b"data"), [("A", None::<&str>), ("B", None)], 0);

@@ -176,7 +176,10 @@ impl Room {
 
 fn all(transcript: &Transcript, room: &Room) -> Vec<Line> {
     let answers = View::of(transcript).answers();
-    let answers = Answers { last: answers.last().map(|(seq, _)| *seq), all: answers.iter().map(|(seq, _)| *seq).collect() };
+    let answers = Answers {
+        last: answers.last().map(|(seq, _)| *seq),
+        all: answers.iter().map(|(seq, _)| *seq).collect(),
+    };
     let mut harness: HashSet<&CallId> = HashSet::new();
     let mut lines = vec![];
     for event in &transcript.events {
@@ -211,8 +214,13 @@ struct Said<'a> {
 
 /// What the judge sees of an event, if anything. What the harness did, the wire and private reasoning stay out.
 fn said<'a>(event: &'a Event, answers: &Answers, harness: &HashSet<&CallId>) -> Option<Said<'a>> {
-    let make = |rank: Rank, role: Role, kind: &'static str, text: Cow<'a, str>| {
-        Said { rank, role, kind, named: None, text, structured: None }
+    let make = |rank: Rank, role: Role, kind: &'static str, text: Cow<'a, str>| Said {
+        rank,
+        role,
+        kind,
+        named: None,
+        text,
+        structured: None,
     };
     Some(match &event.what {
         What::UserSaid { text, .. } => make(Rank::User, Role::User, "prompt", text.into()),
@@ -255,7 +263,12 @@ fn said<'a>(event: &'a Event, answers: &Answers, harness: &HashSet<&CallId>) -> 
         },
         What::ServerAsked { method, params, answered } => Said {
             named: Some(("method", method)),
-            ..make(Rank::Rest, Role::Server, "asked", json!({"params": params, "answered": answered}).to_string().into())
+            ..make(
+                Rank::Rest,
+                Role::Server,
+                "asked",
+                json!({"params": params, "answered": answered}).to_string().into(),
+            )
         },
         _ => return None,
     })
