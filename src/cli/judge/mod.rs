@@ -279,7 +279,7 @@ pub(super) fn built(spec: &JudgeSpec, context: &Context) -> Outcome<Judge> {
 }
 
 /// A scripted judge follows what the criteria themselves say.
-fn scripted<'a>(spec: &mut JudgeSpec, criteria: impl Iterator<Item = &'a Criterion>) {
+pub(super) fn scripted<'a>(spec: &mut JudgeSpec, criteria: impl Iterator<Item = &'a Criterion>) {
     if spec.model.dialect == "scripted_judge" {
         let rules = criteria.filter_map(|criterion| {
             let (_, statement) = criterion.statement()?;

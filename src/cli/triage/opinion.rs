@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use serde_json::json;
-
 use super::TriageArgs;
 use super::lanes::Lane;
 use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::judge::{built, log, remembering};
+use crate::cli::judge::{built, log, remembering, scripted};
 use crate::diag::{Located, suggest};
 use crate::gate::triage::Tries;
 use crate::score::judge::Judge;
@@ -41,14 +39,7 @@ pub(super) fn judge(
         return Ok(None);
     };
     let mut spec = JudgeSpec::alone(model, first.rubric.clone());
-    if spec.model.dialect == "scripted_judge" {
-        let criteria = lanes.iter().flat_map(|lane| &lane.judged).flat_map(|(_, criteria)| criteria);
-        let rules = criteria.filter_map(|criterion| {
-            let (_, statement) = criterion.statement()?;
-            Some(json!({"statement": statement, "matches": criterion.scripted.as_ref()?}))
-        });
-        spec.model.script = Some(rules.collect());
-    }
+    scripted(&mut spec, lanes.iter().flat_map(|lane| &lane.judged).flat_map(|(_, criteria)| criteria));
     built(&spec, context).map(Some)
 }
 
