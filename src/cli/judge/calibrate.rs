@@ -370,7 +370,8 @@ fn told(found: &Calibration, corrected: Option<Corrected>, sample: Sample) -> St
         ),
     };
     out.push_str(&format!("may gate   {verdict}\n"));
-    for criterion in found.weak().iter().take(LISTED) {
+    let advises_on_all = !found.may_gate && measured.tells();
+    for criterion in found.weak().iter().filter(|_| !advises_on_all).take(LISTED) {
         out.push_str(&format!(
             "  but not  {}: its own labels show the judge too weak for it\n",
             safe_line(criterion)
