@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::details::Details;
 use super::exchange::{Form, Pieces as Events};
 use super::logprobs;
 use super::reply::{Call, Choice, Completion, Said, WireUsage};
@@ -28,7 +29,7 @@ pub(super) struct Assembly {
     refusal: Option<String>,
     reasoning: Option<String>,
     reasoning_is_content: bool,
-    details: Vec<Value>,
+    details: Details,
     calls: Vec<Pieces>,
     tokens: Vec<Token>,
     finish: Option<String>,
@@ -106,10 +107,20 @@ impl Assembly {
             self.tokens.extend(logprobs::of_choice(&raw));
             self.tokens.truncate(MOST_TOKENS);
         }
-        for said in [message.0, delta.0].into_iter().flatten() {
+        for (said, whole) in [(message.0, true), (delta.0, false)] {
+            let Some(mut said) = said else { continue };
+            self.add_details(said.reasoning_details.take(), whole);
             content |= self.add_said(said);
         }
         content
+    }
+
+    fn add_details(&mut self, raw: Option<Box<RawValue>>, whole: bool) {
+        match carried(raw) {
+            Some(Value::Array(blocks)) if whole => self.details.add_whole(blocks),
+            Some(Value::Array(pieces)) => self.details.add_pieces(pieces),
+            _ => {}
+        }
     }
 
     fn add_said(&mut self, said: Said) -> bool {
@@ -117,10 +128,6 @@ impl Assembly {
         content |= append(&mut self.refusal, said.refusal.0);
         self.reasoning_is_content |= said.reasoning_content.0.is_some();
         content |= append(&mut self.reasoning, said.reasoning_content.0.or(said.reasoning.0));
-        if let Some(Value::Array(details)) = carried(said.reasoning_details) {
-            self.details.extend(details);
-            self.details.truncate(MOST_CALLS);
-        }
         for (position, call) in said.tool_calls.0.into_iter().enumerate() {
             self.add_call(position, call);
             content = true;
@@ -216,8 +223,8 @@ impl Assembly {
     /// What providers want back: reasoning blocks, signatures of calls, and the reasoning text of a turn with calls.
     fn carry(&mut self, extras: Map<String, Value>, with_calls: bool) -> Option<Value> {
         let mut carry = Map::new();
-        if !self.details.is_empty() {
-            carry.insert("reasoning_details".to_owned(), Value::Array(std::mem::take(&mut self.details)));
+        if let Some(details) = self.details.take() {
+            carry.insert("reasoning_details".to_owned(), details);
         } else if let Some(reasoning) =
             self.reasoning.as_ref().filter(|_| self.reasoning_is_content && with_calls)
         {
@@ -309,6 +316,20 @@ mod tests {
             r#"{"reasoning_content":"hm","extra_content":{"a":{"google":{"thought_signature":"s"}}}}"#
         );
         assert_eq!(reply.reasoning.as_deref(), Some("hm"));
+    }
+
+    #[test]
+    fn a_block_of_thought_that_is_streamed_goes_back_whole_with_its_signature() {
+        let piece = |detail: &str| {
+            format!(r#"{{"choices":[{{"delta":{{"reasoning_details":[{detail}]}}}}]}}"#)
+        };
+        let mut pieces = vec![piece(r#"{"type":"reasoning.text","text":"a","index":0}"#); 2_000];
+        pieces.push(piece(r#"{"type":"reasoning.text","signature":"EqQB","index":0}"#));
+        let reply = assembled(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
+        let details = &reply.carry.unwrap()["reasoning_details"];
+        assert_eq!(details.as_array().unwrap().len(), 1);
+        assert_eq!(details[0]["text"].as_str().unwrap().len(), 2_000);
+        assert_eq!(details[0]["signature"], "EqQB");
     }
 
     #[test]

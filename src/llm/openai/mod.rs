@@ -20,6 +20,7 @@ use super::{
 use crate::transcript::{Fault, Loss, Recorder};
 
 mod assemble;
+mod details;
 mod exchange;
 mod logprobs;
 mod media;
