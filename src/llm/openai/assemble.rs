@@ -22,13 +22,19 @@ use crate::transcript::ToolCall;
 /// Largest thing carried back to the provider, in bytes.
 const LARGEST_CARRY: usize = 1024 * 1024;
 
+/// The name of reasoning in the manner of DeepSeek.
+const CONTENT: &str = "reasoning_content";
+/// Its name in the manner of OpenAI's advice, of OpenRouter, and of vLLM since it left the other one.
+const REASONING: &str = "reasoning";
+
 /// What an answer consists of so far.
 #[derive(Default)]
 pub(super) struct Assembly {
     content: Option<String>,
     refusal: Option<String>,
     reasoning: Option<String>,
-    reasoning_is_content: bool,
+    /// Under which names the reasoning came.
+    thoughts: Vec<&'static str>,
     details: Details,
     calls: Vec<Pieces>,
     tokens: Vec<Token>,
@@ -126,13 +132,25 @@ impl Assembly {
     fn add_said(&mut self, said: Said) -> bool {
         let mut content = append(&mut self.content, said.content.0);
         content |= append(&mut self.refusal, said.refusal.0);
-        self.reasoning_is_content |= said.reasoning_content.0.is_some();
-        content |= append(&mut self.reasoning, said.reasoning_content.0.or(said.reasoning.0));
+        content |= self.add_reasoning([(CONTENT, said.reasoning_content.0), (REASONING, said.reasoning.0)]);
         for (position, call) in said.tool_calls.0.into_iter().enumerate() {
             self.add_call(position, call);
             content = true;
         }
         content
+    }
+
+    /// Servers that say the same under both names are in the middle of a change: it is heard once.
+    fn add_reasoning(&mut self, said: [(&'static str, Option<String>); 2]) -> bool {
+        let mut said =
+            said.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)));
+        let Some((name, text)) = said.next() else { return false };
+        for name in std::iter::once(name).chain(said.map(|(name, _)| name)) {
+            if !self.thoughts.contains(&name) {
+                self.thoughts.push(name);
+            }
+        }
+        append(&mut self.reasoning, Some(text))
     }
 
     /// Pieces of a call share an index. Providers that leave it out send each call whole.
@@ -225,10 +243,11 @@ impl Assembly {
         let mut carry = Map::new();
         if let Some(details) = self.details.take() {
             carry.insert("reasoning_details".to_owned(), details);
-        } else if let Some(reasoning) =
-            self.reasoning.as_ref().filter(|_| self.reasoning_is_content && with_calls)
-        {
-            carry.insert("reasoning_content".to_owned(), Value::String(reasoning.clone()));
+        } else if let Some(reasoning) = self.reasoning.as_ref().filter(|_| with_calls) {
+            // Servers read back the name that they use themselves, and some know no other.
+            let same =
+                self.thoughts.iter().map(|name| ((*name).to_owned(), Value::String(reasoning.clone())));
+            carry.extend(same);
         }
         if !extras.is_empty() {
             carry.insert("extra_content".to_owned(), Value::Object(extras));
@@ -319,10 +338,28 @@ mod tests {
     }
 
     #[test]
-    fn a_block_of_thought_that_is_streamed_goes_back_whole_with_its_signature() {
-        let piece = |detail: &str| {
-            format!(r#"{{"choices":[{{"delta":{{"reasoning_details":[{detail}]}}}}]}}"#)
+    fn reasoning_goes_back_under_the_name_it_came_with_on_turns_with_calls() {
+        let call = r#""tool_calls":[{"index":0,"id":"a","function":{"name":"x"}}]"#;
+        let carried = |said: &str, call: &str| {
+            let first = format!(r#"{{"choices":[{{"delta":{{{said}}}}}]}}"#);
+            let reply = assembled(&[&first, &format!(r#"{{"choices":[{{"delta":{{{call}}}}}]}}"#)]);
+            assert_eq!(reply.reasoning.as_deref(), Some("hm"));
+            reply.carry.map(|carry| carry.to_string()).unwrap_or_default()
         };
+        assert_eq!(carried(r#""reasoning":"hm""#, call), r#"{"reasoning":"hm"}"#);
+        assert_eq!(carried(r#""reasoning_content":"hm""#, call), r#"{"reasoning_content":"hm"}"#);
+        assert_eq!(carried(r#""reasoning_content":"","reasoning":"hm""#, call), r#"{"reasoning":"hm"}"#);
+        assert_eq!(
+            carried(r#""reasoning_content":"hm","reasoning":"hm""#, call),
+            r#"{"reasoning_content":"hm","reasoning":"hm"}"#
+        );
+        assert_eq!(carried(r#""reasoning":"hm""#, r#""content":"done""#), "");
+    }
+
+    #[test]
+    fn a_block_of_thought_that_is_streamed_goes_back_whole_with_its_signature() {
+        let piece =
+            |detail: &str| format!(r#"{{"choices":[{{"delta":{{"reasoning_details":[{detail}]}}}}]}}"#);
         let mut pieces = vec![piece(r#"{"type":"reasoning.text","text":"a","index":0}"#); 2_000];
         pieces.push(piece(r#"{"type":"reasoning.text","signature":"EqQB","index":0}"#));
         let reply = assembled(&pieces.iter().map(String::as_str).collect::<Vec<_>>());

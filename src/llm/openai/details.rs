@@ -83,7 +83,8 @@ fn join(block: &mut Value, piece: &Value) -> Option<usize> {
 /// Whether a piece belongs to the block before it. Streams number blocks of all kinds 0 at times, so that kind, id and
 /// signature tell, too: a signature ends a text, and what has an id of its own is something else.
 fn continues(block: &Map<String, Value>, piece: &Map<String, Value>) -> bool {
-    let same = |key: &str| block.get(key).is_some_and(|known| !known.is_null() && piece.get(key) == Some(known));
+    let same =
+        |key: &str| block.get(key).is_some_and(|known| !known.is_null() && piece.get(key) == Some(known));
     let differ = |key: &str| match (block.get(key), piece.get(key)) {
         (Some(known), Some(later)) => !is_nothing(known) && !is_nothing(later) && known != later,
         _ => false,
@@ -133,7 +134,8 @@ mod tests {
 
     #[test]
     fn blocks_of_another_kind_number_or_id_and_blocks_after_a_signature_stay_apart() {
-        let data = |id: &str, data: &str| json!({"type": "reasoning.encrypted", "data": data, "id": id, "index": 0});
+        let data =
+            |id: &str, data: &str| json!({"type": "reasoning.encrypted", "data": data, "id": id, "index": 0});
         let summary = |text: &str| json!({"type": "reasoning.summary", "summary": text, "index": 0});
         let blocks = joined(&[
             text(0, "a"),
