@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::file::{Call, Outcome};
-use super::{Key, Role};
+use super::{Key, Place, Role};
 use crate::ids::Digest;
 use crate::llm::{ChatRequest, ModelSpec};
 use crate::transcript::Secrets;
@@ -29,12 +29,15 @@ const SHAPELESS: [&str; 12] = [
     "retries",
 ];
 
-/// Everything of a definition that shapes answers.
-fn definition(spec: &ModelSpec) -> Value {
+/// Everything of a definition that shapes answers, and whose conversation it is in.
+fn definition(spec: &ModelSpec, place: &Place) -> Value {
     let mut all = serde_json::to_value(spec).unwrap_or_default();
     if let Some(all) = all.as_object_mut() {
         all.insert("id".to_owned(), spec.api_id().into());
         all.retain(|key, value| !value.is_null() && !SHAPELESS.contains(&key.as_str()));
+        if let Some(with) = &place.with {
+            all.insert("with".to_owned(), with.as_str().into());
+        }
     }
     all
 }
@@ -58,7 +61,7 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn new(
         (role, spec): (Role, &ModelSpec),
-        place: &str,
+        place: &Place,
         request: &ChatRequest,
         secrets: &Secrets,
     ) -> Self {
@@ -80,14 +83,14 @@ impl Asked {
         };
         let (tools, messages) = (list("tools"), list("messages"));
         let system = whole.shift_remove("system").filter(|system| !system.is_null());
-        let definition = part(definition(spec));
+        let definition = part(definition(spec, place));
         let system = system.map(&mut part);
         let tools = tools.into_iter().map(&mut part).collect();
         let messages = messages.into_iter().map(&mut part).collect();
         whole.retain(|_, value| !value.is_null());
         let mut rest = Value::Object(whole);
         secrets.redact_json(&mut rest);
-        let (model, place) = (spec.name.to_string(), place.to_owned());
+        let (model, place) = (spec.name.to_string(), place.name.clone());
         Self { role, model, place, definition, system, tools, messages, rest, parts }
     }
 
