@@ -37,6 +37,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     about: "chat completions of OpenAI, or of any compatible provider under its `base_url`",
     inline: |id| inline("openai", id),
     logprobs: true,
+    longest: request::longest,
     build,
 };
 
