@@ -72,7 +72,7 @@ pub(super) fn models(
         let Work::Use(work) = &case.work else { continue };
         for user in work.turns.iter().filter_map(Turn::player) {
             if let Entry::Vacant(entry) = models.players.entry(Digest::of_json(&user.model)) {
-                match tape::build(&user.model, Role::Candidate, tapes.models.as_ref(), &outside) {
+                match tape::build(&user.model, Role::User, tapes.models.as_ref(), &outside) {
                     Ok(model) => _ = entry.insert(model),
                     Err(fault) => note(fault),
                 }

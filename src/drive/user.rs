@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::ledger::Ledger;
-use crate::ids::{CaseKey, Digest};
-use crate::llm::{ChatModel, ChatReply, ChatRequest, Message};
+use crate::ids::{CaseName, Digest};
+use crate::llm::{self, ChatModel, ChatReply, ChatRequest, Message};
 use crate::plan::UseWork;
 use crate::suite::{Simulate, Turn};
 use crate::transcript::{CaseHeader, End, Fault, Recorder, Side, What};
@@ -27,7 +27,7 @@ pub(super) struct Players<'a> {
     world: &'a World,
     log: &'a Recorder,
     ledger: &'a Ledger,
-    case: (CaseKey, u32),
+    header: &'a CaseHeader,
     lines: Vec<(Who, String)>,
 }
 
@@ -55,13 +55,12 @@ enum Next {
 impl<'a> Players<'a> {
     /// Nobody has spoken yet.
     pub(super) fn new(
-        header: &CaseHeader,
+        header: &'a CaseHeader,
         work: &'a UseWork,
         world: &'a World,
         (log, ledger): (&'a Recorder, &'a Ledger),
     ) -> Self {
-        let case = (header.key, header.trial);
-        Self { turns: work.turns.iter(), playing: None, world, log, ledger, case, lines: vec![] }
+        Self { turns: work.turns.iter(), playing: None, world, log, ledger, header, lines: vec![] }
     }
 
     /// What the user says next, recorded; `None` at the end.
@@ -104,14 +103,15 @@ impl<'a> Players<'a> {
             let message = "the plan names a model for the user that was not built";
             End::Faulted(Fault::new(Side::Harness, "bug.no-model", message))
         })?;
+        let model = llm::at(model, self.header);
         let mut wrong = String::new();
         for number in 0..TRIES {
-            let mark = self.mark(user, number);
+            let mark = mark((&self.header.case, self.header.trial), user, &self.lines, number);
             let request = ChatRequest {
                 system: Some(role(user, &mark)),
                 messages: vec![Message::User(framed(&self.lines, &mark, &wrong))],
                 answer_schema: Some(schema()),
-                trial: self.case.1,
+                trial: self.header.trial,
                 ..ChatRequest::default()
             };
             let reply = self.ask(user, model.as_ref(), &request).await?;
@@ -155,17 +155,20 @@ impl<'a> Players<'a> {
         });
         // Paid work is on disk before anything is done with it.
         if let Some(event) = self.log.event(seq) {
-            self.world.journal.model_replied(self.case.0, &event).await.map_err(End::Faulted)?;
+            self.world.journal.model_replied(self.header.key, &event).await.map_err(End::Faulted)?;
         }
         Ok(reply)
     }
+}
 
-    /// A mark that stands in nothing anybody has said: it depends on all of it.
-    fn mark(&self, user: &Simulate, number: u32) -> String {
-        let said: Vec<&str> = self.lines.iter().map(|(_, text)| text.as_str()).collect();
-        let digest = Digest::of_json(&("simulated user", self.case.0, &user.goal, number, said)).to_string();
-        digest.chars().take(16).collect()
-    }
+/// A mark that stands in nothing anybody has said: it depends on all of it, so that words would have to hold their own
+/// digest. It depends on nothing the player does not see, such as the settings of the model it talks with: on a tape, the
+/// call is the same whatever those are.
+fn mark(scene: (&CaseName, u32), user: &Simulate, lines: &[(Who, String)], number: u32) -> String {
+    let said: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).collect();
+    let known = (scene, &user.persona, &user.goal);
+    let digest = Digest::of_json(&("simulated user", known, number, said)).to_string();
+    digest.chars().take(16).collect()
 }
 
 /// The instructions of a model that plays a user.
@@ -278,6 +281,31 @@ mod tests {
         let read: Value = serde_json::from_str(inner[1]).unwrap();
         assert_eq!(read["says"], hostile);
         assert_eq!(text.lines().filter(|line| line.starts_with("===== ")).count(), 2);
+    }
+
+    #[test]
+    fn a_mark_is_of_one_question_and_of_all_that_was_said() {
+        let user = |goal: &str| Simulate {
+            persona: String::new(),
+            goal: goal.to_owned(),
+            stop: None,
+            max_turns: 8,
+            model: crate::llm::ModelSpec::new("m", "scripted_user"),
+        };
+        let (case, other) = (CaseName::from("a"), CaseName::from("b"));
+        let heard = |text: &str| vec![(Who::User, "hi".to_owned()), (Who::Assistant, text.to_owned())];
+        let plain = mark((&case, 1), &user("g"), &heard("yes"), 0);
+        assert_eq!(plain, mark((&case, 1), &user("g"), &heard("yes"), 0));
+        // An assistant that has learnt the mark of its last words makes another one by saying it.
+        let repeated = mark((&case, 1), &user("g"), &heard(&plain), 0);
+        let others = [
+            repeated,
+            mark((&other, 1), &user("g"), &heard("yes"), 0),
+            mark((&case, 2), &user("g"), &heard("yes"), 0),
+            mark((&case, 1), &user("h"), &heard("yes"), 0),
+            mark((&case, 1), &user("g"), &heard("yes"), 1),
+        ];
+        assert!(plain.len() == 16 && !others.contains(&plain), "{plain} {others:?}");
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     about: "an agent that is a program: it works on the prompts of cases by itself, through a recording relay",
     inline: |id| ModelSpec::new(&format!("{NAME}:{id}"), NAME),
     logprobs: false,
+    longest: |_| None,
     build,
 };
 

@@ -254,6 +254,8 @@ pub struct Dialect {
     pub inline: fn(id: &str) -> ModelSpec,
     /// Whether its API can be asked for log probabilities of tokens.
     pub logprobs: bool,
+    /// The most tokens of an answer that its requests ask for; `None`: they do not say.
+    pub longest: fn(&ModelSpec) -> Option<u64>,
     /// Builds the model. The fault says which variable is missing or which field is wrong.
     pub build: Build,
 }
@@ -306,11 +308,22 @@ pub fn required_env(spec: &ModelSpec) -> Option<&str> {
     spec.key.as_deref()
 }
 
+/// The most tokens of an answer that are asked for, where `limits.output` changes it; `None` where it changes nothing, so
+/// that the limit is a fact about the model and no more.
+pub fn limited_output(spec: &ModelSpec) -> Option<u64> {
+    spec.limits.output?;
+    let longest = dialect(&spec.dialect)?.longest;
+    let limits = ModelLimits { output: None, ..spec.limits };
+    let free = longest(&ModelSpec { limits, ..spec.clone() });
+    longest(spec).filter(|most| free != Some(*most))
+}
+
 /// The digest of everything the model sees and everything that shapes its answer: dialect, id, address, parameters,
 /// script, conversation, tools, answer schema and the number of the trial. Prices, deadlines and retries are no part.
 pub fn request_digest(spec: &ModelSpec, request: &ChatRequest) -> Digest {
+    let longest = limited_output(spec).or(spec.max_tokens.map(u64::from));
     Digest::of_json(&(
-        (&spec.dialect, spec.api_id(), &spec.base_url, &spec.temperature, &spec.max_tokens),
+        (&spec.dialect, spec.api_id(), &spec.base_url, &spec.temperature, longest),
         (&spec.seed, &spec.extra, &spec.script),
         (&spec.reasoning, spec.parallel_tools, &spec.headers),
         request,
@@ -348,6 +361,27 @@ mod tests {
         assert!(fault.message.contains("`OPENAI_API_KEY`"), "{fault}");
         let fault = build(&ModelSpec::new("x", "opnai"), &outside()).err().unwrap();
         assert_eq!(fault.code, "model.bad-definition");
+    }
+
+    #[test]
+    fn a_limit_counts_where_it_changes_what_is_asked() {
+        let limited = |dialect: &str, max_tokens: Option<u32>, output: Option<u64>| {
+            let mut spec = ModelSpec { max_tokens, ..ModelSpec::new("m", dialect) };
+            spec.limits.output = output;
+            limited_output(&spec)
+        };
+        for dialect in DIALECTS {
+            assert_eq!(limited(dialect.name, None, None), None);
+            assert_eq!(limited(dialect.name, Some(100), None), None);
+            assert_eq!(limited(dialect.name, Some(100), Some(4_000)), None, "{}", dialect.name);
+        }
+        for dialect in ["openai", "openai_responses"] {
+            assert_eq!(limited(dialect, Some(9_000), Some(4_000)), Some(4_000));
+            assert_eq!(limited(dialect, None, Some(4_000)), None);
+        }
+        assert_eq!(limited("anthropic", None, Some(64_000)), Some(64_000));
+        assert_eq!(limited("anthropic", None, Some(16_384)), None, "as without it");
+        assert_eq!(limited("gemini", Some(9_000), Some(4_000)), None, "it asks for what the definition says");
     }
 
     #[test]

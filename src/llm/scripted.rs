@@ -33,6 +33,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     about: "follows a written script of calls and answers, offline; a fault when the conversation leaves it",
     inline: |id| ModelSpec::new(&format!("scripted:{id}"), "scripted"),
     logprobs: false,
+    longest: |_| None,
     build,
 };
 

@@ -20,6 +20,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     about: "a judge that decides by regular expressions on the answer, offline",
     inline: |id| ModelSpec::new(&format!("scripted_judge:{id}"), "scripted_judge"),
     logprobs: false,
+    longest: |_| None,
     build,
 };
 

@@ -30,6 +30,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     about: "plays a user from a written script, offline",
     inline: |id| ModelSpec::new(&format!("{NAME}:{id}"), NAME),
     logprobs: false,
+    longest: |_| None,
     build,
 };
 

@@ -9,7 +9,7 @@ use super::AccessWork;
 use crate::auth::Persona;
 use crate::diag::Located;
 use crate::ids::{Digest, ScoreKey};
-use crate::llm::ModelSpec;
+use crate::llm::{self, ModelLimits, ModelSpec};
 use crate::mcp::ClientProfile;
 use crate::score::checks::Check;
 use crate::score::checks::command::Command;
@@ -154,7 +154,7 @@ fn shaping(model: &ModelSpec) -> ModelSpec {
     ModelSpec {
         description: String::new(),
         family: None,
-        limits: plain.limits,
+        limits: ModelLimits { output: llm::limited_output(model), ..plain.limits },
         logprobs: None,
         cache: plain.cache,
         price: None,
@@ -194,4 +194,26 @@ pub(super) fn of_score(
         judge: judge.map(JudgeSpec::fingerprint),
         advises: (0..criteria.len()).filter(advises).collect(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_model_s_limits_only_what_is_asked_for_is_part_of_its_key() {
+        let with = |dialect: &str, limits: ModelLimits| {
+            of_model(&ModelSpec { limits, ..ModelSpec::new("m", dialect) })
+        };
+        let plain = ModelLimits::default();
+        let bears = ModelLimits { context: Some(200_000), concurrency: Some(4), ..plain };
+        let longest = |most: u64| ModelLimits { output: Some(most), ..plain };
+        for dialect in ["anthropic", "openai", "gemini"] {
+            assert_eq!(with(dialect, bears), with(dialect, plain), "{dialect}");
+        }
+        assert_ne!(with("anthropic", longest(64_000)), with("anthropic", plain));
+        assert_ne!(with("anthropic", longest(64_000)), with("anthropic", longest(32_000)));
+        // Nobody asks this API for more or less because of it.
+        assert_eq!(with("openai", longest(64_000)), with("openai", plain));
+    }
 }

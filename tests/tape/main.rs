@@ -15,6 +15,7 @@ mod corners;
 mod double;
 mod project;
 mod resumed;
+mod users;
 
 use double::Listening;
 use project::{KEY, Ran, Shop, program, project, run, suite, transcripts, write};

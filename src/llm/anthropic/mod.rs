@@ -32,6 +32,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         ModelSpec { family: Some("anthropic".to_owned()), ..spec }
     },
     logprobs: false,
+    longest: |spec| Some(request::max_tokens(spec)),
     build,
 };
 

@@ -67,7 +67,7 @@ impl Serialize for Body<'_> {
 }
 
 /// The API wants a limit. Tokens of thought count, so a budget of thought comes on top where nothing is said.
-fn max_tokens(spec: &ModelSpec) -> u64 {
+pub(super) fn max_tokens(spec: &ModelSpec) -> u64 {
     if let Some(most) = spec.max_tokens {
         return most.into();
     }

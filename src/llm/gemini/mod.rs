@@ -31,6 +31,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         ModelSpec { family: Some("google".to_owned()), ..spec }
     },
     logprobs: true,
+    longest: |spec| spec.max_tokens.map(u64::from),
     build,
 };
 

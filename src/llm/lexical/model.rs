@@ -21,6 +21,7 @@ pub(in crate::llm) const DIALECT: Dialect = Dialect {
     about: "a deterministic baseline that picks tools by their words alone, offline and free",
     inline: |id| ModelSpec::new(&format!("lexical:{id}"), "lexical"),
     logprobs: false,
+    longest: |_| None,
     build,
 };
 

@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::details::Details;
 use super::exchange::{Form, Pieces as Events};
 use super::logprobs;
 use super::reply::{Call, Choice, Completion, Said, WireUsage};
@@ -21,14 +22,20 @@ use crate::transcript::ToolCall;
 /// Largest thing carried back to the provider, in bytes.
 const LARGEST_CARRY: usize = 1024 * 1024;
 
+/// The name of reasoning in the manner of DeepSeek.
+const CONTENT: &str = "reasoning_content";
+/// Its name in the manner of OpenAI's advice, of OpenRouter, and of vLLM since it left the other one.
+const REASONING: &str = "reasoning";
+
 /// What an answer consists of so far.
 #[derive(Default)]
 pub(super) struct Assembly {
     content: Option<String>,
     refusal: Option<String>,
     reasoning: Option<String>,
-    reasoning_is_content: bool,
-    details: Vec<Value>,
+    /// Under which names the reasoning came.
+    thoughts: Vec<&'static str>,
+    details: Details,
     calls: Vec<Pieces>,
     tokens: Vec<Token>,
     finish: Option<String>,
@@ -106,26 +113,44 @@ impl Assembly {
             self.tokens.extend(logprobs::of_choice(&raw));
             self.tokens.truncate(MOST_TOKENS);
         }
-        for said in [message.0, delta.0].into_iter().flatten() {
+        for (said, whole) in [(message.0, true), (delta.0, false)] {
+            let Some(mut said) = said else { continue };
+            self.add_details(said.reasoning_details.take(), whole);
             content |= self.add_said(said);
         }
         content
     }
 
+    fn add_details(&mut self, raw: Option<Box<RawValue>>, whole: bool) {
+        match carried(raw) {
+            Some(Value::Array(blocks)) if whole => self.details.add_whole(blocks),
+            Some(Value::Array(pieces)) => self.details.add_pieces(pieces),
+            _ => {}
+        }
+    }
+
     fn add_said(&mut self, said: Said) -> bool {
         let mut content = append(&mut self.content, said.content.0);
         content |= append(&mut self.refusal, said.refusal.0);
-        self.reasoning_is_content |= said.reasoning_content.0.is_some();
-        content |= append(&mut self.reasoning, said.reasoning_content.0.or(said.reasoning.0));
-        if let Some(Value::Array(details)) = carried(said.reasoning_details) {
-            self.details.extend(details);
-            self.details.truncate(MOST_CALLS);
-        }
+        content |= self.add_reasoning([(CONTENT, said.reasoning_content.0), (REASONING, said.reasoning.0)]);
         for (position, call) in said.tool_calls.0.into_iter().enumerate() {
             self.add_call(position, call);
             content = true;
         }
         content
+    }
+
+    /// Servers that say the same under both names are in the middle of a change: it is heard once.
+    fn add_reasoning(&mut self, said: [(&'static str, Option<String>); 2]) -> bool {
+        let mut said =
+            said.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)));
+        let Some((name, text)) = said.next() else { return false };
+        for name in std::iter::once(name).chain(said.map(|(name, _)| name)) {
+            if !self.thoughts.contains(&name) {
+                self.thoughts.push(name);
+            }
+        }
+        append(&mut self.reasoning, Some(text))
     }
 
     /// Pieces of a call share an index. Providers that leave it out send each call whole.
@@ -216,12 +241,13 @@ impl Assembly {
     /// What providers want back: reasoning blocks, signatures of calls, and the reasoning text of a turn with calls.
     fn carry(&mut self, extras: Map<String, Value>, with_calls: bool) -> Option<Value> {
         let mut carry = Map::new();
-        if !self.details.is_empty() {
-            carry.insert("reasoning_details".to_owned(), Value::Array(std::mem::take(&mut self.details)));
-        } else if let Some(reasoning) =
-            self.reasoning.as_ref().filter(|_| self.reasoning_is_content && with_calls)
-        {
-            carry.insert("reasoning_content".to_owned(), Value::String(reasoning.clone()));
+        if let Some(details) = self.details.take() {
+            carry.insert("reasoning_details".to_owned(), details);
+        } else if let Some(reasoning) = self.reasoning.as_ref().filter(|_| with_calls) {
+            // Servers read back the name that they use themselves, and some know no other.
+            let same =
+                self.thoughts.iter().map(|name| ((*name).to_owned(), Value::String(reasoning.clone())));
+            carry.extend(same);
         }
         if !extras.is_empty() {
             carry.insert("extra_content".to_owned(), Value::Object(extras));
@@ -309,6 +335,38 @@ mod tests {
             r#"{"reasoning_content":"hm","extra_content":{"a":{"google":{"thought_signature":"s"}}}}"#
         );
         assert_eq!(reply.reasoning.as_deref(), Some("hm"));
+    }
+
+    #[test]
+    fn reasoning_goes_back_under_the_name_it_came_with_on_turns_with_calls() {
+        let call = r#""tool_calls":[{"index":0,"id":"a","function":{"name":"x"}}]"#;
+        let carried = |said: &str, call: &str| {
+            let first = format!(r#"{{"choices":[{{"delta":{{{said}}}}}]}}"#);
+            let reply = assembled(&[&first, &format!(r#"{{"choices":[{{"delta":{{{call}}}}}]}}"#)]);
+            assert_eq!(reply.reasoning.as_deref(), Some("hm"));
+            reply.carry.map(|carry| carry.to_string()).unwrap_or_default()
+        };
+        assert_eq!(carried(r#""reasoning":"hm""#, call), r#"{"reasoning":"hm"}"#);
+        assert_eq!(carried(r#""reasoning_content":"hm""#, call), r#"{"reasoning_content":"hm"}"#);
+        assert_eq!(carried(r#""reasoning_content":"","reasoning":"hm""#, call), r#"{"reasoning":"hm"}"#);
+        assert_eq!(
+            carried(r#""reasoning_content":"hm","reasoning":"hm""#, call),
+            r#"{"reasoning_content":"hm","reasoning":"hm"}"#
+        );
+        assert_eq!(carried(r#""reasoning":"hm""#, r#""content":"done""#), "");
+    }
+
+    #[test]
+    fn a_block_of_thought_that_is_streamed_goes_back_whole_with_its_signature() {
+        let piece =
+            |detail: &str| format!(r#"{{"choices":[{{"delta":{{"reasoning_details":[{detail}]}}}}]}}"#);
+        let mut pieces = vec![piece(r#"{"type":"reasoning.text","text":"a","index":0}"#); 2_000];
+        pieces.push(piece(r#"{"type":"reasoning.text","signature":"EqQB","index":0}"#));
+        let reply = assembled(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
+        let details = &reply.carry.unwrap()["reasoning_details"];
+        assert_eq!(details.as_array().unwrap().len(), 1);
+        assert_eq!(details[0]["text"].as_str().unwrap().len(), 2_000);
+        assert_eq!(details[0]["signature"], "EqQB");
     }
 
     #[test]

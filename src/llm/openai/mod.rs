@@ -20,6 +20,7 @@ use super::{
 use crate::transcript::{Fault, Loss, Recorder};
 
 mod assemble;
+mod details;
 mod exchange;
 mod logprobs;
 mod media;
@@ -36,6 +37,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     about: "chat completions of OpenAI, or of any compatible provider under its `base_url`",
     inline: |id| inline("openai", id),
     logprobs: true,
+    longest: request::longest,
     build,
 };
 

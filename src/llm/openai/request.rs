@@ -172,6 +172,8 @@ struct WireMessage<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_details: Option<&'a Value>,
 }
 
@@ -259,6 +261,7 @@ fn wire_message<'a>(message: &'a Message, names: &'a Names) -> WireMessage<'a> {
                 tool_calls: calls.iter().map(|call| wire_call(call, names, extra)).collect(),
                 tool_call_id: None,
                 reasoning_content: carried("reasoning_content"),
+                reasoning: carried("reasoning"),
                 reasoning_details: carried("reasoning_details"),
             }
         }
@@ -337,6 +340,21 @@ mod tests {
         spec.max_tokens = Some(100);
         spec.temperature = Some(0.0);
         insta::assert_snapshot!(shown(&spec, &request));
+    }
+
+    #[test]
+    fn reasoning_goes_back_under_the_name_it_came_with() {
+        for name in ["reasoning", "reasoning_content", "reasoning_details"] {
+            let call = ToolCall { id: "c1".into(), name: "t".into(), args: json!({}) };
+            let carry = Some(json!({name: "hm"}));
+            let messages = vec![Message::Assistant { text: None, calls: vec![call], carry }];
+            let request = ChatRequest { messages, ..ChatRequest::default() };
+            let body: Value = serde_json::from_str(&shown(&ModelSpec::new("m", "openai"), &request)).unwrap();
+            let said = body["messages"][0].as_object().unwrap();
+            let named: Vec<&str> =
+                said.keys().map(String::as_str).filter(|key| key.starts_with("reasoning")).collect();
+            assert_eq!((named, &said[name]), (vec![name], &json!("hm")));
+        }
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //!
 //! Doubles with every round of answers until the first refusal; from then on it grows by one a round and falls by a
 //! third with a refusal (AIMD, as in RFC 5681). Requests that were under way at a cut do not cut again.
+//!
+//! An answer shows only that as many as were under way are borne: the limit grows while the seats are about full, and a cut
+//! starts from the seats that were taken (as RFC 7661 has it for connections that do not use their window).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -80,7 +83,7 @@ impl Width {
     /// The provider answered.
     pub(super) fn answered(&self) {
         let mut state = self.state();
-        if state.fixed || state.limit >= MOST {
+        if state.fixed || state.limit >= MOST || !self.is_about_full(&state) {
             return;
         }
         state.answered += 1;
@@ -106,7 +109,8 @@ impl Width {
         state.epoch += 1;
         state.doubling = false;
         state.answered = 0;
-        let left = (state.limit * 2 / 3).max(floor).clamp(1, state.limit);
+        let used = self.taken_of(&state).min(state.limit);
+        let left = (used * 2 / 3).max(floor).clamp(1, state.limit);
         let fewer = state.limit - left;
         state.limit = left;
         state.owed += fewer - self.seats.forget_permits(fewer);
@@ -119,8 +123,16 @@ impl Width {
 
     /// Seats that are taken.
     pub(super) fn taken(&self) -> usize {
-        let state = self.state();
+        self.taken_of(&self.state())
+    }
+
+    fn taken_of(&self, state: &State) -> usize {
         (state.limit + state.owed).saturating_sub(self.seats.available_permits())
+    }
+
+    /// Whether more seats could be of use: three of four are taken.
+    fn is_about_full(&self, state: &State) -> bool {
+        self.taken_of(state) * 4 >= state.limit * 3
     }
 
     /// How often the provider said that it is too much.
@@ -143,28 +155,55 @@ mod tests {
         width.seat().now_or_never()
     }
 
+    fn all(width: &Width) -> Vec<Seat<'_>> {
+        std::iter::from_fn(|| take(width)).collect()
+    }
+
     fn free(width: &Width) -> usize {
-        std::iter::from_fn(|| take(width)).collect::<Vec<_>>().len()
+        all(width).len()
     }
 
     #[test]
     fn it_doubles_with_every_round_until_the_first_refusal() {
         let width = Width::new(None);
-        (0..FIRST).for_each(|_| width.answered());
-        assert_eq!((width.limit(), free(&width)), (2 * FIRST, 2 * FIRST));
-        let seat = take(&width).unwrap();
-        width.refused(&seat, 1);
-        drop(seat);
+        let mut seats = all(&width);
+        (0..FIRST).for_each(|_| {
+            width.answered();
+            seats.extend(all(&width));
+        });
+        assert_eq!((width.limit(), seats.len()), (2 * FIRST, 2 * FIRST));
+        width.refused(&seats[0], 1);
+        drop(seats);
         let left = 2 * FIRST * 2 / 3;
         assert_eq!((width.limit(), free(&width)), (left, left));
+        let seats = all(&width);
         (0..left).for_each(|_| width.answered());
+        drop(seats);
         assert_eq!((width.limit(), free(&width)), (left + 1, left + 1));
+    }
+
+    #[test]
+    fn seats_that_nobody_needs_do_not_grow_and_a_cut_starts_from_those_taken() {
+        let width = Width::new(None);
+        let seats: Vec<_> = (0..12).filter_map(|_| take(&width)).collect();
+        (0..10_000).for_each(|_| width.answered());
+        assert_eq!(width.limit(), FIRST);
+        width.refused(&seats[0], 1);
+        assert_eq!((width.limit(), width.taken()), (8, 12));
+        assert!(take(&width).is_none());
+        drop(seats);
+        assert_eq!(free(&width), 8);
+        // Three of four seats are enough to grow, and the limit stays within reach of what is used.
+        let width = Width::new(None);
+        let seats: Vec<_> = (0..24).filter_map(|_| take(&width)).collect();
+        (0..10_000).for_each(|_| width.answered());
+        assert_eq!((width.limit(), seats.len()), (FIRST + 1, 24));
     }
 
     #[test]
     fn a_burst_of_refusals_cuts_once_and_seats_under_way_are_taken_out_later() {
         let width = Width::new(None);
-        let mut seats: Vec<_> = std::iter::from_fn(|| take(&width)).collect();
+        let mut seats = all(&width);
         seats.iter().for_each(|seat| width.refused(seat, 1));
         assert_eq!(width.limit(), FIRST * 2 / 3);
         seats.truncate(FIRST * 2 / 3);

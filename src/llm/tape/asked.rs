@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::file::{Call, Outcome};
-use super::{Key, Role};
+use super::{Key, Place, Role};
 use crate::ids::Digest;
-use crate::llm::{ChatRequest, ModelSpec};
+use crate::llm::{self, ChatRequest, ModelSpec};
 use crate::transcript::Secrets;
 
 /// Values by their digests. A conversation repeats itself with every turn; on a tape each message stands once.
@@ -29,12 +29,19 @@ const SHAPELESS: [&str; 12] = [
     "retries",
 ];
 
-/// Everything of a definition that shapes answers.
-fn definition(spec: &ModelSpec) -> Value {
+/// Everything of a definition that shapes answers, and whose conversation it is in.
+fn definition(spec: &ModelSpec, place: &Place) -> Value {
     let mut all = serde_json::to_value(spec).unwrap_or_default();
     if let Some(all) = all.as_object_mut() {
         all.insert("id".to_owned(), spec.api_id().into());
         all.retain(|key, value| !value.is_null() && !SHAPELESS.contains(&key.as_str()));
+        // Of the limits, this one is asked for.
+        if let Some(most) = llm::limited_output(spec) {
+            all.insert("limits".to_owned(), json!({"output": most}));
+        }
+        if let Some(with) = &place.with {
+            all.insert("with".to_owned(), with.as_str().into());
+        }
     }
     all
 }
@@ -58,7 +65,7 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn new(
         (role, spec): (Role, &ModelSpec),
-        place: &str,
+        place: &Place,
         request: &ChatRequest,
         secrets: &Secrets,
     ) -> Self {
@@ -80,14 +87,14 @@ impl Asked {
         };
         let (tools, messages) = (list("tools"), list("messages"));
         let system = whole.shift_remove("system").filter(|system| !system.is_null());
-        let definition = part(definition(spec));
+        let definition = part(definition(spec, place));
         let system = system.map(&mut part);
         let tools = tools.into_iter().map(&mut part).collect();
         let messages = messages.into_iter().map(&mut part).collect();
         whole.retain(|_, value| !value.is_null());
         let mut rest = Value::Object(whole);
         secrets.redact_json(&mut rest);
-        let (model, place) = (spec.name.to_string(), place.to_owned());
+        let (model, place) = (spec.name.to_string(), place.name.clone());
         Self { role, model, place, definition, system, tools, messages, rest, parts }
     }
 
@@ -122,5 +129,39 @@ impl Asked {
             attempts,
             outcome,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(change: impl Fn(&mut ModelSpec)) -> Key {
+        let mut spec = ModelSpec::new("m", "anthropic");
+        change(&mut spec);
+        let asked = (Role::Candidate, &spec);
+        Asked::new(asked, &Place::default(), &ChatRequest::default(), &Secrets::default()).key()
+    }
+
+    #[test]
+    fn a_limit_that_is_asked_for_is_part_of_a_call_and_other_limits_are_not() {
+        let plain = key(|_| ());
+        assert_eq!(key(|spec| spec.limits.context = Some(200_000)), plain);
+        assert_eq!(key(|spec| spec.limits.requests_per_minute = Some(5)), plain);
+        let longer = key(|spec| spec.limits.output = Some(64_000));
+        assert_ne!(longer, plain);
+        assert_ne!(key(|spec| spec.limits.output = Some(32_000)), longer);
+        // What the definition itself says goes first, so the limit of the model changes nothing.
+        let said = key(|spec| spec.max_tokens = Some(100));
+        assert_eq!(key(|spec| (spec.max_tokens, spec.limits.output) = (Some(100), Some(64_000))), said);
+    }
+
+    #[test]
+    fn a_definition_without_such_a_limit_is_written_as_ever() {
+        let mut spec = ModelSpec::new("m", "anthropic");
+        spec.limits.context = Some(200_000);
+        assert!(definition(&spec, &Place::default()).get("limits").is_none());
+        spec.limits.output = Some(64_000);
+        assert_eq!(definition(&spec, &Place::default())["limits"], json!({"output": 64_000}));
     }
 }

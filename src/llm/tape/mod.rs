@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::ids::Digest;
+use crate::ids::{Digest, ModelName};
 use crate::llm::{ChatModel, ModelSpec, Outside};
 use crate::transcript::{CaseHeader, Fault, Side};
 
@@ -226,9 +226,22 @@ impl Tape {
     }
 }
 
-/// The place of a call in a run: case, persona, client profile and trial.
-pub(crate) fn place(header: &CaseHeader) -> String {
-    format!("{}/{}/{}#{}", header.case, header.persona, header.client, header.trial)
+/// Where in a run a call is made.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// Case, persona, client profile and trial.
+    name: String,
+    /// The model that a played user talks with. Trials of several models open with the same question to the user, and each
+    /// needs the answer that its own conversation went on from.
+    with: Option<ModelName>,
+}
+
+impl Place {
+    fn of(header: &CaseHeader, role: Role) -> Self {
+        let with = header.model.clone().filter(|_| role == Role::User);
+        let name = format!("{}/{}/{}#{}", header.case, header.persona, header.client, header.trial);
+        Self { name, with }
+    }
 }
 
 /// What a value is known by.

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use super::asked::Asked;
 use super::file::{Call, Outcome};
-use super::{Role, Tape, place};
+use super::{Place, Role, Tape};
 use crate::llm::{ChatModel, ChatReply, ChatRequest, Media, ModelSpec, Offers};
 use crate::transcript::{CaseHeader, Fault, Loss, Recorder, What};
 
@@ -17,12 +17,12 @@ pub(super) struct Taped {
     model: Arc<dyn ChatModel>,
     spec: Arc<ModelSpec>,
     role: Role,
-    place: String,
+    place: Place,
 }
 
 impl Taped {
     pub(super) fn new(tape: Arc<Tape>, model: Arc<dyn ChatModel>, spec: &ModelSpec, role: Role) -> Self {
-        Self { tape, model, spec: Arc::new(spec.clone()), role, place: String::new() }
+        Self { tape, model, spec: Arc::new(spec.clone()), role, place: Place::default() }
     }
 
     async fn answer(&self, request: &ChatRequest, log: &Recorder) -> Result<ChatReply, Fault> {
@@ -91,6 +91,6 @@ impl ChatModel for Taped {
     }
 
     fn at(&self, header: &CaseHeader) -> Option<Arc<dyn ChatModel>> {
-        Some(Arc::new(Self { place: place(header), ..self.clone() }))
+        Some(Arc::new(Self { place: Place::of(header, self.role), ..self.clone() }))
     }
 }

@@ -133,6 +133,7 @@ mod tests {
             about: "",
             inline: |id| ModelSpec { id: Some(id.to_owned()), ..ModelSpec::new(id, "openai") },
             logprobs: false,
+            longest: |_| None,
             build: |_, _| Err(Fault::new(Side::Harness, "model.none", "not built here")),
         };
         let table = [dialect];

@@ -25,6 +25,7 @@ pub(in crate::llm) const DIALECT: Dialect = Dialect {
     about: "the Responses API of OpenAI, or of a compatible provider under its `base_url`",
     inline: |id| inline("openai_responses", id),
     logprobs: true,
+    longest: super::request::longest,
     build,
 };
 
