@@ -234,6 +234,24 @@ fn programs_are_started_only_with_leave() {
 }
 
 #[test]
+fn an_agent_is_on_no_tape_and_does_not_run_beside_one() {
+    let place = Place::new(HTTP, &model(""), &case("a", "single", "    expect: [{tool_called: get_order}]\n"));
+    for mode in ["record", "replay", "extend", "loose"] {
+        let (code, _, err) =
+            place.run(&["eval", "agents", "--allow-exec", "--tape", "tapes", "--tape-mode", mode]);
+        assert_eq!(code, 2, "{mode}: {err}");
+        assert!(err.contains("tape.agent") && err.contains("agent `double`"), "{mode}: {err}");
+    }
+    assert!(!place.dir.path().join("reports").exists() && !place.dir.path().join("tapes").exists());
+    // The judge's tape is another one.
+    let off = ["--tape", "tapes", "--tape-mode", "off", "--judge-tape-mode", "record"];
+    let (code, _, err) = place.run(&[&["eval", "agents", "--allow-exec"], &off[..]].concat());
+    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = place.run(&["resume", "latest", "--allow-exec", "--tape", "tapes"]);
+    assert_eq!(code, 0, "nothing is left to run: {err}");
+}
+
+#[test]
 fn several_prompts_need_an_agent_that_goes_on() {
     let turns = "  - id: talk\n    turns: [{user: one}, {user: two}]\n    expect: [{answer_contains: \"you said: two\"}]\n";
     let place = Place::new(HTTP, &model(""), turns);

@@ -162,6 +162,7 @@ fn prepare(names: &[String], args: &EvalArgs, kinds: &[&str], context: &Context)
         return Err(failure);
     }
     for one in &mut prepared {
+        args.options.tapes.holds(&one.plan)?;
         exec::allowed(&one.plan, args.options.allow_exec)?;
         if let Some(flaw) = &args.flaw {
             pass_flaw(&mut one.suite, flaw)?;

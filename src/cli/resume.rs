@@ -74,7 +74,9 @@ async fn continue_run(
     drop(reader);
     let Left { work: left, replanned, wants_more } = left;
     let whole = if wants_more { plan.cases.clone() } else { left.cases.clone() };
-    exec::allowed(&Plan { cases: whole, seed: plan.seed }, how.allow_exec)?;
+    let whole = Plan { cases: whole, seed: plan.seed };
+    how.tapes.holds(&whole)?;
+    exec::allowed(&whole, how.allow_exec)?;
     let (again, rescored) = (left.cases.len(), left.unscored.len());
     let concluded = if again + rescored == 0 && !wants_more {
         context.printer.talk(&format!("nothing is missing of run {}; nothing was run", manifest.run));
