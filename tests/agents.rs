@@ -153,6 +153,7 @@ fn what_an_agent_does_is_judged_and_what_becomes_of_its_program_is_not() {
         ),
         case("unknown", "unknown", "    expect: [{no_tool_errors: true}]\n"),
         case("greedy", "greedy", "    limits: {tool_calls: 2}\n    expect: [{tool_called: get_order}]\n"),
+        case("spends", "spends", "    limits: {tool_calls: 1}\n    expect: [{tool_called: get_order}]\n"),
         case("turns", "turns", "    expect: [{tool_called: get_order}]\n"),
         case("crash", "crash", idle),
         case("flood", "flood", idle),
@@ -193,6 +194,13 @@ fn what_an_agent_does_is_judged_and_what_becomes_of_its_program_is_not() {
         let (outcome, why, _) = trial(&summary, lost);
         assert!(outcome == "invalid" && why.contains(reason), "{lost}: {outcome} {why}");
     }
+    // Who is cut off has asked a model all the same: what that took is read where it is told, and else unknown.
+    for (cut, cost) in [("greedy", Value::Null), ("hang", Value::Null), ("spends", 0.125.into())] {
+        assert_eq!(trial(&summary, cut).2["cost"], cost, "{cut}: {}", place.shown(cut));
+    }
+    let (_, why, spends) = trial(&summary, "spends");
+    assert!(why.contains("tool calls") && spends["tokens"]["in"] == 40, "{why}: {spends}");
+    assert!(summary["usage"]["unpriced_trials"].as_u64().unwrap() >= 2, "{}", summary["usage"]);
     let (_, _, single) = trial(&summary, "single");
     assert_eq!((&single["tokens"]["in"], &single["cost"]), (&100.into(), &0.25.into()), "{told}");
     assert_ne!(code, 0);
