@@ -242,8 +242,20 @@ fn programs_are_started_only_with_leave() {
 }
 
 #[test]
+fn an_agent_that_tells_its_dollars_is_expected_to_take_them_again() {
+    let place =
+        Place::new(HTTP, &model(""), &case("a", "single", "    expect: [{tool_called: get_order}]\n"));
+    assert_eq!(place.eval().0, 0);
+    let (_, out, err) = place.run(&["plan", "agents", "--format", "json"]);
+    let plan: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+    let expected = &plan["suites"][0]["expected"];
+    assert_eq!((&expected["cost"], &expected["unpriced_trials"]), (&0.25.into(), &0.into()), "{expected}");
+}
+
+#[test]
 fn an_agent_is_on_no_tape_and_does_not_run_beside_one() {
-    let place = Place::new(HTTP, &model(""), &case("a", "single", "    expect: [{tool_called: get_order}]\n"));
+    let place =
+        Place::new(HTTP, &model(""), &case("a", "single", "    expect: [{tool_called: get_order}]\n"));
     for mode in ["record", "replay", "extend", "loose"] {
         let (code, _, err) =
             place.run(&["eval", "agents", "--allow-exec", "--tape", "tapes", "--tape-mode", mode]);
