@@ -105,7 +105,7 @@ impl<'a> Rates<'a> {
 
     /// The price of today, where what was recorded is not at this price: one model answered, it is not what it was, and it
     /// does not tell its dollars itself.
-    fn new<'m>(&self, specs: &[&'m ModelSpec]) -> Option<&'m Price> {
+    fn anew<'m>(&self, specs: &[&'m ModelSpec]) -> Option<&'m Price> {
         let [first, rest @ ..] = specs else { return None };
         let is_known = self.then.contains(&(first.name.as_str(), Digest::of_json(first)));
         let alone = rest.iter().all(|other| other == first);
@@ -177,9 +177,9 @@ fn of(plan: &Plan, results: &[CaseResult], rates: &Rates<'_>) -> Expected {
         expected.tokens[1] += each(took.model.usage.output as f64);
         let playing: Vec<&ModelSpec> = players(work).collect();
         let parts = [
-            (took.model.at(rates.new(&[&*work.model])), &mut expected.models),
-            (took.judge.at(rates.new(&rates.judges)), &mut expected.judge),
-            (took.user.at(rates.new(&playing)), &mut expected.users),
+            (took.model.at(rates.anew(&[&*work.model])), &mut expected.models),
+            (took.judge.at(rates.anew(&rates.judges)), &mut expected.judge),
+            (took.user.at(rates.anew(&playing)), &mut expected.users),
         ];
         let mut unpriced = false;
         for ((cost, without), sum) in parts {
@@ -281,23 +281,23 @@ mod tests {
         let million = Usage { input: 1_000_000, reported: true, ..Usage::default() };
         part.add(1, million, Some(1.0));
         part.add(1, million, Some(10.0));
-        assert_eq!(part.at(known.new(&[&cheap, &dear])), (11.0, false));
-        assert_eq!(part.at(known.new(&[&cheap])), (11.0, false), "nothing has changed");
+        assert_eq!(part.at(known.anew(&[&cheap, &dear])), (11.0, false));
+        assert_eq!(part.at(known.anew(&[&cheap])), (11.0, false), "nothing has changed");
         let now = model("cheap", 2.0);
-        assert_eq!(part.at(known.new(&[&now])), (4.0, false));
-        assert_eq!(part.at(known.new(&[&now, &dear])), (11.0, false), "who read what is not known");
+        assert_eq!(part.at(known.anew(&[&now])), (4.0, false));
+        assert_eq!(part.at(known.anew(&[&now, &dear])), (11.0, false), "who read what is not known");
         // Without a price then, and with one now.
         let mut part = Part::default();
         part.add(1, million, None);
-        assert_eq!(part.at(known.new(&[&cheap])), (0.0, true));
-        assert_eq!(part.at(rates(&[]).new(&[&cheap])), (1.0, false));
+        assert_eq!(part.at(known.anew(&[&cheap])), (0.0, true));
+        assert_eq!(part.at(rates(&[]).anew(&[&cheap])), (1.0, false));
         part.add(0, million, None);
-        assert_eq!(part.at(rates(&[]).new(&[&cheap])), (1.0, false), "who was not asked took nothing");
+        assert_eq!(part.at(rates(&[]).anew(&[&cheap])), (1.0, false), "who was not asked took nothing");
         // An agent tells its dollars itself, whatever a table of prices says.
         let agent = json!({"name": "agent", "dialect": "command", "price": {"input": 2.0, "output": 0.0},
             "agent": {"output": {"cost": "$.dollars"}}});
         let agent: ModelSpec = serde_json::from_value(agent).unwrap();
-        assert_eq!(rates(&[]).new(&[&agent]), None);
+        assert_eq!(rates(&[]).anew(&[&agent]), None);
     }
 
     #[test]
