@@ -153,6 +153,7 @@ fn what_an_agent_does_is_judged_and_what_becomes_of_its_program_is_not() {
         ),
         case("unknown", "unknown", "    expect: [{no_tool_errors: true}]\n"),
         case("greedy", "greedy", "    limits: {tool_calls: 2}\n    expect: [{tool_called: get_order}]\n"),
+        case("spends", "spends", "    limits: {tool_calls: 1}\n    expect: [{tool_called: get_order}]\n"),
         case("turns", "turns", "    expect: [{tool_called: get_order}]\n"),
         case("crash", "crash", idle),
         case("flood", "flood", idle),
@@ -193,6 +194,13 @@ fn what_an_agent_does_is_judged_and_what_becomes_of_its_program_is_not() {
         let (outcome, why, _) = trial(&summary, lost);
         assert!(outcome == "invalid" && why.contains(reason), "{lost}: {outcome} {why}");
     }
+    // Who is cut off has asked a model all the same: what that took is read where it is told, and else unknown.
+    for (cut, cost) in [("greedy", Value::Null), ("hang", Value::Null), ("spends", 0.125.into())] {
+        assert_eq!(trial(&summary, cut).2["cost"], cost, "{cut}: {}", place.shown(cut));
+    }
+    let (_, why, spends) = trial(&summary, "spends");
+    assert!(why.contains("tool calls") && spends["tokens"]["in"] == 40, "{why}: {spends}");
+    assert!(summary["usage"]["unpriced_trials"].as_u64().unwrap() >= 2, "{}", summary["usage"]);
     let (_, _, single) = trial(&summary, "single");
     assert_eq!((&single["tokens"]["in"], &single["cost"]), (&100.into(), &0.25.into()), "{told}");
     assert_ne!(code, 0);
@@ -231,6 +239,36 @@ fn programs_are_started_only_with_leave() {
     assert!(err.contains("run.not-allowed") && err.contains("agent `double` runs"), "{err}");
     let (code, _, err) = place.run(&["check", "agents"]);
     assert_eq!(code, 0, "{err}");
+}
+
+#[test]
+fn an_agent_that_tells_its_dollars_is_expected_to_take_them_again() {
+    let place =
+        Place::new(HTTP, &model(""), &case("a", "single", "    expect: [{tool_called: get_order}]\n"));
+    assert_eq!(place.eval().0, 0);
+    let (_, out, err) = place.run(&["plan", "agents", "--format", "json"]);
+    let plan: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+    let expected = &plan["suites"][0]["expected"];
+    assert_eq!((&expected["cost"], &expected["unpriced_trials"]), (&0.25.into(), &0.into()), "{expected}");
+}
+
+#[test]
+fn an_agent_is_on_no_tape_and_does_not_run_beside_one() {
+    let place =
+        Place::new(HTTP, &model(""), &case("a", "single", "    expect: [{tool_called: get_order}]\n"));
+    for mode in ["record", "replay", "extend", "loose"] {
+        let (code, _, err) =
+            place.run(&["eval", "agents", "--allow-exec", "--tape", "tapes", "--tape-mode", mode]);
+        assert_eq!(code, 2, "{mode}: {err}");
+        assert!(err.contains("tape.agent") && err.contains("agent `double`"), "{mode}: {err}");
+    }
+    assert!(!place.dir.path().join("reports").exists() && !place.dir.path().join("tapes").exists());
+    // The judge's tape is another one.
+    let off = ["--tape", "tapes", "--tape-mode", "off", "--judge-tape-mode", "record"];
+    let (code, _, err) = place.run(&[&["eval", "agents", "--allow-exec"], &off[..]].concat());
+    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = place.run(&["resume", "latest", "--allow-exec", "--tape", "tapes"]);
+    assert_eq!(code, 0, "nothing is left to run: {err}");
 }
 
 #[test]

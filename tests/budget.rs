@@ -231,6 +231,24 @@ fn a_suite_has_a_budget_of_its_own_and_the_command_line_another() {
 }
 
 #[test]
+fn a_played_user_who_alone_costs_is_expected_next_time() {
+    let dir = project();
+    let turns = "turns:\n      - simulate:\n          goal: to be heard\n          model: {name: paid, dialect: scripted_user, price: {input: 1000, output: 1000}}\n          script: [{say: Do you have any books by Le Guin?}]";
+    let suite =
+        NIGHTLY.replace("[priced]", "[lexical]").replace("prompt: Do you have any books by Le Guin?", turns);
+    fs::write(dir.path().join("suites/night.yaml"), suite).unwrap();
+    let first = run(dir.path(), &["eval", "night"]);
+    assert!(first.talk.contains("expected cost: known after a first run"), "{}", first.talk);
+    assert!(cost(&first) > 0.0, "{}", first.summary["usage"]);
+    let plan = run(dir.path(), &["plan", "night"]);
+    let expected = &plan.summary["suites"][0]["expected"];
+    assert!((expected["cost"].as_f64().unwrap() - cost(&first)).abs() < 1e-6, "{expected}");
+    assert_eq!(expected["user_cost"], expected["cost"]);
+    let second = run(dir.path(), &["eval", "night"]);
+    assert!(second.talk.contains("of it for played users, going by run"), "{}", second.talk);
+}
+
+#[test]
 fn who_spent_what_is_told_and_expected_next_time() {
     let dir = project();
     let unpriced = PRICED.replace("price: {input: 1000, output: 1000}\n", "");

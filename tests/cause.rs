@@ -147,6 +147,38 @@ fn an_alarm_of_the_gate_asks_the_old_server_by_itself() {
 }
 
 #[test]
+fn what_runs_beside_a_suite_is_paid_from_its_budget() {
+    let dir = project("gate: {mode: pr, control: {command: [rehearsal, demo-server]}}\n");
+    let dir = dir.path();
+    fs::create_dir_all(dir.join("evals/models")).unwrap();
+    let priced = "dialect: lexical\nprice: {input: 1000, output: 1000}\n";
+    fs::write(dir.join("evals/models/priced.yaml"), priced).unwrap();
+    let suite = fs::read_to_string(dir.join("suites/shop.yaml")).unwrap().replace("[lexical]", "[priced]");
+    fs::write(dir.join("suites/shop.yaml"), &suite).unwrap();
+    let free_of_gate = suite.lines().filter(|line| !line.starts_with("gate:")).collect::<Vec<_>>().join("\n");
+    fs::write(dir.join("suites/zoo.yaml"), free_of_gate.replace("name: shop", "name: zoo")).unwrap();
+    for _ in 0..4 {
+        assert_eq!(rehearsal(dir, &["eval", "shop", "--quiet", "--no-baseline", "-k", "5"]).code, Some(0));
+        assert_eq!(rehearsal(dir, &["baseline", "accept", "latest"]).code, Some(0));
+    }
+    let alarm = ["eval", "shop", "--flaw", "wrong-date", "--format", "json"];
+    let bad = json_of(&rehearsal(dir, &alarm));
+    let run = bad["usage"]["cost"].as_f64().unwrap();
+    let found = newest_folder(dir).join("control.json");
+    let found: Value = serde_json::from_str(&fs::read_to_string(found).unwrap()).unwrap();
+    let beside = found["cost"].as_f64().unwrap();
+    assert!(run > 0.0 && beside > 0.0, "{run} {beside}");
+    // More than the suite takes by itself, and all of it gone with what ran beside it.
+    let budget = (run + beside * 0.9).to_string();
+    let both = ["eval", "shop", "zoo", "--flaw", "wrong-date", "--max-cost", &budget];
+    let ran = rehearsal(dir, &both);
+    assert!(ran.stdout.contains("the server got worse"), "{}{}", ran.stdout, ran.stderr);
+    let zoo = json_of(&rehearsal(dir, &["report", "zoo/latest", "--format", "json"]));
+    assert!(zoo["reasons"].as_array().unwrap().iter().any(|one| one["code"] == "run.budget"), "{zoo:#}");
+    assert_eq!(zoo["totals"]["trials"], 0, "{zoo:#}");
+}
+
+#[test]
 fn a_judge_that_failed_its_newest_canary_lets_no_run_pass() {
     let dir = project("judge: {model: scripted-judge, rubric: answers-question}\n");
     let dir = dir.path();

@@ -16,6 +16,9 @@ mod provider;
 mod rounds;
 #[path = "conformance/schemas.rs"]
 mod schemas;
+#[path = "support/shell.rs"]
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod shell;
 #[path = "conformance/site.rs"]
 mod site;
 #[path = "mcp_wire/stage.rs"]

@@ -132,7 +132,7 @@ async fn only_missing_data_may_be_replaced_and_what_it_cost_is_kept() {
     let cut = store.finished(Arc::new(transcript(0, End::Interrupted))).await;
     assert_eq!(cut, Ok(Kept::SetAside));
     assert_eq!(reader.record().unwrap().missing.len(), 2);
-    assert_eq!(reader.wasted().unwrap().cost, Some(0.25));
+    assert_eq!(reader.wasted().unwrap().cost(), 0.25);
     // The model's API broke: invalid, and not done.
     let fault = Fault::new(Side::Model, "model.rate-limited", "too many requests");
     store.model_replied(key(0), &said(0)).await.unwrap();
@@ -145,7 +145,11 @@ async fn only_missing_data_may_be_replaced_and_what_it_cost_is_kept() {
     assert_eq!(reader.record().unwrap().results[0].outcome, None, "the old score went with its transcript");
     assert_eq!(reader.done_keys().unwrap().get(&key(0)), Some(&None));
     let wasted = reader.wasted().unwrap();
-    assert_eq!((wasted.calls, wasted.cost), (1 + 2 + 1, Some(0.25 + 0.5 + 0.25)));
+    assert_eq!((wasted.calls, wasted.cost()), (1 + 2 + 1, 0.25 + 0.5 + 0.25));
+    let record = reader.record().unwrap();
+    assert_eq!(record.wasted, wasted);
+    let results: f64 = record.results.iter().filter_map(|result| result.cost).sum();
+    assert_eq!(reader.money().unwrap().0, Some(results + wasted.cost()), "what was paid is the total");
     // Settled for good: the target broke it, or it is done.
     let twice = store.finished(Arc::new(transcript(0, End::Done))).await.unwrap_err();
     assert_eq!(twice, StoreError::Duplicate { key: key(0) });
@@ -163,6 +167,13 @@ async fn only_missing_data_may_be_replaced_and_what_it_cost_is_kept() {
     store.scored(key(0), &verdict(Outcome::Pass), judged()).await.unwrap();
     assert!(reader.done_keys().unwrap()[&key(0)].is_some());
     assert_eq!(reader.wasted().unwrap().calls, 5);
+    // Another file that takes the run over takes over what was paid in vain.
+    let other = dir.path().join("run-2.sqlite");
+    let joined = Store::create(&other, &manifest("run-2"), &planned(2)).unwrap();
+    for waste in reader.waste().unwrap() {
+        joined.wasted(waste).await.unwrap();
+    }
+    assert_eq!(joined.reader().unwrap().wasted().unwrap(), reader.wasted().unwrap());
     assert_eq!(check::check(&path, &Secrets::default()).unwrap(), []);
 }
 

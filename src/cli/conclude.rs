@@ -14,9 +14,10 @@ use crate::report::causes::After;
 use crate::report::changes::{self, Since};
 use crate::report::losses::Lost;
 use crate::report::{self, ReportError, Summary, View, terminal};
+use crate::run::Free;
 use crate::store::history;
 use crate::store::read::Reader;
-use crate::store::record::{CaseResult, RunRecord, SurfaceSeen};
+use crate::store::record::{RunRecord, SurfaceSeen};
 use crate::suite::GateMode;
 use crate::suite::catalog::{Catalog, Kind};
 use crate::transcript::{CaseKind, What};
@@ -33,6 +34,10 @@ pub(super) struct Concluded {
     told: OnceCell<Told>,
     /// What was found out about the run after it ended, and the nights before it; read with it.
     after: OnceCell<After>,
+    /// What of the run was played from a tape, and cost nothing now.
+    pub(super) free: Free,
+    /// US dollars of what was run beside it after it ended.
+    pub(super) beside: f64,
 }
 
 /// Reads a run file and decides about it.
@@ -40,7 +45,8 @@ pub(super) fn conclude(file: &Path) -> Outcome<Concluded> {
     let reader = Reader::open(file).map_err(|error| Failure::from_fault(&error.into()))?;
     let run = reader.record().map_err(|error| Failure::from_fault(&error.into()))?;
     let decision = decided(&run, file);
-    Ok(Concluded { run, decision, file: file.to_owned(), told: OnceCell::new(), after: OnceCell::new() })
+    let (told, after) = (OnceCell::new(), OnceCell::new());
+    Ok(Concluded { run, decision, file: file.to_owned(), told, after, free: Free::default(), beside: 0.0 })
 }
 
 fn decided(run: &RunRecord, file: &Path) -> Decision {
@@ -244,9 +250,9 @@ impl Concluded {
         Ok(bytes)
     }
 
-    /// US dollars over all trials, the judge's included.
+    /// US dollars that this session paid for the run, and for what it ran beside it.
     pub(super) fn spent(&self) -> f64 {
-        spent(&self.run.results)
+        spent(&self.run, self.free) + self.beside
     }
 
     /// What the command ends with. Anything but a pass is a failure that the report has told already.
@@ -266,11 +272,14 @@ impl Concluded {
     }
 }
 
-/// US dollars over trials, the judge's and a played user's included; what has no price counts as free.
-pub(super) fn spent(results: &[CaseResult]) -> f64 {
-    let parts = results.iter().flat_map(|result| [result.cost, result.judge_cost, result.user.cost]);
+/// US dollars that were paid for a run, the judge's and played users' and those of attempts that were replaced included;
+/// what has no price counts as free, as does what was played.
+pub(super) fn spent(run: &RunRecord, free: Free) -> f64 {
+    let trials = run.results.iter().flat_map(|result| [result.cost, result.user.cost]).flatten().sum::<f64>();
+    let judging = run.results.iter().filter_map(|result| result.judge_cost).sum::<f64>();
+    let paid = |played: bool, sum: f64| if played { 0.0 } else { sum };
     // A sum of nothing is minus zero.
-    parts.flatten().sum::<f64>() + 0.0
+    paid(free.trials, trials + run.wasted.trials) + paid(free.judging, judging + run.wasted.judging) + 0.0
 }
 
 pub(super) fn bug(error: &ReportError) -> Failure {

@@ -165,6 +165,7 @@ fn prepare(names: &[String], args: &EvalArgs, kinds: &[&str], context: &Context)
         return Err(failure);
     }
     for one in &mut prepared {
+        args.options.tapes.holds(&one.plan)?;
         exec::allowed(&one.plan, args.options.allow_exec)?;
         if let Some(flaw) = &args.flaw {
             pass_flaw(&mut one.suite, flaw)?;
@@ -250,11 +251,12 @@ async fn one(
         record_server: args.options.tapes.recorded().map(|file| context.root.join(file)),
         rounds: begun.map(|begun| begun.rounds),
     };
+    let purse = args.options.max_cost.map(|most| most - spent).or(budget);
     let (judging, tolerated) = (manifest.judging.clone(), manifest.gate.max_invalid.0);
     drop((rows, manifest));
     let concluded =
         finish(Running { stage, store, file, judging, tolerated }, work, (signals, context)).await?;
-    super::control::after(concluded, (args, budget), (signals, context)).await
+    super::control::after(concluded, (args, purse), (signals, context)).await
 }
 
 /// What the program brings along to a server.
@@ -351,6 +353,7 @@ pub(super) async fn finish(
         progress.compares(rounds.standings());
     }
     let (world, judge, set) = stage.into_world(Arc::new(store.clone()), signals.stopping(), work.width);
+    let free = run::Free { trials: work.tapes.trials_are_free(), judging: work.tapes.judging_is_free() };
     let job = Job {
         cases: work.cases.into_iter().map(Arc::new).collect(),
         unscored: work
@@ -364,7 +367,7 @@ pub(super) async fn finish(
         max_cost: work.max_cost,
         spent: work.spent,
         rounds: work.rounds,
-        free: run::Free { trials: work.tapes.trials_are_free(), judging: work.tapes.judging_is_free() },
+        free,
     };
     let world: Arc<World> = Arc::clone(&job.world);
     progress.watches(&world);
@@ -391,7 +394,8 @@ pub(super) async fn finish(
     if let Some(path) = &work.record_server {
         super::runs::write_tape(&file, path, context)?;
     }
-    let concluded = concluded?;
+    let mut concluded = concluded?;
+    concluded.free = free;
     concluded.write_reports(context)?;
     Ok(concluded)
 }

@@ -94,9 +94,10 @@ pub(super) fn cost(result: &CaseResult) -> Option<f64> {
     Some(result.cost? + judge + result.user.cost?)
 }
 
-/// US dollars of a run.
+/// US dollars of a run, attempts that were replaced included.
 pub(super) fn cost_of(ran: &RunRecord) -> Option<f64> {
-    ran.results.iter().map(cost).sum()
+    let results: Option<f64> = ran.results.iter().map(cost).sum();
+    results.filter(|_| ran.wasted.unpriced.is_empty()).map(|sum| sum + ran.wasted.cost())
 }
 
 /// Larger findings are not ours.

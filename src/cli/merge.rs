@@ -1,6 +1,6 @@
 //! `merge RUN…`: joins the run files of shards into one run. Refuses runs of unlike plans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::gate::Exit;
 use crate::ids::{CaseKey, RunId};
 use crate::plan::Planned;
 use crate::score::judge::Fingerprint;
+use crate::store::paid::Waste;
 use crate::store::read::Reader;
 use crate::store::record::{CaseResult, JudgeSpend, Manifest};
 use crate::store::{Store, layout};
@@ -53,6 +54,16 @@ pub(super) async fn merge(args: &MergeArgs, context: &Context) -> Outcome {
                 let (calls, usage, cost) = (result.judge_calls, result.judge_usage, result.judge_cost);
                 store.scored(key, verdict, JudgeSpend { calls, usage, cost }).await.map_err(fault)?;
             }
+        }
+    }
+    for part in &parts {
+        let planned: HashSet<CaseKey> = part.planned.iter().map(|planned| planned.header.key).collect();
+        for waste in part.reader.waste().map_err(fault)? {
+            // What left the plan of its shard is in no plan; its money is the run's all the same.
+            let stays = planned.contains(&waste.key).then_some(waste.key);
+            let key = stays.or_else(|| part.planned.first().map(|planned| planned.header.key));
+            let Some(key) = key else { continue };
+            store.wasted(Waste { key, ..waste }).await.map_err(fault)?;
         }
     }
     // Shards are compared together, as the fixed plan that they were.

@@ -18,6 +18,7 @@ use crate::gate::compared::{Compared, Unusable};
 use crate::ids::CaseKey;
 use crate::plan::{Case, Plan, Planned};
 use crate::report::figures::count;
+use crate::run::Free;
 use crate::score::Outcome as TrialOutcome;
 use crate::store::Store;
 use crate::store::read::Reader;
@@ -74,7 +75,9 @@ async fn continue_run(
     drop(reader);
     let Left { work: left, replanned, wants_more } = left;
     let whole = if wants_more { plan.cases.clone() } else { left.cases.clone() };
-    exec::allowed(&Plan { cases: whole, seed: plan.seed }, how.allow_exec)?;
+    let whole = Plan { cases: whole, seed: plan.seed };
+    how.tapes.holds(&whole)?;
+    exec::allowed(&whole, how.allow_exec)?;
     let (again, rescored) = (left.cases.len(), left.unscored.len());
     let concluded = if again + rescored == 0 && !wants_more {
         context.printer.talk(&format!("nothing is missing of run {}; nothing was run", manifest.run));
@@ -167,7 +170,7 @@ fn left(plan: &Plan, record: &RunRecord, reader: &Reader) -> Outcome<Left> {
         ..record.clone()
     };
     let mut work = subtract(resumed.others, &among, reader)?;
-    work.spent = spent(record, reader)?;
+    work.spent = conclude::spent(record, Free::default());
     for case in resumed.unscored {
         match transcript(reader, &case) {
             Some(transcript) => work.unscored.push((case, transcript)),
@@ -208,7 +211,7 @@ fn subtract(plan: Plan, record: &RunRecord, reader: &Reader) -> Outcome<Work> {
     let mut work = Work {
         cases: vec![],
         unscored: vec![],
-        spent: spent(record, reader)?,
+        spent: conclude::spent(record, Free::default()),
         width: 1,
         max_cost: None,
         tapes: Tapes::default(),
@@ -240,11 +243,4 @@ fn decided(result: &CaseResult, case: &Case) -> bool {
 
 fn transcript(reader: &Reader, case: &Case) -> Option<Transcript> {
     reader.transcript(case.header.key).ok().flatten()
-}
-
-/// What was paid for so far, trials that left no result included.
-fn spent(record: &RunRecord, reader: &Reader) -> Outcome<f64> {
-    let wasted = reader.wasted()?;
-    let kept = record.results.iter().flat_map(|result| [result.cost, result.judge_cost, result.user.cost]);
-    Ok(kept.chain([wasted.cost]).flatten().sum())
 }

@@ -10,8 +10,10 @@ use super::failure::{Failure, Outcome};
 use crate::display;
 use crate::drive::tapes::Tapes;
 use crate::ids::SuiteName;
+use crate::llm::command;
 use crate::llm::tape::{Count, Mode, Tape};
 use crate::mcp::tape::Deck;
+use crate::plan::{Plan, Work};
 use crate::report::figures::count;
 use crate::store::layout;
 
@@ -90,6 +92,29 @@ impl TapeArgs {
             .hint("name one suite"));
         }
         Ok(())
+    }
+
+    /// Whether a tape of models can hold what a plan asks. Agents that are programs ask models of their own, which no tape
+    /// hears: they would run and spend in every mode, and nothing of it would be played again.
+    ///
+    /// # Errors
+    /// Exit code 2 when there are both.
+    pub(super) fn holds(&self, plan: &Plan) -> Outcome<()> {
+        if self.tape.is_none() || self.tape_mode == Some(TapeMode::Off) {
+            return Ok(());
+        }
+        let agent = plan.cases.iter().find_map(|case| match &case.work {
+            Work::Use(work) if command::is_agent(&work.model) => Some((&work.model.name, &case.header)),
+            _ => None,
+        });
+        let Some((name, header)) = agent else { return Ok(()) };
+        let message = format!(
+            "case `{}` is for the agent `{name}`, a program with a model of its own: no tape of models can record or play it, and it would run and spend",
+            header.case
+        );
+        Err(Failure::usage("tape.agent", message)
+            .hint("choose the other models with `--model`, or leave `--tape` out; `--tape-mode off` with `--judge-tape-mode` tapes the judge alone")
+            .at(&header.origin))
     }
 
     /// Opens the tapes of a suite.

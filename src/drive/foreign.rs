@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::World;
@@ -58,19 +59,14 @@ pub(super) async fn run(case: &Case, work: &UseWork, agent: &Agent, world: &Worl
     };
     let around = session.as_deref().map(|session| Around { case, world, log, session, host: &host });
     let counted = Counted::default();
+    let by = Instant::now() + work.limits.time.0;
     let mut shift =
-        Shift { case, work, agent, world, log, ledger: &ledger, relay: &relay, room: &room, counted };
-    let end = match tokio::time::timeout(work.limits.time.0, shift.whole(around)).await {
+        Shift { case, work, agent, world, log, ledger: &ledger, relay: &relay, room: &room, by, counted };
+    // An agent that is cut off at the limit is still ended, and asked what it has taken.
+    let end = match timeout_at(by + FAREWELL, shift.whole(around)).await {
         Ok(Ok(())) => End::Done,
         Ok(Err(end)) => end,
-        Err(_) if relay.ear.is_waiting() => End::OutOf(Limit::Time),
-        Err(_) => {
-            let message = format!(
-                "agent `{}` had not answered when the case's {} were over, and did not wait for the server",
-                agent.spec.name, work.limits.time
-            );
-            End::Faulted(Fault::new(Side::Model, "agent.timeout", message).retryable())
-        }
+        Err(_) => shift.late(relay.ear.is_waiting()),
     };
     relay.close().await;
     if let Some(around) = around {
@@ -123,6 +119,8 @@ struct Shift<'a> {
     ledger: &'a Ledger,
     relay: &'a Relay,
     room: &'a Room,
+    /// When the time limit of the case is over.
+    by: Instant,
     /// What the agent has counted so far.
     counted: Counted,
 }
@@ -130,11 +128,11 @@ struct Shift<'a> {
 impl Shift<'_> {
     async fn whole(&mut self, around: Option<Around<'_>>) -> Result<(), End> {
         if let Some(around) = around {
-            steps::setup(self.work, around).await?;
+            self.in_time(steps::setup(self.work, around)).await?;
         }
         let mut players = Players::new(&self.case.header, self.work, self.world, (self.log, self.ledger));
         let mut prompts = 0;
-        while let Some(text) = players.next().await? {
+        while let Some(text) = self.in_time(players.next()).await? {
             prompts += 1;
             let answer = self.prompt(&text, prompts).await?;
             players.heard(answer);
@@ -148,8 +146,37 @@ impl Shift<'_> {
             return Err(End::Faulted(Fault::new(Side::Model, "agent.unconnected", message)));
         }
         match around {
-            Some(around) => steps::verify(self.work, around).await,
+            Some(around) => self.in_time(steps::verify(self.work, around)).await,
             None => Ok(()),
+        }
+    }
+
+    /// Something beside the agent's own work, within the time limit of the case.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, End>>) -> Result<T, End> {
+        match timeout_at(self.by, work).await {
+            Ok(done) => done,
+            Err(_) => Err(self.late(self.relay.ear.is_waiting())),
+        }
+    }
+
+    /// How a trial ends when its time is over; `waiting`: the agent waited for the server.
+    fn late(&self, waiting: bool) -> End {
+        if waiting {
+            return End::OutOf(Limit::Time);
+        }
+        let message = format!(
+            "agent `{}` had not answered when the case's {} were over, and did not wait for the server",
+            self.agent.spec.name, self.work.limits.time
+        );
+        End::Faulted(Fault::new(Side::Model, "agent.timeout", message).retryable())
+    }
+
+    /// Until the agent must not go on; how the trial ends then.
+    async fn enough(&self) -> End {
+        tokio::select! {
+            () = self.relay.ear.exhausted() => End::OutOf(Limit::ToolCalls),
+            // Whom it waits for is asked before it is ended, because nobody waits after that.
+            () = sleep_until(self.by) => self.late(self.relay.ear.is_waiting()),
         }
     }
 
@@ -173,19 +200,15 @@ impl Shift<'_> {
             within: self.work.limits.time.0,
             guard: Some(&self.world.hands.guard),
         };
-        let ran = tokio::select! {
-            ran = errand.run() => ran,
-            () = self.relay.ear.exhausted() => return Err(End::OutOf(Limit::ToolCalls)),
-        };
-        let ran = ran.map_err(|why| {
+        let (ran, cut) = errand.run_until(self.enough()).await.map_err(|why| {
             let message = format!("agent `{}`: {why}", self.agent.spec.name);
             End::Faulted(Fault::new(Side::Harness, "agent.unstarted", message))
         })?;
-        self.settle(&ran).await
+        self.settle(&ran, cut).await
     }
 
-    /// What a run of the program comes to.
-    async fn settle(&mut self, ran: &Ran) -> Result<Option<String>, End> {
+    /// What a run of the program comes to. `cut`: the end of the trial, where the agent was cut off.
+    async fn settle(&mut self, ran: &Ran, cut: Option<End>) -> Result<Option<String>, End> {
         let stdout = String::from_utf8_lossy(&ran.stdout);
         let took_ms = ran.took.as_millis() as u64;
         self.log.note(What::AgentRan {
@@ -207,9 +230,16 @@ impl Shift<'_> {
             (fate, None) => Some(("agent.died", format!("{}{}", fate.words(), ran.last_words()))),
         };
         let (reasoning, calls, first_token_ms, refused) = (None, vec![], None, false);
-        let stop = if out_of_turns { "max_turns" } else { "end" }.to_owned();
+        let stop = match ran.fate {
+            Fate::Late | Fate::Stopped | Fate::Flooded => "cut_off",
+            _ if out_of_turns => "max_turns",
+            _ => "end",
+        };
+        let stop = stop.to_owned();
+        // Its model was asked, whether it came to tell that or not: what it then took is unknown, and not nothing.
+        let unfinished = matches!(ran.fate, Fate::Late | Fate::Stopped | Fate::Flooded);
         let worked = answer.is_some() || usage.reported || cost.is_some();
-        if worked {
+        if worked || unfinished || self.relay.ear.has_called() {
             let seq = self.log.note(What::ModelSaid {
                 text: answer.clone().filter(|_| failed.is_none()),
                 reasoning,
@@ -228,6 +258,9 @@ impl Shift<'_> {
                 kept.map_err(End::Faulted)?;
             }
             self.ledger.charge(usage, cost);
+        }
+        if let Some(end) = cut {
+            return Err(end);
         }
         if out_of_turns {
             return Err(End::OutOf(Limit::Turns));

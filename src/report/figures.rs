@@ -171,9 +171,15 @@ pub fn streak(rate: &Rate) -> String {
     }
 }
 
-/// What was spent: `$0.1200 · 4,100 tokens in, 300 out · 12 model calls, 9 tool calls, 3 judge calls`, without zeros.
+/// What was spent: `$0.1200, $0.0300 of it for attempts that were cut off or done again · 4,100 tokens in, 300 out · 12 model calls, 9 tool calls, 3 judge calls`, without zeros.
 pub fn spent(spent: &Spent) -> String {
-    let mut parts = vec![money(spent.cost, spent.unpriced_trials)];
+    let replaced = match spent.replaced_cost {
+        cost if cost > 0.0 => {
+            format!(", {} of it for attempts that were cut off or done again", money(Some(cost), 0))
+        }
+        _ => String::new(),
+    };
+    let mut parts = vec![format!("{}{replaced}", money(spent.cost, spent.unpriced_trials))];
     if spent.tokens_in + spent.tokens_out > 0 {
         parts.push(format!("{} tokens in, {} out", thousands(spent.tokens_in), thousands(spent.tokens_out)));
     }
@@ -207,6 +213,14 @@ pub fn thousands(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_paid_in_vain_is_told_apart() {
+        let all = Spent { cost: Some(0.12), replaced_cost: 0.03, model_calls: 2, ..Spent::default() };
+        let text = "$0.1200, $0.0300 of it for attempts that were cut off or done again · 2 model calls";
+        assert_eq!(spent(&all), text);
+        assert_eq!(spent(&Spent { replaced_cost: 0.0, ..all }), "$0.1200 · 2 model calls");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -353,6 +353,10 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+fn is_free(amount: &f64) -> bool {
+    *amount <= 0.0
+}
+
 /// What a run spent, judge included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spent {
@@ -362,6 +366,10 @@ pub struct Spent {
     pub tokens_out: u64,
     /// US dollars, judge included; `None` when nothing was priced. With `unpriced_trials` above 0 it is a lower bound.
     pub cost: Option<f64>,
+    /// US dollars of it, for attempts that were cut off or done again: no trial's cost has them, and neither have tokens and
+    /// calls. Absent without any.
+    #[serde(skip_serializing_if = "is_free")]
+    pub replaced_cost: f64,
     /// Trials with calls that have no price.
     pub unpriced_trials: u32,
     /// Calls of the models under test.

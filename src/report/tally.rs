@@ -150,7 +150,9 @@ fn row(cell: &Cell<'_>, manifest: &Manifest) -> Row {
     let state = cell.state(&manifest.gate);
     let counts = cell.counts();
     let mut money = Money::default();
-    cell.results.iter().for_each(|result| money.add(result));
+    for result in &cell.results {
+        money.add(result);
+    }
     let invalid = cell.results.iter().find(|result| outcome(result) == Some(Outcome::Invalid));
     Row {
         id: name(cell.name.case),
@@ -281,9 +283,12 @@ fn finding(finding: &Finding) -> FindingLine {
 
 fn spent(run: &RunRecord) -> Spent {
     let (mut spent, mut money) = (Spent::default(), Money::default());
+    let mut unpriced = BTreeSet::new();
     let mut took_ms = 0;
     for result in &run.results {
-        money.add(result);
+        if !money.add(result) {
+            unpriced.insert(result.header.key);
+        }
         took_ms += result.took_ms;
         spent.tokens_in += result.usage.input;
         spent.tokens_out += result.usage.output;
@@ -296,7 +301,16 @@ fn spent(run: &RunRecord) -> Spent {
         spent.user_tokens_out += result.user.usage.output;
         spent.tool_calls += result.tool_calls.len() as u64;
     }
-    Spent { cost: money.total(), unpriced_trials: money.unpriced, seconds: seconds(took_ms), ..spent }
+    // Of the attempts that were replaced a trial's own cost knows nothing; they were paid for all the same.
+    money.known += run.wasted.cost();
+    money.unpriced += run.wasted.unpriced.difference(&unpriced).count() as u32;
+    Spent {
+        cost: money.total(),
+        replaced_cost: dollars(run.wasted.cost()),
+        unpriced_trials: money.unpriced,
+        seconds: seconds(took_ms),
+        ..spent
+    }
 }
 
 /// Money that keeps what is unpriced apart from what is free.
@@ -308,7 +322,8 @@ struct Money {
 }
 
 impl Money {
-    fn add(&mut self, result: &CaseResult) {
+    /// Adds a trial; `false`: something of it has no price.
+    fn add(&mut self, result: &CaseResult) -> bool {
         let part = |calls: u32, cost: Option<f64>| if calls == 0 { Some(cost.unwrap_or(0.0)) } else { cost };
         let parts = [
             part(result.model_calls, result.cost),
@@ -316,11 +331,9 @@ impl Money {
             part(result.user.calls, result.user.cost),
         ];
         self.known += parts.iter().flatten().sum::<f64>();
-        if parts.iter().all(Option::is_some) {
-            self.priced += 1;
-        } else {
-            self.unpriced += 1;
-        }
+        let priced = parts.iter().all(Option::is_some);
+        *(if priced { &mut self.priced } else { &mut self.unpriced }) += 1;
+        priced
     }
 
     fn total(&self) -> Option<f64> {

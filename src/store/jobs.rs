@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::StoreError;
 use super::pack::{self, Packed, PackedVerdict};
+use super::paid::{RAN_AGAIN, SCORED_AGAIN, Waste};
 use super::record::{Ending, Facts, Manifest, Spend, Stop, is_settled};
 use super::sqlite::Kept;
 use crate::ids::CaseKey;
@@ -25,6 +26,8 @@ pub(super) enum Job {
     GivenUp(CaseKey),
     /// A trial was scored.
     Scored(Box<PackedVerdict>),
+    /// Something was paid in vain elsewhere.
+    Wasted(Waste),
     /// The session stopped before its end.
     Stopped(Stop),
     /// The session ended.
@@ -48,7 +51,7 @@ impl Job {
             Self::Scored(scored) => score_size(scored),
             Self::Gate(body) => body.len() as u64,
             Self::Planned(rows) => rows.iter().map(|row| row.json.len() as u64).sum(),
-            Self::Stopped(_) | Self::Ended(_) | Self::GivenUp(_) | Self::Close => 0,
+            Self::Wasted(_) | Self::Stopped(_) | Self::Ended(_) | Self::GivenUp(_) | Self::Close => 0,
         }
     }
 }
@@ -139,6 +142,13 @@ impl Pen<'_> {
                 Ok(Ok(Kept::SetAside))
             }
             Job::Scored(scored) => self.scored(scored, attempts),
+            Job::Wasted(waste) => {
+                let Some(id) = self.find(waste.key, attempts)? else {
+                    return Ok(Err(StoreError::Unplanned { key: waste.key }));
+                };
+                self.waste(id, waste.why(), &waste.spend)?;
+                Ok(Ok(Kept::Stored))
+            }
             Job::Stopped(stop) => {
                 let sql = "INSERT INTO stops (session, code, message) VALUES (?1, ?2, ?3)";
                 self.run(sql, params![self.session, stop.code, stop.message])?;
@@ -302,9 +312,10 @@ impl Pen<'_> {
         let Some(facts) = facts else { return Ok(()) };
         self.replace_verdict(id)?;
         if let Ok(facts) = pack::read::<Facts>("facts", facts.as_bytes()) {
-            let mut spend = facts.spend;
-            spend += facts.user;
-            self.waste(id, "the trial ran again", &spend)?;
+            // Apart, so that the price of one is known where the other has none.
+            for spend in [&facts.spend, &facts.user] {
+                self.waste(id, RAN_AGAIN, spend)?;
+            }
         }
         self.run("DELETE FROM transcripts WHERE trial = ?1", [id])
     }
@@ -317,7 +328,7 @@ impl Pen<'_> {
             .optional()?;
         let Some(judge) = judge else { return Ok(()) };
         if let Ok(judge) = pack::read::<Spend>("judge's spend", judge.as_bytes()) {
-            self.waste(id, "the trial was scored again", &judge)?;
+            self.waste(id, SCORED_AGAIN, &judge)?;
         }
         self.run("DELETE FROM verdicts WHERE trial = ?1", [id])
     }

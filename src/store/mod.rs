@@ -14,6 +14,7 @@ pub mod layout;
 mod lock;
 pub mod outcomes;
 mod pack;
+pub mod paid;
 pub mod prune;
 pub mod read;
 pub mod record;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::Deserialize;
 
-use super::record::{CaseResult, Facts, Manifest, RunRecord, Spend, Stop, is_settled, place};
+use super::record::{CaseResult, Facts, Manifest, RunRecord, Spend, Stop, Wasted, is_settled, place};
 use super::{StoreError, pack, schema};
 use crate::ids::{CaseKey, CaseName, Pool, ScoreKey};
 use crate::plan::Planned;
@@ -159,7 +159,12 @@ impl Reader {
                 None
             }
         };
-        Ok(RunRecord { manifest, results, missing, unconfirmed, gate, stops })
+        let wasted = self.wasted().unwrap_or_else(|error| {
+            let message = format!("what replaced trials cost cannot be read, and is in no sum: {error}");
+            stops.push(Stop { code: "store.damaged".to_owned(), message });
+            Wasted::default()
+        });
+        Ok(RunRecord { manifest, results, missing, unconfirmed, wasted, gate, stops })
     }
 
     /// A trial's transcript; `None` when it has none. Damage is [`StoreError::Read`].
@@ -283,58 +288,6 @@ impl Reader {
         texts.iter().map(read).collect::<Result<_, _>>().map_err(|why| self.damaged(why))
     }
 
-    /// US dollars over the results, the judge's and played users' included, and how many results have no price; reads no
-    /// transcript. `None`: nothing has a price.
-    pub fn money(&self) -> Result<(Option<f64>, u64), StoreError> {
-        // A part without calls costs nothing; one with calls and without a price has none.
-        let sql = "SELECT coalesce(sum(known), 0.0), count(*) FILTER (WHERE priced), count(*) FILTER (WHERE NOT priced)
-            FROM (SELECT coalesce(r.cost, 0.0) + coalesce(v.judge ->> '$.cost', 0.0)
-                      + coalesce(r.facts ->> '$.user.cost', 0.0) AS known,
-                    (r.cost IS NOT NULL OR r.model_calls = 0)
-                      AND (v.judge ->> '$.cost' IS NOT NULL OR coalesce(v.judge ->> '$.calls', 0) = 0)
-                      AND (r.facts ->> '$.user.cost' IS NOT NULL OR coalesce(r.facts ->> '$.user.calls', 0) = 0)
-                      AS priced
-                  FROM trials t JOIN transcripts r ON r.trial = t.id LEFT JOIN verdicts v ON v.trial = t.id
-                  WHERE t.wanted = 1 AND json_valid(r.facts) AND (v.judge IS NULL OR json_valid(v.judge)))";
-        let row = self.conn.query_row(sql, [], |row| {
-            Ok((row.get::<_, f64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-        });
-        let (known, priced, unpriced) = row.map_err(|error| self.unreadable(&error))?;
-        let is_known = unpriced == 0 || priced > 0 || known > 0.0;
-        Ok((is_known.then_some(known), unpriced.unsigned_abs()))
-    }
-
-    /// What was paid for without a result to show: interrupted and killed trials, replaced results and scores. The total
-    /// of a run is this and the sum over its results.
-    pub fn wasted(&self) -> Result<Spend, StoreError> {
-        let mut sum = Spend::default();
-        let replies = self.texts("SELECT event FROM replies", None);
-        for text in replies.map_err(|error| self.unreadable(&error))? {
-            let event: Event =
-                pack::read("model response", text.as_bytes()).map_err(|why| self.damaged(why))?;
-            sum += Spend::of([&event.what]);
-            sum += Spend::aside([&event.what]);
-        }
-        let wasted = self.texts("SELECT spend FROM wasted", None);
-        for text in wasted.map_err(|error| self.unreadable(&error))? {
-            sum += pack::read("spend", text.as_bytes()).map_err(|why| self.damaged(why))?;
-        }
-        // What an earlier plan of this run asked for was paid, too.
-        let dropped = self
-            .texts("SELECT facts FROM transcripts r JOIN trials t ON t.id = r.trial WHERE wanted = 0", None);
-        for text in dropped.map_err(|error| self.unreadable(&error))? {
-            let facts: Facts = pack::read("facts", text.as_bytes()).map_err(|why| self.damaged(why))?;
-            sum += facts.spend;
-            sum += facts.user;
-        }
-        let dropped =
-            self.texts("SELECT judge FROM verdicts r JOIN trials t ON t.id = r.trial WHERE wanted = 0", None);
-        for text in dropped.map_err(|error| self.unreadable(&error))? {
-            sum += pack::read("judge's spend", text.as_bytes()).map_err(|why| self.damaged(why))?;
-        }
-        Ok(sum)
-    }
-
     /// One view of the file for many statements. Alone, each of them would lock the file, look for its log and read its
     /// first page again.
     fn view(&self) -> Result<Transaction<'_>, StoreError> {
@@ -453,7 +406,7 @@ impl Reader {
         schema::unreadable(&self.path, error)
     }
 
-    fn damaged(&self, why: String) -> StoreError {
+    pub(super) fn damaged(&self, why: String) -> StoreError {
         StoreError::Read { path: self.path.clone(), why }
     }
 }

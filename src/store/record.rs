@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::{CaseName, Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
+use crate::ids::{CaseKey, CaseName, Digest, PersonaName, Pool, RunId, SuiteName, ToolName};
 use crate::plan::{Planned, Selection, Shard};
 use crate::score::expects::Expects;
 use crate::score::judge::calibration::Measured;
@@ -214,10 +214,33 @@ pub struct RunRecord {
     pub missing: Vec<CaseHeader>,
     /// Planned trials that were to confirm a suspect and have no result.
     pub unconfirmed: Vec<CaseHeader>,
+    /// What was paid without a result to show for it.
+    pub wasted: Wasted,
     /// What the comparison with a baseline rests on, if there was one, as `gate::Compared` wrote it.
     pub gate: Option<Value>,
     /// Why the run stopped before its end, if it did.
     pub stops: Vec<Stop>,
+}
+
+/// What was paid without a result to show for it: attempts that were cut off, or whose result or score was replaced, and
+/// trials that left the plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wasted {
+    /// Calls that were answered.
+    pub calls: u32,
+    /// US dollars of models under test and of played users, as far as they have prices.
+    pub trials: f64,
+    /// US dollars of the judge, as far as it has a price.
+    pub judging: f64,
+    /// Trials of which one of these calls has no price.
+    pub unpriced: BTreeSet<CaseKey>,
+}
+
+impl Wasted {
+    /// US dollars, as far as there are prices.
+    pub fn cost(&self) -> f64 {
+        self.trials + self.judging
+    }
 }
 
 /// Why a run stopped before its end.

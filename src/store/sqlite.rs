@@ -19,6 +19,7 @@ pub use super::jobs::FaultPoint;
 use super::jobs::{Attempts, Faults, Job, Pen, PlanRow};
 use super::lock::Lock;
 use super::pack::{self, Packed, PackedVerdict};
+use super::paid::Waste;
 use super::record::{Ending, JudgeSpend, Manifest, Stop};
 use super::writer::{Request, Shared, Writer, failed};
 use super::{Reader, StoreError, layout, schema};
@@ -219,6 +220,11 @@ impl Store {
     /// Keeps the score of a finished trial and what the judge took; an earlier score is replaced.
     pub async fn scored(&self, key: CaseKey, verdict: &Verdict, judge: JudgeSpend) -> Result<(), StoreError> {
         self.request(Job::Scored(Box::new(PackedVerdict::of(key, verdict, &judge)?))).await.map(drop)
+    }
+
+    /// Keeps what was paid in vain in another run that becomes a part of this one.
+    pub async fn wasted(&self, waste: Waste) -> Result<(), StoreError> {
+        self.request(Job::Wasted(waste)).await.map(drop)
     }
 
     /// Notes why the run stops before its end.

@@ -102,6 +102,15 @@ fn act(prompt: &str, server: &Value) -> String {
                 talk.call(&order(1042));
             }
         }
+        "spends" => {
+            let mut talk = Talk::open(server);
+            loop {
+                talk.call(&order(1042));
+                say(&json!({"type": "turn", "usage": {"in": 40, "out": 8}, "cost": 0.125}));
+                talk.call(&order(1043));
+                std::thread::sleep(Duration::from_secs(60));
+            }
+        }
         "elicit" => {
             let mut talk = Talk::open(server);
             talk.call(&json!({"name": "ask", "arguments": {}})).to_string()

@@ -11,7 +11,7 @@ use rehearsal::ids::{
 use rehearsal::plan::Selection;
 use rehearsal::score::access::{Access, Sight, Used};
 use rehearsal::score::{Finding, Grade, Outcome, Verdict, Weight};
-use rehearsal::store::record::{CaseResult, Manifest, RunRecord, SCHEMA, Spend};
+use rehearsal::store::record::{CaseResult, Manifest, RunRecord, SCHEMA, Spend, Wasted};
 use rehearsal::suite::{ExpectedFailure, GatePolicy};
 use rehearsal::transcript::{CaseHeader, CaseKind, End, Fault, Side, Subject, Usage};
 
@@ -220,6 +220,7 @@ pub(crate) fn run_of(trials: impl IntoIterator<Item = Trial>) -> RunRecord {
         results: trials.into_iter().map(|trial| trial.0).collect(),
         missing: vec![],
         unconfirmed: vec![],
+        wasted: Wasted::default(),
         gate: None,
         stops: vec![],
     }

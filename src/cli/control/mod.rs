@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::args::{EvalArgs, PlanFormat};
-use super::conclude::{Concluded, conclude};
+use super::conclude::{self, Concluded, conclude};
 use super::eval::{manifest, set};
 use super::experiment::{self, Experiment};
 use super::failure::{Failure, Outcome};
@@ -23,6 +23,7 @@ use crate::mcp::tape::Deck;
 use crate::plan::{Case, Plan, Selection, arms};
 use crate::report::cause;
 use crate::report::figures::count;
+use crate::run::Free;
 use crate::score::Outcome as Verdict;
 use crate::stats::Tally;
 use crate::store::read::Reader;
@@ -51,7 +52,7 @@ pub(super) async fn control(args: &ControlArgs, context: &Context) -> Outcome {
         exec: args.allow_exec,
         out: &args.out,
     };
-    let Some(found) = beside(&file, &how, &signals, context).await? else {
+    let Some((found, _)) = beside(&file, &how, &signals, context).await? else {
         context.printer.talk("nothing failed in this run that the old server could explain; nothing was run");
         return Ok(Exit::Pass);
     };
@@ -76,35 +77,39 @@ pub(super) async fn control(args: &ControlArgs, context: &Context) -> Outcome {
 }
 
 /// After an alarm of the gate: runs the old server beside the new one where somebody says how it was, and decides again.
-/// What keeps that from being done takes nothing away from the alarm.
+/// What keeps that from being done takes nothing away from the alarm. `purse`: the most US dollars for the run and for this.
 pub(super) async fn after(
     concluded: Concluded,
-    (args, budget): (&EvalArgs, Option<f64>),
+    (args, purse): (&EvalArgs, Option<f64>),
     (signals, context): (&Signals, &Context),
 ) -> Outcome<Concluded> {
     let named = args.after.control.is_some() || concluded.run.manifest.gate.control.is_some();
     if !named || signals.exit().is_some() || !raised_alarm(&concluded.run) {
         return Ok(concluded);
     }
+    let left = purse.map(|most| (most - concluded.spent()).max(0.0));
     let how = How {
         old: args.after.control.as_deref(),
         trials: CONTROL_TRIALS,
         width: args.options.concurrency.into(),
-        // What is left of the budget; with nothing left, the first trial ends it.
-        max_cost: args.options.max_cost.or(budget).map(|most| (most - concluded.spent()).max(0.0)),
+        max_cost: left,
         exec: args.options.allow_exec,
         out: &args.options.out,
     };
-    let found = match args.options.tapes.words().is_empty() {
-        true => beside(&concluded.file, &how, signals, context).await,
-        false => Err(Failure::usage(
-            "usage.flags",
-            "a run from tapes has no server that could be run beside the old one",
-        )),
+    let none_left = left == Some(0.0) && concluded.spent() > 0.0;
+    let found = if !args.options.tapes.words().is_empty() {
+        let message = "a run from tapes has no server that could be run beside the old one";
+        Err(Failure::usage("usage.flags", message))
+    } else if none_left {
+        Err(Failure::usage("run.budget", "nothing is left of the budget"))
+    } else {
+        beside(&concluded.file, &how, signals, context).await
     };
     match found {
-        Ok(Some(_)) => {
-            let again = conclude(&concluded.file)?;
+        Ok(Some((_, spent))) => {
+            let mut again = conclude(&concluded.file)?;
+            again.free = concluded.free;
+            again.beside = concluded.beside + spent;
             again.write_reports(context)?;
             Ok(again)
         }
@@ -143,13 +148,13 @@ pub(super) struct How<'a> {
 }
 
 /// Runs both servers, reads what they give, and keeps it: among the reports, and in the run file where a gate decided it.
-/// `None` when there is nothing to run.
+/// Returned with the US dollars it took, as far as there are prices; `None` when there is nothing to run.
 pub(super) async fn beside(
     file: &Path,
     how: &How<'_>,
     signals: &Signals,
     context: &Context,
-) -> Outcome<Option<Controlled>> {
+) -> Outcome<Option<(Controlled, f64)>> {
     let record = Reader::open(file)?.record()?;
     let Replanned { context, suite, plan } =
         replanned(&record.manifest, &record.manifest.selection, context)?;
@@ -192,7 +197,8 @@ pub(super) async fn beside(
     };
     experiment::keep(&layout::finding_file(file, NAME), &found)?;
     keep_in_run(file, &record, &found, context).await?;
-    Ok(Some(found))
+    let spent = [&before, &now].map(|ran| conclude::spent(ran, Free::default())).iter().sum();
+    Ok(Some((found, spent)))
 }
 
 /// The old server, from the command line or the suite of the run.

@@ -1,15 +1,17 @@
 //! A program that is run to its end: told something, listened to up to a cap, and ended whole when its time is over.
 
+use std::future::Future;
 use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, ChildStdout};
 use tokio::time::{Instant, timeout};
 
 use super::guard::Guard;
-use super::{Process, Streams};
+use super::{AFTER_TERM, Process, Streams};
 use crate::display;
 use crate::mcp::Program;
 
@@ -56,6 +58,8 @@ pub enum Fate {
     Late,
     /// It was ended because it wrote more than it may.
     Flooded,
+    /// It was ended because whoever ran it had enough.
+    Stopped,
 }
 
 impl Fate {
@@ -66,6 +70,7 @@ impl Fate {
             Self::Killed(signal) => format!("was ended by signal {signal}"),
             Self::Late => "did not end in time".to_owned(),
             Self::Flooded => "wrote more than it may".to_owned(),
+            Self::Stopped => "was stopped".to_owned(),
         }
     }
 }
@@ -87,15 +92,38 @@ impl Errand<'_> {
     /// # Errors
     /// It cannot be started; in words.
     pub async fn run(&self) -> Result<Ran, String> {
+        self.run_until(std::future::pending::<()>()).await.map(|(ran, _)| ran)
+    }
+
+    /// Runs it to its end, or until something else has: it is ended then, what it wrote until its end is kept, and what
+    /// `enough` gave is returned beside it. Dropping the future ends the program with its process group.
+    ///
+    /// # Errors
+    /// It cannot be started; in words.
+    pub async fn run_until<C>(&self, enough: impl Future<Output = C>) -> Result<(Ran, Option<C>), String> {
         let begun = Instant::now();
         let process = Process::spawn(self.program, self.secrets, Streams::Piped, self.guard)
             .map_err(|error| self.cannot(&error))?;
         let mut stdout = Vec::new();
-        let ended = timeout(self.within, self.listen(&process, &mut stdout)).await;
+        let (mut cut, mut late) = (None, false);
+        if let Some((to, mut from)) = process.take_pipes() {
+            tokio::select! {
+                // Who has enough is asked first: the program may end because of the same thing.
+                biased;
+                why = enough => cut = Some(why),
+                heard = timeout(self.within, self.listen(&process, (to, &mut from), &mut stdout)) => late = heard.is_err(),
+            }
+            if cut.is_some() || late {
+                // It is told to end before it is made to, and may say what it has taken.
+                let rest = timeout(AFTER_TERM + AFTER_END, self.read(&mut from, &mut stdout));
+                let _ = tokio::join!(process.stop_at_once(), rest);
+            }
+        }
         let flooded = stdout.len() > self.cap;
         process.stop_at_once().await;
         let fate = match process.vitals().exited() {
-            _ if ended.is_err() => Fate::Late,
+            _ if cut.is_some() => Fate::Stopped,
+            _ if late => Fate::Late,
             _ if flooded => Fate::Flooded,
             Some(status) => match (status.code(), status.signal()) {
                 (Some(code), _) => Fate::Exited(code),
@@ -105,12 +133,16 @@ impl Errand<'_> {
         };
         stdout.truncate(self.cap);
         let stderr = process.vitals().stderr().since(0);
-        Ok(Ran { stdout, stderr, fate, took: begun.elapsed() })
+        Ok((Ran { stdout, stderr, fate, took: begun.elapsed() }, cut))
     }
 
     /// Until it has ended, or has written too much.
-    async fn listen(&self, process: &Process, stdout: &mut Vec<u8>) {
-        let Some((mut to, mut from)) = process.take_pipes() else { return };
+    async fn listen(
+        &self,
+        process: &Process,
+        (mut to, from): (ChildStdin, &mut ChildStdout),
+        stdout: &mut Vec<u8>,
+    ) {
         let telling = async move {
             // Who does not read what it is told need not.
             let _ = to.write_all(self.stdin.as_bytes()).await;
@@ -119,12 +151,9 @@ impl Errand<'_> {
             std::future::pending::<()>().await;
         };
         let reading = async {
-            let mut chunk = vec![0; 64 * 1024];
-            while let Ok(count @ 1..) = from.read(&mut chunk).await {
-                stdout.extend_from_slice(&chunk[..count]);
-                if stdout.len() > self.cap {
-                    return;
-                }
+            self.read(from, stdout).await;
+            if stdout.len() > self.cap {
+                return;
             }
             process.vitals().last_breath().await;
             process.vitals().wait().await;
@@ -137,6 +166,16 @@ impl Errand<'_> {
             () = telling => {}
             () = reading => {}
             () = ending => {}
+        }
+    }
+
+    /// Reads on until nothing more comes, or it was too much.
+    async fn read(&self, from: &mut ChildStdout, stdout: &mut Vec<u8>) {
+        let mut chunk = vec![0; 64 * 1024];
+        while stdout.len() <= self.cap
+            && let Ok(count @ 1..) = from.read(&mut chunk).await
+        {
+            stdout.extend_from_slice(&chunk[..count]);
         }
     }
 
@@ -186,6 +225,28 @@ mod tests {
         assert_eq!((ran.stdout.as_slice(), ran.fate), (&b"begun\n"[..], Fate::Late));
         let ran = shell("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", "", LONG).await;
         assert_eq!((ran.stdout.len(), ran.fate), (1000, Fate::Flooded));
+    }
+
+    #[tokio::test]
+    async fn what_it_wrote_is_there_when_it_is_stopped() {
+        let script = "trap 'echo last; exit 0' TERM; echo first; while :; do sleep 0.02; done";
+        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+        let program = Program { command, env: BTreeMap::new(), cwd: None };
+        let errand =
+            Errand { program: &program, secrets: &[], stdin: "", cap: 1000, within: LONG, guard: None };
+        let enough = async {
+            tokio::time::sleep(Duration::from_millis(90)).await;
+            "enough"
+        };
+        let (ran, why) = errand.run_until(enough).await.unwrap();
+        assert_eq!((ran.fate, why), (Fate::Stopped, Some("enough")));
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), "first\nlast\n");
+        // Who ends before is not stopped.
+        let command = ["sh", "-c", "echo done"].map(str::to_owned).to_vec();
+        let program = Program { command, env: BTreeMap::new(), cwd: None };
+        let errand = Errand { program: &program, ..errand };
+        let (ran, why) = errand.run_until(std::future::pending::<()>()).await.unwrap();
+        assert_eq!((ran.stdout.as_slice(), ran.fate, why), (&b"done\n"[..], Fate::Exited(0), None));
     }
 
     #[tokio::test]

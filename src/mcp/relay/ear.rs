@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::jsonrpc::{self, Answer, Message, RpcError};
 use super::super::shape::{self, Kind};
 use super::super::{ToolOutcome, facts};
-use super::open::{Call, Open, Parked, Until, id_of, take_task, task_of};
+use super::open::{Call, Open, Parked, Until, id_of, new_calls, take_task, task_of};
 use crate::display;
 use crate::ids::{CallId, ToolName};
 use crate::transcript::event::Caller;
@@ -58,6 +58,11 @@ impl Ear {
         self.heard().spoken
     }
 
+    /// Whether the client has called a tool.
+    pub fn has_called(&self) -> bool {
+        self.heard().calls > 0
+    }
+
     /// Whether the client has asked for more tool calls than it may make.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.is_cancelled()
@@ -78,9 +83,7 @@ impl Ear {
         let Ok(messages) = jsonrpc::read(text) else { return true };
         let mut heard = self.heard();
         heard.spoken = true;
-        let calls =
-            |message: &&Message| matches!(message, Message::Request { method, .. } if method == "tools/call");
-        let wanted = messages.iter().filter(calls).count() as u32;
+        let wanted = new_calls(&messages, &heard.parked);
         if wanted > 0 && heard.calls.saturating_add(wanted) > self.most {
             self.exhausted.cancel();
             return false;
@@ -189,16 +192,8 @@ impl Ear {
 
     /// A request that was answered with questions comes again with answers.
     fn resumed(&self, heard: &mut Heard, method: &str, params: &Value) -> Option<Open> {
-        let (answers, state) = (params.get("inputResponses"), params.get("requestState"));
-        if answers.is_none() && state.is_none() {
-            return None;
-        }
-        let about = params.get("name").and_then(Value::as_str);
-        let place = heard.parked.iter().position(|parked| {
-            let Until::Answered { state: known, .. } = &parked.until else { return false };
-            let about = method != "tools/call" || parked.open.about.as_deref() == about;
-            parked.open.method == method && about && known == state.unwrap_or(&Value::Null)
-        })?;
+        let place = heard.parked.iter().position(|parked| parked.goes_on_with(method, params))?;
+        let answers = params.get("inputResponses");
         let Parked { open, until } = heard.parked.swap_remove(place);
         let Until::Answered { questions: Value::Object(questions), .. } = until else { return Some(open) };
         for (key, mut question) in questions {
@@ -400,6 +395,37 @@ mod tests {
         assert!(ear.client("", &call(1, json!({}))) && !ear.is_exhausted());
         assert!(!ear.client("", &call(2, json!({}))) && ear.is_exhausted());
         assert_eq!(noted(&ear), ["agent-1 calls get"]);
+    }
+
+    #[test]
+    fn a_call_that_is_sent_again_with_answers_is_the_same_call() {
+        let ear = ear(1);
+        let required = |state: &str| {
+            json!({"resultType": "input_required", "requestState": state,
+                "inputRequests": {"k": {"method": "roots/list", "params": {}}}})
+        };
+        let again = |id: u32, state: &str| {
+            call(id, json!({"requestState": state, "inputResponses": {"k": {"roots": []}}}))
+        };
+        assert!(ear.client("", &call(1, json!({}))));
+        ear.server("", &answer(1, required("s")));
+        assert!(ear.client("", &again(2, "s")) && !ear.is_exhausted(), "the first round of questions");
+        ear.server("", &answer(2, required("t")));
+        assert!(ear.client("", &again(3, "t")) && !ear.is_exhausted(), "and the second");
+        ear.server("", &answer(3, json!({"content": []})));
+        // Nothing waits for an answer any more: whatever it carries, this is a second call.
+        assert!(!ear.client("", &again(4, "t")) && ear.is_exhausted());
+        let calls = noted(&ear).into_iter().filter(|words| words.contains("calls")).count();
+        assert_eq!(calls, 1, "{:?}", noted(&ear));
+    }
+
+    #[test]
+    fn one_answer_does_not_let_several_calls_through() {
+        let ear = ear(1);
+        ear.client("", &call(1, json!({})));
+        ear.server("", &answer(1, json!({"resultType": "input_required", "requestState": "s"})));
+        let again = call(2, json!({"requestState": "s"}));
+        assert!(!ear.client("", &format!("[{again},{again}]")) && ear.is_exhausted());
     }
 
     #[test]

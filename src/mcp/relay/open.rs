@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::jsonrpc::Answer;
+use super::super::jsonrpc::{Answer, Message};
 use super::super::shape::{self, Kind};
 use crate::ids::CallId;
 
@@ -33,6 +33,36 @@ pub(super) enum Until {
     Answered { questions: Value, state: Value },
     /// This task ends.
     Task(String),
+}
+
+impl Parked {
+    /// Whether this request is the parked one again, with answers to its questions (2026-07-28, basic/patterns/mrtr).
+    pub(super) fn goes_on_with(&self, method: &str, params: &Value) -> bool {
+        let (answers, state) = (params.get("inputResponses"), params.get("requestState"));
+        let Until::Answered { state: known, .. } = &self.until else { return false };
+        let name = params.get("name").and_then(Value::as_str);
+        let about = method != "tools/call" || self.open.about.as_deref() == name;
+        let answered = answers.is_some() || state.is_some();
+        answered && self.open.method == method && about && known == state.unwrap_or(&Value::Null)
+    }
+}
+
+/// How many of these messages are new tool calls. One that comes again with answers to the server's questions is the call
+/// that was asked about, once.
+pub(super) fn new_calls(messages: &[Message], parked: &[Parked]) -> u32 {
+    let mut waiting: Vec<&Parked> = parked.iter().collect();
+    let mut wanted = 0;
+    for message in messages {
+        let Message::Request { method, params, .. } = message else { continue };
+        if method != "tools/call" {
+            continue;
+        }
+        match waiting.iter().position(|parked| parked.goes_on_with(method, params)) {
+            Some(place) => drop(waiting.swap_remove(place)),
+            None => wanted += 1,
+        }
+    }
+    wanted
 }
 
 /// The id of an answer, written as that of its request is.
