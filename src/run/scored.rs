@@ -7,6 +7,7 @@ use crate::gate::cells;
 use crate::ids::{CaseKey, ToolName};
 use crate::plan::Case;
 use crate::score::expects::Expects;
+use crate::score::judge::TOO_WEAK;
 use crate::score::{Finding, Grade, Outcome, Verdict, Weight};
 use crate::store::record::is_settled;
 use crate::transcript::{CaseHeader, End, Fault, Side, Transcript, View};
@@ -136,6 +137,8 @@ impl Scored {
         self.path = (self.outcome == Some(Outcome::Fail)).then(|| Path::of(case, transcript)).flatten();
         self.again = match self.outcome {
             Some(Outcome::Invalid) if may_differ(&transcript.end) => Some(Again::Drive),
+            // A judge that may not decide does so no more when it is asked again.
+            Some(Outcome::Invalid) if self.fault.as_deref() == Some(TOO_WEAK) => None,
             Some(Outcome::Invalid) if asked && is_settled(&transcript.end) => {
                 Some(Again::Judge(Arc::clone(transcript)))
             }

@@ -257,12 +257,12 @@ fn the_last_answer_stays_whatever_the_rest_is() {
 }
 
 /// A trial with one result, of a text and perhaps something for programs.
-fn with_result(said: &str, structured: Option<Value>) -> Transcript {
+fn with_result(said: &str, structured: Option<&Value>) -> Transcript {
     let mut transcript =
         Script::default().user("When?").calls("t", json!({})).returns(json!(said)).says("On Friday.").done();
     for event in &mut transcript.events {
         if let What::ToolReturned { structured: inner, .. } = &mut event.what {
-            inner.clone_from(&structured);
+            *inner = structured.cloned();
         }
     }
     transcript
@@ -271,7 +271,7 @@ fn with_result(said: &str, structured: Option<Value>) -> Transcript {
 #[test]
 fn the_judge_reads_what_the_candidate_read() {
     let result = |said: &str, structured: Option<Value>| {
-        let prompt = write(&with_result(said, structured), &frame()).unwrap();
+        let prompt = write(&with_result(said, structured.as_ref()), &frame()).unwrap();
         data(&prompt, &frame()).into_iter().find(|line| line["kind"] == "result").unwrap()
     };
     let both = result("It arrives on Friday.", Some(json!({"id": 7})));

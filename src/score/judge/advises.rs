@@ -6,6 +6,9 @@ use super::criterion::{Criterion, Kind};
 use crate::score::{Finding, Grade, Weight};
 use crate::transcript::{Fault, Side};
 
+/// The code of a trial that nothing decides, because its judge only advises.
+pub const TOO_WEAK: &str = "judge.too-weak";
+
 /// The criteria on which a judge only advises. The default: none, so it decides everything that it is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advises {
@@ -40,7 +43,7 @@ pub fn undecided(findings: &[Finding]) -> Option<Finding> {
     let why = "nothing decides this trial: its judge only advises, because people's labels show it too weak to gate";
     Some(Finding {
         check: "judge".to_owned(),
-        grade: Grade::Unscored(Fault::new(Side::Judge, "judge.too-weak", why)),
+        grade: Grade::Unscored(Fault::new(Side::Judge, TOO_WEAK, why)),
         why: why.to_owned(),
         evidence: vec![],
         origin: first.origin.clone(),

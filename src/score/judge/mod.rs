@@ -37,7 +37,7 @@ pub mod screen;
 mod verdicts;
 pub mod worth;
 
-pub use advises::{Advises, undecided};
+pub use advises::{Advises, TOO_WEAK, undecided};
 pub use confidence::{Confidence, SURE};
 pub use criterion::{Asks, Criterion, Kind, Role};
 pub use examiner::{Asked, Bill, Examiner, Matter, Opinion};
