@@ -71,7 +71,7 @@ pub(super) fn of(transcript: &Transcript) -> Lines {
             lines.push(line.text.clone());
             shown.push(Shown { seq: line.seq, role: line.role });
         } else {
-            gap.get_or_insert_with(|| Gap { from: line.seq, to: line.seq, events: 0, errors: 0 }).takes(line);
+            gap.get_or_insert(Gap { from: line.seq, to: line.seq, events: 0, errors: 0 }).takes(line);
         }
     }
     lines.extend(gap.take().map(Gap::line));
