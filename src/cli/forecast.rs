@@ -44,7 +44,8 @@ struct Expected {
 }
 
 /// The forecast from the newest run of the suite: each trial is expected to take what trials of its case and model took
-/// on average, and to cost what they cost, at the prices of today where a model is another one since then. `None`: there is no such run, or it holds no trial of the plan.
+/// on average, and to cost what they cost, at the prices of today where a model is another one since then. `None`: there is
+/// no such run, or it holds no trial of the plan.
 pub(super) fn forecast(suite: &Suite, plan: &Plan, reports: &Path) -> Option<Forecast> {
     let newest = history::list(reports, Some(&suite.name)).0.into_iter().next()?;
     let record = Reader::open(&newest.path).and_then(|reader| reader.record()).ok()?;
@@ -256,6 +257,7 @@ mod tests {
         assert!(text(0.5, 0.0, 2).contains("at least $0.5000 (2 trials unpriced)"));
         assert!(text(0.0, 0.0, 0).contains("$0.00"));
     }
+
     fn model(name: &str, input: f64) -> ModelSpec {
         let text = json!({"name": name, "dialect": "lexical", "price": {"input": input, "output": 0.0}});
         serde_json::from_value(text).unwrap()

@@ -171,7 +171,8 @@ pub fn streak(rate: &Rate) -> String {
     }
 }
 
-/// What was spent: `$0.1200, $0.0300 of it for attempts that were cut off or done again · 4,100 tokens in, 300 out · 12 model calls, 9 tool calls, 3 judge calls`, without zeros.
+/// What was spent: `$0.1200, $0.0300 of it for attempts that were cut off or done again · 4,100 tokens in, 300 out · 12 model
+/// calls, 9 tool calls, 3 judge calls`, without zeros.
 pub fn spent(spent: &Spent) -> String {
     let replaced = match spent.replaced_cost {
         cost if cost > 0.0 => {

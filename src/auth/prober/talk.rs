@@ -205,7 +205,8 @@ fn wants_modern(side: &HttpSide) -> bool {
     })
 }
 
-/// Gives a request the `_meta` of the modern revision, unless it says otherwise itself, and returns the headers that must agree with its body.
+/// Gives a request the `_meta` of the modern revision, unless it says otherwise itself, and returns the headers that must
+/// agree with its body.
 fn make_modern(body: &mut Value) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     if let Some(method) = body["method"].as_str() {
