@@ -318,18 +318,6 @@ pub fn limited_output(spec: &ModelSpec) -> Option<u64> {
     longest(spec).filter(|most| free != Some(*most))
 }
 
-/// The digest of everything the model sees and everything that shapes its answer: dialect, id, address, parameters,
-/// script, conversation, tools, answer schema and the number of the trial. Prices, deadlines and retries are no part.
-pub fn request_digest(spec: &ModelSpec, request: &ChatRequest) -> Digest {
-    let longest = limited_output(spec).or(spec.max_tokens.map(u64::from));
-    Digest::of_json(&(
-        (&spec.dialect, spec.api_id(), &spec.base_url, &spec.temperature, longest),
-        (&spec.seed, &spec.extra, &spec.script),
-        (&spec.reasoning, spec.parallel_tools, &spec.headers),
-        request,
-    ))
-}
-
 /// A field of a definition that makes no sense.
 fn bad_definition(spec: &ModelSpec, message: &str) -> Fault {
     Fault::new(Side::Model, "model.bad-definition", format!("model `{}`: {message}", spec.name))
@@ -443,25 +431,5 @@ mod tests {
         for request in [bare, full] {
             assert_eq!(request.digest(), Digest::of_json(&request));
         }
-    }
-
-    #[test]
-    fn the_request_digest_covers_what_the_model_sees_and_nothing_else() {
-        let request = ChatRequest {
-            system: None,
-            messages: vec![Message::User("hi".into())],
-            trial: 1,
-            ..ChatRequest::default()
-        };
-        let spec = ModelSpec::new("m", "lexical");
-        let digest = request_digest(&spec, &request);
-        let mut same = spec.clone();
-        same.retries = 9;
-        same.price = Some(Price { input: 1.0, output: 1.0, ..Price::default() });
-        assert_eq!(request_digest(&same, &request), digest);
-        let mut warmer = spec.clone();
-        warmer.temperature = Some(1.0);
-        assert_ne!(request_digest(&warmer, &request), digest);
-        assert_ne!(request_digest(&spec, &ChatRequest { trial: 2, ..request }), digest);
     }
 }
